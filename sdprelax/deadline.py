@@ -1,0 +1,36 @@
+"""A point in time by which a method should return its best pair of bounds."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+
+__all__ = ["Deadline"]
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """Seconds of wall time from the moment of construction; ``Deadline()`` never expires."""
+
+    seconds: float = math.inf
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the deadline was set."""
+        return time.monotonic() - self.started
+
+    @property
+    def remaining(self) -> float:
+        """Seconds left, never negative; infinite for a deadline that never expires."""
+        return max(0.0, self.seconds - self.elapsed)
+
+    @property
+    def expired(self) -> bool:
+        """Whether the time is up."""
+        return self.remaining <= 0.0
+
+    def fraction(self, share: float) -> Deadline:
+        """Return a deadline that starts now and lasts ``share`` of the remaining time."""
+        return Deadline(self.remaining * share)

@@ -1,0 +1,48 @@
+"""What can go wrong, as exceptions whose message is one sentence for the user."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "CertificateError",
+    "InputError",
+    "ProblemTooLarge",
+    "SdprelaxError",
+    "SolverFailed",
+    "SolverUnavailable",
+    "nearest",
+]
+
+
+class SdprelaxError(Exception):
+    """Base class of every error raised on purpose by this package."""
+
+
+class InputError(SdprelaxError, ValueError):
+    """The caller's input is wrong; the message names it and says what would be right."""
+
+
+class ProblemTooLarge(SdprelaxError):
+    """The method cannot finish on a problem of this size; the message gives the count that says so."""
+
+
+class SolverUnavailable(SdprelaxError):
+    """The solver cannot run on this machine (not installed, or no licence)."""
+
+
+class SolverFailed(SdprelaxError):
+    """The solver ran and returned nothing usable."""
+
+
+class CertificateError(SdprelaxError):
+    """A certificate does not prove the bound that it claims."""
+
+
+def nearest(name: str, choices: Iterable[str]) -> str:
+    """Return a hint such as ``did you mean 'scs'? (choices: clarabel, scs)``."""
+    known = sorted(choices)
+    close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
+    listing = f"choices: {', '.join(known)}"
+    return f"did you mean '{close[0]}'? ({listing})" if close else listing

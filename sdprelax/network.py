@@ -1,0 +1,113 @@
+"""A two-layer ReLU network of finite width: the upper bound's witness."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from sdprelax.errors import InputError
+from sdprelax.verified import Floats
+
+__all__ = ["Network", "append_bias"]
+
+
+def append_bias(X: Floats) -> Floats:
+    """Return ``X`` with a column of ones on its right."""
+    return np.hstack([X, np.ones((X.shape[0], 1))])
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """x ↦ (xᵀU)₊V, with hidden weights U and output weights V.
+
+    Parameters
+    ----------
+    hidden: U, shape (d, m), or (d + 1, m) with ``bias``, whose last row then multiplies a constant 1.
+    output: V, shape (m, c).
+    bias: whether the network appends a constant 1 to its input.
+    """
+
+    hidden: Floats
+    output: Floats
+    bias: bool = False
+
+    def __post_init__(self) -> None:
+        hidden = np.array(self.hidden, dtype=np.float64)
+        output = np.array(self.output, dtype=np.float64)
+        if hidden.ndim != 2 or output.ndim != 2 or hidden.shape[1] != output.shape[0]:
+            raise InputError(
+                f"hidden weights of shape {hidden.shape} and output weights of shape {output.shape} do not fit: "
+                "expected (d, m) and (m, c)."
+            )
+        object.__setattr__(self, "hidden", hidden)
+        object.__setattr__(self, "output", output)
+
+    @staticmethod
+    def empty(inputs: int, outputs: int, bias: bool = False) -> Network:
+        """Return the network without neurons, which predicts zero."""
+        return Network(np.zeros((inputs + bias, 0)), np.zeros((0, outputs)), bias)
+
+    @property
+    def width(self) -> int:
+        """Number of neurons m."""
+        return int(self.hidden.shape[1])
+
+    def predict(self, X: ArrayLike) -> Floats:
+        """Return the outputs, shape (n, c), for inputs of shape (n, d)."""
+        inputs = np.asarray(X, dtype=np.float64)
+        if inputs.ndim != 2 or inputs.shape[1] + self.bias != self.hidden.shape[0]:
+            expected = self.hidden.shape[0] - self.bias
+            raise InputError(f"inputs of shape {inputs.shape} do not fit: this network takes (n, {expected}).")
+        if self.bias:
+            inputs = append_bias(inputs)
+        predictions: Floats = np.maximum(inputs @ self.hidden, 0.0) @ self.output
+        return predictions
+
+    def balanced(self) -> Network:
+        """Return the same function with ‖u_k‖ = ‖v_k‖ for every neuron, dead neurons dropped.
+
+        Positive homogeneity lets each neuron be rescaled; the balanced one has the least penalty.
+        """
+        norm_in = np.linalg.norm(self.hidden, axis=0)
+        norm_out = np.linalg.norm(self.output, axis=1)
+        alive = (norm_in > 0.0) & (norm_out > 0.0)
+        scale = np.sqrt(norm_out[alive] / norm_in[alive])
+        return Network(self.hidden[:, alive] * scale, self.output[alive] / scale[:, None], self.bias)
+
+    def merged(self, tolerance: float = 0.0) -> Network:
+        """Return the network with neurons of one direction added up, then balanced.
+
+        Parameters
+        ----------
+        tolerance: two neurons are one when their unit hidden weights differ by at most this
+            (Euclidean); 0 merges equal directions only and keeps the function.
+        """
+        balanced = self.balanced()
+        norms = np.linalg.norm(balanced.hidden, axis=0)
+        directions = balanced.hidden / norms
+        free = np.ones(balanced.width, dtype=bool)
+        hidden, output = [], []
+        for k in np.argsort(-norms):
+            if not free[k]:
+                continue
+            distance = np.linalg.norm(directions - directions[:, [k]], axis=0)
+            group = free & (distance <= tolerance + 4 * np.finfo(float).eps)
+            free &= ~group
+            hidden.append(directions[:, k])
+            output.append(norms[group] @ balanced.output[group])
+        if not hidden:
+            return balanced
+        return Network(np.column_stack(hidden), np.vstack(output), self.bias).balanced()
+
+    def save(self, path: str | Path) -> None:
+        """Write the weights to an ``.npz`` file."""
+        np.savez(path, hidden=self.hidden, output=self.output, bias=np.array(self.bias))
+
+    @staticmethod
+    def load(path: str | Path) -> Network:
+        """Read what :meth:`save` wrote."""
+        with np.load(path, allow_pickle=False) as stored:
+            return Network(stored["hidden"], stored["output"], bool(stored["bias"]))

@@ -1,0 +1,72 @@
+"""What every method returns: a rigorous pair of bounds and their witnesses."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from sdprelax.network import Network
+
+if TYPE_CHECKING:
+    from sdprelax.certificate import Certificate
+
+__all__ = ["Bound", "Outcome", "Status", "relative_gap"]
+
+Status = Literal["solved", "time limit"]
+
+
+def relative_gap(lower: float | None, upper: float | None) -> float | None:
+    """Return (upper − lower)/upper, the duality gap relative to the upper bound; None without both."""
+    if lower is None or upper is None:
+        return None
+    return (upper - lower) / upper if upper > 0.0 else 0.0
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A point of a bound-against-time trace.
+
+    ``lower`` may be an estimate while a method runs (its oracle in floating point); only the
+    outcome's own ``lower`` is rigorous.
+    """
+
+    seconds: float
+    lower: float | None
+    upper: float | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The result of one method on one problem.
+
+    Attributes
+    ----------
+    lower: rigorous lower bound of p*, proved by ``certificate``; None if the method has none.
+    upper: rigorous upper bound of p*, the objective of ``network`` rounded up; None without a network.
+    network: the network that attains ``upper``.
+    certificate: what proves ``lower``; ``sdprelax.verify(problem, certificate)`` checks it anew.
+    solver_value: what the conic solver claimed, never a bound.
+    solver_status: the solver's own word for how it ended.
+    status: "solved", or "time limit" when the deadline cut the method short.
+    trace: bounds against seconds since the start.
+    details: figures of the method's own (widths, iterations, tightness residuals, ...).
+    log: what the solver printed.
+    """
+
+    lower: float | None = None
+    upper: float | None = None
+    network: Network | None = None
+    certificate: Certificate | None = None
+    solver_value: float | None = None
+    solver_status: str | None = None
+    status: Status = "solved"
+    seconds: float = math.nan
+    trace: tuple[Bound, ...] = ()
+    details: dict[str, Any] = field(default_factory=dict)
+    log: str = ""
+
+    @property
+    def gap(self) -> float | None:
+        """(upper − lower)/upper, or None when either bound is missing."""
+        return relative_gap(self.lower, self.upper)

@@ -1,0 +1,132 @@
+"""The training problem of docs/mathematics.md section 1, and the functional that all its views share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import scipy.linalg
+from numpy.typing import ArrayLike
+
+from sdprelax.errors import InputError
+from sdprelax.network import Network, append_bias
+from sdprelax.verified import Ball, Floats, bound_above
+
+__all__ = ["Problem", "ridge_value"]
+
+
+def _matrix(name: str, values: ArrayLike) -> Floats:
+    """Return ``values`` as a finite float64 matrix, a vector as one column."""
+    try:
+        array = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} must be an array of real numbers, but {error}.") from None
+    if array.ndim == 1 and name == "Y":
+        array = array[:, None]
+    if array.ndim != 2 or array.size == 0:
+        shape = "(n, c) or (n,)" if name == "Y" else "(n, d)"
+        raise InputError(f"{name} has shape {array.shape}; it must be a non-empty array of shape {shape}.")
+    bad = np.argwhere(~np.isfinite(array))
+    if len(bad):
+        i, j = bad[0]
+        raise InputError(
+            f"{name} holds {array[i, j]} at row {i}, column {j}; every entry must be a finite number."
+        )
+    array.setflags(write=False)
+    return array
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Training an infinite-width two-layer ReLU network with weight decay.
+
+        p* = inf over all widths m, U (d×m), V (m×c) of  ½‖(XU)₊V − Y‖²_F + (γ/2)(‖U‖²_F + ‖V‖²_F)
+
+    Parameters
+    ----------
+    X: inputs, shape (n, d).
+    Y: targets, shape (n, c), or (n,) for one output.
+    gamma: weight decay γ > 0.
+    bias: append a column of ones to ``X``; the bias is regularised like any weight (as P25 does).
+
+    Raises
+    ------
+    InputError: NaN or infinite data, lengths that differ, γ that is not a positive finite number.
+    """
+
+    X: Floats
+    Y: Floats
+    gamma: float
+    bias: bool = False
+
+    def __init__(self, X: ArrayLike, Y: ArrayLike, gamma: float, bias: bool = False) -> None:
+        inputs, targets = _matrix("X", X), _matrix("Y", Y)
+        if inputs.shape[0] != targets.shape[0]:
+            raise InputError(
+                f"X has {inputs.shape[0]} rows and Y has {targets.shape[0]}; both must have one row per sample."
+            )
+        try:
+            decay = float(gamma)
+        except (TypeError, ValueError):
+            raise InputError(f"gamma is {gamma!r}; it must be a positive number.") from None
+        if not (np.isfinite(decay) and decay > 0.0):
+            raise InputError(f"gamma is {gamma}; it must be a positive finite number.")
+        object.__setattr__(self, "X", inputs)
+        object.__setattr__(self, "Y", targets)
+        object.__setattr__(self, "gamma", decay)
+        object.__setattr__(self, "bias", bool(bias))
+
+    @cached_property
+    def inputs(self) -> Floats:
+        """What the hidden layer sees: ``X``, with its column of ones if there is a bias."""
+        return append_bias(self.X) if self.bias else self.X
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(n, d, c): samples, inputs of the hidden layer (bias included), outputs."""
+        return self.inputs.shape[0], self.inputs.shape[1], self.Y.shape[1]
+
+    def _check_fits(self, network: Network) -> None:
+        _, d, c = self.shape
+        fits = network.hidden.shape[0] == d and network.output.shape[1] == c and network.bias == self.bias
+        if not fits:
+            raise InputError(
+                f"the network takes {network.hidden.shape[0]} inputs (bias: {network.bias}) and gives "
+                f"{network.output.shape[1]} outputs; this problem has {d} (bias: {self.bias}) and {c}."
+            )
+
+    def objective(self, network: Network) -> float:
+        """Return p(U, V) in floating point; :meth:`upper_bound` is the rigorous version."""
+        self._check_fits(network)
+        residual = network.predict(self.X) - self.Y
+        penalty = float(np.sum(network.hidden**2) + np.sum(network.output**2))
+        return 0.5 * float(np.sum(residual**2)) + 0.5 * self.gamma * penalty
+
+    def upper_bound(self, network: Network) -> float:
+        """Return a float that is proved to be at least the network's exact objective, hence at least p*."""
+        self._check_fits(network)
+        hidden, output = Ball.exact(network.hidden), Ball.exact(network.output)
+        residual = (Ball.exact(self.inputs) @ hidden).relu() @ output - Ball.exact(self.Y)
+        penalty = bound_above(hidden.square_above() + output.square_above(), 1)
+        return bound_above(0.5 * residual.square_above() + 0.5 * self.gamma * penalty, 4)
+
+    def dual_value(self, A: Floats) -> float:
+        """Return ⟨A, Y⟩ − ½‖A‖² in floating point: the dual objective at residual ``A`` of shape (n, c)."""
+        return float(np.sum(A * self.Y) - 0.5 * np.sum(A * A))
+
+
+def ridge_value(K: Floats, Y: Floats, gamma: float) -> float:
+    """Return min over V-space predictors of the kernel ridge problem: (γ/2)·tr Yᵀ(K + γI)⁻¹Y.
+
+    Eliminating the output layer from any kernel view of the training problem leaves this
+    functional of its kernel (docs/mathematics.md section 3.4).
+
+    Parameters
+    ----------
+    K: kernel on the training points, shape (n, n), positive semidefinite.
+    Y: targets, shape (n, c).
+    gamma: ridge γ > 0.
+    """
+    factor = scipy.linalg.cho_factor(K + gamma * np.eye(K.shape[0]))
+    return 0.5 * gamma * float(np.sum(Y * scipy.linalg.cho_solve(factor, Y)))

@@ -1,0 +1,136 @@
+"""Named families of small frozen dataclasses whose fields are their options.
+
+A method, a data set, a rounding or a solver is one file that registers one dataclass. Its
+fields, their types, defaults and docstring are the YAML schema, the listing and the validation.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping
+from types import ModuleType
+from typing import Any, Generic, TypeVar, cast, get_type_hints
+
+import pydantic
+
+from sdprelax.errors import InputError, nearest
+
+__all__ = ["Option", "Registry"]
+
+T = TypeVar("T")
+C = TypeVar("C", bound=type)
+
+
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """One option of a registered class, as a listing shows it."""
+
+    name: str
+    type: str
+    default: Any
+    required: bool
+
+
+class Registry(Generic[T]):
+    """The classes of one family by name.
+
+    Parameters
+    ----------
+    kind: what one entry is called in messages ("method").
+    package: the package whose modules register entries; they are imported on first use.
+    """
+
+    def __init__(self, kind: str, package: str) -> None:
+        self.kind = kind
+        self._package = package
+        self._entries: dict[str, type[T]] = {}
+        self._loaded = False
+
+    def register(self, name: str) -> Callable[[C], C]:
+        """Return a class decorator that enters a frozen dataclass under ``name``."""
+
+        def enter(entry: C) -> C:
+            if not dataclasses.is_dataclass(entry):
+                raise TypeError(f"{self.kind} {name!r}: put @register above @dataclass(frozen=True)")
+            if name in self._entries:
+                raise ValueError(f"{self.kind} {name!r} is registered twice")
+            self._entries[name] = entry
+            return entry
+
+        return enter
+
+    def _load(self) -> None:
+        if not self._loaded:
+            self._loaded = True
+            package: ModuleType = importlib.import_module(self._package)
+            for module in pkgutil.iter_modules(package.__path__):
+                importlib.import_module(f"{self._package}.{module.name}")
+
+    def __iter__(self) -> Iterator[str]:
+        self._load()
+        return iter(sorted(self._entries))
+
+    def __getitem__(self, name: str) -> type[T]:
+        """Return the class registered under ``name``, in whatever case it is written."""
+        return self._entries[self.canonical(name)]
+
+    def canonical(self, name: str) -> str:
+        """Return the registered spelling of ``name``.
+
+        Raises
+        ------
+        InputError: no such entry; the message gives the nearest name.
+        """
+        self._load()
+        lowered = str(name).lower()
+        if lowered not in self._entries:
+            raise InputError(f"unknown {self.kind} '{name}': {nearest(str(name), self._entries)}.")
+        return lowered
+
+    def options(self, name: str) -> list[Option]:
+        """Return the options of an entry in the order in which it declares them."""
+        entry = self[name]
+        missing = dataclasses.MISSING
+        found = []
+        for item in dataclasses.fields(cast(Any, entry)):
+            default = item.default if item.default is not missing else None
+            if item.default_factory is not missing:
+                default = item.default_factory()
+            required = item.default is missing and item.default_factory is missing
+            written = item.type if isinstance(item.type, str) else getattr(item.type, "__name__", str(item.type))
+            found.append(Option(item.name, written, default, required))
+        return found
+
+    def summary(self, name: str) -> str:
+        """Return the first line of the entry's docstring."""
+        return (inspect.getdoc(self[name]) or "").split("\n", 1)[0]
+
+    def create(self, name: str, options: Mapping[str, Any] | None = None) -> T:
+        """Return the entry ``name`` built from ``options``, each validated against its field's type.
+
+        Raises
+        ------
+        InputError: unknown name or option (with the nearest), missing option, or a value of the wrong type.
+        """
+        entry = self[name]
+        given = dict(options or {})
+        known = [option.name for option in self.options(name)]
+        label = f"{self.kind} '{self.canonical(name)}'"
+        for key in given:
+            if key not in known:
+                choices = nearest(str(key), known) if known else "it has no options"
+                raise InputError(f"{label} has no option '{key}': {choices}.")
+        for option in self.options(name):
+            if option.required and option.name not in given:
+                raise InputError(f"{label} needs the option '{option.name}'.")
+        hints = get_type_hints(entry)
+        for key, value in given.items():
+            try:
+                given[key] = pydantic.TypeAdapter(hints[key]).validate_python(value)
+            except pydantic.ValidationError as error:
+                reason = error.errors()[0]["msg"].replace("Input should be", "should be")
+                raise InputError(f"{label}: option '{key}' is {value!r}, but {reason}.") from None
+        return entry(**given)
