@@ -1,0 +1,16 @@
+"""Rigorous lower bounds: built from what solvers return, proved from the data alone."""
+
+from __future__ import annotations
+
+from sdprelax.certificate.build import cone_certificate, relaxation_certificate
+from sdprelax.certificate.certificate import Certificate, ConeProof, RelaxationProof
+from sdprelax.certificate.verify import verify
+
+__all__ = [
+    "Certificate",
+    "ConeProof",
+    "RelaxationProof",
+    "cone_certificate",
+    "relaxation_certificate",
+    "verify",
+]

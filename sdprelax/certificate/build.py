@@ -1,0 +1,134 @@
+"""Makes certificates out of what solvers and oracles return; none of it needs to be trusted."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import scipy.optimize
+
+from sdprelax.certificate.certificate import Certificate, ConeProof, RelaxationProof
+from sdprelax.certificate.cone_cover import Cover, cover_sphere
+from sdprelax.certificate.verify import (
+    dual_bound,
+    original_oracle,
+    pulled_back,
+    reduced_slack,
+    relaxation_oracle,
+)
+from sdprelax.deadline import Deadline
+from sdprelax.errors import CertificateError
+from sdprelax.problem import Problem
+from sdprelax.reduction import Reduction
+from sdprelax.verified import Floats
+
+__all__ = ["cone_certificate", "relaxation_certificate"]
+
+# A certificate claims this little less than it proves here, so that another machine's rounding proves it too.
+PORTABLE = 1e-12
+UNLIMITED = 10**12
+
+
+def _claimed(problem: Problem, certificate: Certificate, reduced: float) -> Certificate:
+    """Return the certificate with the bound that follows from a proved reduced oracle value."""
+    proved = dual_bound(problem, certificate.multiplier, original_oracle(problem, certificate, reduced))
+    return dataclasses.replace(certificate, lower=proved * (1.0 - PORTABLE))
+
+
+def relaxation_certificate(
+    problem: Problem, reduction: Reduction, A: Floats, multipliers: Floats
+) -> Certificate:
+    """Return the best certificate that approximate multipliers of the relaxation give.
+
+    Parameters
+    ----------
+    A: residual Y − Λ_αv, shape (n, c).
+    multipliers: N of the reduced slack γ²E_ww − (GᵀB)(GᵀB)ᵀ − GᵀNG, shape (2g, 2g), however inaccurate; it
+        is symmetrised and clipped at 0 outside the entries (α_i, β_i).
+
+    Notes
+    -----
+    Repair (docs/mathematics.md section 3.5): among all κ, δ with κE_ww + δE_ββ − (GᵀB)(GᵀB)ᵀ − GᵀNG ⪰ 0 the
+    bound κ + δλ_max(X̂ᵀX̂) of the oracle's square is least on a curve: κ is the largest
+    eigenvalue of a Schur complement in δ, found by a one-dimensional search.
+    """
+    rows = reduction.rows
+    g, r = rows.shape
+    N = np.maximum(0.5 * (multipliers + multipliers.T), 0.0)
+    pairs = np.arange(g)
+    free = 0.5 * (multipliers[pairs, pairs + g] + multipliers[pairs + g, pairs])
+    N[pairs, pairs + g] = N[pairs + g, pairs] = free
+    if not (np.all(np.isfinite(N)) and np.all(np.isfinite(A))):
+        N, A = np.zeros_like(N), np.zeros_like(A)
+    base = Certificate(0.0, np.ascontiguousarray(A), reduction, RelaxationProof(N, 0.0, 0.0))
+    if g == 0:
+        return _claimed(problem, base, 0.0)
+    dual = pulled_back(reduction, A)
+    slack = reduced_slack(rows, dual, N).mid
+    eigenvalues, vectors = np.linalg.eigh(slack[:g, :g])
+    coupling = slack[g:, :g] @ vectors
+    corner = slack[g:, g:]
+    largest = float(np.linalg.eigvalsh(rows.T @ rows)[-1])
+
+    def kappa(delta: float) -> float:
+        schur = (coupling / (eigenvalues + delta)) @ coupling.T - corner
+        return max(0.0, float(np.linalg.eigvalsh(schur)[-1]))
+
+    scale = max(float(np.abs(eigenvalues).max()), float(np.abs(corner).max()), np.finfo(float).tiny)
+    least = max(0.0, -float(eigenvalues[0]))
+    found = scipy.optimize.minimize_scalar(
+        lambda log: kappa(least + math.exp(log)) + math.exp(log) * largest,
+        bounds=(math.log(scale * 1e-16), math.log(scale * 10.0)),
+        method="bounded",
+        options={"xatol": 1e-3},
+    )
+    delta = least + math.exp(float(found.x))
+    # What the Cholesky proof itself needs on the diagonal, increased until the proof goes through.
+    margin = 4.0 * (g + r) * np.finfo(float).eps * scale
+    for _ in range(60):
+        shifted = delta + margin
+        proof = RelaxationProof(N, kappa(shifted - 0.5 * margin) + margin, shifted)
+        try:
+            reduced = relaxation_oracle(rows, dual, proof)
+        except CertificateError:
+            margin *= 4.0
+            continue
+        # Twice the margin that was needed here leaves room for another machine's rounding.
+        proof = RelaxationProof(N, proof.kappa + margin, proof.delta + margin)
+        reduced = relaxation_oracle(rows, dual, proof)
+        return _claimed(problem, dataclasses.replace(base, proof=proof), reduced)
+    raise CertificateError("no repair of the solver's multipliers could be proved")
+
+
+def cone_certificate(
+    problem: Problem,
+    reduction: Reduction,
+    A: Floats,
+    *,
+    cover: Cover | None = None,
+    deadline: Deadline | None = None,
+) -> Certificate:
+    """Return the certificate of a dual point by a cover of weight space with cones.
+
+    Parameters
+    ----------
+    A: the dual point, shape (n, c); scaled into feasibility by the bound's formula.
+    cover: a complete cover that was computed for this very ``A``, if there is one already.
+    deadline: when it nears, the cover aims at larger values, which need fewer cones.
+    """
+    A = np.ascontiguousarray(A)
+    deadline = deadline or Deadline()
+    dual = pulled_back(reduction, A)
+    if reduction.generators == 0:
+        return _claimed(problem, Certificate(0.0, A, reduction, ConeProof(problem.gamma, 1)), 0.0)
+    factors = [1.0] if deadline.seconds == math.inf else [1.0, 1.001, 1.02, 1.2, 2.0, 5.0, 20.0]
+    for factor in factors:
+        if cover is not None and cover.complete:
+            break
+        target = max(problem.gamma, cover.reached if cover else 0.0) * factor
+        cover = cover_sphere(reduction.rows, dual, target, deadline=deadline.fraction(0.5))
+    assert cover is not None
+    limit = UNLIMITED if cover.complete else cover.cones
+    proof = ConeProof(cover.level if cover.complete else target, limit)
+    return _claimed(problem, Certificate(0.0, A, reduction, proof), cover.bound)

@@ -1,0 +1,195 @@
+"""Proves the lower bound of a certificate from the problem's own data, in error-bounded arithmetic.
+
+Weak duality: whenever ‖Aᵀ(Xu)₊‖ ≤ ω‖u‖ for every u, p* ≥ t⟨A, Y⟩ − ½t²‖A‖² for 0 ≤ t ≤ γ/ω. What is to be
+proved is ω. Nothing that a solver, a presolve or an oracle said is trusted: the certificate's reduction
+enters through the distance of the true samples from what it says of them,
+
+    ‖Aᵀ(Xu)₊‖ ≤ (ω̂·‖Q‖ + Σ_i ‖a_i‖·‖x_i − f_iQx̂_{g(i)}‖)·‖u‖,
+
+where ω̂ bounds the reduced oracle max ‖Bᵀ[(X̂w)₊; (−X̂w)₊]‖/‖w‖, B = LᵀA.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from sdprelax.certificate.certificate import Certificate, RelaxationProof
+from sdprelax.certificate.cone_cover import cover_sphere
+from sdprelax.deadline import Deadline
+from sdprelax.errors import CertificateError
+from sdprelax.problem import Problem
+from sdprelax.reduction import Reduction
+from sdprelax.verified import Ball, Floats, bound_above, proves_psd
+
+__all__ = [
+    "dual_bound",
+    "original_oracle",
+    "pulled_back",
+    "reduced_oracle",
+    "reduced_slack",
+    "relaxation_oracle",
+    "verify",
+]
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise CertificateError(f"the certificate does not hold: {message}.")
+
+
+def _check_form(problem: Problem, certificate: Certificate) -> None:
+    n, d, c = problem.shape
+    reduction, A = certificate.reduction, certificate.multiplier
+    _require(A.shape == (n, c), f"its multiplier has shape {A.shape}, this problem needs {(n, c)}")
+    _require(
+        reduction.rows.ndim == 2 and reduction.basis.shape == (d, reduction.rank), "its basis does not fit X"
+    )
+    _require(reduction.group.shape == (n,) and reduction.factor.shape == (n,), "its presolve does not fit X")
+    live = reduction.factor != 0.0
+    groups = reduction.group[live]
+    _require(
+        bool(np.all((groups >= 0) & (groups < reduction.generators))),
+        "its presolve names generators that do not exist",
+    )
+    for name, array in (("multiplier", A), ("rows", reduction.rows), ("basis", reduction.basis),
+                        ("factor", reduction.factor)):  # fmt: skip
+        _require(bool(np.all(np.isfinite(array))), f"its {name} is not finite")
+    proof = certificate.proof
+    if isinstance(proof, RelaxationProof):
+        N, g = proof.multipliers, reduction.generators
+        _require(
+            N.shape == (2 * g, 2 * g) and bool(np.all(np.isfinite(N))),
+            "its N has the wrong shape or is not finite",
+        )
+        _require(bool(np.array_equal(N, N.T)), "its N is not symmetric")
+        free = np.zeros_like(N, dtype=bool)
+        pairs = np.arange(g)
+        free[pairs, pairs + g] = free[pairs + g, pairs] = True
+        _require(bool(np.all(N[~free] >= 0.0)), "its N has a negative entry where it must be nonnegative")
+        _require(proof.kappa >= 0.0 and proof.delta >= 0.0, "κ or δ is negative")
+
+
+def pulled_back(reduction: Reduction, A: Floats) -> Ball:
+    """Return B = LᵀA with the rounding of its sums."""
+    selection = reduction.selection()
+    longest = int(np.max(np.diff(selection.tocsc().indptr), initial=0))
+    mid = np.asarray(selection.T @ A)
+    # |L|ᵀ|A| times γ_k bounds sums of k products; ball multiplication by an exact one adds that radius.
+    weight = np.asarray(selection.T @ np.abs(A))
+    rad = weight * (2.0**-52 * (longest + 8)) + 1e-290
+    return Ball(mid, np.where(weight > 0.0, rad, 0.0))
+
+
+def relaxation_oracle(rows: Floats, dual: Ball, proof: RelaxationProof) -> float:
+    """Return the bound of the reduced oracle that a relaxation proof gives.
+
+    Raises
+    ------
+    CertificateError: H could not be proved positive semidefinite.
+    """
+    g, r = rows.shape
+    H = reduced_slack(rows, dual, proof.multipliers)
+    diagonal = np.concatenate([np.full(g, proof.delta), np.full(r, proof.kappa)])
+    H = H + Ball.exact(np.diag(diagonal))
+    _require(proves_psd(H), "its slack matrix is not proved positive semidefinite")
+    gram = Ball.exact(rows).T @ Ball.exact(rows)
+    largest = float(np.linalg.eigvalsh(gram.mid)[-1]) * (1.0 + 1e-12)
+    shifted = Ball.exact(np.eye(r) * largest) - gram
+    if not proves_psd(shifted):
+        largest = gram.operator_norm_above()
+    return bound_above(math.sqrt(bound_above(proof.kappa + bound_above(proof.delta * largest, 1), 1)), 1)
+
+
+def reduced_slack(rows: Floats, dual: Ball, multipliers: Floats) -> Ball:
+    """Return −(GᵀB)(GᵀB)ᵀ − GᵀNG over z = (β, w), shape (g + r, g + r), with its rounding errors.
+
+    G = [I X̂; I 0] maps z to the activations (α, β).
+    """
+    g = len(rows)
+    X = Ball.exact(rows)
+    N = Ball.exact(multipliers)
+    lifted = _stack(dual[:g] + dual[g:], X.T @ dual[:g])
+    crossed = X.T @ N[:g, :g]
+    corner = crossed @ X
+    side = crossed + X.T @ N[:g, g:]
+    first = N[:g, :g] + N[:g, g:] + N[g:, :g] + N[g:, g:]
+    mid = np.block([[first.mid, side.mid.T], [side.mid, corner.mid]])
+    rad = np.block([[first.rad, side.rad.T], [side.rad, corner.rad]])
+    return -(Ball(mid, rad) + lifted @ lifted.T)
+
+
+def _stack(top: Ball, bottom: Ball) -> Ball:
+    return Ball(np.vstack([top.mid, bottom.mid]), np.vstack([top.rad, bottom.rad]))
+
+
+def reduced_oracle(certificate: Certificate, deadline: Deadline | None = None) -> float:
+    """Return a proved ω̂ with ‖Bᵀ[(X̂w)₊; (−X̂w)₊]‖ ≤ ω̂‖w‖ for every w."""
+    reduction, proof = certificate.reduction, certificate.proof
+    if reduction.generators == 0:
+        return 0.0
+    dual = pulled_back(reduction, certificate.multiplier)
+    if isinstance(proof, RelaxationProof):
+        return relaxation_oracle(reduction.rows, dual, proof)
+    return cover_sphere(
+        reduction.rows, dual, proof.target, max_cones=proof.max_cones, deadline=deadline
+    ).bound
+
+
+def original_oracle(problem: Problem, certificate: Certificate, reduced: float) -> float:
+    """Return a proved ω with ‖Aᵀ(Xu)₊‖ ≤ ω‖u‖ for every u, given ω̂ of the generator rows."""
+    reduction, A = certificate.reduction, certificate.multiplier
+    Q = Ball.exact(reduction.basis)
+    live = reduction.factor != 0.0
+    said = np.zeros_like(problem.inputs)
+    rad = np.zeros_like(problem.inputs)
+    if np.any(live):
+        ball = (Ball.exact(reduction.rows[reduction.group[live]]) @ Q.T) * reduction.factor[live][:, None]
+        said[live], rad[live] = ball.mid, ball.rad
+    distances = (Ball.exact(problem.inputs) - Ball(said, rad)).row_norms()
+    weights = Ball.exact(A).row_norms()
+    slip = bound_above(float(weights @ distances), len(weights) + 2) if np.any(distances) else 0.0
+    stretch = 1.0
+    if not np.array_equal(reduction.basis, np.eye(*reduction.basis.shape)):
+        defect = (Q.T @ Q - Ball.exact(np.eye(reduction.rank))).norm_above()
+        stretch = bound_above(math.sqrt(1.0 + defect), 4)
+    return bound_above(reduced * stretch + slip, 4)
+
+
+def dual_bound(problem: Problem, A: Floats, oracle: float) -> float:
+    """Return the best lower bound, rounded down, that A gives when ‖Aᵀ(Xu)₊‖ ≤ oracle·‖u‖ is proved.
+
+    max over 0 ≤ t ≤ γ/oracle of t⟨A, Y⟩ − ½t²‖A‖²; any t in that range is valid.
+    """
+    A_ball = Ball.exact(A)
+    inner, _ = A_ball.inner(Ball.exact(problem.Y))
+    square = A_ball.square_above()
+    if inner <= 0.0 or square == 0.0:
+        return 0.0
+    limit = math.inf if oracle == 0.0 else problem.gamma / oracle * (1.0 - 2.0**-50)
+    t = min(limit, inner / square)
+    # Four roundings, each within u of terms no larger than t⟨A, Y⟩.
+    value = t * (inner - 0.5 * t * square) - 2.0**-49 * t * inner
+    return max(0.0, math.nextafter(value, -math.inf))
+
+
+def verify(problem: Problem, certificate: Certificate, deadline: Deadline | None = None) -> float:
+    """Return the lower bound of p* that a certificate proves for a problem.
+
+    Everything is computed anew from the problem's data and the certificate's numbers, with all
+    rounding errors bounded; the returned float is a proved lower bound.
+
+    Raises
+    ------
+    CertificateError: the certificate does not fit the problem, its proof fails, or it proves less than
+        the bound that it claims.
+    """
+    _check_form(problem, certificate)
+    oracle = original_oracle(problem, certificate, reduced_oracle(certificate, deadline))
+    proved = dual_bound(problem, certificate.multiplier, oracle)
+    _require(
+        proved >= certificate.lower,
+        f"it claims the lower bound {certificate.lower!r} and proves {proved!r}",
+    )
+    return proved

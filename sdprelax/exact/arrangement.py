@@ -1,0 +1,190 @@
+"""The arrangement of hyperplanes {w : x̂_jᵀw = 0} that separates the activation patterns.
+
+Its cells are the sets of hidden weights with one activation pattern; its rays (vertices) are the
+directions in which rank − 1 independent hyperplanes meet. Everything works on generator rows:
+unit, no two parallel, spanning (see ``sdprelax.reduction``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations, product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sdprelax.verified import Floats
+
+__all__ = ["Arrangement", "Candidates", "activation_patterns", "count_patterns", "value"]
+
+# Singular values below this make rank − 1 hyperplanes count as dependent: they meet in no single ray.
+INDEPENDENT = 1e-9
+# A row vanishes at a ray when their product is below this.
+VANISHES = 1e-10
+
+
+def count_patterns(generators: int, rank: int) -> int:
+    """Return the largest possible number of activation patterns: 2·Σ_{k<r} C(g − 1, k) (Cover 1965)."""
+    return 2 * sum(math.comb(max(generators - 1, 0), k) for k in range(rank))
+
+
+def value(rows: Floats, dual: Floats, directions: Floats) -> Floats:
+    """Return ‖Bᵀ[(x̂ᵀw)₊; (−x̂ᵀw)₊]‖, shape (k,), for directions w, shape (r, k), and B, shape (2g, c)."""
+    inner = rows @ directions
+    g = len(rows)
+    outputs = dual[:g].T @ np.maximum(inner, 0.0) + dual[g:].T @ np.maximum(-inner, 0.0)
+    norms: Floats = np.linalg.norm(outputs, axis=0)
+    return norms
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Directions of large oracle value, best first: unit columns (r, k) and their values (k,)."""
+
+    directions: Floats
+    values: Floats
+
+    def distinct(self, count: int, separation: float) -> Candidates:
+        """Return at most ``count`` of them, no two within the Euclidean distance ``separation``."""
+        kept: list[int] = []
+        for k in range(len(self.values)):
+            if len(kept) == count:
+                break
+            difference = self.directions[:, kept] - self.directions[:, [k]]
+            if not kept or np.min(np.sum(difference**2, axis=0)) > separation**2:
+                kept.append(k)
+        return Candidates(self.directions[:, kept], self.values[kept])
+
+
+class Arrangement:
+    """Rays and faces of the arrangement, and the oracle that they give.
+
+    The maximum of ‖Bᵀa(w)‖ over the unit sphere lies in the relative interior of some face; there it
+    is a top eigenvector of the quadratic form of that face's pattern restricted to the face's
+    span (docs/mathematics.md section 4.3). Every face is adjacent to a ray, so the 3^{r−1} faces around
+    all rays, in floating point, give the maximum.
+
+    Parameters
+    ----------
+    rows: generator rows, shape (g, r), of rank r.
+    """
+
+    def __init__(self, rows: Floats) -> None:
+        self.rows = rows
+        self.generators, self.rank = rows.shape
+        self.subsets, self.rays = self._enumerate_rays()
+        inner = rows @ self.rays
+        inner[np.abs(inner) < VANISHES] = 0.0
+        self._signs: NDArray[np.int8] = np.sign(inner).astype(np.int8).T
+
+    def _enumerate_rays(self) -> tuple[NDArray[np.int64], Floats]:
+        """Return the row subsets (m, r−1) and their rays (r, m); both signs of each ray are listed."""
+        r = self.rank
+        if r == 1:
+            return np.zeros((2, 0), dtype=np.int64), np.array([[1.0, -1.0]])
+        subsets = np.array(list(combinations(range(self.generators), r - 1)), dtype=np.int64)
+        kept, rays = [], []
+        for block in np.array_split(subsets, max(1, len(subsets) // 20_000)):
+            _, singular, right = np.linalg.svd(self.rows[block], full_matrices=True)
+            independent = singular[:, -1] > INDEPENDENT
+            kept.append(block[independent])
+            rays.append(right[independent, -1])
+        normal = np.vstack(rays).T
+        both = np.vstack(kept)
+        return np.vstack([both, both]), np.hstack([normal, -normal])
+
+    def ray_values(self, dual: Floats) -> Floats:
+        """Return the oracle's function at every ray."""
+        return value(self.rows, dual, self.rays)
+
+    def _linear_parts(self, dual: Floats, chosen: NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
+        """Return the linear maps (m, c, r) of rows that do not vanish, and the two maps of each row."""
+        g = self.generators
+        up = dual[:g, :, None] * self.rows[:, None, :]
+        down = -dual[g:, :, None] * self.rows[:, None, :]
+        signs = self._signs[chosen]
+        flat = (signs > 0).astype(np.float64) @ up.reshape(g, -1)
+        flat += (signs < 0).astype(np.float64) @ down.reshape(g, -1)
+        return flat.reshape(len(chosen), dual.shape[1], self.rank), up, down
+
+    def _around(self, dual: Floats, chosen: NDArray[np.int64], above: float) -> Iterator[Floats]:
+        """Yield top eigenvectors, shape (r, k), of the faces around the chosen rays."""
+        base, up, down = self._linear_parts(dual, chosen)
+        subsets = self.subsets[chosen]
+        extra = np.sum(self._signs[chosen] == 0, axis=1) > self.rank - 1
+        for pattern in product((0, 1, -1), repeat=self.rank - 1):
+            if not any(pattern):
+                continue
+            zero = [position for position, sign in enumerate(pattern) if sign == 0]
+            linear = base.copy()
+            for position, sign in enumerate(pattern):
+                if sign:
+                    linear += (up if sign > 0 else down)[subsets[:, position]]
+            keep = np.einsum("mcr,mcr->m", linear, linear) > above**2
+            if not np.any(keep):
+                continue
+            linear, normals = linear[keep], subsets[keep][:, zero]
+            if zero:
+                # Orthonormal basis of the face's span: the null space of the rows that stay zero.
+                flats, member = np.unique(normals, axis=0, return_inverse=True)
+                basis = np.linalg.svd(self.rows[flats], full_matrices=True)[2][:, len(zero) :, :]
+                basis = basis[member.ravel()]
+                linear = linear @ np.swapaxes(basis, 1, 2)
+            _, vectors = np.linalg.eigh(np.swapaxes(linear, 1, 2) @ linear)
+            top = vectors[:, :, -1]
+            yield (np.einsum("mk,mkr->mr", top, basis) if zero else top).T
+        # Rays on more hyperplanes than needed: their other neighbours are reached through other
+        # subsets of the same hyperplanes, whose signs at the ray itself are zero for all of them.
+        if np.any(extra):
+            yield from self._around_degenerate(dual, chosen[extra])
+
+    def _around_degenerate(self, dual: Floats, chosen: NDArray[np.int64]) -> Iterator[Floats]:
+        """Yield candidates around rays where more than r − 1 hyperplanes meet, by a step to their cells."""
+        rng = np.random.default_rng(0)
+        for _ in range(4 * self.rank):
+            step = rng.standard_normal((self.rank, len(chosen)))
+            yield from self._ascend(dual, self.rays[:, chosen] + 1e-6 * step)
+
+    def _ascend(self, dual: Floats, start: Floats) -> Iterator[Floats]:
+        """Yield the top eigenvectors of the cells that contain the given directions."""
+        g = self.generators
+        inner = self.rows @ start
+        up = dual[:g, :, None] * self.rows[:, None, :]
+        down = -dual[g:, :, None] * self.rows[:, None, :]
+        flat = (inner > 0).T.astype(float) @ up.reshape(g, -1) + (inner < 0).T.astype(float) @ down.reshape(g, -1)
+        linear = flat.reshape(start.shape[1], dual.shape[1], self.rank)
+        yield np.linalg.eigh(np.swapaxes(linear, 1, 2) @ linear)[1][:, :, -1].T
+
+    def candidates(self, dual: Floats, *, above: float = 0.0, rays: int | None = None) -> Candidates:
+        """Return local maxima of ‖Bᵀa(w)‖ with value > ``above``, best first.
+
+        Parameters
+        ----------
+        dual: B, shape (2g, c).
+        above: what a candidate's value must exceed to be returned.
+        rays: look around so many rays of largest value only; ``None`` looks around all of them,
+            which makes the best candidate the exact maximum (up to rounding).
+        """
+        at_rays = self.ray_values(dual)
+        order = np.argsort(-at_rays)
+        if rays is not None:
+            order = order[:rays]
+        best = at_rays[order]
+        found = [self.rays[:, order[best > above]]]
+        values = [best[best > above]]
+        for chosen in np.array_split(order, max(1, len(order) // 20_000)):
+            for directions in self._around(dual, chosen, above):
+                for signed in (directions, -directions):
+                    reached = value(self.rows, dual, signed)
+                    keep = reached > above
+                    found.append(signed[:, keep])
+                    values.append(reached[keep])
+        merged = np.concatenate(values)
+        ranking = np.argsort(-merged)
+        return Candidates(np.hstack(found)[:, ranking], merged[ranking])
+
+
+def activation_patterns(rows: Floats, limit: int) -> NDArray[np.int8]:
+    raise NotImplementedError
