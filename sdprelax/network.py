@@ -102,6 +102,12 @@ class Network:
             return balanced
         return Network(np.column_stack(hidden), np.vstack(output), self.bias).balanced()
 
+    def pruned(self, share: float) -> Network:
+        """Return the network without the neurons whose ‖u_k‖‖v_k‖ is at most ``share`` of the largest."""
+        size = np.linalg.norm(self.hidden, axis=0) * np.linalg.norm(self.output, axis=1)
+        keep = size > share * np.max(size, initial=0.0)
+        return Network(self.hidden[:, keep], self.output[keep], self.bias)
+
     def save(self, path: str | Path) -> None:
         """Write the weights to an ``.npz`` file."""
         np.savez(path, hidden=self.hidden, output=self.output, bias=np.array(self.bias))

@@ -38,6 +38,8 @@ __all__ = ["Cover", "cover_sphere"]
 BATCH = 4096
 # Directions above the target kept of one batch.
 PEAKS = 64
+# A cone split this often is a sliver, whose crude bound is as good as a proof.
+DEEPEST = 500
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,9 +130,12 @@ class _Search:
         self.deepest = 0
 
     def examine(self, rays: Floats) -> tuple[np.ndarray, np.ndarray, Floats, Floats]:  # type: ignore[type-arg]
-        """Return (proved, edges, weights, crude bounds) for cones of shape (m, r, r), rays in rows."""
+        """Return what is not proved among cones of shape (m, r, r), rays in rows.
+
+        Returns their indices, the edges (k, 2) to split them at with the weights of the two rays, and
+        crude bounds of the function on them.
+        """
         f, r = self.f, self.r
-        m = len(rays)
         inner = rays @ f.rows.T
         positive, negative = np.maximum(inner, 0.0), np.maximum(-inner, 0.0)
         values = positive @ f.up + negative @ f.down
@@ -153,11 +158,13 @@ class _Search:
         )
         largest = size.max(axis=1)
         error = 4 * gamma(r + f.up.shape[1] + 12) * (self.kappa**2 + largest**2)
-        proved = self._copositive(quadratic, error)
-        edges, weights = self._splits(inner, top, bottom, quadratic, gram)
-        closest = gram.reshape(m, -1).min(axis=1) - 1e-12
-        crude = np.where(closest > 0.0, largest / np.sqrt(np.maximum(closest, 1e-300)), np.inf)
-        return proved, edges, weights, np.minimum(crude * (1 + 1e-12), f.lipschitz)
+        rest = np.flatnonzero(~self._copositive(quadratic, error))
+        if rest.size == 0:
+            return rest, np.zeros((0, 2), dtype=np.int64), np.zeros((0, 2)), np.zeros(0)
+        edges, weights = self._splits(inner[rest], top[rest], bottom[rest], quadratic[rest], gram[rest])
+        closest = gram[rest].reshape(len(rest), -1).min(axis=1) - 1e-12
+        crude = np.where(closest > 0.0, largest[rest] / np.sqrt(np.maximum(closest, 1e-300)), np.inf)
+        return rest, edges, weights, np.minimum(crude * (1 + 1e-12), f.lipschitz)
 
     def _note(self, rays: Floats, norms: Floats) -> None:
         """Keep what exceeds the target, and raise the aim above the largest value met."""
@@ -169,7 +176,7 @@ class _Search:
         if best > self.reached:
             self.reached = best
             # Nothing below this value can be proved; the little more lets proofs at the maximum close.
-            self.kappa = max(self.kappa, best * (1 + 1e-9) + self.f.error)
+            self.kappa = max(self.kappa, best * (1 + 1e-9) + 40 * self.f.error)
 
     def _copositive(self, quadratic: Floats, error: Floats) -> np.ndarray:  # type: ignore[type-arg]
         margin = self.r * error
@@ -187,8 +194,7 @@ class _Search:
         self, inner: Floats, top: Floats, bottom: Floats, quadratic: Floats, gram: Floats
     ) -> tuple[np.ndarray, Floats]:  # type: ignore[type-arg]
         """Return for each cone the edge (a, b) to split and the weights of its two rays."""
-        m, r = len(inner), self.r
-        index = np.arange(m)
+        index = np.arange(len(inner))
         both = top + bottom
         depth = np.divide(top * bottom, both, out=np.zeros_like(both), where=both > 0.0)
         cost = depth * self.f.jump
@@ -267,15 +273,17 @@ def cover_sphere(
             rays = rays[:BATCH]
         search.cones += len(rays)
         search.deepest = max(search.deepest, depth)
-        proved, edges, weights, crude = search.examine(rays)
-        rest = ~proved
-        if not np.any(rest):
+        rest, edges, weights, crude = search.examine(rays)
+        if rest.size == 0:
+            continue
+        if depth >= DEEPEST:
+            left_over = max(left_over, float(crude.max()))
             continue
         if search.cones >= max_cones or (deadline is not None and deadline.expired):
-            left_over = max(left_over, float(crude[rest].max()))
+            left_over = max(left_over, float(crude.max()))
             complete = False
             continue
-        stack.append((depth + 1, search.split(rays[rest], edges[rest], weights[rest])))
+        stack.append((depth + 1, search.split(rays[rest], edges, weights)))
     level = max(search.kappa, left_over)
     # Rounded up, so that a path one split longer on another machine proves the same bound.
     deepest = 64 * (search.deepest // 64 + 1)

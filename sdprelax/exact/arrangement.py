@@ -63,8 +63,9 @@ class Arrangement:
 
     The maximum of ‖Bᵀa(w)‖ over the unit sphere lies in the relative interior of some face; there it
     is a top eigenvector of the quadratic form of that face's pattern restricted to the face's
-    span (docs/mathematics.md section 4.3). Every face is adjacent to a ray, so the 3^{r−1} faces around
-    all rays, in floating point, give the maximum.
+    span (docs/mathematics.md section 4.3). Every face is adjacent to a ray, so for rows in general position
+    the 3^{r−1} faces around all rays give the maximum, in floating point. It proposes; bounds are proved by
+    ``sdprelax.certificate.cone_cover``, which shares nothing with it.
 
     Parameters
     ----------
@@ -113,7 +114,6 @@ class Arrangement:
         """Yield top eigenvectors, shape (r, k), of the faces around the chosen rays."""
         base, up, down = self._linear_parts(dual, chosen)
         subsets = self.subsets[chosen]
-        extra = np.sum(self._signs[chosen] == 0, axis=1) > self.rank - 1
         for pattern in product((0, 1, -1), repeat=self.rank - 1):
             if not any(pattern):
                 continue
@@ -135,28 +135,6 @@ class Arrangement:
             _, vectors = np.linalg.eigh(np.swapaxes(linear, 1, 2) @ linear)
             top = vectors[:, :, -1]
             yield (np.einsum("mk,mkr->mr", top, basis) if zero else top).T
-        # Rays on more hyperplanes than needed: their other neighbours are reached through other
-        # subsets of the same hyperplanes, whose signs at the ray itself are zero for all of them.
-        if np.any(extra):
-            yield from self._around_degenerate(dual, chosen[extra])
-
-    def _around_degenerate(self, dual: Floats, chosen: NDArray[np.int64]) -> Iterator[Floats]:
-        """Yield candidates around rays where more than r − 1 hyperplanes meet, by a step to their cells."""
-        rng = np.random.default_rng(0)
-        for _ in range(4 * self.rank):
-            step = rng.standard_normal((self.rank, len(chosen)))
-            yield from self._ascend(dual, self.rays[:, chosen] + 1e-6 * step)
-
-    def _ascend(self, dual: Floats, start: Floats) -> Iterator[Floats]:
-        """Yield the top eigenvectors of the cells that contain the given directions."""
-        g = self.generators
-        inner = self.rows @ start
-        up = dual[:g, :, None] * self.rows[:, None, :]
-        down = -dual[g:, :, None] * self.rows[:, None, :]
-        flat = (inner > 0).T.astype(float) @ up.reshape(g, -1) + (inner < 0).T.astype(float) @ down.reshape(g, -1)
-        linear = flat.reshape(start.shape[1], dual.shape[1], self.rank)
-        yield np.linalg.eigh(np.swapaxes(linear, 1, 2) @ linear)[1][:, :, -1].T
-
     def candidates(self, dual: Floats, *, above: float = 0.0, rays: int | None = None) -> Candidates:
         """Return local maxima of ‖Bᵀa(w)‖ with value > ``above``, best first.
 
@@ -186,5 +164,46 @@ class Arrangement:
         return Candidates(np.hstack(found)[:, ranking], merged[ranking])
 
 
-def activation_patterns(rows: Floats, limit: int) -> NDArray[np.int8]:
-    raise NotImplementedError
+def activation_patterns(rows: Floats) -> tuple[NDArray[np.int8], Floats]:
+    """Return the sign vectors of all cells, shape (cells, g), and a direction inside each, shape (cells, r).
+
+    Deletion and restriction: a hyperplane cuts exactly the cells of the earlier ones whose sign
+    vectors are cells of the arrangement that they leave on it; all others it misses.
+
+    Parameters
+    ----------
+    rows: generator rows, shape (g, r), unit and no two parallel, r ≥ 1.
+    """
+    g, r = rows.shape
+    if r == 1:
+        inside = np.array([[1.0], [-1.0]])
+        return np.sign(inside @ rows.T).astype(np.int8), inside
+    signs, inside = np.zeros((1, 0), dtype=np.int8), np.zeros((1, r))
+    for j in range(g):
+        row, earlier = rows[j], rows[:j]
+        basis = np.linalg.svd(row[None, :], full_matrices=True)[2][1:]
+        left = earlier @ basis.T
+        lengths = np.linalg.norm(left, axis=1)
+        # A row parallel to an earlier one (possible on a restriction) cuts nothing.
+        cut: dict[bytes, Floats] = {}
+        if j == 0:
+            cut[b""] = np.zeros(r)
+        elif np.min(lengths) > INDEPENDENT:
+            patterns, points = activation_patterns(left / lengths[:, None])
+            cut = {p.tobytes(): w @ basis for p, w in zip(patterns, points, strict=True)}
+        new_signs, new_inside = [], []
+        for pattern, point in zip(signs, inside, strict=True):
+            on = cut.get(pattern.tobytes())
+            if on is None:
+                side = 1 if float(row @ point) > 0.0 else -1
+                new_signs.append(np.append(pattern, np.int8(side)))
+                new_inside.append(point)
+                continue
+            # Half the way from the hyperplane to the nearest wall of the cell, on either side.
+            room = np.min(np.abs(earlier @ on) / np.maximum(np.abs(earlier @ row), 1e-300), initial=2.0)
+            for side in (1, -1):
+                new_signs.append(np.append(pattern, np.int8(side)))
+                moved = on + side * 0.5 * room * row
+                new_inside.append(moved / np.linalg.norm(moved))
+        signs, inside = np.array(new_signs), np.array(new_inside)
+    return signs, inside
