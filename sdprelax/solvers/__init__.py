@@ -1,0 +1,94 @@
+"""Conic solvers behind one protocol: one file each, registered by name.
+
+A solver is a frozen dataclass whose fields are its options. It says whether it can run here, and
+it solves a CVXPY problem; the values it leaves in the variables and duals are never trusted.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sdprelax.deadline import Deadline
+from sdprelax.errors import SolverFailed, SolverUnavailable
+from sdprelax.registry import Registry
+
+__all__ = ["Availability", "Solved", "Solver", "available", "register", "solve_with_cvxpy", "solvers"]
+
+
+@dataclass(frozen=True)
+class Availability:
+    """Whether a solver runs on this machine, its version, and why not."""
+
+    name: str
+    runs: bool
+    version: str | None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Solved:
+    """What the solver said: its status, the value it claims (never a bound), and a short log."""
+
+    status: str
+    value: float | None
+    log: str
+
+
+class Solver(Protocol):
+    """A conic solver."""
+
+    def availability(self) -> Availability:
+        """Say whether the solver runs here."""
+        ...
+
+    def solve(self, program: Any, deadline: Deadline) -> Solved:
+        """Solve a ``cvxpy.Problem``, leaving values in its variables and constraints.
+
+        Raises
+        ------
+        SolverUnavailable: it cannot run here.
+        SolverFailed: it ran and left no values.
+        """
+        ...
+
+
+solvers: Registry[Solver] = Registry("solver", __name__)
+register = solvers.register
+
+
+def available() -> list[Availability]:
+    """Return what every registered solver says of itself on this machine."""
+    return [solvers.create(name).availability() for name in solvers]
+
+
+def installed(name: str, package: str, hint: str) -> Availability:
+    """Return the availability of a solver that needs nothing but an installed package."""
+    try:
+        return Availability(name, True, importlib.metadata.version(package))
+    except importlib.metadata.PackageNotFoundError:
+        return Availability(name, False, None, f"{package} is not installed: {hint}")
+
+
+def solve_with_cvxpy(solver: Solver, cvxpy_name: str, program: Any, **settings: Any) -> Solved:
+    """Run one named CVXPY solver and return what it said.
+
+    The solver is always named: left to itself CVXPY picks whatever is installed, licensed or not.
+    """
+    import cvxpy
+
+    state = solver.availability()
+    if not state.runs:
+        raise SolverUnavailable(f"{state.name} cannot run here: {state.reason}.")
+    try:
+        program.solve(solver=cvxpy_name, **settings)
+    except cvxpy.error.SolverError as error:
+        raise SolverFailed(f"{state.name} failed: {str(error).splitlines()[0]}") from None
+    if any(variable.value is None for variable in program.variables()):
+        raise SolverFailed(f"{state.name} returned no point (status: {program.status}).")
+    stats = program.solver_stats
+    log = f"{state.name} {state.version}: {program.status}, claimed value {program.value!r}"
+    if stats is not None:
+        log += f", {stats.num_iters} iterations, {stats.solve_time} s in the solver"
+    return Solved(str(program.status), None if program.value is None else float(program.value), log + "\n")

@@ -1,0 +1,44 @@
+"""Clarabel: interior point, no licence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sdprelax.deadline import Deadline
+from sdprelax.solvers import Availability, Solved, installed, register, solve_with_cvxpy
+
+__all__ = ["Clarabel"]
+
+
+@register("clarabel")
+@dataclass(frozen=True)
+class Clarabel:
+    """Interior point, no licence: the default; orders up to 100-200.
+
+    Parameters
+    ----------
+    tolerance: Clarabel's tol_gap_abs, tol_gap_rel and tol_feas.
+    max_iterations: interior-point steps.
+    """
+
+    tolerance: float = 1e-8
+    max_iterations: int = 200
+
+    def availability(self) -> Availability:
+        """Say whether Clarabel is installed."""
+        return installed("clarabel", "clarabel", "pip install clarabel")
+
+    def solve(self, program: Any, deadline: Deadline) -> Solved:
+        """Solve a ``cvxpy.Problem`` with Clarabel on one thread."""
+        return solve_with_cvxpy(
+            self,
+            "CLARABEL",
+            program,
+            tol_gap_abs=self.tolerance,
+            tol_gap_rel=self.tolerance,
+            tol_feas=self.tolerance,
+            max_iter=self.max_iterations,
+            max_threads=1,
+            time_limit=min(deadline.remaining, 1e9),
+        )

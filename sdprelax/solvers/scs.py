@@ -1,0 +1,42 @@
+"""SCS: first-order, no licence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sdprelax.deadline import Deadline
+from sdprelax.solvers import Availability, Solved, installed, register, solve_with_cvxpy
+
+__all__ = ["SCS"]
+
+
+@register("scs")
+@dataclass(frozen=True)
+class SCS:
+    """First-order operator splitting, no licence: large orders, low accuracy.
+
+    Parameters
+    ----------
+    tolerance: SCS's eps_abs and eps_rel (P25 used 1e-4).
+    max_iterations: iterations after which the point at hand is taken.
+    """
+
+    tolerance: float = 1e-5
+    max_iterations: int = 50_000
+
+    def availability(self) -> Availability:
+        """Say whether SCS is installed."""
+        return installed("scs", "scs", "pip install scs")
+
+    def solve(self, program: Any, deadline: Deadline) -> Solved:
+        """Solve a ``cvxpy.Problem`` with SCS."""
+        return solve_with_cvxpy(
+            self,
+            "SCS",
+            program,
+            eps_abs=self.tolerance,
+            eps_rel=self.tolerance,
+            max_iters=self.max_iterations,
+            time_limit_secs=min(deadline.remaining, 1e9),
+        )
