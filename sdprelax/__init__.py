@@ -1,5 +1,69 @@
-"""Certified training of infinite-width two-layer ReLU networks."""
+"""Certified training of infinite-width two-layer ReLU networks.
+
+>>> import sdprelax
+>>> problem = sdprelax.Problem(X, Y, gamma=0.1)
+>>> outcome = sdprelax.solve(problem, "sdp", solver="clarabel")
+>>> outcome.lower, outcome.upper, outcome.gap
+>>> sdprelax.verify(problem, outcome.certificate)
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
+from sdprelax.certificate import Certificate, verify
+from sdprelax.deadline import Deadline
+from sdprelax.errors import (
+    CertificateError,
+    InputError,
+    ProblemTooLarge,
+    SdprelaxError,
+    SolverFailed,
+    SolverUnavailable,
+)
+from sdprelax.methods import methods
+from sdprelax.network import Network
+from sdprelax.outcome import Outcome
+from sdprelax.problem import Problem
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "Certificate",
+    "CertificateError",
+    "InputError",
+    "Network",
+    "Outcome",
+    "Problem",
+    "ProblemTooLarge",
+    "SdprelaxError",
+    "SolverFailed",
+    "SolverUnavailable",
+    "__version__",
+    "solve",
+    "verify",
+]
+
+
+def solve(
+    problem: Problem, method: str = "sdp", *, seed: int = 0, time_limit: float = float("inf"), **options: Any
+) -> Outcome:
+    """Train with a method by name and return its rigorous bounds, network and certificate.
+
+    Parameters
+    ----------
+    problem: the training problem.
+    method: a registered method: "sdp", "exact", "lbfgs", ... (``sdprelax list methods``).
+    seed: seed of everything random in the method.
+    time_limit: seconds after which the best pair of bounds so far is returned.
+    options: the method's own options, e.g. ``solver="scs"``.
+
+    Raises
+    ------
+    InputError: unknown method or option, or a value of the wrong type.
+    SolverUnavailable, SolverFailed, ProblemTooLarge: see :mod:`sdprelax.errors`.
+    """
+    chosen = methods.create(method, options)
+    return chosen.run(problem, rng=np.random.default_rng(seed), deadline=Deadline(time_limit))

@@ -1,0 +1,99 @@
+"""Method ``sdp``: P25's relaxation, solved, certified and rounded."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sdprelax.certificate import cone_certificate, relaxation_certificate
+from sdprelax.deadline import Deadline
+from sdprelax.lifting import LiftedProgram
+from sdprelax.local_training import polish
+from sdprelax.methods import register
+from sdprelax.network import Network
+from sdprelax.outcome import Bound, Outcome
+from sdprelax.problem import Problem
+from sdprelax.reduction import Reduction, reduce
+from sdprelax.relaxation import Form, relaxation
+from sdprelax.rounding import roundings
+from sdprelax.rounding.extract import tightness
+from sdprelax.solvers import solvers
+
+__all__ = ["SDP"]
+
+
+@register("sdp")
+@dataclass(frozen=True)
+class SDP:
+    """P25's SDP relaxation: solved, certified by its multipliers, and rounded to a network.
+
+    Parameters
+    ----------
+    form: "reduced" (facially reduced, the default) or "lifted" (as published).
+    solver: conic solver; ``sdprelax solvers`` says which run here.
+    solver_options: options of that solver.
+    presolve: merge parallel rows, drop zero rows and scale (docs/mathematics.md 3.3); off repeats P25.
+    rounding: how to turn the solution into a network; None for the bound alone.
+    rounding_options: options of that rounding.
+    polish: improve the rounded network by local training (L-BFGS).
+    """
+
+    form: Form = "reduced"
+    solver: str = "clarabel"
+    solver_options: dict[str, Any] = field(default_factory=dict)
+    presolve: bool = True
+    rounding: str | None = "gaussian"
+    rounding_options: dict[str, Any] = field(default_factory=dict)
+    polish: bool = True
+
+    def __post_init__(self) -> None:
+        # Wrong names and options are refused here, before any work starts.
+        object.__setattr__(self, "solver", solvers.canonical(self.solver))
+        solvers.create(self.solver, self.solver_options)
+        if self.rounding is not None:
+            object.__setattr__(self, "rounding", roundings.canonical(self.rounding))
+            roundings.create(self.rounding, self.rounding_options)
+
+    def run(self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline) -> Outcome:
+        """Return the certified bound of the relaxation and the rounded network."""
+        reduction = reduce(problem) if self.presolve else Reduction.identity(problem)
+        network = Network.empty(problem.X.shape[1], problem.Y.shape[1], problem.bias)
+        if not np.any(reduction.factor) or not np.any(problem.inputs):
+            return self._without_rows(problem, deadline)
+        lifting = LiftedProgram(problem, reduction)
+        solver = solvers.create(self.solver, self.solver_options)
+        solution = relaxation(lifting, self.form).solve(solver, deadline)
+        certificate = relaxation_certificate(problem, reduction, solution.multiplier, solution.multipliers)
+        upper = problem.upper_bound(network)
+        trace = [Bound(deadline.elapsed, certificate.lower, upper)]
+        details: dict[str, Any] = {"order": int(lifting.face.shape[1] if self.form == "reduced" else lifting.order)}
+        if self.rounding is not None:
+            rounded = roundings.create(self.rounding, self.rounding_options).round(lifting, solution.lifted, rng=rng)
+            details["rounded"] = problem.upper_bound(rounded)
+            details["tightness"] = dataclasses.asdict(tightness(lifting, solution.lifted, rounded))
+            candidates = [network, rounded]
+            if self.polish and not deadline.expired:
+                polished = polish(problem, rounded)
+                details["polished"] = problem.upper_bound(polished)
+                candidates.append(polished)
+            network = min(candidates, key=problem.upper_bound)
+            upper = problem.upper_bound(network)
+            trace.append(Bound(deadline.elapsed, certificate.lower, upper))
+        return Outcome(
+            lower=certificate.lower, upper=upper, network=network, certificate=certificate,
+            solver_value=solution.solved.value, solver_status=solution.solved.status,
+            status="time limit" if deadline.expired else "solved",
+            seconds=deadline.elapsed, trace=tuple(trace), details=details, log=solution.solved.log,
+        )  # fmt: skip
+
+    def _without_rows(self, problem: Problem, deadline: Deadline) -> Outcome:
+        """Return the optimum of a problem whose inputs are all zero: the empty network."""
+        network = Network.empty(problem.X.shape[1], problem.Y.shape[1], problem.bias)
+        certificate = cone_certificate(problem, reduce(problem), problem.Y)
+        return Outcome(
+            lower=certificate.lower, upper=problem.upper_bound(network), network=network,
+            certificate=certificate, seconds=deadline.elapsed,
+        )  # fmt: skip

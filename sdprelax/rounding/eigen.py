@@ -1,0 +1,41 @@
+"""Eigenvector rounding: the principal directions of the lifted variable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sdprelax.lifting import LiftedProgram
+from sdprelax.network import Network
+from sdprelax.rounding import network_on_directions, register
+from sdprelax.verified import Floats
+
+__all__ = ["Eigen"]
+
+
+@register("eigen")
+@dataclass(frozen=True)
+class Eigen:
+    """Hidden parts of the eigenvectors of Λ, and its pivoted columns, then the group lasso over them.
+
+    If Λ has rank one per neuron, its eigenvectors (or its columns, each of which mixes few neurons)
+    point along the neurons.
+
+    Parameters
+    ----------
+    tolerance: eigenvalues below this share of the largest are left out.
+    """
+
+    tolerance: float = 1e-9
+
+    def round(self, lifting: LiftedProgram, lifted: Floats, *, rng: np.random.Generator) -> Network:
+        """Return the best network on the eigenvectors and columns."""
+        u = lifting.blocks["u"]
+        eigenvalues, vectors = np.linalg.eigh(lifted)
+        kept = vectors[u][:, eigenvalues > self.tolerance * eigenvalues[-1]]
+        columns = lifted[u]
+        lengths = np.linalg.norm(columns, axis=0)
+        columns = columns[:, lengths > self.tolerance * np.max(lengths, initial=0.0)]
+        directions = np.hstack([kept, columns])
+        return network_on_directions(lifting, np.hstack([directions, -directions]))

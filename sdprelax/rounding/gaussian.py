@@ -1,0 +1,35 @@
+"""Gaussian rounding: sample hidden weights from the relaxation's own covariance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sdprelax.lifting import LiftedProgram
+from sdprelax.network import Network
+from sdprelax.rounding import network_on_directions, register
+from sdprelax.verified import Floats
+
+__all__ = ["Gaussian"]
+
+
+@register("gaussian")
+@dataclass(frozen=True)
+class Gaussian:
+    """Directions u ~ N(0, Λ_uu), then the group lasso over them.
+
+    Parameters
+    ----------
+    samples: directions drawn; each is used with both signs.
+    """
+
+    samples: int = 300
+
+    def round(self, lifting: LiftedProgram, lifted: Floats, *, rng: np.random.Generator) -> Network:
+        """Return the best network on the sampled directions."""
+        u = lifting.blocks["u"]
+        eigenvalues, vectors = np.linalg.eigh(lifted[u, u])
+        root = vectors * np.sqrt(np.maximum(eigenvalues, 0.0))
+        directions = root @ rng.standard_normal((root.shape[1], self.samples))
+        return network_on_directions(lifting, np.hstack([directions, -directions]))

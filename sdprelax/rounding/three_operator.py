@@ -1,0 +1,70 @@
+"""P25's rounding: three-operator splitting towards a factor of Λ whose columns are neurons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sdprelax.lifting import LiftedProgram
+from sdprelax.network import Network
+from sdprelax.rounding import register
+from sdprelax.verified import Floats
+
+__all__ = ["ThreeOperator", "project_complementary"]
+
+
+def project_complementary(alpha: Floats, beta: Floats) -> tuple[Floats, Floats]:
+    """Return the nearest pair with α, β ≥ 0 and α∘β = 0: the larger entry of each pair, if positive."""
+    first = alpha >= beta
+    return np.where(first, np.maximum(alpha, 0.0), 0.0), np.where(first, 0.0, np.maximum(beta, 0.0))
+
+
+@register("three_operator")
+@dataclass(frozen=True)
+class ThreeOperator:
+    """P25's rounding: min ½‖ZZᵀ − Λ‖² over MZ = 0 and complementary α, β ≥ 0, by three-operator splitting.
+
+    Per iteration W = proj_{MZ=0}(Z), Ŵ = proj_relu(2W − Z − η∇φ(W)), Z ← Z − W + Ŵ with step
+    η = step/‖Λ‖_F, from the top eigenvectors of Λ (docs/mathematics.md section 7). The best iterate by training
+    objective is returned; P25 chose it on the test set.
+
+    Parameters
+    ----------
+    columns: columns R of Z, the width of the network.
+    iterations: splitting steps.
+    step: η in units of 1/‖Λ‖_F.
+    """
+
+    columns: int = 300
+    iterations: int = 1_000
+    step: float = 0.75
+
+    def round(self, lifting: LiftedProgram, lifted: Floats, *, rng: np.random.Generator) -> Network:
+        """Return the network of the best iterate's (u, v) columns."""
+        problem, g = lifting.problem, lifting.generators
+        eigenvalues, vectors = np.linalg.eigh(lifted)
+        kept = min(self.columns, lifting.order)
+        Z = np.zeros((lifting.order, self.columns))
+        Z[:, :kept] = vectors[:, ::-1][:, :kept] * np.sqrt(np.maximum(eigenvalues[::-1][:kept], 0.0))
+        norm = float(np.linalg.norm(lifted))
+        best = Network.empty(problem.X.shape[1], problem.Y.shape[1], problem.bias)
+        if norm == 0.0:
+            return best
+        eta = self.step / norm
+        basis = np.linalg.qr(lifting.face)[0]
+        best_value = problem.objective(best)
+        u, v = lifting.blocks["u"], lifting.blocks["v"]
+        every = max(1, self.iterations // 50)
+        for iteration in range(1, self.iterations + 1):
+            W = basis @ (basis.T @ Z)
+            gradient = W @ (W.T @ W) - lifted @ W
+            target = 2.0 * W - Z - eta * gradient
+            target[:g], target[g : 2 * g] = project_complementary(target[:g], target[g : 2 * g])
+            Z += target - W
+            if iteration % every == 0 or iteration == self.iterations:
+                network = lifting.reduction.network(target[u], target[v].T, problem)
+                value = problem.objective(network)
+                if value < best_value:
+                    best, best_value = network, value
+        return best
