@@ -6,12 +6,18 @@ A data set is a frozen dataclass whose fields are its options, with one call ``l
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+from sdprelax.errors import InputError
 from sdprelax.registry import Registry
 from sdprelax.verified import Floats
 
-__all__ = ["Dataset", "Source", "datasets", "register"]
+__all__ = ["Dataset", "Scaling", "Source", "datasets", "one_hot", "register", "split"]
+
+Scaling = Literal["none", "standard", "minmax"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,3 +48,40 @@ class Source(Protocol):
 
 datasets: Registry[Source] = Registry("data set", __name__)
 register = datasets.register
+
+
+def one_hot(labels: NDArray[np.int64], names: tuple[str, ...]) -> Floats:
+    """Return one row per label with a 1 in its class's column, shape (n, classes)."""
+    return np.eye(len(names))[labels]
+
+
+def split(
+    X: Floats, Y: Floats, classes: tuple[str, ...] | None, *, test_size: float, seed: int, scaling: Scaling
+) -> Dataset:
+    """Return the data set split as scikit-learn's ``train_test_split`` does, scaled by its training part.
+
+    Parameters
+    ----------
+    test_size: share held out, 0 ≤ test_size < 1; 0 keeps everything for training.
+    scaling: "standard" (zero mean, unit variance) or "minmax" (to [0, 1]), or "none".
+
+    Raises
+    ------
+    InputError: ``test_size`` leaves no sample on one side.
+    """
+    from sklearn.model_selection import train_test_split
+    from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+    X_test = Y_test = None
+    if test_size != 0.0:
+        if not 0.0 < test_size < 1.0:
+            raise InputError(f"test_size is {test_size}; it must be at least 0 and less than 1.")
+        try:
+            X, X_test, Y, Y_test = train_test_split(X, Y, test_size=test_size, random_state=seed)
+        except ValueError as error:
+            raise InputError(f"test_size {test_size} cannot split {len(X)} samples: {error}.") from None
+    if scaling != "none":
+        scaler = (StandardScaler() if scaling == "standard" else MinMaxScaler()).fit(X)
+        X = scaler.transform(X)
+        X_test = None if X_test is None else scaler.transform(X_test)
+    return Dataset(X, Y, X_test, Y_test, classes)

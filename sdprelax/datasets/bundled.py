@@ -1,0 +1,82 @@
+"""Classification sets that come with scikit-learn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sdprelax.datasets import Dataset, Scaling, one_hot, register, split
+
+__all__ = ["BreastCancer", "Digits", "Iris", "Wine"]
+
+
+@dataclass(frozen=True)
+class _Bundled:
+    test_size: float = 0.5
+    split_seed: int = 42
+    scaling: Scaling = "none"
+
+    def _split(self, loader: Callable[[], Any]) -> Dataset:
+        data = loader()
+        names = tuple(str(name) for name in data.target_names)
+        X = np.asarray(data.data, dtype=np.float64)
+        Y = one_hot(data.target, names)
+        return split(X, Y, names, test_size=self.test_size, seed=self.split_seed, scaling=self.scaling)
+
+
+@register("iris")
+@dataclass(frozen=True)
+class Iris(_Bundled):
+    """Iris: 150 flowers, 4 measurements, 3 species; split in halves and unscaled, as in P25.
+
+    Parameters
+    ----------
+    test_size: share held out.
+    split_seed: seed of the split.
+    scaling: "none", "standard" or "minmax", fitted on the training part.
+    """
+
+    def load(self) -> Dataset:
+        """Return the split data."""
+        from sklearn.datasets import load_iris
+
+        return self._split(load_iris)
+
+
+@register("wine")
+@dataclass(frozen=True)
+class Wine(_Bundled):
+    """Wine: 178 wines, 13 measurements, 3 cultivars. Options as for iris."""
+
+    def load(self) -> Dataset:
+        """Return the split data."""
+        from sklearn.datasets import load_wine
+
+        return self._split(load_wine)
+
+
+@register("breast_cancer")
+@dataclass(frozen=True)
+class BreastCancer(_Bundled):
+    """Breast cancer Wisconsin: 569 cases, 30 measurements, 2 diagnoses. Options as for iris."""
+
+    def load(self) -> Dataset:
+        """Return the split data."""
+        from sklearn.datasets import load_breast_cancer
+
+        return self._split(load_breast_cancer)
+
+
+@register("digits")
+@dataclass(frozen=True)
+class Digits(_Bundled):
+    """Digits: 1797 images of 8×8 pixels, 10 classes. Options as for iris."""
+
+    def load(self) -> Dataset:
+        """Return the split data."""
+        from sklearn.datasets import load_digits
+
+        return self._split(load_digits)

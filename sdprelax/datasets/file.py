@@ -1,0 +1,126 @@
+"""Data from the user's own file."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from sdprelax.datasets import Dataset, Scaling, one_hot, register, split
+from sdprelax.errors import InputError, nearest
+from sdprelax.verified import Floats
+
+__all__ = ["File"]
+
+
+@register("file")
+@dataclass(frozen=True)
+class File:
+    """A CSV or Parquet table, or an NPZ file with arrays X and Y (and X_test, Y_test).
+
+    Parameters
+    ----------
+    path: file name ending in .csv, .parquet or .npz, relative to the current directory.
+    target: target column(s) of a table; by default the last one.
+    task: "classification" one-hot encodes one target column; "regression" takes numbers as they
+        are; "auto" classifies when the target is text, boolean or integer with at most 20 values.
+    test_size: share held out, 0 by default; an NPZ file with X_test has its own test part.
+    split_seed: seed of the split.
+    scaling: "none", "standard" or "minmax", fitted on the training part.
+    """
+
+    path: str
+    target: str | list[str] | None = None
+    task: Literal["auto", "classification", "regression"] = "auto"
+    test_size: float = 0.0
+    split_seed: int = 42
+    scaling: Scaling = "none"
+
+    def load(self) -> Dataset:
+        """Return the data.
+
+        Raises
+        ------
+        InputError: no such file or column, a feature that is not a finite number, an unknown format.
+        """
+        path = Path(self.path)
+        if not path.is_file():
+            raise InputError(f"{path}: there is no such file.")
+        if path.suffix == ".npz":
+            return self._from_arrays(path)
+        readers = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
+        if path.suffix not in readers:
+            raise InputError(f"{path}: files end in .csv, .parquet or .npz, not in '{path.suffix}'.")
+        try:
+            table = readers[path.suffix](path)
+        except Exception as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise InputError(f"{path} cannot be read as {path.suffix[1:]}: {reason}.") from None
+        return self._from_table(path, table)
+
+    def _from_table(self, path: Path, table: pd.DataFrame) -> Dataset:
+        columns = [str(name) for name in table.columns]
+        table.columns = pd.Index(columns)
+        if self.target is None:
+            targets = columns[-1:]
+        else:
+            targets = [self.target] if isinstance(self.target, str) else list(self.target)
+        for name in targets:
+            if name not in columns:
+                raise InputError(f"{path} has no column '{name}': {nearest(name, columns)}.")
+        features = [name for name in columns if name not in targets]
+        if not features or len(table) == 0:
+            raise InputError(f"{path} needs at least one row and one column besides the target.")
+        X = _numbers(path, table[features])
+        label = table[targets[0]]
+        classify = self.task == "classification"
+        if self.task == "auto" and len(targets) == 1:
+            countable = not pd.api.types.is_float_dtype(label)
+            textual = not pd.api.types.is_numeric_dtype(label) or pd.api.types.is_bool_dtype(label)
+            classify = textual or (countable and label.nunique() <= 20)
+        if classify:
+            if len(targets) != 1:
+                raise InputError(f"{path}: classification takes one target column, not {len(targets)}.")
+            if label.isna().any():
+                raise InputError(f"{path}: column '{targets[0]}' has no label in row {int(label.isna().argmax()) + 1}.")
+            codes, values = pd.factorize(label, sort=True)
+            names = tuple(str(value) for value in values)
+            return self._split(X, one_hot(codes, names), names)
+        return self._split(X, _numbers(path, table[targets]), None)
+
+    def _from_arrays(self, path: Path) -> Dataset:
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                arrays = {name: np.asarray(stored[name]) for name in stored.files}
+        except (OSError, ValueError, zipfile.BadZipFile) as error:
+            raise InputError(f"{path} cannot be read as npz: {str(error).splitlines()[0]}.") from None
+        for name in ("X", "Y"):
+            if name not in arrays:
+                raise InputError(f"{path} has no array '{name}': it must hold X and Y, and holds {', '.join(arrays)}.")
+        for name, array in arrays.items():
+            if not np.issubdtype(array.dtype, np.number) or not np.all(np.isfinite(array)):
+                raise InputError(f"{path}: array '{name}' must hold finite numbers only.")
+        X, Y = arrays["X"].astype(np.float64), arrays["Y"].astype(np.float64)
+        if "X_test" in arrays and "Y_test" in arrays:
+            return Dataset(X, Y, arrays["X_test"].astype(np.float64), arrays["Y_test"].astype(np.float64))
+        return self._split(X, Y, None)
+
+    def _split(self, X: Floats, Y: Floats, classes: tuple[str, ...] | None) -> Dataset:
+        return split(X, Y, classes, test_size=self.test_size, seed=self.split_seed, scaling=self.scaling)
+
+
+def _numbers(path: Path, table: pd.DataFrame) -> Floats:
+    """Return a table as finite numbers, or name the first cell that is none."""
+    numeric = table.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
+    bad = np.argwhere(~np.isfinite(numeric))
+    if len(bad):
+        row, column = bad[0]
+        raise InputError(
+            f"{path}: row {row + 1}, column '{table.columns[column]}' holds {table.iloc[row, column]!r}, "
+            "which is not a finite number."
+        )
+    return numeric
