@@ -1,56 +1,140 @@
-"""Local training of finite-width networks: upper bounds without any guarantee of being low."""
+"""Local training of finite-width networks: descent on p(U, V), which only ever gives upper bounds."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import scipy.optimize
 
+from sdprelax.deadline import Deadline
 from sdprelax.network import Network
+from sdprelax.outcome import Bound, Outcome
 from sdprelax.problem import Problem
 from sdprelax.verified import Floats
 
-__all__ = ["polish", "random_network"]
+__all__ = ["objective_and_gradient", "polish", "random_network", "train_with_restarts"]
+
+# Neurons whose unit hidden weights differ by less than these are tried as one.
+MERGE_TOLERANCES = (0.0, 1e-6, 1e-4, 1e-2)
 
 
-def random_network(problem: Problem, width: int, scale: float, rng: np.random.Generator) -> Network:
-    """Return a network with Gaussian weights of standard deviation scale/√d and scale/√width."""
+def objective_and_gradient(
+    inputs: Floats, targets: Floats, gamma: float, hidden: Floats, output: Floats
+) -> tuple[float, Floats, Floats]:
+    """Return p(U, V) and its gradients in U and V (the ReLU's slope at 0 counts as 0).
+
+    Parameters
+    ----------
+    inputs: shape (n, d), the column of ones included where there is a bias.
+    targets: shape (n, c).
+    gamma: weight decay.
+    hidden: U, shape (d, m).
+    output: V, shape (m, c).
+    """
+    activations = np.maximum(inputs @ hidden, 0.0)
+    residual = activations @ output - targets
+    value = 0.5 * float(np.sum(residual**2)) + 0.5 * gamma * float(np.sum(hidden**2) + np.sum(output**2))
+    backward = (residual @ output.T) * (activations > 0.0)
+    return value, inputs.T @ backward + gamma * hidden, activations.T @ residual + gamma * output
+
+
+def polish(
+    problem: Problem, network: Network, *, max_iterations: int = 2000, deadline: Deadline | None = None
+) -> Network:
+    """Return a network at least as good as the given one, by L-BFGS on p(U, V) from its weights.
+
+    The result is balanced, and neurons that have met are merged where that does not raise the objective.
+
+    Parameters
+    ----------
+    problem: the training problem.
+    network: where to start; its width is never exceeded.
+    max_iterations: most L-BFGS iterations.
+    deadline: when to stop and keep the best so far.
+    """
+    until = deadline or Deadline()
+    start = network.balanced()
+    if start.width == 0 or max_iterations < 1 or until.expired:
+        return _best(problem, [network, start])
+    found = _descend(problem, start, max_iterations, until)
+    merged = [found.merged(tolerance) for tolerance in MERGE_TOLERANCES]
+    return _best(problem, [network, start, found.balanced(), *merged])
+
+
+def random_network(problem: Problem, width: int, rng: np.random.Generator, scale: float = 1.0) -> Network:
+    """Return Gaussian weights of standard deviation scale/√d (hidden) and scale/√width (output)."""
     _, d, c = problem.shape
     hidden = rng.standard_normal((d, width)) * (scale / np.sqrt(d))
     output = rng.standard_normal((width, c)) * (scale / np.sqrt(width))
     return Network(hidden, output, problem.bias)
 
 
-def _objective_and_gradient(weights: Floats, problem: Problem, width: int) -> tuple[float, Floats]:
-    _, d, c = problem.shape
-    hidden = weights[: d * width].reshape(d, width)
-    output = weights[d * width :].reshape(width, c)
-    inner = problem.inputs @ hidden
-    active = np.maximum(inner, 0.0)
-    residual = active @ output - problem.Y
-    value = 0.5 * float(np.sum(residual**2)) + 0.5 * problem.gamma * float(weights @ weights)
-    hidden_gradient = problem.inputs.T @ ((residual @ output.T) * (inner > 0.0))
-    output_gradient = active.T @ residual
-    return value, np.concatenate([hidden_gradient.ravel(), output_gradient.ravel()]) + problem.gamma * weights
+def train_with_restarts(
+    problem: Problem, restarts: int, deadline: Deadline, train: Callable[[], Network]
+) -> Outcome:
+    """Return the best network of several local trainings, the zero network among the candidates.
 
-
-def polish(problem: Problem, network: Network, *, max_iterations: int = 2_000) -> Network:
-    """Return a network at a local minimum of p(U, V) near the given one, by L-BFGS.
-
-    It is never worse than ``network``: of the two, balanced, the better one is returned.
+    Parameters
+    ----------
+    problem: the training problem.
+    restarts: how often to call ``train``.
+    deadline: no training starts after it; ``train`` should itself stop at it.
+    train: trains once from new random weights and returns the network.
     """
-    start = network.balanced()
-    if start.width == 0:
-        return start
-    d, width = start.hidden.shape
-    found = scipy.optimize.minimize(
-        _objective_and_gradient,
-        np.concatenate([start.hidden.ravel(), start.output.ravel()]),
-        args=(problem, width),
-        jac=True,
-        method="L-BFGS-B",
-        options={"maxiter": max_iterations, "maxfun": 2 * max_iterations, "ftol": 1e-14, "gtol": 1e-9},
-    )
-    weights = np.asarray(found.x)
-    ended = Network(weights[: d * width].reshape(d, width), weights[d * width :].reshape(width, -1), problem.bias)
-    ended = ended.balanced()
-    return min((start, ended), key=problem.objective)
+    best = Network.empty(problem.X.shape[1], problem.Y.shape[1], problem.bias)
+    upper = problem.upper_bound(best)
+    trace = [Bound(deadline.elapsed, None, upper)]
+    objectives: list[float] = []
+    while len(objectives) < restarts and not deadline.expired:
+        network = train()
+        reached = problem.upper_bound(network)
+        objectives.append(reached)
+        if reached < upper:
+            best, upper = network, reached
+        trace.append(Bound(deadline.elapsed, None, upper))
+    return Outcome(
+        upper=upper, network=best, status="time limit" if deadline.expired else "solved",
+        seconds=deadline.elapsed, trace=tuple(trace), details={"width": best.width, "objectives": objectives},
+    )  # fmt: skip
+
+
+class _TimeIsUp(Exception):
+    pass
+
+
+def _descend(problem: Problem, start: Network, max_iterations: int, deadline: Deadline) -> Network:
+    """Return the best network that L-BFGS visits from ``start``."""
+    inputs, targets, gamma = problem.inputs, problem.Y, problem.gamma
+    (d, m), c = start.hidden.shape, targets.shape[1]
+    best_value, best_weights = np.inf, np.concatenate([start.hidden.ravel(), start.output.ravel()])
+
+    def evaluate(weights: Floats) -> tuple[float, Floats]:
+        nonlocal best_value, best_weights
+        if deadline.expired:
+            raise _TimeIsUp
+        hidden, output = weights[: d * m].reshape(d, m), weights[d * m :].reshape(m, c)
+        value, in_hidden, in_output = objective_and_gradient(inputs, targets, gamma, hidden, output)
+        if value < best_value:
+            best_value, best_weights = value, weights.copy()
+        return value, np.concatenate([in_hidden.ravel(), in_output.ravel()])
+
+    options = {
+        "maxiter": max_iterations,
+        "maxfun": 2 * max_iterations,
+        "maxcor": 20,
+        "ftol": 1e-14,
+        "gtol": 1e-10,
+    }
+    # A step too far may overflow; the line search turns back from it.
+    with np.errstate(over="ignore", invalid="ignore"):
+        try:
+            scipy.optimize.minimize(evaluate, best_weights, jac=True, method="L-BFGS-B", options=options)
+        except _TimeIsUp:
+            pass
+    return Network(best_weights[: d * m].reshape(d, m), best_weights[d * m :].reshape(m, c), problem.bias)
+
+
+def _best(problem: Problem, candidates: list[Network]) -> Network:
+    """Return the candidate of least objective; the first of equals."""
+    return min(candidates, key=problem.upper_bound)

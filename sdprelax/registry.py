@@ -100,7 +100,9 @@ class Registry(Generic[T]):
             if item.default_factory is not missing:
                 default = item.default_factory()
             required = item.default is missing and item.default_factory is missing
-            written = item.type if isinstance(item.type, str) else getattr(item.type, "__name__", str(item.type))
+            written = (
+                item.type if isinstance(item.type, str) else getattr(item.type, "__name__", str(item.type))
+            )
             found.append(Option(item.name, written, default, required))
         return found
 

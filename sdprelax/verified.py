@@ -21,7 +21,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-__all__ = ["Ball", "Floats", "bound_below", "bound_above", "gamma", "proves_psd"]
+__all__ = ["Ball", "Floats", "bound_above", "bound_below", "gamma", "proves_psd"]
 
 Floats = NDArray[np.float64]
 

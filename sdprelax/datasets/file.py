@@ -86,7 +86,9 @@ class File:
             if len(targets) != 1:
                 raise InputError(f"{path}: classification takes one target column, not {len(targets)}.")
             if label.isna().any():
-                raise InputError(f"{path}: column '{targets[0]}' has no label in row {int(label.isna().argmax()) + 1}.")
+                raise InputError(
+                    f"{path}: column '{targets[0]}' has no label in row {int(label.isna().argmax()) + 1}."
+                )
             codes, values = pd.factorize(label, sort=True)
             names = tuple(str(value) for value in values)
             return self._split(X, one_hot(codes, names), names)
@@ -100,7 +102,9 @@ class File:
             raise InputError(f"{path} cannot be read as npz: {str(error).splitlines()[0]}.") from None
         for name in ("X", "Y"):
             if name not in arrays:
-                raise InputError(f"{path} has no array '{name}': it must hold X and Y, and holds {', '.join(arrays)}.")
+                raise InputError(
+                    f"{path} has no array '{name}': it must hold X and Y, and holds {', '.join(arrays)}."
+                )
         for name, array in arrays.items():
             if not np.issubdtype(array.dtype, np.number) or not np.all(np.isfinite(array)):
                 raise InputError(f"{path}: array '{name}' must hold finite numbers only.")

@@ -77,11 +77,13 @@ class Spiral:
 
     def load(self) -> Dataset:
         """Return the data with one-hot targets; there is no test part."""
-        rng = np.random.RandomState(self.seed)  # noqa: NPY002 (the published array is of this stream)
+        rng = np.random.RandomState(self.seed)
         points, count = [], self.points_per_class
         radii = np.linspace(0.0, self.radius, count)
         for arm in range(self.classes):
             angles = np.linspace(4.0 * arm, 4.0 * (arm + 1), count) + self.noise * rng.randn(count)
             points.append(np.stack([radii * np.sin(angles), radii * np.cos(angles)], axis=1))
         names = tuple(f"arm {arm}" for arm in range(self.classes))
-        return Dataset(np.vstack(points), one_hot(np.repeat(np.arange(self.classes), count), names), classes=names)
+        return Dataset(
+            np.vstack(points), one_hot(np.repeat(np.arange(self.classes), count), names), classes=names
+        )

@@ -135,6 +135,7 @@ class Arrangement:
             _, vectors = np.linalg.eigh(np.swapaxes(linear, 1, 2) @ linear)
             top = vectors[:, :, -1]
             yield (np.einsum("mk,mkr->mr", top, basis) if zero else top).T
+
     def candidates(self, dual: Floats, *, above: float = 0.0, rays: int | None = None) -> Candidates:
         """Return local maxima of ‖Bᵀa(w)‖ with value > ``above``, best first.
 

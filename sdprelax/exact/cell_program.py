@@ -64,7 +64,9 @@ def solve_cell_program(problem: Problem, reduction: Reduction, deadline: Deadlin
     per_block = cost[:blocks].reshape(count, triangle)
     for i in range(k):
         for j in range(i, k):
-            per_block[:, position[i, j]] = 0.5 * problem.gamma * gram[:, i, j] * (math.sqrt(2.0) if i < j else 1.0)
+            per_block[:, position[i, j]] = (
+                0.5 * problem.gamma * gram[:, i, j] * (math.sqrt(2.0) if i < j else 1.0)
+            )
     for i in range(k, order):
         per_block[:, position[i, i]] = 0.5 * problem.gamma
     quadratic = sp.diags_array(np.concatenate([np.zeros(blocks), np.ones(n * c)])).tocsc()

@@ -84,7 +84,9 @@ def generate_columns(
         iteration += 1
         # Once the atoms stop improving the bound, the master's own accuracy must not be what is left.
         accuracy = max(min(1e-4, gap / 20.0), 0.05 * tolerance)
-        master = group_lasso(reduction.features(atoms), Y, gamma, tolerance=accuracy, start=A, deadline=deadline)
+        master = group_lasso(
+            reduction.features(atoms), Y, gamma, tolerance=accuracy, start=A, deadline=deadline
+        )
         A = master.multiplier
         used = np.linalg.norm(master.weights, axis=1)
         live = used > 1e-9 * np.max(used, initial=0.0)
@@ -100,7 +102,10 @@ def generate_columns(
         if best_upper - estimate <= max(PROVE_BELOW * best_upper, 0.1 * tolerance) or len(fast.values) == 0:
             slack = 0.05 * max(tolerance, min(gap, 1e-3))
             cover = cover_sphere(
-                reduction.rows, pulled_back(reduction, A), reached * (1.0 + slack), deadline=deadline.fraction(0.5)
+                reduction.rows,
+                pulled_back(reduction, A),
+                reached * (1.0 + slack),
+                deadline=deadline.fraction(0.5),
             )
             lower = problem.dual_value(A * min(1.0, gamma / cover.bound))
             if cover.complete and lower > best_lower:

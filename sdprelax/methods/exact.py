@@ -48,7 +48,11 @@ class Exact:
         """Return the optimal network and the certificate that it is optimal."""
         reduction = reduce(problem)
         program = choose_program(reduction, problem.shape[2])
-        details: dict[str, object] = {"program": program, "rank": reduction.rank, "generators": reduction.generators}
+        details: dict[str, object] = {
+            "program": program,
+            "rank": reduction.rank,
+            "generators": reduction.generators,
+        }
         trace: list[Bound] = []
 
         def report(lower: float, upper: float) -> None:
@@ -64,7 +68,9 @@ class Exact:
             )
             network = reduction.network(found.hidden, found.output, problem)
             details |= {"iterations": found.iterations, "atoms": found.atoms, "converged": found.converged}
-            certificate = cone_certificate(problem, reduction, found.multiplier, cover=found.cover, deadline=deadline)
+            certificate = cone_certificate(
+                problem, reduction, found.multiplier, cover=found.cover, deadline=deadline
+            )
         else:
             solve = solve_cell_program if program == "cell program" else solve_convex_relu
             hidden, output = solve(problem, reduction, reserved)
@@ -112,4 +118,3 @@ def choose_program(reduction: Reduction, outputs: int) -> str:
         size += f" and {rays:,} rays"
         most = f"in rank 3 and 4 it takes at most {LARGEST_RAYS:,} rays"
     raise ProblemTooLarge(f"exact cannot finish on this problem: {size}; {most}.")
-

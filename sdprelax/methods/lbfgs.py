@@ -1,15 +1,16 @@
-"""Method ``lbfgs``: local training by L-BFGS."""
+"""Method ``lbfgs``: local training by a quasi-Newton method."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
 from sdprelax.deadline import Deadline
-from sdprelax.local_training import polish, random_network
+from sdprelax.local_training import polish, random_network, train_with_restarts
 from sdprelax.methods import register
-from sdprelax.methods.restarts import best_of_restarts
 from sdprelax.network import Network
 from sdprelax.outcome import Outcome
 from sdprelax.problem import Problem
@@ -20,26 +21,26 @@ __all__ = ["LBFGS"]
 @register("lbfgs")
 @dataclass(frozen=True)
 class LBFGS:
-    """Local training of p(U, V) by L-BFGS (SciPy), the best of several random starts.
+    """L-BFGS on p(U, V) from several random starts; an upper bound only.
 
     Parameters
     ----------
-    width: neurons.
-    restarts: random starts.
-    max_iterations: L-BFGS iterations of each.
-    scale: standard deviation of the initial weights, times 1/√fan-in.
+    width: number of neurons at the start; those that meet are merged.
+    restarts: number of random starts.
+    max_iterations: most L-BFGS iterations per start.
+    init_scale: factor on the Gaussian initial weights, of standard deviation 1/√d and 1/√width.
     """
 
-    width: int = 100
-    restarts: int = 5
-    max_iterations: int = 2_000
-    scale: float = 1.0
+    width: Annotated[int, Field(ge=1)] = 100
+    restarts: Annotated[int, Field(ge=1)] = 5
+    max_iterations: Annotated[int, Field(ge=1)] = 2000
+    init_scale: Annotated[float, Field(gt=0)] = 1.0
 
     def run(self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline) -> Outcome:
-        """Return the best network found."""
+        """Return the best network of all starts."""
 
-        def train(restart: int) -> Network:
-            start = random_network(problem, self.width, self.scale, rng)
-            return polish(problem, start, max_iterations=self.max_iterations)
+        def train() -> Network:
+            start = random_network(problem, self.width, rng, self.init_scale)
+            return polish(problem, start, max_iterations=self.max_iterations, deadline=deadline)
 
-        return best_of_restarts(problem, self.restarts, deadline, train)
+        return train_with_restarts(problem, self.restarts, deadline, train)

@@ -7,6 +7,7 @@ it solves a CVXPY problem; the values it leaves in the variables and duals are n
 from __future__ import annotations
 
 import importlib.metadata
+import warnings
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -82,7 +83,10 @@ def solve_with_cvxpy(solver: Solver, cvxpy_name: str, program: Any, **settings: 
     if not state.runs:
         raise SolverUnavailable(f"{state.name} cannot run here: {state.reason}.")
     try:
-        program.solve(solver=cvxpy_name, **settings)
+        with warnings.catch_warnings():
+            # "Solution may be inaccurate": certificates judge that, not a warning.
+            warnings.simplefilter("ignore", UserWarning)
+            program.solve(solver=cvxpy_name, **settings)
     except cvxpy.error.SolverError as error:
         raise SolverFailed(f"{state.name} failed: {str(error).splitlines()[0]}") from None
     if any(variable.value is None for variable in program.variables()):

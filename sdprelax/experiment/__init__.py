@@ -1,0 +1,1 @@
+"""Sweeps: from a YAML file to tables and pictures."""

@@ -1,0 +1,81 @@
+"""The trials of a sweep, each with the hash that names it for ever."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from sdprelax.datasets import datasets
+from sdprelax.experiment.config import Sweep
+from sdprelax.methods import methods
+
+__all__ = ["RESULTS_VERSION", "Trial", "plan"]
+
+# Raised when a change makes the same trial give other results, so that old ones are not mistaken for new.
+RESULTS_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run of one method on one problem; options are complete, with their defaults."""
+
+    dataset: str
+    dataset_options: dict[str, Any]
+    gamma: float
+    bias: bool
+    method: str
+    method_options: dict[str, Any]
+    repeat: int
+    seed: int
+    time_limit: float | None
+
+    @cached_property
+    def hash(self) -> str:
+        """The first 16 hex digits of the SHA-256 of everything that determines the result."""
+        content = {"version": RESULTS_VERSION, **dataclasses.asdict(self)}
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def dataset_label(self) -> str:
+        """The data set with the options that differ from their defaults."""
+        return _label(self.dataset, self.dataset_options, datasets.options(self.dataset))
+
+    @property
+    def method_label(self) -> str:
+        """The method with the options that differ from their defaults."""
+        return _label(self.method, self.method_options, methods.options(self.method))
+
+    def generator(self) -> np.random.Generator:
+        """Return the trial's source of random numbers: of the sweep's seed and the repeat alone."""
+        return np.random.default_rng([self.seed, self.repeat])
+
+
+def _label(name: str, options: dict[str, Any], declared: Any) -> str:
+    defaults = {option.name: option.default for option in declared}
+    shown = [f"{key}={value}" for key, value in options.items() if value != defaults[key]]
+    return f"{name}({', '.join(shown)})" if shown else name
+
+
+def plan(sweep: Sweep) -> list[Trial]:
+    """Return the distinct trials of a sweep in the order of its file."""
+    trials: dict[str, Trial] = {}
+    sources = [(e.name, dataclasses.asdict(datasets.create(e.name, e.options))) for e in sweep.datasets]  # type: ignore[call-overload]
+    chosen = [(e.name, dataclasses.asdict(methods.create(e.name, e.options))) for e in sweep.methods]  # type: ignore[call-overload]
+    for dataset, dataset_options in sources:
+        for bias in sweep.bias:
+            for gamma in sweep.gamma:
+                for method, method_options in chosen:
+                    for repeat in range(sweep.repeat):
+                        trial = Trial(
+                            dataset, dataset_options, gamma, bias, method, method_options, repeat, sweep.seed,
+                            sweep.time_limit,
+                        )  # fmt: skip
+                        trials.setdefault(trial.hash, trial)
+    return list(trials.values())

@@ -1,0 +1,156 @@
+"""Pictures of a sweep: how tight, how large the gap, how fast."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sdprelax.experiment.tables import PROBLEM, tightness_table
+
+__all__ = ["bounds_against_time", "gap_by_method", "tightness_picture", "write_plots"]
+
+# Okabe and Ito's palette, told apart by every kind of colour vision, and one marker each.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+STYLE = {
+    "font.size": 9, "axes.titlesize": 9, "axes.labelsize": 9, "legend.fontsize": 8, "xtick.labelsize": 8,
+    "ytick.labelsize": 8, "axes.spines.top": False, "axes.spines.right": False, "pdf.fonttype": 42,
+    "figure.constrained_layout.use": True,
+}  # fmt: skip
+SMALLEST_GAP = 1e-10
+
+
+def _looks(names: list[str]) -> dict[str, tuple[str, str]]:
+    return {n: (COLOURS[k % len(COLOURS)], MARKERS[k % len(MARKERS)]) for k, n in enumerate(names)}
+
+
+def tightness_picture(table: pd.DataFrame) -> Figure:
+    """Draw each method's certified interval on each problem, in units of the best upper bound.
+
+    A closed interval at 1 is a certified global optimum; what lies left of 1 is not certified,
+    what lies right of it is lost by the network.
+    """
+    tight = tightness_table(table)
+    tight["problem"] = [f"{d}, γ={g:g}" for d, g in zip(tight["dataset"], tight["gamma"], strict=True)]
+    problems, methods = list(dict.fromkeys(tight["problem"])), list(dict.fromkeys(tight["method"]))
+    looks = _looks(methods)
+    height = 0.9 + 0.17 * len(problems) * (len(methods) + 1)
+    figure = Figure(figsize=(6.5, height))
+    axes = figure.subplots()
+    axes.axvline(1.0, color="0.6", linewidth=0.8, zorder=0)
+    floor = np.nanmin(tight["certified_percent"].to_numpy(dtype=float), initial=100.0) / 100.0
+    ceiling = 1.0
+    for row, problem in enumerate(problems):
+        rows = tight[tight["problem"] == problem]
+        best = rows["upper"].min()
+        if not best > 0:
+            continue
+        for k, method in enumerate(methods):
+            chosen = rows[rows["method"] == method]
+            if chosen.empty:
+                continue
+            y = row + (k - (len(methods) - 1) / 2) * 0.8 / len(methods)
+            lower, upper = float(chosen["lower"].iloc[0]) / best, float(chosen["upper"].iloc[0]) / best
+            colour, marker = looks[method]
+            shown = min(upper, 1.5)
+            ceiling = max(ceiling, shown if np.isfinite(shown) else 1.0)
+            if np.isfinite(lower) and np.isfinite(upper):
+                axes.plot([lower, shown], [y, y], color=colour, linewidth=1.6, solid_capstyle="butt")
+            for value in (lower, upper):
+                if np.isfinite(value):
+                    end = "$>$" if value > 1.5 else marker
+                    axes.plot(min(value, 1.5), y, marker=end, color=colour, markersize=4, linestyle="none")
+    for method, (colour, marker) in looks.items():
+        axes.plot([], [], color=colour, marker=marker, markersize=4, linewidth=1.6, label=method)
+    margin = 0.04 * (ceiling - floor) + 0.005
+    axes.set_xlim(floor - margin, ceiling + margin)
+    axes.set_yticks(range(len(problems)), problems)
+    axes.set_ylim(len(problems) - 0.5, -0.5)
+    axes.set_xlabel("lower bound (left end) and network (right end), relative to the best network")
+    figure.legend(loc="outside upper center", ncols=min(3, len(methods)), frameon=False)
+    return figure
+
+
+def gap_by_method(table: pd.DataFrame) -> Figure:
+    """Draw the relative gap of every trial by method, one panel per γ."""
+    rows = table.dropna(subset=["gap"])
+    gammas = sorted(rows["gamma"].unique(), reverse=True)
+    methods = list(dict.fromkeys(rows["method"]))
+    looks = _looks(list(dict.fromkeys(table["method"])))
+    figure = Figure(figsize=(3.4 * max(1, len(gammas)), 0.9 + 0.35 * max(2, len(methods))))
+    panels: list[Axes] = list(np.atleast_1d(figure.subplots(1, max(1, len(gammas)), sharey=True)))
+    rng = np.random.default_rng(0)
+    for axes, gamma in zip(panels, gammas, strict=False):
+        for k, method in enumerate(methods):
+            gaps = rows[(rows["gamma"] == gamma) & (rows["method"] == method)]["gap"].to_numpy(dtype=float)
+            colour, marker = looks[method]
+            spread = k + rng.uniform(-0.15, 0.15, len(gaps))
+            shown = np.maximum(gaps, SMALLEST_GAP)
+            axes.plot(shown, spread, marker, color=colour, markersize=5, alpha=0.75, markeredgewidth=0)
+        axes.set_xscale("log")
+        axes.set_xlim(SMALLEST_GAP / 3, 3.0)
+        axes.grid(axis="x", color="0.9", linewidth=0.6)
+        axes.set_title(f"γ = {gamma:g}")
+        axes.set_xlabel("(upper − lower)/upper")
+    panels[0].set_yticks(range(len(methods)), methods)
+    panels[0].set_ylim(len(methods) - 0.5, -0.5)
+    return figure
+
+
+def bounds_against_time(trace: pd.DataFrame, table: pd.DataFrame) -> Figure:
+    """Draw every method's bounds against seconds, one panel per problem, in units of the best upper bound."""
+    problems = list(table.groupby(PROBLEM, sort=False).groups)
+    looks = _looks(list(dict.fromkeys(table["method"])))
+    columns = min(3, max(1, len(problems)))
+    lines = -(-max(1, len(problems)) // columns)
+    figure = Figure(figsize=(2.4 * columns + 0.4, 1.9 * lines + 0.5))
+    panels = list(np.atleast_1d(figure.subplots(lines, columns, squeeze=False)).ravel())
+    for axes, problem in zip(panels, problems, strict=False):
+        mine = (table[PROBLEM] == list(problem)).all(axis=1)
+        best = table[mine]["upper"].min()
+        points = trace[(trace[PROBLEM] == list(problem)).all(axis=1)]
+        if not best > 0 or points.empty:
+            continue
+        for (method, _), path in points.groupby(["method", "repeat"], sort=False):
+            colour, marker = looks[str(method)]
+            ordered = path.sort_values("seconds")
+            seconds = np.maximum(ordered["seconds"].to_numpy(dtype=float), 1e-2)
+            for bound in ("lower", "upper"):
+                values = ordered[bound].to_numpy(dtype=float) / best
+                running = np.fmax.accumulate(values) if bound == "lower" else np.fmin.accumulate(values)
+                axes.step(seconds, running, where="post", color=colour, linewidth=1.1)
+                axes.plot(seconds[-1], running[-1], marker, color=colour, markersize=4)
+        axes.axhline(1.0, color="0.6", linewidth=0.8, zorder=0)
+        axes.set_xscale("log")
+        axes.set_ylim(0.0, 1.6)
+        axes.set_title(f"{problem[0]}{' + bias' if problem[1] else ''}, γ={problem[2]:g}")
+    for axes in panels[len(problems) :]:
+        axes.set_visible(False)
+    for method, (colour, marker) in looks.items():
+        panels[0].plot([], [], color=colour, marker=marker, markersize=4, linewidth=1.1, label=method)
+    figure.supxlabel("seconds", fontsize=9)
+    figure.supylabel("bound / best network", fontsize=9)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False)
+    return figure
+
+
+def write_plots(folder: Path, table: pd.DataFrame, trace: pd.DataFrame) -> list[Path]:
+    """Write the pictures of a sweep into its folder as PDF and PNG; return the PNG files."""
+    if table["upper"].notna().sum() == 0:
+        return []
+    written = []
+    with matplotlib.rc_context(STYLE):
+        figures = {"tightness": tightness_picture(table), "time": bounds_against_time(trace, table)}
+        if table["gap"].notna().any():
+            figures["gap"] = gap_by_method(table)
+        for name, figure in figures.items():
+            figure.savefig(folder / f"{name}.pdf")
+            figure.savefig(folder / f"{name}.png", dpi=200)
+            written.append(folder / f"{name}.png")
+    return written

@@ -1,0 +1,152 @@
+"""Tables over the records of a sweep."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+__all__ = [
+    "load_table",
+    "render",
+    "results_table",
+    "tightness_table",
+    "trace_table",
+    "unsound",
+    "write_tables",
+]
+
+COLUMNS = [
+    "dataset", "n", "d", "c", "gamma", "bias", "method", "repeat", "status", "lower", "upper", "gap", "solver_value",
+    "solver_status", "seconds", "peak_memory_mb", "width", "train_accuracy", "test_accuracy", "message", "seed",
+    "options", "versions", "hash",
+]  # fmt: skip
+PROBLEM = ["dataset", "bias", "gamma"]
+NUMBERS = [
+    "n", "d", "c", "gamma", "lower", "upper", "gap", "solver_value", "seconds", "peak_memory_mb", "width",
+    "train_accuracy", "test_accuracy",
+]  # fmt: skip
+
+
+def results_table(records: list[dict[str, Any]]) -> pd.DataFrame:
+    """Return one row per trial, in the order of data set, γ, method and repeat.
+
+    ``gap`` is (upper − lower)/upper of the trial itself; ``peak_memory_mb`` is the peak of the worker process so
+    far, so it bounds the trial's own.
+    """
+    rows = [
+        {
+            **record,
+            "seed": record["trial"]["seed"],
+            "options": json.dumps(record["trial"]["method_options"], sort_keys=True),
+            "versions": json.dumps(record["versions"], sort_keys=True),
+        }
+        for record in records
+    ]
+    table = pd.DataFrame(rows, columns=pd.Index(COLUMNS))
+    for name in NUMBERS:
+        table[name] = pd.to_numeric(table[name], errors="coerce")
+    order = [*PROBLEM, "method", "repeat"]
+    return table.sort_values(order, ascending=[True, True, False, True, True], ignore_index=True)
+
+
+def trace_table(records: list[dict[str, Any]]) -> pd.DataFrame:
+    """Return one row per point of every trial's trace of bounds against time."""
+    rows = [
+        {**{key: record[key] for key in (*PROBLEM, "method", "repeat", "hash")},
+         "seconds": seconds, "lower": lower, "upper": upper}
+        for record in records
+        for seconds, lower, upper in record["trace"]
+    ]  # fmt: skip
+    names = [*PROBLEM, "method", "repeat", "hash", "seconds", "lower", "upper"]
+    table = pd.DataFrame(rows, columns=pd.Index(names))
+    for name in ("seconds", "lower", "upper"):
+        table[name] = pd.to_numeric(table[name])
+    return table
+
+
+def unsound(table: pd.DataFrame) -> list[str]:
+    """Return a sentence for every problem on which some lower bound exceeds some upper bound: a bug."""
+    found = []
+    for key, rows in table.groupby(PROBLEM):
+        lower, upper = rows["lower"].max(), rows["upper"].min()
+        if lower > upper:
+            above, below = rows.loc[rows["lower"].idxmax()], rows.loc[rows["upper"].idxmin()]
+            found.append(
+                f"UNSOUND on {key[0]} at gamma {key[2]}: the lower bound {lower!r} of {above['method']} "
+                f"exceeds the upper bound {upper!r} of {below['method']}."
+            )
+    return found
+
+
+def tightness_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Return how tight every method is on every problem, repeats merged to their best bounds.
+
+    ``certified_percent`` is the method's lower bound as a percentage of the best upper bound that any method
+    found; ``excess_percent`` is how far its network is above the best lower bound.
+    """
+    rows = []
+    for (dataset, bias, gamma), problem in table.groupby(PROBLEM, sort=False):
+        best_lower, best_upper = problem["lower"].max(), problem["upper"].min()
+        for method, trials in problem.groupby("method", sort=False):
+            lower, upper = trials["lower"].max(), trials["upper"].min()
+            certified = (
+                100.0 * lower / best_upper
+                if best_upper > 0
+                else (100.0 if lower == best_upper else float("nan"))
+            )
+            rows.append({
+                "dataset": f"{dataset} + bias" if bias else dataset, "gamma": gamma, "method": method,
+                "lower": lower, "upper": upper,
+                "gap": (upper - lower) / upper if upper > 0 else (0.0 if upper == lower else float("nan")),
+                "certified_percent": certified,
+                "excess_percent": 100.0 * (upper / best_lower - 1.0) if best_lower > 0 else float("nan"),
+                "seconds": trials["seconds"].mean(), "status": trials["status"].iloc[0],
+            })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def write_tables(folder: Path, records: list[dict[str, Any]]) -> pd.DataFrame:
+    """Write table.{parquet,csv} and trace.parquet into a sweep's folder; return the table."""
+    table = results_table(records)
+    table.to_parquet(folder / "table.parquet", index=False)
+    table.to_csv(folder / "table.csv", index=False)
+    trace_table(records).to_parquet(folder / "trace.parquet", index=False)
+    return table
+
+
+def load_table(folder: Path) -> pd.DataFrame:
+    """Return the table of a sweep's folder."""
+    return pd.read_parquet(folder / "table.parquet")
+
+
+def render(table: pd.DataFrame, form: str) -> str:
+    """Return a table as "csv", "latex" or "markdown" text."""
+    if form == "csv":
+        return table.to_csv(index=False)
+    shown = table.copy()
+    for name in shown.columns:
+        if name == "gap":
+            shown[name] = [f"{value:.1e}" if pd.notna(value) else "" for value in shown[name]]
+        elif pd.api.types.is_float_dtype(shown[name]):
+            digits = {
+                "seconds": ".1f",
+                "certified_percent": ".3f",
+                "excess_percent": ".3f",
+                "gamma": "g",
+            }.get(name, ".6g")
+            shown[name] = [format(value, digits) if pd.notna(value) else "" for value in shown[name]]
+    if form == "latex":
+        lines = [r"\begin{tabular}{" + "l" * len(shown.columns) + "}", r"\hline"]
+        body = [list(shown.columns), *shown.astype(str).to_numpy().tolist()]
+        escaped = [[cell.replace("_", r"\_").replace("%", r"\%") for cell in row] for row in body]
+        lines += [
+            " & ".join(row) + r" \\" + (r" \hline" if index == 0 else "") for index, row in enumerate(escaped)
+        ]
+        return "\n".join([*lines, r"\hline", r"\end{tabular}"]) + "\n"
+    header = "| " + " | ".join(shown.columns) + " |"
+    rule = "|" + "---|" * len(shown.columns)
+    body_lines = ["| " + " | ".join(map(str, row)) + " |" for row in shown.to_numpy().tolist()]
+    return "\n".join([header, rule, *body_lines]) + "\n"
