@@ -83,7 +83,7 @@ def run(
     file: Annotated[Path, typer.Argument(help="The sweep, a YAML file.")],
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Replace a setting, e.g. methods.sdp.solver=scs or gamma=[0.1,1]."),
+        typer.Option("--set", help="Replace a setting, e.g. methods.sdp.solver=scs."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the trials and run nothing.")] = False,
     results: Annotated[Path, typer.Option(help="Where the sweep's own folder goes.")] = Path("results"),
@@ -104,9 +104,7 @@ def run(
             )
         typer.echo(f"{len(missing)} of {total} trials would run; {total - len(missing)} are finished.")
         return
-    typer.echo(
-        f"{sweep.name}: {len(missing)} of {total} trials to run, {total - len(missing)} finished before."
-    )
+    typer.echo(f"{sweep.name}: {len(missing)} of {total} trials to run, {total - len(missing)} finished before.")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, disable=not sys.stdout.isatty()) as bar:
         task = bar.add_task(sweep.name, total=len(missing))
@@ -117,7 +115,8 @@ def run(
                 seconds = "" if record["seconds"] is None else f" in {record['seconds']:.1f} s"
                 typer.echo(
                     f"{record['status']}{seconds}: {record['dataset']} gamma={record['gamma']:g} {record['method']} "
-                    f"lower={_number(record['lower'], '.8g')} upper={_number(record['upper'], '.8g')} {record['message']}"
+                    f"lower={_number(record['lower'], '.8g')} upper={_number(record['upper'], '.8g')} "
+                    f"{record['message']}".rstrip()
                 )
 
         count = workers or os.cpu_count() or 1

@@ -86,6 +86,62 @@ def _room(multipliers: Floats, change: Floats) -> float:
     return float(np.min(-multipliers[shrinking] / change[shrinking], initial=np.inf))
 
 
+@dataclass(frozen=True, eq=False)
+class _Iterate:
+    """A point of the interior-point method: A and λ, with g = ΦᵀA and s = γ² − ‖g_k‖² > 0 at it."""
+
+    A: Floats
+    multipliers: Floats
+    slopes: Floats
+    slack: Floats
+
+    @property
+    def barrier(self) -> float:
+        """Mean complementarity λ_ks_k."""
+        return float(np.mean(self.multipliers * self.slack))
+
+    def moved(self, features: Floats, gamma: float, length: float, step: _Step) -> _Iterate:
+        """Return the iterate a step away."""
+        A = self.A + length * step.A
+        slopes = features.T @ A
+        slack = gamma**2 - np.sum(slopes**2, axis=1)
+        return _Iterate(A, self.multipliers + length * step.multipliers, slopes, slack)
+
+    def room(self, step: _Step) -> float:
+        """Return the largest length ≤ 1 that keeps λ and s nonnegative."""
+        return min(1.0, _largest_step(self.slack, self.slopes, step.slopes), _room(self.multipliers, step.multipliers))
+
+
+@dataclass(frozen=True, eq=False)
+class _Step:
+    A: Floats
+    slopes: Floats
+    multipliers: Floats
+
+
+def _newton(at: _Iterate, factor: Any, features: Floats, Y: Floats, complementarity: Floats) -> _Step:
+    """Return the Newton step towards stationarity and λ_ks_k = s_k·complementarity_k."""
+    n, c = Y.shape
+    gradient = at.A - Y + 2.0 * features @ (complementarity[:, None] * at.slopes)
+    change = -scipy.linalg.cho_solve(factor, gradient.T.ravel(), check_finite=False).reshape(c, n).T
+    along = features.T @ change
+    ratio = 2.0 * at.multipliers / at.slack
+    return _Step(change, along, complementarity - at.multipliers + ratio * np.sum(at.slopes * along, axis=1))
+
+
+def _predict_and_correct(at: _Iterate, features: Floats, Y: Floats, gamma: float) -> _Step:
+    """Return Mehrotra's step: the affine one sets the centring and the second-order term."""
+    hessian = _hessian(features, at.multipliers, at.slopes, at.multipliers / at.slack)
+    factor = scipy.linalg.cho_factor(hessian, lower=True, overwrite_a=True, check_finite=False)
+    affine = _newton(at, factor, features, Y, np.zeros_like(at.slack))
+    reached = at.moved(features, gamma, at.room(affine), affine).barrier
+    centring = min(1.0, max(reached / at.barrier, 0.0)) ** 3
+    slack_change = -2.0 * np.sum(at.slopes * affine.slopes, axis=1)
+    curvature = at.multipliers * np.sum(affine.slopes**2, axis=1)
+    correction = (centring * at.barrier - affine.multipliers * slack_change + curvature) / at.slack
+    return _newton(at, factor, features, Y, correction)
+
+
 def group_lasso(
     features: Floats,
     Y: Floats,
@@ -96,7 +152,7 @@ def group_lasso(
     max_iterations: int = 100,
     deadline: Deadline | None = None,
 ) -> GroupLasso:
-    """Solve the group lasso over given atoms.
+    """Solve the group lasso over given atoms by a primal-dual interior-point method on its dual.
 
     Parameters
     ----------
@@ -108,60 +164,33 @@ def group_lasso(
     max_iterations: steps after which the best pair is returned in any case.
     deadline: stops the iteration early with the pair at hand.
     """
-    n, c = Y.shape
-    if features.shape[1] == 0 or not np.any(Y):
-        return GroupLasso(np.zeros((features.shape[1], c)), Y.copy(), 0.5 * float(np.sum(Y**2)),
-                          0.5 * float(np.sum(Y**2)), 0)  # fmt: skip
-    A = Y.copy() if start is None else start.copy()
+    atoms, c = features.shape[1], Y.shape[1]
+    energy = 0.5 * float(np.sum(Y**2))
+    if atoms == 0 or energy == 0.0:
+        return GroupLasso(np.zeros((atoms, c)), Y.copy(), energy, energy, 0)
+    A = Y if start is None else start
     largest = float(np.max(np.linalg.norm(features.T @ A, axis=1)))
-    if largest >= 0.95 * gamma:
-        A *= 0.95 * gamma / largest
-    best = (np.zeros((features.shape[1], c)), 0.5 * float(np.sum(Y**2)))
-    best_dual = (A, float(np.sum(A * Y) - 0.5 * np.sum(A * A)))
+    A = A * (0.95 * gamma / largest) if largest >= 0.95 * gamma else A
+    weights, value = np.zeros((atoms, c)), energy
+    best, dual = A, float(np.sum(A * Y) - 0.5 * np.sum(A * A))
     slopes = features.T @ A
     slack = gamma**2 - np.sum(slopes**2, axis=1)
-    barrier = max(best[1] - best_dual[1], 1e-12 * best[1]) / features.shape[1]
-    multipliers = barrier / slack
-    step = 1
-    for step in range(1, max_iterations + 1):
-        hessian = _hessian(features, multipliers, slopes, multipliers / slack)
+    at = _Iterate(A, max(value - dual, 1e-12 * value) / atoms / slack, slopes, slack)
+    steps = 0
+    while steps < max_iterations and value - dual > tolerance * value and not (deadline and deadline.expired):
+        steps += 1
         try:
-            factor = scipy.linalg.cho_factor(hessian, lower=True, overwrite_a=True, check_finite=False)
+            step = _predict_and_correct(at, features, Y, gamma)
         except np.linalg.LinAlgError:
             break
-
-        def newton(complementarity: Floats, factor: Any = factor) -> tuple[Floats, Floats, Floats]:
-            """Return (dA, dg, dλ) towards λ_k s_k = s_k·complementarity_k and stationarity."""
-            gradient = A - Y + 2.0 * features @ (complementarity[:, None] * slopes)
-            change = -scipy.linalg.cho_solve(factor, gradient.T.ravel(), check_finite=False).reshape(c, n).T
-            along = features.T @ change
-            grown = complementarity - multipliers + 2.0 * multipliers / slack * np.sum(slopes * along, axis=1)
-            return change, along, grown
-
-        # Mehrotra's predictor-corrector: the affine step sets the centring and the second-order term.
-        _, affine, grown = newton(np.zeros_like(slack))
-        room = min(1.0, _largest_step(slack, slopes, affine), _room(multipliers, grown))
-        moved = gamma**2 - np.sum((slopes + room * affine) ** 2, axis=1)
-        centring = min(1.0, max(float(np.mean((multipliers + room * grown) * moved)) / barrier, 0.0)) ** 3
-        slack_change = -2.0 * np.sum(slopes * affine, axis=1)
-        curvature = multipliers * np.sum(affine**2, axis=1)
-        correction = (centring * barrier - grown * slack_change + curvature) / slack
-        change, along, grown = newton(correction)
-        length = min(1.0, 0.99 * min(_largest_step(slack, slopes, along), _room(multipliers, grown)))
-        A = A + length * change
-        multipliers = multipliers + length * grown
-        slopes = features.T @ A
-        slack = gamma**2 - np.sum(slopes**2, axis=1)
-        if not np.all(slack > 0.0):
+        at = at.moved(features, gamma, min(1.0, 0.99 * at.room(step)), step)
+        if not np.all(at.slack > 0.0):
             break
-        barrier = float(np.mean(multipliers * slack))
-        weights = 2.0 * multipliers[:, None] * slopes
-        value = _evaluate(features, Y, gamma, weights)
-        dual = float(np.sum(A * Y) - 0.5 * np.sum(A * A))
-        if value < best[1]:
-            best = (weights, value)
-        if dual > best_dual[1]:
-            best_dual = (A, dual)
-        if best[1] - best_dual[1] <= tolerance * best[1] or (deadline is not None and deadline.expired):
-            break
-    return GroupLasso(best[0], best_dual[0], best[1], best_dual[1], step)
+        found = 2.0 * at.multipliers[:, None] * at.slopes
+        reached = _evaluate(features, Y, gamma, found)
+        if reached < value:
+            weights, value = found, reached
+        bound = float(np.sum(at.A * Y) - 0.5 * np.sum(at.A * at.A))
+        if bound > dual:
+            best, dual = at.A, bound
+    return GroupLasso(weights, best, value, dual, steps)

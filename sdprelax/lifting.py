@@ -77,9 +77,7 @@ class LiftedProgram:
         """Index ranges of α, β, u and v in λ."""
         g, r = self.generators, self.reduction.rank
         ends = np.cumsum([0, g, g, r, self.problem.shape[2]])
-        return {
-            name: slice(int(ends[k]), int(ends[k + 1])) for k, name in enumerate(("alpha", "beta", "u", "v"))
-        }
+        return {name: slice(int(ends[k]), int(ends[k + 1])) for k, name in enumerate(("alpha", "beta", "u", "v"))}
 
     @cached_property
     def selection(self) -> sp.csr_array:
@@ -90,9 +88,7 @@ class LiftedProgram:
     def linear_map(self) -> Floats:
         """M = [−I I X̂ 0], shape (g, order): Mλ = 0 says α − β = X̂u."""
         identity = np.eye(self.generators)
-        return np.hstack(
-            [-identity, identity, self.reduction.rows, np.zeros((self.generators, self.problem.shape[2]))]
-        )
+        return np.hstack([-identity, identity, self.reduction.rows, np.zeros((self.generators, self.problem.shape[2]))])
 
     @cached_property
     def face(self) -> Floats:

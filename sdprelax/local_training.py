@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import numpy as np
@@ -70,9 +71,7 @@ def random_network(problem: Problem, width: int, rng: np.random.Generator, scale
     return Network(hidden, output, problem.bias)
 
 
-def train_with_restarts(
-    problem: Problem, restarts: int, deadline: Deadline, train: Callable[[], Network]
-) -> Outcome:
+def train_with_restarts(problem: Problem, restarts: int, deadline: Deadline, train: Callable[[], Network]) -> Outcome:
     """Return the best network of several local trainings, the zero network among the candidates.
 
     Parameters
@@ -127,11 +126,8 @@ def _descend(problem: Problem, start: Network, max_iterations: int, deadline: De
         "gtol": 1e-10,
     }
     # A step too far may overflow; the line search turns back from it.
-    with np.errstate(over="ignore", invalid="ignore"):
-        try:
-            scipy.optimize.minimize(evaluate, best_weights, jac=True, method="L-BFGS-B", options=options)
-        except _TimeIsUp:
-            pass
+    with np.errstate(over="ignore", invalid="ignore"), contextlib.suppress(_TimeIsUp):
+        scipy.optimize.minimize(evaluate, best_weights, jac=True, method="L-BFGS-B", options=options)
     return Network(best_weights[: d * m].reshape(d, m), best_weights[d * m :].reshape(m, c), problem.bias)
 
 

@@ -60,9 +60,7 @@ class Network:
         inputs = np.asarray(X, dtype=np.float64)
         if inputs.ndim != 2 or inputs.shape[1] + self.bias != self.hidden.shape[0]:
             expected = self.hidden.shape[0] - self.bias
-            raise InputError(
-                f"inputs of shape {inputs.shape} do not fit: this network takes (n, {expected})."
-            )
+            raise InputError(f"inputs of shape {inputs.shape} do not fit: this network takes (n, {expected}).")
         if self.bias:
             inputs = append_bias(inputs)
         predictions: Floats = np.maximum(inputs @ self.hidden, 0.0) @ self.output

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from sdprelax.certificate import Certificate
 from sdprelax.network import Network
-
-if TYPE_CHECKING:
-    from sdprelax.certificate import Certificate
 
 __all__ = ["Bound", "Outcome", "Status", "relative_gap"]
 

@@ -30,9 +30,7 @@ def _matrix(name: str, values: ArrayLike) -> Floats:
     bad = np.argwhere(~np.isfinite(array))
     if len(bad):
         i, j = bad[0]
-        raise InputError(
-            f"{name} holds {array[i, j]} at row {i}, column {j}; every entry must be a finite number."
-        )
+        raise InputError(f"{name} holds {array[i, j]} at row {i}, column {j}; every entry must be a finite number.")
     array.setflags(write=False)
     return array
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from sdprelax.network import Network
@@ -24,6 +25,7 @@ from sdprelax.verified import Floats
 
 __all__ = ["Reduction", "reduce"]
 
+Integers = NDArray[np.int64]
 # Unit rows that differ by less than this are one generator; the difference goes into the certificate.
 PARALLEL = 1e-13
 # A row this much shorter than the longest one is dropped; it goes into the certificate as well.
@@ -44,7 +46,7 @@ class Reduction:
 
     rows: Floats
     basis: Floats
-    group: np.ndarray[tuple[int], np.dtype[np.int64]]
+    group: Integers
     factor: Floats
 
     @property
@@ -112,11 +114,11 @@ def reduce(problem: Problem) -> Reduction:
     return Reduction(unit[chosen], basis, group, factor)
 
 
-def _merge_parallel(unit: Floats) -> tuple[np.ndarray, Floats, np.ndarray]:  # type: ignore[type-arg]
+def _merge_parallel(unit: Floats) -> tuple[Integers, Floats, Integers]:
     """Return (generator of each row, sign of each row along it, rows that are the generators)."""
     count = len(unit)
     tree = KDTree(np.vstack([unit, -unit]))
-    owner = np.full(count, -1)
+    owner = np.full(count, -1, dtype=np.int64)
     sign = np.ones(count)
     chosen: list[int] = []
     for i in range(count):
@@ -127,4 +129,4 @@ def _merge_parallel(unit: Floats) -> tuple[np.ndarray, Floats, np.ndarray]:  # t
             if owner[row] < 0:
                 owner[row], sign[row] = len(chosen), flip
         chosen.append(i)
-    return owner, sign, np.array(chosen)
+    return owner, sign, np.array(chosen, dtype=np.int64)

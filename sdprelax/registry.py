@@ -11,8 +11,8 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
-from types import ModuleType
-from typing import Any, Generic, TypeVar, cast, get_type_hints
+from types import ModuleType, UnionType
+from typing import Any, Generic, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import pydantic
 
@@ -57,7 +57,7 @@ class Registry(Generic[T]):
                 raise TypeError(f"{self.kind} {name!r}: put @register above @dataclass(frozen=True)")
             if name in self._entries:
                 raise ValueError(f"{self.kind} {name!r} is registered twice")
-            self._entries[name] = entry
+            self._entries[name] = cast(Any, entry)
             return entry
 
         return enter
@@ -94,16 +94,14 @@ class Registry(Generic[T]):
         """Return the options of an entry in the order in which it declares them."""
         entry = self[name]
         missing = dataclasses.MISSING
+        hints = get_type_hints(entry)
         found = []
         for item in dataclasses.fields(cast(Any, entry)):
             default = item.default if item.default is not missing else None
             if item.default_factory is not missing:
                 default = item.default_factory()
             required = item.default is missing and item.default_factory is missing
-            written = (
-                item.type if isinstance(item.type, str) else getattr(item.type, "__name__", str(item.type))
-            )
-            found.append(Option(item.name, written, default, required))
+            found.append(Option(item.name, _written(hints[item.name]), default, required))
         return found
 
     def summary(self, name: str) -> str:
@@ -128,7 +126,7 @@ class Registry(Generic[T]):
         for option in self.options(name):
             if option.required and option.name not in given:
                 raise InputError(f"{label} needs the option '{option.name}'.")
-        hints = get_type_hints(entry)
+        hints = get_type_hints(entry, include_extras=True)
         for key, value in given.items():
             try:
                 given[key] = pydantic.TypeAdapter(hints[key]).validate_python(value)
@@ -136,3 +134,14 @@ class Registry(Generic[T]):
                 reason = error.errors()[0]["msg"].replace("Input should be", "should be")
                 raise InputError(f"{label}: option '{key}' is {value!r}, but {reason}.") from None
         return entry(**given)
+
+
+def _written(hint: Any) -> str:
+    """Return a type as a user reads it: ``one of 'lifted', 'reduced'``, ``float``, ``str or None``."""
+    if get_origin(hint) is Literal:
+        return "one of " + ", ".join(repr(choice) for choice in get_args(hint))
+    if get_origin(hint) in (Union, UnionType):
+        return " or ".join(_written(part) for part in get_args(hint))
+    if hint is type(None):
+        return "None"
+    return hint.__name__ if isinstance(hint, type) and not get_args(hint) else str(hint).replace("typing.", "")

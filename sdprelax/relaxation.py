@@ -124,9 +124,7 @@ def relaxation(lifting: LiftedProgram, form: Form) -> Relaxation:
         constraints.append(_entries(sp.csr_array(M), upper) @ entries == 0.0)
     predictions = sp.csr_array(lifting.selection @ activations) @ matrix[:, order - c :]
     weights = cp.diag(matrix)[order - c - lifting.reduction.rank :]
-    objective = 0.5 * cp.sum_squares(predictions - lifting.problem.Y) + 0.5 * lifting.problem.gamma * cp.sum(
-        weights
-    )
+    objective = 0.5 * cp.sum_squares(predictions - lifting.problem.Y) + 0.5 * lifting.problem.gamma * cp.sum(weights)
     program = cp.Problem(cp.Minimize(objective), constraints)
     return Relaxation(lifting, program, matrix, nonnegative, vanishing, pairs, form)
 

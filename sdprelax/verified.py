@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.linalg
@@ -67,8 +68,8 @@ class Ball:
         """The transpose."""
         return Ball(self.mid.T, self.rad.T)
 
-    def __getitem__(self, index: object) -> Ball:
-        return Ball(self.mid[index], self.rad[index])  # type: ignore[index]
+    def __getitem__(self, index: Any) -> Ball:
+        return Ball(self.mid[index], self.rad[index])
 
     def __neg__(self) -> Ball:
         return Ball(-self.mid, self.rad)

@@ -36,9 +36,7 @@ def _claimed(problem: Problem, certificate: Certificate, reduced: float) -> Cert
     return dataclasses.replace(certificate, lower=proved * (1.0 - PORTABLE))
 
 
-def relaxation_certificate(
-    problem: Problem, reduction: Reduction, A: Floats, multipliers: Floats
-) -> Certificate:
+def relaxation_certificate(problem: Problem, reduction: Reduction, A: Floats, multipliers: Floats) -> Certificate:
     """Return the best certificate that approximate multipliers of the relaxation give.
 
     Parameters

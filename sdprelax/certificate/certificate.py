@@ -99,9 +99,7 @@ class Certificate:
                 reduction = Reduction(stored["rows"], stored["basis"], stored["group"], stored["factor"])
                 proof: RelaxationProof | ConeProof
                 if str(stored["kind"]) == "relaxation":
-                    proof = RelaxationProof(
-                        stored["multipliers"], float(stored["kappa"]), float(stored["delta"])
-                    )
+                    proof = RelaxationProof(stored["multipliers"], float(stored["kappa"]), float(stored["delta"]))
                 else:
                     proof = ConeProof(float(stored["target"]), int(stored["max_cones"]))
                 return Certificate(float(stored["lower"]), stored["multiplier"], reduction, proof)

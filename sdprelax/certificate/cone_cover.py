@@ -27,8 +27,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sdprelax.deadline import Deadline
 from sdprelax.verified import UNIT, Ball, Floats, bound_above, gamma
@@ -92,7 +94,7 @@ class _Function:
         self.error = bound_above(1.01 * (relative * self.lipschitz + 2 * slip), 2 * g + 8)
 
 
-def _psd(matrices: Floats, margin: Floats) -> np.ndarray:  # type: ignore[type-arg]
+def _psd(matrices: Floats, margin: Floats) -> NDArray[Any]:
     """Say which of the symmetric (m, r, r) matrices are proved to have λ_min ≥ margin.
 
     Cholesky factorisation written out over the batch; Rump's bound as in ``verified.proves_psd``.
@@ -100,9 +102,7 @@ def _psd(matrices: Floats, margin: Floats) -> np.ndarray:  # type: ignore[type-a
     r = matrices.shape[1]
     diagonal = np.einsum("mkk->mk", matrices)
     growth = 2 * gamma(r + 2)
-    shift = (growth * np.abs(diagonal).sum(axis=1) + margin) * (1 + 16 * UNIT) + 4 * UNIT * np.abs(
-        diagonal
-    ).max(axis=1)
+    shift = (growth * np.abs(diagonal).sum(axis=1) + margin) * (1 + 16 * UNIT) + 4 * UNIT * np.abs(diagonal).max(axis=1)
     work = matrices.copy()
     good = np.all(diagonal > 0.0, axis=1)
     for k in range(r):
@@ -114,7 +114,8 @@ def _psd(matrices: Floats, margin: Floats) -> np.ndarray:  # type: ignore[type-a
             root = np.sqrt(np.where(good, pivot, 1.0))
             column = work[:, k + 1 :, k] / root[:, None]
             work[:, k + 1 :, k + 1 :] -= column[:, :, None] * column[:, None, :]
-    return good
+    result: NDArray[np.bool_] = good
+    return result
 
 
 class _Search:
@@ -129,7 +130,7 @@ class _Search:
         self.cones = 0
         self.deepest = 0
 
-    def examine(self, rays: Floats) -> tuple[np.ndarray, np.ndarray, Floats, Floats]:  # type: ignore[type-arg]
+    def examine(self, rays: Floats) -> tuple[NDArray[Any], NDArray[Any], Floats, Floats]:
         """Return what is not proved among cones of shape (m, r, r), rays in rows.
 
         Returns their indices, the edges (k, 2) to split them at with the weights of the two rays, and
@@ -178,11 +179,11 @@ class _Search:
             # Nothing below this value can be proved; the little more lets proofs at the maximum close.
             self.kappa = max(self.kappa, best * (1 + 1e-9) + 40 * self.f.error)
 
-    def _copositive(self, quadratic: Floats, error: Floats) -> np.ndarray:  # type: ignore[type-arg]
+    def _copositive(self, quadratic: Floats, error: Floats) -> NDArray[Any]:
         margin = self.r * error
         off = ~np.eye(self.r, dtype=bool)
         nonnegative = np.all(quadratic >= error[:, None, None], axis=(1, 2))
-        proved: np.ndarray = nonnegative  # type: ignore[type-arg]
+        proved: NDArray[Any] = nonnegative
         rest = np.flatnonzero(~proved)
         if rest.size:
             part = quadratic[rest]
@@ -192,7 +193,7 @@ class _Search:
 
     def _splits(
         self, inner: Floats, top: Floats, bottom: Floats, quadratic: Floats, gram: Floats
-    ) -> tuple[np.ndarray, Floats]:  # type: ignore[type-arg]
+    ) -> tuple[NDArray[Any], Floats]:
         """Return for each cone the edge (a, b) to split and the weights of its two rays."""
         index = np.arange(len(inner))
         both = top + bottom
@@ -209,7 +210,7 @@ class _Search:
             weights[smooth] = np.stack([1.0 - share, share], axis=1)
         return np.stack([a, b], axis=1), weights
 
-    def split(self, rays: Floats, edges: np.ndarray, weights: Floats) -> Floats:  # type: ignore[type-arg]
+    def split(self, rays: Floats, edges: NDArray[Any], weights: Floats) -> Floats:
         """Return the two children of every cone, stacked."""
         index = np.arange(len(rays))
         point = weights[:, :1] * rays[index, edges[:, 0]] + weights[:, 1:] * rays[index, edges[:, 1]]
@@ -220,7 +221,7 @@ class _Search:
         return np.concatenate([left, right])
 
 
-def _smooth_split(quadratic: Floats, gram: Floats) -> tuple[np.ndarray, np.ndarray, Floats]:  # type: ignore[type-arg]
+def _smooth_split(quadratic: Floats, gram: Floats) -> tuple[NDArray[Any], NDArray[Any], Floats]:
     """Return (a, b, share of b) of the edge with the most negative entry of Q, for cones (m, r, r).
 
     The edge is cut where s ↦ q(s)/g(s) dips if that is well inside, otherwise halved: exact maxima end

@@ -43,9 +43,7 @@ def _check_form(problem: Problem, certificate: Certificate) -> None:
     n, d, c = problem.shape
     reduction, A = certificate.reduction, certificate.multiplier
     _require(A.shape == (n, c), f"its multiplier has shape {A.shape}, this problem needs {(n, c)}")
-    _require(
-        reduction.rows.ndim == 2 and reduction.basis.shape == (d, reduction.rank), "its basis does not fit X"
-    )
+    _require(reduction.rows.ndim == 2 and reduction.basis.shape == (d, reduction.rank), "its basis does not fit X")
     _require(reduction.group.shape == (n,) and reduction.factor.shape == (n,), "its presolve does not fit X")
     live = reduction.factor != 0.0
     groups = reduction.group[live]
@@ -132,9 +130,7 @@ def reduced_oracle(certificate: Certificate, deadline: Deadline | None = None) -
     dual = pulled_back(reduction, certificate.multiplier)
     if isinstance(proof, RelaxationProof):
         return relaxation_oracle(reduction.rows, dual, proof)
-    return cover_sphere(
-        reduction.rows, dual, proof.target, max_cones=proof.max_cones, deadline=deadline
-    ).bound
+    return cover_sphere(reduction.rows, dual, proof.target, max_cones=proof.max_cones, deadline=deadline).bound
 
 
 def original_oracle(problem: Problem, certificate: Certificate, reduced: float) -> float:

@@ -86,9 +86,7 @@ class File:
             if len(targets) != 1:
                 raise InputError(f"{path}: classification takes one target column, not {len(targets)}.")
             if label.isna().any():
-                raise InputError(
-                    f"{path}: column '{targets[0]}' has no label in row {int(label.isna().argmax()) + 1}."
-                )
+                raise InputError(f"{path}: column '{targets[0]}' has no label in row {int(label.isna().argmax()) + 1}.")
             codes, values = pd.factorize(label, sort=True)
             names = tuple(str(value) for value in values)
             return self._split(X, one_hot(codes, names), names)
@@ -102,9 +100,7 @@ class File:
             raise InputError(f"{path} cannot be read as npz: {str(error).splitlines()[0]}.") from None
         for name in ("X", "Y"):
             if name not in arrays:
-                raise InputError(
-                    f"{path} has no array '{name}': it must hold X and Y, and holds {', '.join(arrays)}."
-                )
+                raise InputError(f"{path} has no array '{name}': it must hold X and Y, and holds {', '.join(arrays)}.")
         for name, array in arrays.items():
             if not np.issubdtype(array.dtype, np.number) or not np.all(np.isfinite(array)):
                 raise InputError(f"{path}: array '{name}' must hold finite numbers only.")
@@ -119,7 +115,7 @@ class File:
 
 def _numbers(path: Path, table: pd.DataFrame) -> Floats:
     """Return a table as finite numbers, or name the first cell that is none."""
-    numeric = table.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
+    numeric: Floats = table.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
     bad = np.argwhere(~np.isfinite(numeric))
     if len(bad):
         row, column = bad[0]

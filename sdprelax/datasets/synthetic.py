@@ -84,6 +84,4 @@ class Spiral:
             angles = np.linspace(4.0 * arm, 4.0 * (arm + 1), count) + self.noise * rng.randn(count)
             points.append(np.stack([radii * np.sin(angles), radii * np.cos(angles)], axis=1))
         names = tuple(f"arm {arm}" for arm in range(self.classes))
-        return Dataset(
-            np.vstack(points), one_hot(np.repeat(np.arange(self.classes), count), names), classes=names
-        )
+        return Dataset(np.vstack(points), one_hot(np.repeat(np.arange(self.classes), count), names), classes=names)

@@ -64,9 +64,7 @@ def solve_cell_program(problem: Problem, reduction: Reduction, deadline: Deadlin
     per_block = cost[:blocks].reshape(count, triangle)
     for i in range(k):
         for j in range(i, k):
-            per_block[:, position[i, j]] = (
-                0.5 * problem.gamma * gram[:, i, j] * (math.sqrt(2.0) if i < j else 1.0)
-            )
+            per_block[:, position[i, j]] = 0.5 * problem.gamma * gram[:, i, j] * (math.sqrt(2.0) if i < j else 1.0)
     for i in range(k, order):
         per_block[:, position[i, i]] = 0.5 * problem.gamma
     quadratic = sp.diags_array(np.concatenate([np.zeros(blocks), np.ones(n * c)])).tocsc()
@@ -108,9 +106,7 @@ def solve_cell_program(problem: Problem, reduction: Reduction, deadline: Deadlin
     return _neurons(x[:blocks].reshape(count, triangle), rays, c, position)
 
 
-def _neurons(
-    triangles: Floats, rays: Floats, c: int, position: dict[tuple[int, int], int]
-) -> tuple[Floats, Floats]:
+def _neurons(triangles: Floats, rays: Floats, c: int, position: dict[tuple[int, int], int]) -> tuple[Floats, Floats]:
     """Factor every S_j = CCᵀ with C ≥ 0 and return the neurons RC with output weights C⁺W_j."""
     k = rays.shape[1]
     hidden, output = [], []

@@ -84,9 +84,7 @@ def generate_columns(
         iteration += 1
         # Once the atoms stop improving the bound, the master's own accuracy must not be what is left.
         accuracy = max(min(1e-4, gap / 20.0), 0.05 * tolerance)
-        master = group_lasso(
-            reduction.features(atoms), Y, gamma, tolerance=accuracy, start=A, deadline=deadline
-        )
+        master = group_lasso(reduction.features(atoms), Y, gamma, tolerance=accuracy, start=A, deadline=deadline)
         A = master.multiplier
         used = np.linalg.norm(master.weights, axis=1)
         live = used > 1e-9 * np.max(used, initial=0.0)

@@ -67,8 +67,6 @@ def solve_convex_relu(problem: Problem, reduction: Reduction, deadline: Deadline
     solution = clarabel.DefaultSolver(quadratic, cost, constraints, right, cones, settings).solve()
     x = np.array(solution.x)
     if not np.all(np.isfinite(x)):
-        raise SolverFailed(
-            f"Clarabel returned no solution of the convex program (status: {solution.status})."
-        )
+        raise SolverFailed(f"Clarabel returned no solution of the convex program (status: {solution.status}).")
     hidden = x[: 2 * size].reshape(norms, r).T
     return hidden, np.concatenate([np.ones(count), -np.ones(count)])[:, None]

@@ -120,11 +120,6 @@ def load_sweep(path: Path, overrides: typing.Sequence[str] = ()) -> Sweep:
 
 def _first_error(document: Document, error: pydantic.ValidationError) -> InputError:
     first = error.errors()[0]
-    path = tuple(
-        part
-        for part in first["loc"]
-        if part in document.lines or not isinstance(part, str) or part.isidentifier()
-    )
     where = tuple(first["loc"])
     if first["type"] == "extra_forbidden":
         known = _Limits.model_fields if len(where) > 1 else _Written.model_fields
@@ -132,13 +127,14 @@ def _first_error(document: Document, error: pydantic.ValidationError) -> InputEr
     if first["type"] == "missing":
         return document.error((), f"the key '{where[-1]}' is missing.")
     reason = first["msg"].replace("Input should be", "should be")
-    return document.error(path, f"'{where[0]}' is {first['input']!r}, but {reason}.")
+    return document.error(where, f"'{where[0]}' is {first['input']!r}, but {reason}.")
 
 
 def _entries(document: Document, key: str, registry: Registry[Any]) -> Iterator[Entry]:
     """Yield the validated entries of a list, one for each point of their grids."""
     for index, item in enumerate(document.content[key]):
         where: Path_ = (key, index)
+        options: Any
         if isinstance(item, str):
             name, options = item, {}
         elif isinstance(item, dict) and len(item) == 1:
@@ -148,9 +144,7 @@ def _entries(document: Document, key: str, registry: Registry[Any]) -> Iterator[
         else:
             raise document.error(where, f"write '- name' or '- name: {{option: value}}', not {item!r}.")
         if not isinstance(options, dict):
-            raise document.error(
-                where, f"the options of '{name}' are {options!r}; write them as 'option: value'."
-            )
+            raise document.error(where, f"the options of '{name}' are {options!r}; write them as 'option: value'.")
         try:
             name = registry.canonical(name)
             hints = get_type_hints(registry[name])
@@ -174,9 +168,7 @@ def _entries(document: Document, key: str, registry: Registry[Any]) -> Iterator[
 
 def _takes_list(hint: Any) -> bool:
     """Say whether a field's own type admits a list, so that a list is a value and not a grid."""
-    return typing.get_origin(hint) in (list, tuple) or any(
-        _takes_list(part) for part in typing.get_args(hint)
-    )
+    return typing.get_origin(hint) in (list, tuple) or any(_takes_list(part) for part in typing.get_args(hint))
 
 
 def _seconds(document: Document, written: float | str | None) -> float | None:
@@ -190,9 +182,7 @@ def _seconds(document: Document, written: float | str | None) -> float | None:
         if seconds <= 0.0:
             raise ValueError
     except (ValueError, KeyError):
-        message = (
-            f"the time limit is {written!r}; write seconds, or a number with s, min, h or d such as '10min'."
-        )
+        message = f"the time limit is {written!r}; write seconds, or a number with s, min, h or d such as '10min'."
         raise document.error(("limits", "time"), message) from None
     return seconds
 

@@ -45,9 +45,7 @@ class Store:
         except OSError as error:
             raise InputError(f"results cannot be written to {self.folder}: {error.strerror}.") from None
 
-    def write(
-        self, record: dict[str, Any], network: Network | None, certificate: Certificate | None, log: str
-    ) -> None:
+    def write(self, record: dict[str, Any], network: Network | None, certificate: Certificate | None, log: str) -> None:
         """Write a trial's folder under its hash, replacing one that had failed."""
         temporary = Path(tempfile.mkdtemp(prefix=".", dir=self.trials))
         try:

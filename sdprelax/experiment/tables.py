@@ -93,9 +93,7 @@ def tightness_table(table: pd.DataFrame) -> pd.DataFrame:
         for method, trials in problem.groupby("method", sort=False):
             lower, upper = trials["lower"].max(), trials["upper"].min()
             certified = (
-                100.0 * lower / best_upper
-                if best_upper > 0
-                else (100.0 if lower == best_upper else float("nan"))
+                100.0 * lower / best_upper if best_upper > 0 else (100.0 if lower == best_upper else float("nan"))
             )
             rows.append({
                 "dataset": f"{dataset} + bias" if bias else dataset, "gamma": gamma, "method": method,
@@ -125,7 +123,7 @@ def load_table(folder: Path) -> pd.DataFrame:
 def render(table: pd.DataFrame, form: str) -> str:
     """Return a table as "csv", "latex" or "markdown" text."""
     if form == "csv":
-        return table.to_csv(index=False)
+        return str(table.to_csv(index=False))
     shown = table.copy()
     for name in shown.columns:
         if name == "gap":
@@ -142,9 +140,7 @@ def render(table: pd.DataFrame, form: str) -> str:
         lines = [r"\begin{tabular}{" + "l" * len(shown.columns) + "}", r"\hline"]
         body = [list(shown.columns), *shown.astype(str).to_numpy().tolist()]
         escaped = [[cell.replace("_", r"\_").replace("%", r"\%") for cell in row] for row in body]
-        lines += [
-            " & ".join(row) + r" \\" + (r" \hline" if index == 0 else "") for index, row in enumerate(escaped)
-        ]
+        lines += [" & ".join(row) + r" \\" + (r" \hline" if index == 0 else "") for index, row in enumerate(escaped)]
         return "\n".join([*lines, r"\hline", r"\end{tabular}"]) + "\n"
     header = "| " + " | ".join(shown.columns) + " |"
     rule = "|" + "---|" * len(shown.columns)

@@ -45,7 +45,7 @@ def run_trial(trial: Trial, folder: Path) -> dict[str, Any]:
     started = time.perf_counter()
     outcome: Outcome | None = None
     data: Dataset | None = None
-    log = ""
+    status, message, log = "error", "", ""
     try:
         with threadpoolctl.threadpool_limits(limits=1):
             data = _load(trial.dataset, json.dumps(trial.dataset_options, sort_keys=True))
@@ -53,7 +53,7 @@ def run_trial(trial: Trial, folder: Path) -> dict[str, Any]:
             deadline = Deadline(math.inf if trial.time_limit is None else trial.time_limit)
             method = methods.create(trial.method, trial.method_options)
             outcome = method.run(problem, rng=trial.generator(), deadline=deadline)
-        status, message, log = outcome.status, "", outcome.log
+        status, log = str(outcome.status), outcome.log
     except SolverUnavailable as error:
         status, message = "unavailable", str(error)
     except ProblemTooLarge as error:

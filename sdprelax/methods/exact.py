@@ -68,9 +68,7 @@ class Exact:
             )
             network = reduction.network(found.hidden, found.output, problem)
             details |= {"iterations": found.iterations, "atoms": found.atoms, "converged": found.converged}
-            certificate = cone_certificate(
-                problem, reduction, found.multiplier, cover=found.cover, deadline=deadline
-            )
+            certificate = cone_certificate(problem, reduction, found.multiplier, cover=found.cover, deadline=deadline)
         else:
             solve = solve_cell_program if program == "cell program" else solve_convex_relu
             hidden, output = solve(problem, reduction, reserved)

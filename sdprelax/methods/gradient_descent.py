@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from pydantic import PositiveFloat, PositiveInt
 
 from sdprelax.deadline import Deadline
 from sdprelax.errors import SolverUnavailable
-from sdprelax.local_training import random_network
+from sdprelax.local_training import random_network, train_with_restarts
 from sdprelax.methods import register
-from sdprelax.methods.restarts import best_of_restarts
 from sdprelax.network import Network
 from sdprelax.outcome import Outcome
 from sdprelax.problem import Problem
@@ -69,15 +69,15 @@ class SGD:
     epochs: steps of each.
     learning_rate: P25 used 1e-5 (random), 1e-2 (spiral), 1e-6 (Iris).
     momentum: P25 used 0.95.
-    scale: standard deviation of the initial weights, times 1/√fan-in.
+    init_scale: factor on the Gaussian initial weights, of standard deviation 1/√d and 1/√width.
     """
 
-    width: int = 100
-    restarts: int = 5
-    epochs: int = 10_000
-    learning_rate: float = 1e-3
+    width: PositiveInt = 100
+    restarts: PositiveInt = 5
+    epochs: PositiveInt = 10_000
+    learning_rate: PositiveFloat = 1e-3
     momentum: float = 0.95
-    scale: float = 1.0
+    init_scale: PositiveFloat = 1.0
 
     def run(self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline) -> Outcome:
         """Return the best network found."""
@@ -86,11 +86,11 @@ class SGD:
         def optimiser(weights: list[Any]) -> Any:
             return torch.optim.SGD(weights, lr=self.learning_rate, momentum=self.momentum)
 
-        def train(restart: int) -> Network:
-            start = random_network(problem, self.width, self.scale, rng)
+        def train() -> Network:
+            start = random_network(problem, self.width, rng, self.init_scale)
             return _train(problem, start, optimiser, self.epochs, deadline)
 
-        return best_of_restarts(problem, self.restarts, deadline, train)
+        return train_with_restarts(problem, self.restarts, deadline, train)
 
 
 @register("adam")
@@ -104,14 +104,14 @@ class Adam:
     restarts: random starts.
     epochs: steps of each.
     learning_rate: initial step.
-    scale: standard deviation of the initial weights, times 1/√fan-in.
+    init_scale: factor on the Gaussian initial weights, of standard deviation 1/√d and 1/√width.
     """
 
-    width: int = 100
-    restarts: int = 5
-    epochs: int = 10_000
-    learning_rate: float = 1e-2
-    scale: float = 1.0
+    width: PositiveInt = 100
+    restarts: PositiveInt = 5
+    epochs: PositiveInt = 10_000
+    learning_rate: PositiveFloat = 1e-2
+    init_scale: PositiveFloat = 1.0
 
     def run(self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline) -> Outcome:
         """Return the best network found."""
@@ -120,8 +120,8 @@ class Adam:
         def optimiser(weights: list[Any]) -> Any:
             return torch.optim.Adam(weights, lr=self.learning_rate)
 
-        def train(restart: int) -> Network:
-            start = random_network(problem, self.width, self.scale, rng)
+        def train() -> Network:
+            start = random_network(problem, self.width, rng, self.init_scale)
             return _train(problem, start, optimiser, self.epochs, deadline)
 
-        return best_of_restarts(problem, self.restarts, deadline, train)
+        return train_with_restarts(problem, self.restarts, deadline, train)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
 
 import numpy as np
-from pydantic import Field
+from pydantic import PositiveFloat, PositiveInt
 
 from sdprelax.deadline import Deadline
 from sdprelax.local_training import polish, random_network, train_with_restarts
@@ -31,10 +30,10 @@ class LBFGS:
     init_scale: factor on the Gaussian initial weights, of standard deviation 1/√d and 1/√width.
     """
 
-    width: Annotated[int, Field(ge=1)] = 100
-    restarts: Annotated[int, Field(ge=1)] = 5
-    max_iterations: Annotated[int, Field(ge=1)] = 2000
-    init_scale: Annotated[float, Field(gt=0)] = 1.0
+    width: PositiveInt = 100
+    restarts: PositiveInt = 5
+    max_iterations: PositiveInt = 2000
+    init_scale: PositiveFloat = 1.0
 
     def run(self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline) -> Outcome:
         """Return the best network of all starts."""

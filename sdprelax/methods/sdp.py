@@ -69,18 +69,14 @@ class SDP:
         certificate = relaxation_certificate(problem, reduction, solution.multiplier, solution.multipliers)
         upper = problem.upper_bound(network)
         trace = [Bound(deadline.elapsed, certificate.lower, upper)]
-        details: dict[str, Any] = {
-            "order": int(lifting.face.shape[1] if self.form == "reduced" else lifting.order)
-        }
+        details: dict[str, Any] = {"order": int(lifting.face.shape[1] if self.form == "reduced" else lifting.order)}
         if self.rounding is not None:
-            rounded = roundings.create(self.rounding, self.rounding_options).round(
-                lifting, solution.lifted, rng=rng
-            )
+            rounded = roundings.create(self.rounding, self.rounding_options).round(lifting, solution.lifted, rng=rng)
             details["rounded"] = problem.upper_bound(rounded)
             details["tightness"] = dataclasses.asdict(tightness(lifting, solution.lifted, rounded))
             candidates = [network, rounded]
             if self.polish and not deadline.expired:
-                polished = polish(problem, rounded)
+                polished = polish(problem, rounded, deadline=deadline)
                 details["polished"] = problem.upper_bound(polished)
                 candidates.append(polished)
             network = min(candidates, key=problem.upper_bound)

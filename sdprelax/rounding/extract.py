@@ -47,7 +47,7 @@ def tightness(lifting: LiftedProgram, lifted: Floats, network: Network) -> Tight
         rank=int(np.sum(eigenvalues > 1e-6 * max(eigenvalues[-1], np.finfo(float).tiny))),
         linear=residuals.linear / scale,
         complementarity=residuals.complementarity / scale,
-        mismatch=float(np.linalg.norm(lifted - lifting.lift(network)) / max(np.linalg.norm(lifted), 1e-300)),
+        mismatch=float(np.linalg.norm(lifted - lifting.lift(network))) / max(float(np.linalg.norm(lifted)), 1e-300),
         excess=(upper - lifting.objective(lifted)) / max(upper, np.finfo(float).tiny),
     )
 

@@ -1,0 +1,45 @@
+# Each target sets up everything it needs in .venv, from python3 (3.11 or newer) and make alone.
+PYTHON ?= python3
+EXTRAS ?= dev
+BIN := .venv/bin
+export OPENBLAS_NUM_THREADS := 1
+export OMP_NUM_THREADS := 1
+export MKL_NUM_THREADS := 1
+
+.PHONY: quickstart test lint format notebooks benchmarks clean
+
+quickstart: .venv/.ready-run
+	$(BIN)/sdprelax run experiments/quickstart.yaml
+
+test: .venv/.ready-$(EXTRAS)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -n 2 --dist loadfile
+
+format: .venv/.ready-$(EXTRAS)
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+notebooks: .venv/.ready-$(EXTRAS)
+	$(BIN)/python notebooks/execute.py
+
+benchmarks: .venv/.ready-$(EXTRAS)
+	$(BIN)/python benchmarks/forms.py
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "sdprelax needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/.ready-run: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+.venv/.ready-$(EXTRAS): .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[$(EXTRAS)]"
+	touch $@
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
