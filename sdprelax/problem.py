@@ -106,8 +106,8 @@ class Problem:
         self._check_fits(network)
         hidden, output = Ball.exact(network.hidden), Ball.exact(network.output)
         residual = (Ball.exact(self.inputs) @ hidden).relu() @ output - Ball.exact(self.Y)
-        penalty = bound_above(hidden.square_above() + output.square_above(), 1)
-        return bound_above(0.5 * residual.square_above() + 0.5 * self.gamma * penalty, 4)
+        penalty, loss = hidden.square_above() + output.square_above(), residual.square_above()
+        return bound_above(0.5 * loss + 0.5 * self.gamma * penalty, 6) if loss or penalty else 0.0
 
     def dual_value(self, A: Floats) -> float:
         """Return ⟨A, Y⟩ − ½‖A‖² in floating point: the dual objective at residual ``A`` of shape (n, c)."""

@@ -88,6 +88,8 @@ class Ball:
     def __matmul__(self, other: Ball) -> Ball:
         length = self.mid.shape[-1]
         mid = self.mid @ other.mid
+        if length == 0:
+            return Ball.exact(mid)
         left, right = np.abs(self.mid), np.abs(other.mid)
         rad = gamma(length + 1) * (left @ right)
         if np.any(other.rad):
@@ -117,6 +119,8 @@ class Ball:
     def square_above(self) -> float:
         """Return an upper bound of the sum of squares."""
         size = self.magnitude().ravel()
+        if not np.any(size):
+            return 0.0
         return bound_above(float(size @ size), size.size)
 
     def operator_norm_above(self) -> float:

@@ -111,8 +111,8 @@ def generate_columns(
             found.append(_peaks(reduction, dual, cover, gamma * (1.0 + 0.1 * tolerance)))
         elif proved[1] is None and estimate > best_estimate:
             best_estimate, proved = estimate, (A, None)
-        report(max(best_lower, 0.0 if best_lower else estimate), best_upper)
-        gap = (best_upper - best_lower) / best_upper if best_lower else (best_upper - estimate) / best_upper
+        report(best_lower or estimate, best_upper)
+        gap = (best_upper - (best_lower or estimate)) / best_upper
         new = [candidates.directions for candidates in found if len(candidates.values)]
         converged = bool(best_lower > 0.0 and gap <= tolerance)
         if converged or deadline.expired:

@@ -47,7 +47,7 @@ class Exact:
     def run(self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline) -> Outcome:
         """Return the optimal network and the certificate that it is optimal."""
         reduction = reduce(problem)
-        program = choose_program(reduction, problem.shape[2])
+        program = choose_program(problem, reduction)
         details: dict[str, object] = {
             "program": program,
             "rank": reduction.rank,
@@ -59,7 +59,7 @@ class Exact:
             trace.append(Bound(deadline.elapsed, lower, upper))
 
         reserved = deadline.fraction(0.6) if deadline.seconds < math.inf else deadline
-        if program == "no generators":
+        if program == "empty network":
             network = Network.empty(problem.X.shape[1], problem.Y.shape[1], problem.bias)
             certificate = cone_certificate(problem, reduction, problem.Y)
         elif program == "column generation":
@@ -89,16 +89,16 @@ def _residual(problem: Problem, network: Network) -> Floats:
     return problem.Y - network.predict(problem.X)
 
 
-def choose_program(reduction: Reduction, outputs: int) -> str:
-    """Return the name of the exact program for a reduced problem with ``outputs`` outputs.
+def choose_program(problem: Problem, reduction: Reduction) -> str:
+    """Return the name of the exact program for a problem and its reduction.
 
     Raises
     ------
     ProblemTooLarge: none of them can finish; the message gives the count.
     """
-    g, r = reduction.generators, reduction.rank
-    if g == 0:
-        return "no generators"
+    g, r, outputs = reduction.generators, reduction.rank, problem.shape[2]
+    if g == 0 or not np.any(problem.Y):
+        return "empty network"
     patterns = count_patterns(g, r)
     if outputs == 1 and patterns <= LARGEST_PROGRAM:
         return "convex program over all patterns"

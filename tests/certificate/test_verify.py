@@ -1,0 +1,128 @@
+"""Certificates prove what they claim, whatever they were made of, and nothing else passes."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import flint
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import sdprelax
+from sdprelax import Certificate, CertificateError, Problem
+from sdprelax.certificate import ConeProof, RelaxationProof, cone_certificate, relaxation_certificate
+from sdprelax.reduction import Reduction, reduce
+from tests.conftest import degenerate_problem
+
+
+def solved(seed: int = 6) -> tuple[Problem, Certificate]:
+    problem = degenerate_problem(seed)
+    certificate = sdprelax.solve(problem, "sdp", rounding=None).certificate
+    assert certificate is not None
+    return problem, certificate
+
+
+@given(st.integers(0, 2000), st.floats(-3, 3), st.booleans())
+def test_any_multipliers_whatever_give_a_bound_below_the_optimum(seed: int, log_scale: float, presolve: bool) -> None:
+    problem = degenerate_problem(seed % 60)
+    rng = np.random.default_rng(seed)
+    reduction = reduce(problem) if presolve else Reduction.identity(problem)
+    A = problem.Y + 10.0**log_scale * rng.standard_normal(problem.Y.shape)
+    N = 10.0 ** (log_scale - 1) * rng.standard_normal((2 * reduction.generators, 2 * reduction.generators))
+    optimum = sdprelax.solve(problem, "exact").upper
+    assert optimum is not None
+    for certificate in (relaxation_certificate(problem, reduction, A, N), cone_certificate(problem, reduce(problem), A)):
+        assert certificate.lower <= sdprelax.verify(problem, certificate) <= optimum
+
+
+@pytest.mark.parametrize("seed", [6, 7, 8, 15, 16])
+def test_ball_arithmetic_of_another_library_confirms_the_slack_matrix(seed: int) -> None:
+    """H ⪰ 0 by python-flint's arbitrary-precision balls: a different library, formula order and precision."""
+    problem, certificate = solved(seed)
+    proof, reduction = certificate.proof, certificate.reduction
+    assert isinstance(proof, RelaxationProof)
+    flint.ctx.prec = 200
+    g, r = reduction.rows.shape
+    G = flint.arb_mat(np.block([[np.eye(g), reduction.rows], [np.eye(g), np.zeros((g, r))]]).tolist())
+    L = flint.arb_mat(reduction.selection().toarray().tolist())
+    B = L.transpose() * flint.arb_mat(certificate.multiplier.tolist())
+    GB = G.transpose() * B
+    H = flint.arb_mat(np.diag([proof.delta] * g + [proof.kappa] * r).tolist())
+    H = H - GB * GB.transpose() - G.transpose() * flint.arb_mat(proof.multipliers.tolist()) * G
+    # LDLᵀ in balls: every pivot is proved positive.
+    order = g + r
+    entries = [[H[i, j] for j in range(order)] for i in range(order)]
+    for k in range(order):
+        assert entries[k][k] > 0
+        for i in range(k + 1, order):
+            ratio = entries[i][k] / entries[k][k]
+            for j in range(k + 1, i + 1):
+                entries[i][j] = entries[j][i] = entries[i][j] - ratio * entries[j][k]
+
+
+def test_saving_and_loading_proves_the_same_bound(tmp_path: Path) -> None:
+    problem, certificate = solved()
+    exact = sdprelax.solve(problem, "exact").certificate
+    assert exact is not None
+    assert isinstance(exact.proof, ConeProof)
+    for number, original in enumerate((certificate, exact)):
+        original.save(tmp_path / f"{number}.npz")
+        loaded = Certificate.load(tmp_path / f"{number}.npz")
+        assert loaded.lower == original.lower
+        assert sdprelax.verify(problem, loaded) == sdprelax.verify(problem, original)
+
+
+def test_a_file_that_is_no_certificate_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "bad.npz").write_bytes(b"not a zip file")
+    with pytest.raises(CertificateError, match="not a readable certificate"):
+        Certificate.load(tmp_path / "bad.npz")
+
+
+def mutations(certificate: Certificate) -> dict[str, Certificate]:
+    change, proof, reduction = dataclasses.replace, certificate.proof, certificate.reduction
+    assert isinstance(proof, RelaxationProof)
+    negative = proof.multipliers.copy()
+    negative[0, 1] = negative[1, 0] = -1.0
+    asymmetric = proof.multipliers.copy()
+    asymmetric[0, 1] += 1.0
+    half = change(proof, multipliers=0.5 * proof.multipliers)
+    nan = certificate.multiplier.copy()
+    nan[0, 0] = np.nan
+    rows = reduction.rows[:, ::-1].copy()
+    return {
+        "a larger claim": change(certificate, lower=certificate.lower * 1.001 + 1e-6),
+        "negative N": change(certificate, proof=change(proof, multipliers=negative)),
+        "asymmetric N": change(certificate, proof=change(proof, multipliers=asymmetric)),
+        "halved N": change(certificate, proof=half),
+        "smaller kappa": change(certificate, proof=change(proof, kappa=0.5 * proof.kappa)),
+        "negative delta": change(certificate, proof=change(proof, delta=-1.0)),
+        "NaN in A": change(certificate, multiplier=nan),
+        "another A": change(certificate, multiplier=-certificate.multiplier),
+        "rows exchanged": change(certificate, reduction=change(reduction, rows=rows)),
+        "a sample dropped": change(certificate, reduction=change(reduction, factor=np.zeros_like(reduction.factor))),
+        "a missing generator": change(certificate, reduction=change(reduction, group=reduction.group + 99)),
+        "the wrong proof": change(certificate, proof=ConeProof(1e-9 * proof.kappa, 10)),
+    }
+
+
+@pytest.mark.parametrize("name", list(mutations(solved()[1])))
+def test_a_tampered_certificate_does_not_pass(name: str) -> None:
+    problem, certificate = solved()
+    assert sdprelax.verify(problem, certificate) >= certificate.lower > 0.0
+    with pytest.raises(CertificateError):
+        sdprelax.verify(problem, mutations(certificate)[name])
+
+
+def test_a_certificate_of_another_problem_does_not_pass() -> None:
+    problem, certificate = solved()
+    for other in (
+        Problem(problem.X, 0.5 * problem.Y, problem.gamma, problem.bias),
+        Problem(2.0 * problem.X, problem.Y, problem.gamma, problem.bias),
+        Problem(problem.X, problem.Y, 0.5 * problem.gamma, problem.bias),
+        Problem(problem.X[1:], problem.Y[1:], problem.gamma, problem.bias),
+    ):
+        with pytest.raises(CertificateError):
+            sdprelax.verify(other, certificate)

@@ -1,0 +1,37 @@
+"""The group lasso's pair is primal and dual feasible, and its gap closes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sdprelax.group_lasso import group_lasso
+
+
+@given(st.integers(0, 200), st.floats(1e-4, 10.0))
+def test_the_gap_closes_on_random_atoms(seed: int, gamma: float) -> None:
+    rng = np.random.default_rng(seed)
+    n, c, atoms = int(rng.integers(1, 9)), int(rng.integers(1, 4)), int(rng.integers(1, 40))
+    features, Y = np.maximum(rng.standard_normal((n, atoms)), 0.0), rng.standard_normal((n, c))
+    solution = group_lasso(features, Y, gamma, tolerance=1e-9)
+    norms = np.linalg.norm(features.T @ solution.multiplier, axis=1)
+    assert np.max(norms) <= gamma * (1 + 1e-12)
+    residual = features @ solution.weights - Y
+    value = 0.5 * np.sum(residual**2) + gamma * np.sum(np.linalg.norm(solution.weights, axis=1))
+    assert solution.value == pytest.approx(value)
+    assert -1e-12 <= solution.gap <= 1e-9
+
+
+def test_one_atom_has_the_closed_form_of_soft_thresholding() -> None:
+    phi, Y, gamma = np.array([[3.0], [4.0]]), np.array([[1.0], [2.0]]), 0.5
+    weight = (phi.T @ Y - gamma) / (phi.T @ phi)
+    np.testing.assert_allclose(group_lasso(phi, Y, gamma).weights, weight, rtol=1e-6)
+
+
+def test_a_large_penalty_or_no_atoms_give_no_weights() -> None:
+    Y = np.ones((2, 1))
+    np.testing.assert_allclose(group_lasso(np.ones((2, 3)), Y, 100.0).weights, 0.0, atol=1e-9)
+    empty = group_lasso(np.zeros((2, 0)), Y, 1.0)
+    assert empty.value == empty.dual_value == 1.0

@@ -1,0 +1,84 @@
+"""The training problem: its objective, its rigorous upper bound, and what it refuses."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sdprelax import InputError, Network, Problem
+from sdprelax.problem import ridge_value
+
+
+def exact_objective(problem: Problem, network: Network) -> Fraction:
+    """p(U, V) in rational arithmetic."""
+    X = [[Fraction(x) for x in row] for row in problem.inputs]
+    U = [[Fraction(x) for x in row] for row in network.hidden]
+    V = [[Fraction(x) for x in row] for row in network.output]
+    loss = Fraction(0)
+    for row, target in zip(X, problem.Y, strict=True):
+        active = [max(sum((x * U[i][k] for i, x in enumerate(row)), Fraction(0)), Fraction(0)) for k in range(len(V))]
+        for o, y in enumerate(target):
+            loss += (sum((a * V[k][o] for k, a in enumerate(active)), Fraction(0)) - Fraction(y)) ** 2
+    penalty = sum((x * x for row in U + V for x in row), Fraction(0))
+    return loss / 2 + Fraction(problem.gamma) / 2 * penalty
+
+
+@given(st.integers(0, 10_000), st.floats(1e-6, 1e3), st.booleans())
+def test_the_upper_bound_is_above_the_exact_objective_and_close_to_it(seed: int, gamma: float, bias: bool) -> None:
+    rng = np.random.default_rng(seed)
+    problem = Problem(rng.standard_normal((4, 2)), rng.standard_normal((4, 2)), gamma, bias)
+    network = Network(rng.standard_normal((2 + bias, 3)), rng.standard_normal((3, 2)), bias)
+    exact = exact_objective(problem, network)
+    upper = problem.upper_bound(network)
+    assert Fraction(upper) >= exact
+    assert upper == pytest.approx(float(exact), rel=1e-12)
+    assert problem.objective(network) == pytest.approx(float(exact), rel=1e-12)
+
+
+def test_the_empty_network_pays_for_the_targets_alone() -> None:
+    problem = Problem([[1.0, 2.0]], [[3.0, 4.0]], 0.1)
+    assert problem.objective(Network.empty(2, 2)) == 12.5
+    assert Problem([[1.0]], [0.0], 1.0).upper_bound(Network.empty(1, 1)) == 0.0
+
+
+def test_one_output_may_be_a_vector() -> None:
+    assert Problem(np.ones((3, 2)), np.zeros(3), 1.0).shape == (3, 2, 1)
+    assert Problem(np.ones((3, 2)), np.zeros(3), 1.0, bias=True).shape == (3, 3, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (([[1.0, np.nan]], [1.0], 1.0), "X holds nan at row 0, column 1"),
+        (([[1.0]], [np.inf], 1.0), "Y holds inf at row 0"),
+        (([[1.0], [2.0]], [1.0], 1.0), "X has 2 rows and Y has 1"),
+        (([[1.0]], [1.0], 0.0), "gamma is 0.0; it must be a positive"),
+        (([[1.0]], [1.0], -1), "gamma is -1; it must be a positive"),
+        (([[1.0]], [1.0], "small"), "gamma is 'small'"),
+        (([["a"]], [1.0], 1.0), "X must be an array of real numbers"),
+        (([1.0], [1.0], 1.0), "X has shape (1,)"),
+    ],
+)
+def test_wrong_data_is_refused_in_one_sentence(arguments: tuple[object, object, object], words: str) -> None:
+    with pytest.raises(InputError) as caught:
+        Problem(*arguments)  # type: ignore[arg-type]
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_network_that_does_not_fit_is_refused() -> None:
+    problem = Problem(np.ones((3, 2)), np.zeros(3), 1.0)
+    with pytest.raises(InputError, match="takes 3 inputs"):
+        problem.objective(Network(np.ones((3, 1)), np.ones((1, 1))))
+
+
+def test_ridge_value_is_the_optimum_over_output_weights_of_fixed_features() -> None:
+    rng = np.random.default_rng(0)
+    features, Y, gamma = rng.standard_normal((6, 4)), rng.standard_normal((6, 2)), 0.3
+    V = np.linalg.solve(features.T @ features + gamma * np.eye(4), features.T @ Y)
+    value = 0.5 * np.sum((features @ V - Y) ** 2) + 0.5 * gamma * np.sum(V**2)
+    assert ridge_value(features @ features.T, Y, gamma) == pytest.approx(value)

@@ -1,0 +1,48 @@
+"""Every lower bound of every method is at most every upper bound of every method, with no tolerance."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+import sdprelax
+from tests.conftest import degenerate_problem
+
+# (method, options, every how many problems): the slow ones on a share of the problems.
+METHODS = [
+    ("exact", {}, 1),
+    ("sdp", {"rounding": "eigen"}, 1),
+    ("sdp", {"solver": "scs", "solver_options": {"tolerance": 1e-3}, "rounding": "gaussian", "polish": False}, 2),
+    ("sdp", {"presolve": False, "rounding": None}, 3),
+    ("sdp", {"form": "lifted", "rounding": "extract"}, 10),
+    ("sdp", {"solver_options": {"max_iterations": 4}, "rounding": "three_operator"}, 5),
+    ("lbfgs", {"width": 20, "restarts": 1}, 1),
+]
+
+
+@pytest.mark.parametrize("block", range(20))
+def test_no_lower_bound_exceeds_an_upper_bound(block: int) -> None:
+    for seed in range(10 * block, 10 * block + 10):
+        problem = degenerate_problem(seed)
+        lowers, uppers = [], []
+        for method, options, every in METHODS:
+            if seed % every:
+                continue
+            try:
+                outcome = sdprelax.solve(problem, method, **options)
+            except sdprelax.SolverFailed:
+                # Without facial reduction or presolve the program has no interior, and a solver may give up.
+                assert {"solver_options", "presolve", "form"} & options.keys(), f"seed {seed}: {method} {options}"
+                continue
+            assert outcome.upper is not None and outcome.network is not None
+            assert outcome.upper == problem.upper_bound(outcome.network)
+            uppers.append((outcome.upper, method, options))
+            if outcome.certificate is not None:
+                assert outcome.lower is not None
+                assert sdprelax.verify(problem, outcome.certificate) >= outcome.lower
+                lowers.append((outcome.lower, method, options))
+        for lower, upper in itertools.product(lowers, uppers):
+            assert lower[0] <= upper[0], f"seed {seed}: {lower} > {upper}"
+        exact = lowers[0][0], uppers[0][0]
+        assert exact[1] - exact[0] <= 1e-5 * exact[1], f"seed {seed}: exact left a gap {exact}"
