@@ -64,11 +64,18 @@ def _print_tightness(table: pd.DataFrame) -> None:
         if last is not None and problem != last:
             printed.add_section()
         last = problem
+        finished = row.status in ("solved", "time limit")
         printed.add_row(
-            str(row.dataset), f"{row.gamma:g}", str(row.method), _number(row.lower, ".6f"), _number(row.upper, ".6f"),
-            _number(row.gap, ".1e"), _number(row.certified_percent, ".3f", "%"), _number(row.excess_percent, ".3f", "%"),
-            _number(row.seconds, ".1f") if row.status in ("solved", "time limit") else str(row.status),
-        )  # fmt: skip
+            str(row.dataset),
+            f"{row.gamma:g}",
+            str(row.method),
+            _number(row.lower, ".6f"),
+            _number(row.upper, ".6f"),
+            _number(row.gap, ".1e"),
+            _number(row.certified_percent, ".3f", "%"),
+            _number(row.excess_percent, ".3f", "%"),
+            _number(row.seconds, ".1f") if finished else str(row.status),
+        )
     _console().print(printed)
     for row in table[table["message"] != ""].itertuples():
         typer.echo(f"{row.status}: {row.dataset}, gamma {row.gamma:g}, {row.method}: {row.message}")

@@ -22,7 +22,9 @@ def exact_product(a: np.ndarray, b: np.ndarray) -> list[list[Fraction]]:
     ]
 
 
-@given(arrays(float, (3, 5), elements=reals), arrays(float, (5, 2), elements=reals), arrays(float, (2, 2), elements=reals))
+@given(
+    arrays(float, (3, 5), elements=reals), arrays(float, (5, 2), elements=reals), arrays(float, (2, 2), elements=reals)
+)
 def test_products_and_sums_contain_the_rational_result(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> None:
     ball = (Ball.exact(a) @ Ball.exact(b)) @ Ball.exact(c) - Ball.exact(np.ones((3, 2)))
     inner = exact_product(a, b)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -72,10 +73,10 @@ def installed(name: str, package: str, hint: str) -> Availability:
         return Availability(name, False, None, f"{package} is not installed: {hint}")
 
 
-def solve_with_cvxpy(solver: Solver, cvxpy_name: str, program: Any, **settings: Any) -> Solved:
-    """Run one named CVXPY solver and return what it said.
+def solve_with_cvxpy(solver: Solver, run: Callable[[], object], program: Any) -> Solved:
+    """Let ``run`` solve a ``cvxpy.Problem`` and return what the solver said.
 
-    The solver is always named: left to itself CVXPY picks whatever is installed, licensed or not.
+    ``run`` names its solver: left to itself CVXPY picks whatever is installed, licensed or not.
     """
     import cvxpy
 
@@ -86,7 +87,7 @@ def solve_with_cvxpy(solver: Solver, cvxpy_name: str, program: Any, **settings: 
         with warnings.catch_warnings():
             # "Solution may be inaccurate": certificates judge that, not a warning.
             warnings.simplefilter("ignore", UserWarning)
-            program.solve(solver=cvxpy_name, **settings)
+            run()
     except cvxpy.error.SolverError as error:
         raise SolverFailed(f"{state.name} failed: {str(error).splitlines()[0]}") from None
     if any(variable.value is None for variable in program.variables()):

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 from sdprelax.deadline import Deadline
 from sdprelax.solvers import Availability, Solved, installed, register, solve_with_cvxpy
 
 __all__ = ["Clarabel"]
+
+# Without an interior (form "lifted") Clarabel stalls with a good point in hand, which CVXPY would throw away.
+# It is kept as "optimal_inaccurate", for a certificate to judge.
+STALLED = ("InsufficientProgress", "NumericalError")
 
 
 @register("clarabel")
@@ -31,14 +36,27 @@ class Clarabel:
 
     def solve(self, program: Any, deadline: Deadline) -> Solved:
         """Solve a ``cvxpy.Problem`` with Clarabel on one thread."""
-        return solve_with_cvxpy(
-            self,
-            "CLARABEL",
-            program,
-            tol_gap_abs=self.tolerance,
-            tol_gap_rel=self.tolerance,
-            tol_feas=self.tolerance,
-            max_iter=self.max_iterations,
-            max_threads=1,
-            time_limit=min(deadline.remaining, 1e9),
-        )
+        settings = {
+            "tol_gap_abs": self.tolerance,
+            "tol_gap_rel": self.tolerance,
+            "tol_feas": self.tolerance,
+            "max_iter": self.max_iterations,
+            "max_threads": 1,
+            "time_limit": min(deadline.remaining, 1e9),
+        }
+
+        def run() -> None:
+            data, chain, inverse = program.get_problem_data("CLARABEL", solver_opts=settings)
+            point = chain.solve_via_data(program, data, solver_opts=settings)
+            if str(point.status) in STALLED:
+                point = SimpleNamespace(
+                    status="AlmostSolved",
+                    x=point.x,
+                    z=point.z,
+                    obj_val=point.obj_val,
+                    solve_time=point.solve_time,
+                    iterations=point.iterations,
+                )
+            program.unpack_results(point, chain, inverse)
+
+        return solve_with_cvxpy(self, run, program)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ class Mosek:
         if deadline.remaining < 1e9:
             parameters["MSK_DPAR_OPTIMIZER_MAX_TIME"] = deadline.remaining
         try:
-            return solve_with_cvxpy(self, "MOSEK", program, mosek_params=parameters)
+            return solve_with_cvxpy(self, partial(program.solve, solver="MOSEK", mosek_params=parameters), program)
         except Exception as error:
             # CVXPY hands MOSEK's own exceptions through; they are not its SolverError.
             if type(error).__module__.startswith("mosek"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sdprelax.deadline import Deadline
@@ -31,12 +32,12 @@ class SCS:
 
     def solve(self, program: Any, deadline: Deadline) -> Solved:
         """Solve a ``cvxpy.Problem`` with SCS."""
-        return solve_with_cvxpy(
-            self,
-            "SCS",
-            program,
+        run = partial(
+            program.solve,
+            solver="SCS",
             eps_abs=self.tolerance,
             eps_rel=self.tolerance,
             max_iters=self.max_iterations,
             time_limit_secs=min(deadline.remaining, 1e9),
         )
+        return solve_with_cvxpy(self, run, program)

@@ -34,14 +34,17 @@ def test_any_multipliers_whatever_give_a_bound_below_the_optimum(seed: int, log_
     N = 10.0 ** (log_scale - 1) * rng.standard_normal((2 * reduction.generators, 2 * reduction.generators))
     optimum = sdprelax.solve(problem, "exact").upper
     assert optimum is not None
-    for certificate in (relaxation_certificate(problem, reduction, A, N), cone_certificate(problem, reduce(problem), A)):
+    for certificate in (
+        relaxation_certificate(problem, reduction, A, N),
+        cone_certificate(problem, reduce(problem), A),
+    ):
         assert certificate.lower <= sdprelax.verify(problem, certificate) <= optimum
 
 
 @pytest.mark.parametrize("seed", [6, 7, 8, 15, 16])
 def test_ball_arithmetic_of_another_library_confirms_the_slack_matrix(seed: int) -> None:
     """H ⪰ 0 by python-flint's arbitrary-precision balls: a different library, formula order and precision."""
-    problem, certificate = solved(seed)
+    _, certificate = solved(seed)
     proof, reduction = certificate.proof, certificate.reduction
     assert isinstance(proof, RelaxationProof)
     flint.ctx.prec = 200
