@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,6 +16,8 @@ from sdprelax.errors import InputError, nearest
 from sdprelax.verified import Floats
 
 __all__ = ["File"]
+
+READERS: dict[str, Callable[..., pd.DataFrame]] = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
 
 
 @register("file")
@@ -40,23 +43,25 @@ class File:
     split_seed: int = 42
     scaling: Scaling = "none"
 
+    def __post_init__(self) -> None:
+        path = Path(self.path)
+        if not path.is_file():
+            raise InputError(f"data set 'file': option 'path' is '{path}', and there is no such file.")
+        if path.suffix not in (*READERS, ".npz"):
+            raise InputError(f"{path}: files end in .csv, .parquet or .npz, not in '{path.suffix}'.")
+
     def load(self) -> Dataset:
         """Return the data.
 
         Raises
         ------
-        InputError: no such file or column, a feature that is not a finite number, an unknown format.
+        InputError: a column that does not exist, a feature that is not a finite number, an unreadable file.
         """
         path = Path(self.path)
-        if not path.is_file():
-            raise InputError(f"{path}: there is no such file.")
         if path.suffix == ".npz":
             return self._from_arrays(path)
-        readers = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
-        if path.suffix not in readers:
-            raise InputError(f"{path}: files end in .csv, .parquet or .npz, not in '{path.suffix}'.")
         try:
-            table = readers[path.suffix](path)
+            table = READERS[path.suffix](path)
         except Exception as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(f"{path} cannot be read as {path.suffix[1:]}: {reason}.") from None
@@ -120,7 +125,7 @@ def _numbers(path: Path, table: pd.DataFrame) -> Floats:
     if len(bad):
         row, column = bad[0]
         raise InputError(
-            f"{path}: row {row + 1}, column '{table.columns[column]}' holds {table.iloc[row, column]!r}, "
+            f"{path}: row {row + 1}, column '{table.columns[column]}' holds '{table.iloc[row, column]}', "
             "which is not a finite number."
         )
     return numeric

@@ -15,7 +15,7 @@ from sdprelax.datasets import datasets
 from sdprelax.experiment.config import Sweep
 from sdprelax.methods import methods
 
-__all__ = ["RESULTS_VERSION", "Trial", "plan"]
+__all__ = ["RESULTS_VERSION", "Trial", "described", "flat_options", "plan"]
 
 # Raised when a change makes the same trial give other results, so that old ones are not mistaken for new.
 RESULTS_VERSION = 1
@@ -58,8 +58,24 @@ class Trial:
 
 
 def _label(name: str, options: dict[str, Any], declared: Any) -> str:
-    defaults = {option.name: option.default for option in declared}
-    shown = [f"{key}={value}" for key, value in options.items() if value != defaults[key]]
+    defaults = flat_options({option.name: option.default for option in declared})
+    return described(name, {k: v for k, v in flat_options(options).items() if k not in defaults or v != defaults[k]})
+
+
+def flat_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Return options with those of options as "solver_options.tolerance"."""
+    flat: dict[str, Any] = {}
+    for key, value in options.items():
+        if isinstance(value, dict):
+            flat |= {f"{key}.{inner}": part for inner, part in flat_options(value).items()}
+        else:
+            flat[key] = value
+    return flat
+
+
+def described(name: str, options: dict[str, Any]) -> str:
+    """Return ``name(option=value, ...)`` for flat options, an inner one by its own name."""
+    shown = [f"{key.rsplit('.', 1)[-1]}={value}" for key, value in options.items()]
     return f"{name}({', '.join(shown)})" if shown else name
 
 

@@ -83,10 +83,11 @@ def gap_by_method(table: pd.DataFrame) -> Figure:
     gammas = sorted(rows["gamma"].unique(), reverse=True)
     methods = list(dict.fromkeys(rows["method"]))
     looks = _looks(list(dict.fromkeys(table["method"])))
-    figure = Figure(figsize=(3.4 * max(1, len(gammas)), 0.9 + 0.35 * max(2, len(methods))))
-    panels: list[Axes] = list(np.atleast_1d(figure.subplots(1, max(1, len(gammas)), sharey=True)))
+    names = 0.4 + 0.07 * max(len(method) for method in methods)
+    figure = Figure(figsize=(names + 2.6 * len(gammas), 1.1 + 0.4 * len(methods)))
+    panels: list[Axes] = list(np.atleast_1d(figure.subplots(1, len(gammas), sharey=True)))
     rng = np.random.default_rng(0)
-    for axes, gamma in zip(panels, gammas, strict=False):
+    for axes, gamma in zip(panels, gammas, strict=True):
         for k, method in enumerate(methods):
             gaps = rows[(rows["gamma"] == gamma) & (rows["method"] == method)]["gap"].to_numpy(dtype=float)
             colour, marker = looks[method]
@@ -95,9 +96,10 @@ def gap_by_method(table: pd.DataFrame) -> Figure:
             axes.plot(shown, spread, marker, color=colour, markersize=5, alpha=0.75, markeredgewidth=0)
         axes.set_xscale("log")
         axes.set_xlim(SMALLEST_GAP / 3, 3.0)
+        axes.set_xticks([1e-10, 1e-8, 1e-6, 1e-4, 1e-2, 1.0])
         axes.grid(axis="x", color="0.9", linewidth=0.6)
         axes.set_title(f"γ = {gamma:g}")
-        axes.set_xlabel("(upper − lower)/upper")
+    figure.supxlabel("relative gap of each trial (smaller is better)", fontsize=9)
     panels[0].set_yticks(range(len(methods)), methods)
     panels[0].set_ylim(len(methods) - 0.5, -0.5)
     return figure
@@ -114,7 +116,7 @@ def bounds_against_time(trace: pd.DataFrame, table: pd.DataFrame) -> Figure:
     for axes, problem in zip(panels, problems, strict=False):
         mine = (table[PROBLEM] == list(problem)).all(axis=1)
         best = table[mine]["upper"].min()
-        points = trace[(trace[PROBLEM] == list(problem)).all(axis=1)]
+        points = trace.merge(table.loc[mine, ["hash", "method", "repeat"]], on="hash")
         if not best > 0 or points.empty:
             continue
         for (method, _), path in points.groupby(["method", "repeat"], sort=False):

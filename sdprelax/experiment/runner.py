@@ -16,6 +16,7 @@ from sdprelax.experiment.plan import Trial, plan
 from sdprelax.experiment.plots import write_plots
 from sdprelax.experiment.store import Store
 from sdprelax.experiment.tables import trace_table, unsound, write_tables
+from sdprelax.experiment.trial import load_problem
 
 __all__ = ["Results", "missing_trials", "run_sweep"]
 
@@ -31,9 +32,20 @@ class Results:
 
 
 def missing_trials(sweep: Sweep, results: Path) -> list[Trial]:
-    """Return the trials of a sweep that have no finished result in its folder."""
+    """Return the trials of a sweep that have no finished result in its folder, their data known to load.
+
+    Raises
+    ------
+    InputError: a data set among them cannot be trained on.
+    """
     finished = Store(results / sweep.name).finished()
-    return [trial for trial in plan(sweep) if trial.hash not in finished]
+    missing = [trial for trial in plan(sweep) if trial.hash not in finished]
+    for trial in {(trial.dataset_label, trial.bias): trial for trial in missing}.values():
+        try:
+            load_problem(trial)
+        except InputError as error:
+            raise InputError(f"data set {trial.dataset_label}: {error}") from None
+    return missing
 
 
 def run_sweep(
@@ -54,17 +66,19 @@ def run_sweep(
 
     Raises
     ------
-    InputError: an unknown engine, no workers, or a folder that cannot be written to.
+    InputError: an unknown engine, no workers, data that do not load, or a folder that cannot be written to.
     """
     chosen = engine(engine_name)
     if workers < 1:
         raise InputError(f"{workers} workers cannot run anything; give at least 1.")
+    missing = missing_trials(sweep, results)
     store = Store(results / sweep.name)
     store.prepare()
-    for record in chosen.run(missing_trials(sweep, results), store.folder, workers):
+    for record in chosen.run(missing, store.folder, workers):
         progress(record)
-    wanted = {trial.hash for trial in plan(sweep)}
-    records = [record for record in store.records() if record["hash"] in wanted]
+    order = {trial.hash: place for place, trial in enumerate(plan(sweep))}
+    records = [record for record in store.records() if record["hash"] in order]
+    records.sort(key=lambda record: order[record["hash"]])
     table = write_tables(store.folder, records)
     pictures = write_plots(store.folder, table, trace_table(records))
     return Results(store.folder, table, pictures, unsound(table))

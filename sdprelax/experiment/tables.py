@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from sdprelax.experiment.plan import described, flat_options
+
 __all__ = [
     "load_table",
     "render",
@@ -31,14 +33,17 @@ NUMBERS = [
 
 
 def results_table(records: list[dict[str, Any]]) -> pd.DataFrame:
-    """Return one row per trial, in the order of data set, γ, method and repeat.
+    """Return one row per trial, in the order of the records.
 
-    ``gap`` is (upper − lower)/upper of the trial itself; ``peak_memory_mb`` is the peak of the worker process so
-    far, so it bounds the trial's own.
+    Data sets and methods are labelled by their names and those options in which the sweep's entries of that name
+    differ. ``gap`` is (upper − lower)/upper of the trial itself; ``peak_memory_mb`` is the peak of the worker
+    process so far, so it bounds the trial's own.
     """
+    labels = {kind: _labels(kind, records) for kind in ("dataset", "method")}
     rows = [
         {
             **record,
+            **{kind: labels[kind][_options(kind, record)] for kind in labels},
             "seed": record["trial"]["seed"],
             "options": json.dumps(record["trial"]["method_options"], sort_keys=True),
             "versions": json.dumps(record["versions"], sort_keys=True),
@@ -48,19 +53,33 @@ def results_table(records: list[dict[str, Any]]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=pd.Index(COLUMNS))
     for name in NUMBERS:
         table[name] = pd.to_numeric(table[name], errors="coerce")
-    order = [*PROBLEM, "method", "repeat"]
-    return table.sort_values(order, ascending=[True, True, False, True, True], ignore_index=True)
+    return table
+
+
+def _options(kind: str, record: dict[str, Any]) -> tuple[str, str]:
+    """Return what tells one entry of a sweep from another: its name, and its flat options as JSON."""
+    return record["trial"][kind], json.dumps(flat_options(record["trial"][f"{kind}_options"]), sort_keys=True)
+
+
+def _labels(kind: str, records: list[dict[str, Any]]) -> dict[tuple[str, str], str]:
+    entries = dict.fromkeys(_options(kind, record) for record in records)
+    labels = {}
+    for name, options in entries:
+        mine = json.loads(options)
+        others = [json.loads(theirs) for other, theirs in entries if other == name]
+        differ = [key for key in mine if any(theirs.get(key) != mine[key] for theirs in others)]
+        labels[name, options] = described(name, {key: mine[key] for key in differ})
+    return labels
 
 
 def trace_table(records: list[dict[str, Any]]) -> pd.DataFrame:
     """Return one row per point of every trial's trace of bounds against time."""
     rows = [
-        {**{key: record[key] for key in (*PROBLEM, "method", "repeat", "hash")},
-         "seconds": seconds, "lower": lower, "upper": upper}
+        {"hash": record["hash"], "seconds": seconds, "lower": lower, "upper": upper}
         for record in records
         for seconds, lower, upper in record["trace"]
-    ]  # fmt: skip
-    names = [*PROBLEM, "method", "repeat", "hash", "seconds", "lower", "upper"]
+    ]
+    names = ["hash", "seconds", "lower", "upper"]
     table = pd.DataFrame(rows, columns=pd.Index(names))
     for name in ("seconds", "lower", "upper"):
         table[name] = pd.to_numeric(table[name])
@@ -70,7 +89,7 @@ def trace_table(records: list[dict[str, Any]]) -> pd.DataFrame:
 def unsound(table: pd.DataFrame) -> list[str]:
     """Return a sentence for every problem on which some lower bound exceeds some upper bound: a bug."""
     found = []
-    for key, rows in table.groupby(PROBLEM):
+    for key, rows in table.groupby(PROBLEM, sort=False):
         lower, upper = rows["lower"].max(), rows["upper"].min()
         if lower > upper:
             above, below = rows.loc[rows["lower"].idxmax()], rows.loc[rows["upper"].idxmin()]

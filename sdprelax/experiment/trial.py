@@ -27,7 +27,7 @@ from sdprelax.network import Network
 from sdprelax.outcome import Outcome
 from sdprelax.problem import Problem
 
-__all__ = ["failure", "run_trial"]
+__all__ = ["failure", "load_problem", "run_trial"]
 
 PACKAGES = ("sdprelax", "numpy", "scipy", "cvxpy", "clarabel", "scs", "mosek", "torch")
 
@@ -35,6 +35,17 @@ PACKAGES = ("sdprelax", "numpy", "scipy", "cvxpy", "clarabel", "scs", "mosek", "
 @functools.lru_cache(maxsize=4)
 def _load(dataset: str, options: str) -> Dataset:
     return datasets.create(dataset, json.loads(options)).load()
+
+
+def load_problem(trial: Trial) -> tuple[Dataset, Problem]:
+    """Return a trial's data and the training problem on it.
+
+    Raises
+    ------
+    InputError: the data cannot be read or are not finite numbers of fitting shapes.
+    """
+    data = _load(trial.dataset, json.dumps(trial.dataset_options, sort_keys=True))
+    return data, Problem(data.X, data.Y, trial.gamma, trial.bias)
 
 
 def run_trial(trial: Trial, folder: Path) -> dict[str, Any]:
@@ -48,8 +59,7 @@ def run_trial(trial: Trial, folder: Path) -> dict[str, Any]:
     status, message, log = "error", "", ""
     try:
         with threadpoolctl.threadpool_limits(limits=1):
-            data = _load(trial.dataset, json.dumps(trial.dataset_options, sort_keys=True))
-            problem = Problem(data.X, data.Y, trial.gamma, trial.bias)
+            data, problem = load_problem(trial)
             deadline = Deadline(math.inf if trial.time_limit is None else trial.time_limit)
             method = methods.create(trial.method, trial.method_options)
             outcome = method.run(problem, rng=trial.generator(), deadline=deadline)

@@ -17,6 +17,7 @@ from sdprelax.network import Network
 from sdprelax.outcome import Bound, Outcome
 from sdprelax.problem import Problem
 from sdprelax.reduction import Reduction, reduce
+from sdprelax.registry import Registry
 from sdprelax.relaxation import Form, relaxation
 from sdprelax.rounding import roundings
 from sdprelax.rounding.extract import tightness
@@ -52,10 +53,10 @@ class SDP:
     def __post_init__(self) -> None:
         # Wrong names and options are refused here, before any work starts.
         object.__setattr__(self, "solver", solvers.canonical(self.solver))
-        solvers.create(self.solver, self.solver_options)
+        object.__setattr__(self, "solver_options", _validated(solvers, self.solver, self.solver_options))
         if self.rounding is not None:
             object.__setattr__(self, "rounding", roundings.canonical(self.rounding))
-            roundings.create(self.rounding, self.rounding_options)
+            object.__setattr__(self, "rounding_options", _validated(roundings, self.rounding, self.rounding_options))
 
     def run(self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline) -> Outcome:
         """Return the certified bound of the relaxation and the rounded network."""
@@ -97,3 +98,9 @@ class SDP:
             lower=certificate.lower, upper=problem.upper_bound(network), network=network,
             certificate=certificate, seconds=deadline.elapsed,
         )  # fmt: skip
+
+
+def _validated(registry: Registry[Any], name: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the given options as their entry holds them: of its types, whichever way they were written."""
+    entry = registry.create(name, options)
+    return {option: getattr(entry, option) for option in options}

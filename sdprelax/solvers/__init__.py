@@ -93,7 +93,7 @@ def solve_with_cvxpy(solver: Solver, run: Callable[[], object], program: Any) ->
     if any(variable.value is None for variable in program.variables()):
         raise SolverFailed(f"{state.name} returned no point (status: {program.status}).")
     stats = program.solver_stats
-    log = f"{state.name} {state.version}: {program.status}, claimed value {program.value!r}"
+    log = f"{state.name} {state.version}: {program.status}"
     if stats is not None:
         log += f", {stats.num_iters} iterations, {stats.solve_time} s in the solver"
     return Solved(str(program.status), None if program.value is None else float(program.value), log + "\n")

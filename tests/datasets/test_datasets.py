@@ -1,0 +1,137 @@
+"""Data sets: P25's own, scikit-learn's, and the user's files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sdprelax import InputError
+from sdprelax.datasets import datasets
+
+
+@pytest.mark.parametrize(("name", "train", "test", "d", "c"), [
+    ("iris", 75, 75, 4, 3), ("wine", 89, 89, 13, 3), ("breast_cancer", 284, 285, 30, 2), ("digits", 898, 899, 64, 10),
+])  # fmt: skip
+def test_bundled_data_are_split_in_halves_with_one_hot_targets(
+    name: str, train: int, test: int, d: int, c: int
+) -> None:
+    data = datasets.create(name).load()
+    assert data.X_test is not None and data.Y_test is not None and data.classes is not None
+    assert (data.X.shape, data.X_test.shape) == ((train, d), (test, d))
+    assert (data.Y.shape, data.Y_test.shape, len(data.classes)) == ((train, c), (test, c), c)
+    assert np.array_equal(np.sort(data.Y, axis=1)[:, -2:], np.tile([0.0, 1.0], (train, 1)))
+
+
+def test_scaling_is_fitted_on_the_training_part() -> None:
+    standard = datasets.create("wine", {"scaling": "standard"}).load()
+    assert standard.X_test is not None
+    assert np.allclose(standard.X.mean(axis=0), 0.0) and np.allclose(standard.X.std(axis=0), 1.0)
+    assert not np.allclose(standard.X_test.mean(axis=0), 0.0, atol=1e-3)
+    minmax = datasets.create("wine", {"scaling": "minmax", "test_size": 0.0}).load()
+    assert minmax.X_test is None and len(minmax.X) == 178
+    assert np.allclose(minmax.X.min(axis=0), 0.0) and np.allclose(minmax.X.max(axis=0), 1.0)
+
+
+def test_random_is_a_gaussian_teacher_and_reproducible() -> None:
+    data, again = (datasets.create("random").load() for _ in range(2))
+    assert data.X.shape == (25, 2) and data.Y.shape == (25, 5)
+    assert np.array_equal(data.Y, again.Y)
+    other = datasets.create("random", {"seed": 1}).load()
+    assert not np.array_equal(data.X, other.X)
+    wide = datasets.create("random", {"n": 4000, "teacher_width": 200}).load()
+    # E[Y²] for the rows x ~ N(0, I_2): 200·E[(x·w)₊²] = 200·E‖x‖²/2 = 200.
+    assert np.mean(wide.Y**2) == pytest.approx(200.0, rel=0.15)
+
+
+def test_spiral_has_three_arms_of_twenty_points_within_its_radius() -> None:
+    data = datasets.create("spiral").load()
+    assert data.X.shape == (60, 2) and np.array_equal(data.Y.sum(axis=0), [20.0, 20.0, 20.0])
+    radii = np.linalg.norm(data.X, axis=1).reshape(3, 20)
+    assert np.allclose(radii, np.linspace(0.0, 0.5, 20))
+
+
+def test_spiral_is_p25_s_own_array(p25: Path) -> None:
+    stored = np.load(p25 / "spiral.npz")
+    data = datasets.create("spiral").load()
+    assert np.allclose(data.X, stored["X"], atol=1e-12)
+    assert np.array_equal(np.argmax(data.Y, axis=1), stored["y"])
+
+
+def write(folder: Path, kind: str) -> str:
+    table = pd.DataFrame({"a": [1.0, 2.0, 3.0, 4.0], "b": [0, 1, 0, 1], "kind": ["x", "y", "x", "z"]})
+    path = folder / f"table.{kind}"
+    if kind == "csv":
+        table.to_csv(path, index=False)
+    elif kind == "parquet":
+        table.to_parquet(path)
+    else:
+        np.savez(path, X=table[["a", "b"]].to_numpy(), Y=np.eye(3)[[0, 1, 0, 2]])
+    return str(path)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "npz"])
+def test_files_of_each_kind_give_the_same_data(kind: str, tmp_path: Path) -> None:
+    data = datasets.create("file", {"path": write(tmp_path, kind)}).load()
+    assert np.array_equal(data.X, [[1, 0], [2, 1], [3, 0], [4, 1]])
+    assert np.array_equal(data.Y, np.eye(3)[[0, 1, 0, 2]])
+    assert data.classes == (None if kind == "npz" else ("x", "y", "z"))
+
+
+def test_file_options_choose_targets_and_task(tmp_path: Path) -> None:
+    path = tmp_path / "numbers.csv"
+    pd.DataFrame({"a": [1.0, 2.0], "b": [3, 4], "y": [0.5, 1.5]}).to_csv(path, index=False)
+    assert datasets.create("file", {"path": str(path)}).load().Y.tolist() == [[0.5], [1.5]]
+    two = datasets.create("file", {"path": str(path), "target": ["y", "a"]}).load()
+    assert two.Y.tolist() == [[0.5, 1.0], [1.5, 2.0]] and two.X.tolist() == [[3.0], [4.0]]
+    integer = {"path": str(path), "target": "b"}
+    assert datasets.create("file", integer).load().Y.shape == (2, 2)
+    assert datasets.create("file", {**integer, "task": "regression"}).load().Y.tolist() == [[3.0], [4.0]]
+
+
+@pytest.mark.parametrize(("name", "text", "options", "message"), [
+    ("t.csv", "a,y\n1,nan\n", {"task": "regression"}, "row 1, column 'y' holds 'nan', which is not a finite number"),
+    ("t.csv", "a,y\n1,2\nx,3\n", {}, "row 2, column 'a' holds 'x', which is not a finite number"),
+    ("t.csv", "a,y\ninf,2.5\n", {}, "row 1, column 'a' holds 'inf'"),
+    ("t.csv", "a,y\n1,2\n", {"target": "z"}, "has no column 'z': choices: a, y"),
+    ("t.csv", "y\n1\n", {}, "needs at least one row and one column besides the target"),
+    ("t.csv", "", {}, "cannot be read as csv"),
+    ("t.parquet", "junk", {}, "cannot be read as parquet"),
+    ("t.npz", "junk", {}, "cannot be read as npz"),
+    ("t.xlsx", "junk", {}, "files end in .csv, .parquet or .npz, not in '.xlsx'"),
+    ("t.csv", "a,y\n1,2\n3,4\n", {"test_size": 1.5}, "test_size is 1.5; it must be at least 0 and less than 1"),
+])  # fmt: skip
+def test_bad_files_are_refused_in_one_sentence(
+    name: str, text: str, options: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(InputError) as caught:
+        datasets.create("file", {"path": str(path), **options}).load()
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_an_npz_file_needs_finite_arrays_x_and_y(tmp_path: Path) -> None:
+    path = tmp_path / "t.npz"
+    np.savez(path, X=np.ones((2, 2)))
+    with pytest.raises(InputError, match="has no array 'Y'"):
+        datasets.create("file", {"path": str(path)}).load()
+    np.savez(path, X=np.array([[np.nan]]), Y=np.ones(1))
+    with pytest.raises(InputError, match="array 'X' must hold finite numbers only"):
+        datasets.create("file", {"path": str(path)}).load()
+    np.savez(path, X=np.ones((2, 1)), Y=np.ones(2), X_test=np.ones((1, 1)), Y_test=np.ones(1))
+    data = datasets.create("file", {"path": str(path)}).load()
+    assert data.X_test is not None and data.X_test.shape == (1, 1)
+
+
+def test_wrong_names_and_options_are_refused() -> None:
+    with pytest.raises(InputError, match=r"unknown data set 'irsi': did you mean 'iris'\?"):
+        datasets.create("irsi")
+    with pytest.raises(InputError, match="data set 'random': option 'n' is 0; it must be at least 1"):
+        datasets.create("random", {"n": 0})
+    with pytest.raises(InputError, match="data set 'file' needs the option 'path'"):
+        datasets.create("file")
+    with pytest.raises(InputError, match="no such file"):
+        datasets.create("file", {"path": "nowhere.csv"})

@@ -1,0 +1,108 @@
+"""Local training gives upper bounds only: real networks, never worse than their start."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.optimize
+from hypothesis import given
+from hypothesis import strategies as st
+
+import sdprelax
+from sdprelax import InputError, Network, Problem, SolverUnavailable
+from sdprelax.deadline import Deadline
+from sdprelax.local_training import objective_and_gradient, polish, random_network
+from tests.conftest import degenerate_problem
+
+
+def gaussian(seed: int, n: int = 10, d: int = 2, c: int = 2, gamma: float = 0.1) -> Problem:
+    rng = np.random.default_rng(seed)
+    return Problem(rng.standard_normal((n, d)), rng.standard_normal((n, c)), gamma)
+
+
+def test_the_gradient_is_the_derivative() -> None:
+    rng = np.random.default_rng(0)
+    X, Y = rng.standard_normal((6, 3)), rng.standard_normal((6, 2))
+    U, V = rng.standard_normal((3, 4)), rng.standard_normal((4, 2))
+
+    def split(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return weights[:12].reshape(3, 4), weights[12:].reshape(4, 2)
+
+    def objective(weights: np.ndarray) -> float:
+        return objective_and_gradient(X, Y, 0.3, *split(weights))[0]
+
+    def gradient(weights: np.ndarray) -> np.ndarray:
+        _, in_hidden, in_output = objective_and_gradient(X, Y, 0.3, *split(weights))
+        return np.concatenate([in_hidden.ravel(), in_output.ravel()])
+
+    start = np.concatenate([U.ravel(), V.ravel()])
+    assert scipy.optimize.check_grad(objective, gradient, start) < 1e-5
+    assert objective(start) == pytest.approx(Problem(X, Y, 0.3).objective(Network(U, V)), rel=1e-12)
+
+
+@given(st.integers(0, 200), st.integers(0, 20))
+def test_polish_never_makes_a_network_worse(seed: int, width: int) -> None:
+    problem = degenerate_problem(seed)
+    start = random_network(problem, width, np.random.default_rng(seed)) if width else Network.empty(
+        problem.X.shape[1], problem.Y.shape[1], problem.bias
+    )  # fmt: skip
+    polished = polish(problem, start, max_iterations=50)
+    assert problem.upper_bound(polished) <= problem.upper_bound(start)
+    assert polished.width <= max(start.width, 0)
+
+
+def test_lbfgs_reaches_the_optimum_of_an_easy_problem() -> None:
+    problem = gaussian(0)
+    optimum = sdprelax.solve(problem, "exact").upper
+    outcome = sdprelax.solve(problem, "lbfgs", width=60, restarts=4)
+    assert outcome.lower is None and outcome.certificate is None and outcome.gap is None
+    assert optimum is not None and outcome.upper == pytest.approx(optimum, rel=1e-3)
+    assert len(outcome.details["objectives"]) == 4
+
+
+def test_the_same_seed_gives_the_same_network() -> None:
+    first, again, other = (sdprelax.solve(gaussian(1), "lbfgs", width=10, restarts=1, seed=s) for s in (3, 3, 4))
+    assert first.upper == again.upper != other.upper
+
+
+def test_a_deadline_in_the_past_still_returns_a_network() -> None:
+    problem = gaussian(2)
+    outcome = sdprelax.solve(problem, "lbfgs", time_limit=1e-9)
+    assert outcome.status == "time limit"
+    assert outcome.upper == pytest.approx(0.5 * np.sum(problem.Y**2), rel=1e-12)
+    start = random_network(problem, 5, np.random.default_rng(0))
+    assert polish(problem, start, deadline=Deadline(0.0)).width == 5
+
+
+@pytest.mark.parametrize(("method", "options"), [
+    ("adam", {"epochs": 3000}), ("sgd", {"epochs": 6000, "learning_rate": 1e-2, "momentum": 0.9}),
+])  # fmt: skip
+def test_gradient_descent_comes_near_the_optimum(method: str, options: dict[str, object]) -> None:
+    pytest.importorskip("torch", reason="PyTorch is not installed (extra: torch)")
+    problem = gaussian(3)
+    optimum = sdprelax.solve(problem, "exact").upper
+    outcome = sdprelax.solve(problem, method, width=60, restarts=2, **options)
+    assert outcome.network is not None and outcome.upper is not None and optimum is not None
+    assert outcome.upper == problem.upper_bound(outcome.network)
+    assert optimum * (1 - 1e-9) <= outcome.upper <= 1.03 * optimum
+
+
+def test_without_pytorch_one_sentence_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "torch", None)
+    with pytest.raises(SolverUnavailable, match=r"PyTorch is not installed: pip install \"sdprelax\[torch\]\""):
+        sdprelax.solve(gaussian(0), "adam")
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"width": 0}, "option 'width' is 0, but should be greater than 0"),
+    ({"restart": 3}, "method 'lbfgs' has no option 'restart': did you mean 'restarts'"),
+    ({"init_scale": "big"}, "option 'init_scale' is 'big'"),
+])  # fmt: skip
+def test_wrong_options_are_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        sdprelax.solve(gaussian(0), "lbfgs", **options)
+
+
+def test_an_unknown_method_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(InputError, match=r"unknown method 'lbgfs': did you mean 'lbfgs'\?"):
+        sdprelax.solve(gaussian(0), "lbgfs")

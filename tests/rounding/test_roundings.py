@@ -1,0 +1,85 @@
+"""Every rounding returns a real network; a lifted network is read back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import sdprelax
+from sdprelax import InputError, Problem
+from sdprelax.lifting import LiftedProgram
+from sdprelax.reduction import reduce
+from sdprelax.rounding import roundings
+from sdprelax.rounding.extract import tightness
+from sdprelax.rounding.three_operator import project_complementary
+
+
+def gaussian(seed: int, n: int = 8, d: int = 2, c: int = 2, gamma: float = 0.1) -> Problem:
+    rng = np.random.default_rng(seed)
+    return Problem(rng.standard_normal((n, d)), rng.standard_normal((n, c)), gamma)
+
+
+@pytest.mark.parametrize("rounding", ["eigen", "extract", "gaussian", "three_operator"])
+def test_the_upper_bound_is_the_objective_of_the_network_returned(rounding: str) -> None:
+    for seed in range(3):
+        problem = gaussian(seed)
+        rough = sdprelax.solve(problem, "sdp", rounding=rounding, polish=False)
+        polished = sdprelax.solve(problem, "sdp", rounding=rounding)
+        for outcome in (rough, polished):
+            assert outcome.network is not None and outcome.upper is not None and outcome.lower is not None
+            assert outcome.upper == problem.upper_bound(outcome.network)
+            assert outcome.upper == pytest.approx(problem.objective(outcome.network), rel=1e-12)
+            assert outcome.upper >= outcome.lower
+        assert polished.upper is not None and rough.upper is not None
+        assert polished.upper <= rough.upper
+
+
+@pytest.mark.parametrize("rounding", ["eigen", "extract", "gaussian", "three_operator"])
+def test_rounding_comes_near_the_optimum_of_small_problems(rounding: str) -> None:
+    for seed in range(3):
+        problem = gaussian(seed)
+        optimum = sdprelax.solve(problem, "exact").upper
+        upper = sdprelax.solve(problem, "sdp", rounding=rounding).upper
+        assert upper is not None and optimum is not None
+        assert upper <= 1.05 * optimum
+
+
+@pytest.mark.parametrize("rounding", ["eigen", "extract", "gaussian"])
+def test_the_lift_of_an_optimal_neuron_is_read_back_as_that_neuron(rounding: str) -> None:
+    """Λ of a one-neuron optimum is tight by construction: the rounding must return its objective."""
+    x, y, gamma = np.array([[3.0, 4.0]]), np.array([[1.0, 2.0, 2.0]]), 0.7
+    problem = Problem(x, y, gamma)
+    optimum = sdprelax.solve(problem, "exact")
+    assert optimum.network is not None and optimum.upper is not None and optimum.network.width == 1
+    lifting = LiftedProgram(problem, reduce(problem))
+    lifted = lifting.lift(optimum.network)
+    network = roundings.create(rounding).round(lifting, lifted, rng=np.random.default_rng(0))
+    assert problem.objective(network) == pytest.approx(optimum.upper, rel=1e-6)
+    assert tightness(lifting, lifted, optimum.network).tight()
+
+
+def test_a_loose_relaxation_is_not_called_tight() -> None:
+    problem = gaussian(1, n=12, c=3)
+    optimum = sdprelax.solve(problem, "exact")
+    outcome = sdprelax.solve(problem, "sdp", rounding="extract")
+    assert optimum.lower is not None and outcome.lower is not None
+    assert outcome.lower < 0.99 * optimum.lower, "this problem was chosen for its loose relaxation"
+    assert outcome.details["tightness"]["excess"] > 0.01
+
+
+def test_projection_on_complementary_pairs_is_the_nearest_point() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((2, 500))
+    p, q = project_complementary(a, b)
+    assert np.all(p >= 0.0) and np.all(q >= 0.0) and np.all(p * q == 0.0)
+    nearest = np.minimum(
+        np.minimum(np.hypot(a - np.maximum(a, 0), b), np.hypot(a, b - np.maximum(b, 0))), np.hypot(a, b)
+    )
+    assert np.allclose(np.hypot(a - p, b - q), nearest)
+
+
+def test_an_unknown_rounding_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(InputError, match=r"unknown rounding 'gausian': did you mean 'gaussian'\?"):
+        sdprelax.solve(gaussian(0), "sdp", rounding="gausian")
+    with pytest.raises(InputError, match="rounding 'gaussian' has no option 'sample': did you mean 'samples'"):
+        sdprelax.solve(gaussian(0), "sdp", rounding_options={"sample": 3})

@@ -1,0 +1,60 @@
+"""What the conic solvers say of themselves, and how they fail."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import sdprelax
+from sdprelax import InputError, Problem
+from sdprelax.solvers import available
+
+
+def gaussian(seed: int, gamma: float = 0.1) -> Problem:
+    rng = np.random.default_rng(seed)
+    return Problem(rng.standard_normal((7, 2)), rng.standard_normal((7, 2)), gamma)
+
+
+def test_every_solver_says_whether_it_runs_and_why_not() -> None:
+    states = {state.name: state for state in available()}
+    assert set(states) >= {"clarabel", "mosek", "scs", "sdpa"}
+    assert states["clarabel"].runs and states["scs"].runs
+    for state in states.values():
+        assert state.runs == (state.reason == "")
+        assert not state.runs or state.version
+
+
+@pytest.mark.parametrize("solver", ["clarabel", "scs"])
+def test_each_solver_certifies_what_it_claims_to_a_thousandth(solver: str) -> None:
+    for seed in range(4):
+        options = {"tolerance": 1e-7} if solver == "scs" else {}
+        outcome = sdprelax.solve(gaussian(seed), "sdp", solver=solver, solver_options=options, rounding=None)
+        assert outcome.lower == pytest.approx(outcome.solver_value, rel=1e-3)
+
+
+@pytest.mark.parametrize("solver", ["clarabel", "scs"])
+def test_a_solver_stopped_early_still_gives_a_sound_bound(solver: str) -> None:
+    problem = gaussian(0)
+    optimum = sdprelax.solve(problem, "exact").upper
+    outcome = sdprelax.solve(problem, "sdp", solver=solver, solver_options={"max_iterations": 5})
+    assert outcome.lower is not None and optimum is not None and outcome.certificate is not None
+    assert outcome.lower <= optimum
+    assert sdprelax.verify(problem, outcome.certificate) >= outcome.lower
+
+
+def test_a_solver_without_its_package_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    import importlib.metadata
+
+    def missing(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", missing)
+    with pytest.raises(sdprelax.SolverUnavailable, match="scs cannot run here: scs is not installed: pip install scs"):
+        sdprelax.solve(gaussian(0), "sdp", solver="scs")
+
+
+def test_unknown_solvers_and_options_are_refused_with_the_nearest_name() -> None:
+    with pytest.raises(InputError, match=r"unknown solver 'clarable': did you mean 'clarabel'\?"):
+        sdprelax.solve(gaussian(0), "sdp", solver="clarable")
+    with pytest.raises(InputError, match=r"solver 'scs' has no option 'tol': did you mean 'tolerance'"):
+        sdprelax.solve(gaussian(0), "sdp", solver="scs", solver_options={"tol": 1e-3})
