@@ -23,7 +23,7 @@ from sdprelax.errors import (
     SolverFailed,
     SolverUnavailable,
 )
-from sdprelax.methods import methods
+from sdprelax.methods import methods as _methods
 from sdprelax.network import Network
 from sdprelax.outcome import Outcome
 from sdprelax.problem import Problem
@@ -65,5 +65,5 @@ def solve(
     InputError: unknown method or option, or a value of the wrong type.
     SolverUnavailable, SolverFailed, ProblemTooLarge: see :mod:`sdprelax.errors`.
     """
-    chosen = methods.create(method, options)
+    chosen = _methods.create(method, options)
     return chosen.run(problem, rng=np.random.default_rng(seed), deadline=Deadline(time_limit))

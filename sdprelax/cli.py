@@ -127,7 +127,11 @@ def run(
                 )
 
         count = workers or os.cpu_count() or 1
-        found = run_sweep(sweep, results, workers=count, engine_name=engine, progress=progress)
+        try:
+            found = run_sweep(sweep, results, workers=count, engine_name=engine, progress=progress)
+        except KeyboardInterrupt:
+            typer.echo("sdprelax: interrupted; finished trials are kept, and the same command goes on.", err=True)
+            raise typer.Exit(130) from None
     _print_tightness(found.table)
     typer.echo(f"table: {found.folder / 'table.csv'} (and .parquet)")
     for picture in found.pictures:
@@ -202,12 +206,9 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line; wrong input is one sentence and exit code 2, an interruption is 130."""
+    """Run the command line; wrong input is one sentence and exit code 2."""
     try:
         app()
     except SdprelaxError as error:
         typer.echo(f"sdprelax: {error}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("sdprelax: interrupted; finished trials are kept.", err=True)
-        sys.exit(130)

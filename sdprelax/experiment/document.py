@@ -59,6 +59,9 @@ def read_document(path: Path) -> Document:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        start = getattr(error, "context_mark", None)
+        if mark and start and start.line < mark.line:
+            problem += f" (in what begins on line {start.line + 1})"
         raise InputError(f"{path}{line}: this is not valid YAML: {problem}.") from None
     lines: dict[Path_, int] = {}
     _index(str(path), node, (), lines)

@@ -43,7 +43,7 @@ def results_table(records: list[dict[str, Any]]) -> pd.DataFrame:
     rows = [
         {
             **record,
-            **{kind: labels[kind][_options(kind, record)] for kind in labels},
+            **{kind: labels[kind][_entry(kind, record)] for kind in labels},
             "seed": record["trial"]["seed"],
             "options": json.dumps(record["trial"]["method_options"], sort_keys=True),
             "versions": json.dumps(record["versions"], sort_keys=True),
@@ -56,19 +56,18 @@ def results_table(records: list[dict[str, Any]]) -> pd.DataFrame:
     return table
 
 
-def _options(kind: str, record: dict[str, Any]) -> tuple[str, str]:
-    """Return what tells one entry of a sweep from another: its name, and its flat options as JSON."""
-    return record["trial"][kind], json.dumps(flat_options(record["trial"][f"{kind}_options"]), sort_keys=True)
+def _entry(kind: str, record: dict[str, Any]) -> tuple[str, str]:
+    """Return what tells one entry of a sweep from another: its name and its options."""
+    return record["trial"][kind], json.dumps(record["trial"][f"{kind}_options"], sort_keys=True)
 
 
 def _labels(kind: str, records: list[dict[str, Any]]) -> dict[tuple[str, str], str]:
-    entries = dict.fromkeys(_options(kind, record) for record in records)
+    entries = {_entry(kind, record): flat_options(record["trial"][f"{kind}_options"]) for record in records}
     labels = {}
-    for name, options in entries:
-        mine = json.loads(options)
-        others = [json.loads(theirs) for other, theirs in entries if other == name]
-        differ = [key for key in mine if any(theirs.get(key) != mine[key] for theirs in others)]
-        labels[name, options] = described(name, {key: mine[key] for key in differ})
+    for (name, key), mine in entries.items():
+        others = [options for (other, _), options in entries.items() if other == name]
+        differ = {k: v for k, v in mine.items() if any(options.get(k) != v for options in others)}
+        labels[name, key] = described(name, differ)
     return labels
 
 
@@ -94,8 +93,8 @@ def unsound(table: pd.DataFrame) -> list[str]:
         if lower > upper:
             above, below = rows.loc[rows["lower"].idxmax()], rows.loc[rows["upper"].idxmin()]
             found.append(
-                f"UNSOUND on {key[0]} at gamma {key[2]}: the lower bound {lower!r} of {above['method']} "
-                f"exceeds the upper bound {upper!r} of {below['method']}."
+                f"UNSOUND on {key[0]} at gamma {key[2]}: the lower bound {float(lower)!r} of {above['method']} "
+                f"exceeds the upper bound {float(upper)!r} of {below['method']}."
             )
     return found
 

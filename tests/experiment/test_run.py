@@ -1,0 +1,224 @@
+"""A sweep from plan to tables and pictures: resumed, interrupted, with errors in it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sdprelax import InputError, Network, Problem, verify
+from sdprelax.certificate import Certificate
+from sdprelax.datasets import datasets
+from sdprelax.experiment.config import load_sweep
+from sdprelax.experiment.engines import Processes, Serial
+from sdprelax.experiment.plan import Trial, plan
+from sdprelax.experiment.runner import missing_trials, run_sweep
+from sdprelax.experiment.store import Store
+from sdprelax.experiment.tables import load_table, render, results_table, tightness_table, unsound
+
+SWEEP = """\
+name: small
+datasets:
+  - random: {n: 6, c: 2}
+  - spiral: {points_per_class: 3}
+gamma: [0.1, 1]
+methods:
+  - sdp: {rounding: [eigen, gaussian]}
+  - exact
+  - lbfgs: {width: 10, restarts: 1}
+"""
+
+
+def sweep(folder: Path, text: str = SWEEP) -> Any:
+    path = folder / "sweep.yaml"
+    path.write_text(text)
+    return load_sweep(path)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sweep")
+    run_sweep(sweep(folder), folder, workers=1, engine_name="serial")
+    return folder
+
+
+def test_the_table_has_a_row_per_trial_and_the_methods_meet(finished: Path) -> None:
+    table = load_table(finished / "small")
+    assert len(table) == 2 * 2 * 4 and set(table["status"]) == {"solved"}
+    assert list(dict.fromkeys(table["method"])) == ["sdp(rounding=eigen)", "sdp(rounding=gaussian)", "exact", "lbfgs"]
+    assert list(dict.fromkeys(table["dataset"])) == ["random", "spiral"]
+    assert unsound(table) == []
+    exact = table[table["method"] == "exact"]
+    assert (exact["gap"] <= 1e-5).all()
+    for _, rows in table.groupby(["dataset", "gamma"]):
+        assert rows["lower"].max() <= rows["upper"].min()
+    assert table.equals(pd.read_parquet(finished / "small" / "table.parquet"))
+    assert len(pd.read_csv(finished / "small" / "table.csv")) == len(table)
+
+
+def test_what_is_stored_proves_the_row_again(finished: Path) -> None:
+    folder = finished / "small"
+    for trial in plan(sweep(finished)):
+        record = json.loads((folder / "trials" / trial.hash / "record.json").read_text())
+        data = datasets.create(trial.dataset, trial.dataset_options).load()
+        problem = Problem(data.X, data.Y, trial.gamma, trial.bias)
+        network = Network.load(folder / "trials" / trial.hash / "network.npz")
+        assert problem.upper_bound(network) == record["upper"]
+        if record["lower"] is not None:
+            certificate = Certificate.load(folder / "trials" / trial.hash / "certificate.npz")
+            assert verify(problem, certificate) >= record["lower"]
+        else:
+            assert not (folder / "trials" / trial.hash / "certificate.npz").exists()
+
+
+def test_pictures_are_written_as_pdf_and_png(finished: Path) -> None:
+    for name in ("tightness", "time", "gap"):
+        assert (finished / "small" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+        assert (finished / "small" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_finished_trial_is_not_run_again(finished: Path) -> None:
+    assert missing_trials(sweep(finished), finished) == []
+    before = {path: path.stat().st_mtime_ns for path in (finished / "small" / "trials").glob("*/record.json")}
+    seen: list[dict[str, Any]] = []
+    run_sweep(sweep(finished), finished, workers=1, engine_name="serial", progress=seen.append)
+    assert seen == []
+    after = {path: path.stat().st_mtime_ns for path in (finished / "small" / "trials").glob("*/record.json")}
+    assert before == after
+    wider = sweep(finished, SWEEP.replace("[0.1, 1]", "[0.1, 1, 10]"))
+    assert {trial.gamma for trial in missing_trials(wider, finished)} == {10.0}
+
+
+def test_processes_give_the_same_bounds_as_serial(finished: Path, tmp_path: Path) -> None:
+    found = run_sweep(sweep(tmp_path), tmp_path, workers=2, engine_name="processes")
+    serial = load_table(finished / "small")
+    for name in ("dataset", "gamma", "method", "lower", "upper", "hash"):
+        pd.testing.assert_series_equal(found.table[name], serial[name])
+
+
+def test_an_error_is_a_row_and_the_sweep_goes_on(tmp_path: Path) -> None:
+    text = SWEEP.replace("- exact", "- sdp: {solver: mosek}\n  - exact").replace(
+        "- spiral: {points_per_class: 3}", "- random: {n: 40, d: 6, c: 2}"
+    )
+    table = run_sweep(sweep(tmp_path, text), tmp_path, workers=1, engine_name="serial").table
+    status = table.groupby(["dataset", "method"])["status"].first()
+    exact = status.xs("exact", level="method")
+    assert exact.to_dict() == {"random(n=40, d=6)": "too large", "random(n=6, d=2)": "solved"}
+    refused = table[table["status"] == "too large"]["message"]
+    assert refused.str.contains("activation patterns").all()
+    unlicensed = table[table["method"].str.contains("mosek")]
+    if set(unlicensed["status"]) != {"solved"}:
+        assert set(unlicensed["status"]) == {"unavailable"}
+        assert unlicensed["message"].str.contains("licence").all()
+        # What failed is tried again, what finished or can never finish is not.
+        assert {t.method_options.get("solver") for t in missing_trials(sweep(tmp_path, text), tmp_path)} == {"mosek"}
+
+
+class Dying:
+    """Stands in for ``run_trial`` in a worker: its second gamma kills the process."""
+
+    def __call__(self, trial: Trial, folder: Path) -> dict[str, Any]:
+        if trial.gamma == 1.0 and trial.method == "lbfgs":
+            os._exit(9)
+        return {"hash": trial.hash}
+
+
+def test_a_worker_that_dies_costs_its_own_trial_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sdprelax.experiment.engines.run_trial", Dying())
+    store = Store(tmp_path)
+    store.prepare()
+    trials = [trial for trial in plan(sweep(tmp_path)) if trial.method == "lbfgs"]
+    records = list(Processes().run(trials, tmp_path, 2))
+    assert {record["hash"] for record in records} == {trial.hash for trial in trials}
+    died = [record for record in records if "message" in record]
+    assert len(died) == 2 and all("the worker process died" in record["message"] for record in died)
+    assert {record["trial"]["gamma"] for record in died} == {1.0}
+
+
+def test_an_unexpected_exception_is_a_row_with_its_name_and_a_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def explode(*arguments: Any, **options: Any) -> None:
+        raise ZeroDivisionError("of all things")
+
+    monkeypatch.setattr("sdprelax.methods.lbfgs.polish", explode)
+    store = Store(tmp_path)
+    store.prepare()
+    trial = next(trial for trial in plan(sweep(tmp_path)) if trial.method == "lbfgs")
+    (record,) = Serial().run([trial], tmp_path, 1)
+    assert record["status"] == "error" and record["message"] == "ZeroDivisionError: of all things"
+    assert "Traceback" in (tmp_path / "trials" / trial.hash / "log.txt").read_text()
+
+
+def test_a_half_written_trial_is_never_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path)
+    store.prepare()
+
+    def full(*arguments: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        store.write({"hash": "00ff"}, Network.empty(2, 1), None, "")
+    assert list(store.trials.iterdir()) == [] and store.records() == []
+
+
+def test_time_limits_reach_the_method(tmp_path: Path) -> None:
+    text = SWEEP.replace("{width: 10, restarts: 1}", "{width: 100, restarts: 100000}") + "limits: {time: 1.5}\n"
+    table = run_sweep(sweep(tmp_path, text), tmp_path, workers=1, engine_name="serial").table
+    local = table[table["method"] == "lbfgs"]
+    assert set(local["status"]) == {"time limit"} and local["upper"].notna().all()
+    assert (local["seconds"] < 10).all()
+
+
+def test_bad_data_stop_a_sweep_before_anything_is_written(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.csv"
+    bad.write_text("a,y\n1,2.5\nnan,3.5\n")
+    text = SWEEP.replace("- spiral: {points_per_class: 3}", f"- file: {{path: {bad}}}")
+    with pytest.raises(InputError, match=r"data set file.*row 2, column 'a' holds 'nan'"):
+        run_sweep(sweep(tmp_path, text), tmp_path / "results", workers=1)
+    np.savez(tmp_path / "bad.npz", X=np.ones((3, 2)), Y=np.ones(2))
+    text = text.replace("bad.csv", "bad.npz")
+    with pytest.raises(InputError, match="X has 3 rows and Y has 2"):
+        run_sweep(sweep(tmp_path, text), tmp_path / "results", workers=1)
+    assert not (tmp_path / "results").exists()
+
+
+def test_an_unknown_engine_and_no_workers_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="unknown engine 'proceses': did you mean 'processes'"):
+        run_sweep(sweep(tmp_path), tmp_path, workers=1, engine_name="proceses")
+    with pytest.raises(InputError, match="0 workers cannot run anything"):
+        run_sweep(sweep(tmp_path), tmp_path, workers=0)
+
+
+def record(method: str, lower: float | None, upper: float | None) -> dict[str, Any]:
+    trial = {"dataset": "d", "dataset_options": {}, "method": method, "method_options": {}, "seed": 0}
+    return {
+        "n": 3, "d": 2, "c": 1, "gamma": 0.1, "bias": False, "repeat": 0, "status": "solved", "message": "",
+        "lower": lower, "upper": upper, "gap": None, "seconds": 1.0, "hash": method, "trial": trial, "versions": {},
+    }  # fmt: skip
+
+
+def test_a_lower_bound_above_an_upper_bound_is_called_unsound() -> None:
+    assert unsound(results_table([record("a", 1.0, 2.0), record("b", None, 1.5)])) == []
+    (sentence,) = unsound(results_table([record("a", 1.6, 2.0), record("b", None, 1.5)]))
+    assert "UNSOUND on d at gamma 0.1: the lower bound 1.6 of a exceeds the upper bound 1.5 of b" in sentence
+
+
+def test_tightness_is_relative_to_the_best_bounds_of_all_methods() -> None:
+    table = tightness_table(results_table([record("a", 1.0, 4.0), record("b", None, 2.0)]))
+    assert table["certified_percent"].tolist()[0] == 50.0 and np.isnan(table["certified_percent"].tolist()[1])
+    assert table["excess_percent"].tolist() == [300.0, 100.0]
+
+
+@pytest.mark.parametrize(("form", "start"), [
+    ("csv", "dataset,gamma,method"), ("markdown", "| dataset | gamma | method"), ("latex", r"\begin{tabular}{"),
+])  # fmt: skip
+def test_tables_print_in_every_format(form: str, start: str) -> None:
+    text = render(tightness_table(results_table([record("a_b", 1.0, 4.0)])), form)
+    assert text.startswith(start) and ("a\\_b" if form == "latex" else "a_b") in text

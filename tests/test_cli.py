@@ -1,0 +1,130 @@
+"""The command line as a user meets it: in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+SWEEP = """\
+name: small
+datasets:
+  - random: {n: 5, c: 2}
+gamma: 0.1
+methods:
+  - sdp
+  - sdp: {solver: mosek}
+  - exact
+  - lbfgs: {width: 10, restarts: 1}
+"""
+
+
+def sdprelax(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sdprelax", *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    folder = tmp_path_factory.mktemp("cli")
+    (folder / "sweep.yaml").write_text(SWEEP)
+    done = sdprelax("run", "sweep.yaml", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout
+
+
+def test_run_prints_the_table_and_says_where_everything_is(finished: tuple[Path, str]) -> None:
+    folder, printed = finished
+    assert "4 of 4 trials to run" in printed and "100.000%" in printed
+    for name in ("table.csv", "tightness.png", "time.png", "gap.png"):
+        assert f"results/small/{name}" in printed and (folder / "results" / "small" / name).is_file()
+    assert "unavailable" in printed or "mosek" in printed
+
+
+def test_a_second_run_runs_nothing_that_is_finished(finished: tuple[Path, str]) -> None:
+    folder, _ = finished
+    again = sdprelax("run", "sweep.yaml", "--dry-run", cwd=folder)
+    assert again.returncode == 0
+    assert "0 of 4 trials would run" in again.stdout or "1 of 4 trials would run; 3 are finished" in again.stdout
+    changed = sdprelax("run", "sweep.yaml", "--dry-run", "--set", "gamma=[0.1, 0.5]", cwd=folder)
+    assert "of 8 trials would run" in changed.stdout and "gamma=0.5" in changed.stdout
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "latex", "markdown"])
+def test_show_prints_a_finished_sweep(form: str, finished: tuple[Path, str]) -> None:
+    shown = sdprelax("show", "results/small", "--format", form, cwd=finished[0])
+    assert shown.returncode == 0 and "exact" in shown.stdout and "lbfgs" in shown.stdout
+
+
+@pytest.mark.parametrize(("family", "line"), [
+    ("methods", "sdp: P25's SDP relaxation"), ("datasets", "    points_per_class: int, default 20"),
+    ("solvers", "    tolerance: float, default 1e-08"), ("roundings", "three_operator: P25's rounding"),
+])  # fmt: skip
+def test_list_names_everything_with_its_options(family: str, line: str, tmp_path: Path) -> None:
+    listed = sdprelax("list", family, cwd=tmp_path)
+    assert listed.returncode == 0 and line in listed.stdout
+
+
+def test_solvers_says_what_runs_here(tmp_path: Path) -> None:
+    said = sdprelax("solvers", cwd=tmp_path).stdout
+    assert "clarabel" in said and "scs" in said and ": runs" in said
+
+
+def test_version(tmp_path: Path) -> None:
+    assert sdprelax("--version", cwd=tmp_path).stdout.startswith("sdprelax 0.")
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["run", "nowhere.yaml"], "nowhere.yaml cannot be read: No such file or directory."),
+    (["run", "broken.yaml"], "expected ',' or ']', but got '<stream end>' (in what begins on line 2)."),
+    (["run", "sweep.yaml", "--set", "gamma=0"], "gamma is 0.0; it must be a positive finite number"),
+    (["run", "sweep.yaml", "--set", "methods.sdp.solver=mosec"], "unknown solver 'mosec': did you mean 'mosek'?"),
+    (["run", "sweep.yaml", "--engine", "dusk"], "unknown engine 'dusk'"),
+    (["run", "nan.yaml"], "nan.csv: row 1, column 'a' holds 'nan', which is not a finite number."),
+    (["run", "sweep.yaml", "--results", "sweep.yaml"], "results cannot be written to sweep.yaml/small"),
+    (["show", "nowhere"], "nowhere holds no results"),
+])  # fmt: skip
+def test_wrong_input_is_one_sentence_and_exit_code_2(arguments: list[str], message: str, tmp_path: Path) -> None:
+    (tmp_path / "sweep.yaml").write_text(SWEEP)
+    (tmp_path / "broken.yaml").write_text("name: small\ndatasets: [iris\n")
+    (tmp_path / "nan.csv").write_text("a,y\nnan,1.5\n")
+    (tmp_path / "nan.yaml").write_text(SWEEP.replace("random: {n: 5, c: 2}", "file: {path: nan.csv}"))
+    before = sorted(tmp_path.iterdir())
+    done = sdprelax(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr and done.stderr.startswith("sdprelax: ") and done.stderr.count("\n") == 1
+    assert "Traceback" not in done.stdout + done.stderr
+    assert sorted(tmp_path.iterdir()) == before, "nothing may be written"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_write_permission_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "sweep.yaml").write_text(SWEEP)
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o500)
+    done = sdprelax("run", "sweep.yaml", "--results", "locked", cwd=tmp_path)
+    assert done.returncode == 2 and "results cannot be written to locked/small: Permission denied." in done.stderr
+
+
+def test_interruption_keeps_finished_trials(tmp_path: Path) -> None:
+    text = SWEEP.replace("{width: 10, restarts: 1}", "{width: 100, restarts: 1000000}")
+    (tmp_path / "sweep.yaml").write_text(text)
+    command = [sys.executable, "-m", "sdprelax", "run", "sweep.yaml", "--workers", "1"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )  # fmt: skip
+    records = tmp_path / "results" / "small" / "trials"
+    until = time.monotonic() + 120
+    while len(list(records.glob("*/record.json"))) < 3 and time.monotonic() < until:
+        time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "sdprelax: interrupted; finished trials are kept" in errors
+    assert len(list(records.glob("*/record.json"))) == 3
+    assert not list(records.glob(".*"))
