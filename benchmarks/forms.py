@@ -56,9 +56,11 @@ def measured_apart(*arguments: str) -> dict[str, Any]:
 
 
 def table(runs: pd.DataFrame) -> str:
-    """Return the table in Markdown: medians over repeats, and the ratios lifted/reduced."""
+    """Return the table in Markdown: medians over repeats, ratios lifted/reduced, ">" where time ran out."""
     columns = ["order", "seconds", "peak_mb", "claimed", "certified"]
-    median = runs.groupby(["dataset", "size", "solver", "form"], sort=False)[columns].median()
+    keys = ["dataset", "size", "solver", "form"]
+    median = runs.groupby(keys, sort=False)[columns].median()
+    median["stopped"] = runs.groupby(keys, sort=False)["status"].agg(lambda status: (status == "time limit").any())
     lines = [
         "| data (γ = 0.1) | solver | form | order | seconds | peak memory | solver's claim | certified bound |",
         "|---|---|---|--:|--:|--:|--:|--:|",
@@ -66,10 +68,11 @@ def table(runs: pd.DataFrame) -> str:
     for (dataset, size, solver), both in median.groupby(level=[0, 1, 2], sort=False):
         reduced, lifted = (both.xs(form, level="form").iloc[0] for form in ("reduced", "lifted"))
         for form, row in (("reduced", reduced), ("lifted", lifted)):
-            slower = f" ({lifted.seconds / reduced.seconds:.1f}×)" if form == "lifted" else ""
+            stopped = "> " if row.stopped else ""
+            slower = f" ({stopped}{lifted.seconds / reduced.seconds:.1f}×)" if form == "lifted" else ""
             larger = f" ({lifted.peak_mb / reduced.peak_mb:.1f}×)" if form == "lifted" else ""
             lines.append(
-                f"| {dataset} {size} | {solver} | {form} | {row.order:.0f} | {row.seconds:.1f}{slower} | "
+                f"| {dataset} {size} | {solver} | {form} | {row.order:.0f} | {stopped}{row.seconds:.1f}{slower} | "
                 f"{row.peak_mb:.0f} MB{larger} | {row.claimed:.4f} | {row.certified:.4f} |"
             )
     return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from sdprelax.errors import InputError
 from sdprelax.experiment.tables import PROBLEM, tightness_table
+from sdprelax.network import Network
+from sdprelax.problem import Problem
 
-__all__ = ["bounds_against_time", "gap_by_method", "tightness_picture", "write_plots"]
+__all__ = ["bounds_against_time", "gap_by_method", "neurons_picture", "tightness_picture", "write_plots"]
 
 # Okabe and Ito's palette, told apart by every kind of colour vision, and one marker each.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -30,6 +34,7 @@ def _looks(names: list[str]) -> dict[str, tuple[str, str]]:
     return {n: (COLOURS[k % len(COLOURS)], MARKERS[k % len(MARKERS)]) for k, n in enumerate(names)}
 
 
+@matplotlib.rc_context(STYLE)
 def tightness_picture(table: pd.DataFrame) -> Figure:
     """Draw each method's certified interval on each problem, in units of the best upper bound.
 
@@ -77,6 +82,7 @@ def tightness_picture(table: pd.DataFrame) -> Figure:
     return figure
 
 
+@matplotlib.rc_context(STYLE)
 def gap_by_method(table: pd.DataFrame) -> Figure:
     """Draw the relative gap of every trial by method, one panel per γ."""
     rows = table.dropna(subset=["gap"])
@@ -105,6 +111,7 @@ def gap_by_method(table: pd.DataFrame) -> Figure:
     return figure
 
 
+@matplotlib.rc_context(STYLE)
 def bounds_against_time(trace: pd.DataFrame, table: pd.DataFrame) -> Figure:
     """Draw every method's bounds against seconds, one panel per problem, in units of the best upper bound."""
     problems = list(table.groupby(PROBLEM, sort=False).groups)
@@ -143,12 +150,51 @@ def bounds_against_time(trace: pd.DataFrame, table: pd.DataFrame) -> Figure:
     return figure
 
 
+@matplotlib.rc_context(STYLE)
+def neurons_picture(problem: Problem, networks: Mapping[str, Network]) -> Figure:
+    """Draw the neurons of several networks over two-dimensional data, one panel each.
+
+    A ray points along a neuron's hidden weight u; its length is ‖u‖‖v‖ relative to the largest neuron of
+    all panels, its colour the output to which v contributes most (by magnitude). Points are coloured by their
+    largest target.
+
+    Raises
+    ------
+    InputError: the data are not two-dimensional, or have a bias (then u is not a direction in the plane).
+    """
+    X, Y = problem.X, problem.Y
+    if problem.inputs.shape[1] != 2:
+        raise InputError(f"neurons can be drawn over 2 inputs without bias; this problem has {problem.shape[1]}.")
+    reach = 1.05 * float(np.max(np.linalg.norm(X, axis=1)))
+    sizes = {
+        name: np.linalg.norm(network.hidden, axis=0) * np.linalg.norm(network.output, axis=1)
+        for name, network in networks.items()
+    }
+    largest = max((float(np.max(size, initial=0.0)) for size in sizes.values()), default=0.0) or 1.0
+    figure = Figure(figsize=(2.6 * len(networks), 2.9))
+    panels: list[Axes] = list(np.atleast_1d(figure.subplots(1, len(networks), sharex=True, sharey=True)))
+    shade = [COLOURS[k % len(COLOURS)] for k in np.argmax(np.abs(Y), axis=1)]
+    for axes, (name, network) in zip(panels, networks.items(), strict=True):
+        axes.scatter(X[:, 0], X[:, 1], s=9, c=shade, alpha=0.55, linewidths=0)
+        for u, v, size in zip(network.hidden.T, network.output, sizes[name], strict=True):
+            if size > 1e-3 * largest:
+                tip = u / np.linalg.norm(u) * reach * size / largest
+                colour = COLOURS[int(np.argmax(np.abs(v))) % len(COLOURS)]
+                axes.plot([0.0, tip[0]], [0.0, tip[1]], color=colour, linewidth=1.2)
+        shown = int(np.sum(sizes[name] > 1e-3 * largest))
+        axes.set_title(f"{name}: {shown} neurons, p = {problem.objective(network):.5g}")
+        axes.set_aspect("equal")
+        axes.set_xlim(-reach, reach)
+        axes.set_ylim(-reach, reach)
+    return figure
+
+
 def write_plots(folder: Path, table: pd.DataFrame, trace: pd.DataFrame) -> list[Path]:
     """Write the pictures of a sweep into its folder as PDF and PNG; return the PNG files."""
     if table["upper"].notna().sum() == 0:
         return []
     written = []
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context(STYLE):  # the type of a PDF's fonts is settled when it is written
         figures = {"tightness": tightness_picture(table), "time": bounds_against_time(trace, table)}
         if table["gap"].notna().any():
             figures["gap"] = gap_by_method(table)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from sdprelax.certificate import Certificate
 from sdprelax.errors import InputError
 from sdprelax.experiment.config import Sweep
 from sdprelax.experiment.engines import engine
@@ -17,6 +18,7 @@ from sdprelax.experiment.plots import write_plots
 from sdprelax.experiment.store import Store
 from sdprelax.experiment.tables import trace_table, unsound, write_tables
 from sdprelax.experiment.trial import load_problem
+from sdprelax.network import Network
 
 __all__ = ["Results", "missing_trials", "run_sweep"]
 
@@ -29,6 +31,14 @@ class Results:
     table: pd.DataFrame
     pictures: list[Path]
     unsound: list[str]
+
+    def network(self, trial: str) -> Network:
+        """Return the network of a trial, by its hash."""
+        return Network.load(self.folder / "trials" / trial / "network.npz")
+
+    def certificate(self, trial: str) -> Certificate:
+        """Return the certificate of a trial that has one, by its hash."""
+        return Certificate.load(self.folder / "trials" / trial / "certificate.npz")
 
 
 def missing_trials(sweep: Sweep, results: Path) -> list[Trial]:
