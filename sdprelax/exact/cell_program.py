@@ -20,7 +20,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from sdprelax.deadline import Deadline
-from sdprelax.errors import SolverFailed
+from sdprelax.exact.conic import solve_conic
 from sdprelax.problem import Problem
 from sdprelax.reduction import Reduction
 from sdprelax.verified import Floats
@@ -94,15 +94,7 @@ def solve_cell_program(problem: Problem, reduction: Reduction, deadline: Deadlin
         clarabel.NonnegativeConeT(len(selected)),
         *(clarabel.PSDTriangleConeT(order) for _ in range(count)),
     ]
-    settings = clarabel.DefaultSettings()
-    settings.verbose = False
-    settings.max_threads = 1
-    settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = 1e-11
-    settings.time_limit = min(deadline.remaining, 1e9)
-    solution = clarabel.DefaultSolver(quadratic, cost, constraints, right, cones, settings).solve()
-    x = np.array(solution.x)
-    if not np.all(np.isfinite(x)):
-        raise SolverFailed(f"Clarabel returned no solution of the cell program (status: {solution.status}).")
+    x = solve_conic(quadratic, cost, constraints, right, cones, deadline)
     return _neurons(x[:blocks].reshape(count, triangle), rays, c, position)
 
 

@@ -16,8 +16,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from sdprelax.deadline import Deadline
-from sdprelax.errors import SolverFailed
 from sdprelax.exact.arrangement import activation_patterns
+from sdprelax.exact.conic import solve_conic
 from sdprelax.problem import Problem
 from sdprelax.reduction import Reduction
 from sdprelax.verified import Floats
@@ -59,14 +59,6 @@ def solve_convex_relu(problem: Problem, reduction: Reduction, deadline: Deadline
     right = np.concatenate([problem.Y[:, 0], np.zeros(2 * count * g + norms * (r + 1))])
     cones = [clarabel.ZeroConeT(n), clarabel.NonnegativeConeT(2 * count * g)]
     cones += [clarabel.SecondOrderConeT(r + 1)] * norms
-    settings = clarabel.DefaultSettings()
-    settings.verbose = False
-    settings.max_threads = 1
-    settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = 1e-11
-    settings.time_limit = min(deadline.remaining, 1e9)
-    solution = clarabel.DefaultSolver(quadratic, cost, constraints, right, cones, settings).solve()
-    x = np.array(solution.x)
-    if not np.all(np.isfinite(x)):
-        raise SolverFailed(f"Clarabel returned no solution of the convex program (status: {solution.status}).")
+    x = solve_conic(quadratic, cost, constraints, right, cones, deadline)
     hidden = x[: 2 * size].reshape(norms, r).T
     return hidden, np.concatenate([np.ones(count), -np.ones(count)])[:, None]
