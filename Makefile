@@ -1,4 +1,5 @@
-# Each target sets up everything it needs in .venv, from python3 (3.11 or newer) and make alone.
+# Each target sets up everything it needs in .venv, from python3 (3.11 or newer) and make alone. Bytecode is compiled
+# when a module is first imported: compiling all of it at once would take longer than the quickstart computes.
 PYTHON ?= python3
 EXTRAS ?= dev
 BIN := .venv/bin
@@ -34,11 +35,11 @@ benchmarks: .venv/.ready-$(EXTRAS)
 	$(PYTHON) -m venv .venv
 
 .venv/.ready-run: .venv/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable .
 	touch $@
 
 .venv/.ready-$(EXTRAS): .venv/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[$(EXTRAS)]"
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable ".[$(EXTRAS)]"
 	touch $@
 
 clean:
