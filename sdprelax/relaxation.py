@@ -8,7 +8,6 @@ semidefinite block, no linear equalities.
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -52,10 +51,8 @@ class Relaxation:
     Attributes
     ----------
     lifting: the program that is relaxed.
-    program: the ``cvxpy.Problem``, for Y/unit and γ/unit, which has p*/unit² and Λ/unit for optimum.
-    unit: the power of two that brings ‖Y‖ near 10, where interior-point solvers stall last
-        (docs/performance.md).
-    matrix: its semidefinite variable: Λ/unit (``lifted``) or S/unit (``reduced``).
+    program: the ``cvxpy.Problem``.
+    matrix: its semidefinite variable: Λ (``lifted``) or S (``reduced``).
     nonnegative: the constraint P ≥ 0 on the entries ``pairs``; complementary: P_{α_iβ_i} = 0.
     pairs: the entries (k, 2), first < or = second, of the 2g×2g activation block that must be nonnegative.
     form: which form it is.
@@ -63,7 +60,6 @@ class Relaxation:
 
     lifting: LiftedProgram
     program: Any
-    unit: float
     matrix: Any
     nonnegative: Any
     complementary: Any
@@ -83,7 +79,7 @@ class Relaxation:
     def read_back(self, solved: Solved) -> RelaxationSolution:
         """Return the solution that the program's variables and duals hold."""
         lifting = self.lifting
-        matrix = self.unit * np.array(self.matrix.value, dtype=np.float64)
+        matrix = np.array(self.matrix.value, dtype=np.float64)
         matrix = 0.5 * (matrix + matrix.T)
         lifted = matrix if self.form == "lifted" else lifting.face @ matrix @ lifting.face.T
         g = lifting.generators
@@ -95,9 +91,7 @@ class Relaxation:
         N[first, second] = np.where(first == second, 2.0, 1.0) * dual
         free = -np.asarray(self.complementary.dual_value, dtype=np.float64).ravel()
         N[np.arange(g), np.arange(g) + g] = free
-        N = self.unit * lifting.problem.gamma * (N + np.triu(N, 1).T)
-        if solved.value is not None:
-            solved = dataclasses.replace(solved, value=self.unit**2 * solved.value)
+        N = lifting.problem.gamma * (N + np.triu(N, 1).T)
         return RelaxationSolution(lifted, lifting.problem.Y - lifting.predictions(lifted), N, solved)
 
 
@@ -130,12 +124,9 @@ def relaxation(lifting: LiftedProgram, form: Form) -> Relaxation:
         constraints.append(_entries(sp.csr_array(M), upper) @ entries == 0.0)
     predictions = sp.csr_array(lifting.selection @ activations) @ matrix[:, order - c :]
     weights = cp.diag(matrix)[order - c - lifting.reduction.rank :]
-    Y, gamma = lifting.problem.Y, lifting.problem.gamma
-    norm = float(np.linalg.norm(Y))
-    unit = 2.0 ** round(np.log2(norm / 10.0)) if norm > 0.0 else 1.0
-    objective = 0.5 * cp.sum_squares(predictions - Y / unit) + 0.5 * (gamma / unit) * cp.sum(weights)
+    objective = 0.5 * cp.sum_squares(predictions - lifting.problem.Y) + 0.5 * lifting.problem.gamma * cp.sum(weights)
     program = cp.Problem(cp.Minimize(objective), constraints)
-    return Relaxation(lifting, program, unit, matrix, nonnegative, vanishing, pairs, form)
+    return Relaxation(lifting, program, matrix, nonnegative, vanishing, pairs, form)
 
 
 def _entries(left: sp.csr_array, pairs: np.ndarray[Any, np.dtype[np.int64]]) -> sp.csr_array:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from sdprelax.certificate.build import cone_certificate, relaxation_certificate
+from sdprelax.certificate.build import (
+    cone_certificate,
+    empty_network_certificate,
+    relaxation_certificate,
+    users_certificate,
+)
 from sdprelax.certificate.certificate import Certificate, ConeProof, RelaxationProof
 from sdprelax.certificate.verify import verify
 
@@ -11,6 +16,8 @@ __all__ = [
     "ConeProof",
     "RelaxationProof",
     "cone_certificate",
+    "empty_network_certificate",
     "relaxation_certificate",
+    "users_certificate",
     "verify",
 ]

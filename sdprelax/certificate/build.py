@@ -21,19 +21,32 @@ from sdprelax.deadline import Deadline
 from sdprelax.errors import CertificateError
 from sdprelax.problem import Problem
 from sdprelax.reduction import Reduction
+from sdprelax.units import Units
 from sdprelax.verified import Floats
 
-__all__ = ["cone_certificate", "relaxation_certificate"]
+__all__ = ["cone_certificate", "empty_network_certificate", "relaxation_certificate", "users_certificate"]
 
 # A certificate claims this little less than it proves here, so that another machine's rounding proves it too.
 PORTABLE = 1e-12
 UNLIMITED = 10**12
 
 
-def _claimed(problem: Problem, certificate: Certificate, reduced: float) -> Certificate:
-    """Return the certificate with the bound that follows from a proved reduced oracle value."""
-    proved = dual_bound(problem, certificate.multiplier, original_oracle(problem, certificate, reduced))
-    return dataclasses.replace(certificate, lower=proved * (1.0 - PORTABLE))
+def _claimed(units: Units, certificate: Certificate, reduced: float) -> Certificate:
+    """Return a certificate made in units, with the bound of a proved reduced oracle value, as the user's."""
+    oracle = original_oracle(units.problem, certificate, reduced)
+    proved = dual_bound(units.problem, certificate.multiplier, oracle) * (1.0 - PORTABLE)
+    return users_certificate(units, dataclasses.replace(certificate, lower=proved))
+
+
+def users_certificate(units: Units, certificate: Certificate) -> Certificate:
+    """Return a certificate of ``units.problem`` as one of the user's problem."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        users = certificate.rescaled(units.inputs, units.targets)
+    return dataclasses.replace(users, lower=units.value(certificate.lower))
+
+
+def _measured(units: Units, reduction: Reduction) -> Reduction:
+    return dataclasses.replace(reduction, factor=reduction.factor / units.inputs)
 
 
 def relaxation_certificate(problem: Problem, reduction: Reduction, A: Floats, multipliers: Floats) -> Certificate:
@@ -51,6 +64,10 @@ def relaxation_certificate(problem: Problem, reduction: Reduction, A: Floats, mu
     bound κ + δλ_max(X̂ᵀX̂) of the oracle's square is least on a curve: κ is the largest
     eigenvalue of a Schur complement in δ, found by a one-dimensional search.
     """
+    units = Units.of(problem)
+    reduction = _measured(units, reduction)
+    A = np.ascontiguousarray(A / units.targets)
+    multipliers = multipliers / (units.inputs * units.targets) / (units.inputs * units.targets)
     rows = reduction.rows
     g, r = rows.shape
     N = np.maximum(0.5 * (multipliers + multipliers.T), 0.0)
@@ -59,9 +76,9 @@ def relaxation_certificate(problem: Problem, reduction: Reduction, A: Floats, mu
     N[pairs, pairs + g] = N[pairs + g, pairs] = free
     if not (np.all(np.isfinite(N)) and np.all(np.isfinite(A))):
         N, A = np.zeros_like(N), np.zeros_like(A)
-    base = Certificate(0.0, np.ascontiguousarray(A), reduction, RelaxationProof(N, 0.0, 0.0))
+    base = Certificate(0.0, A, reduction, RelaxationProof(N, 0.0, 0.0))
     if g == 0:
-        return _claimed(problem, base, 0.0)
+        return _claimed(units, base, 0.0)
     dual = pulled_back(reduction, A)
     slack = reduced_slack(rows, dual, N).mid
     eigenvalues, vectors = np.linalg.eigh(slack[:g, :g])
@@ -73,7 +90,7 @@ def relaxation_certificate(problem: Problem, reduction: Reduction, A: Floats, mu
         schur = (coupling / (eigenvalues + delta)) @ coupling.T - corner
         return max(0.0, float(np.linalg.eigvalsh(schur)[-1]))
 
-    scale = max(float(np.abs(eigenvalues).max()), float(np.abs(corner).max()), np.finfo(float).tiny)
+    scale = max(float(np.abs(eigenvalues).max()), float(np.abs(corner).max()), 1e-250)
     least = max(0.0, -float(eigenvalues[0]))
     found = scipy.optimize.minimize_scalar(
         lambda log: kappa(least + math.exp(log)) + math.exp(log) * largest,
@@ -95,7 +112,7 @@ def relaxation_certificate(problem: Problem, reduction: Reduction, A: Floats, mu
         # Twice the margin that was needed here leaves room for another machine's rounding.
         proof = RelaxationProof(N, proof.kappa + margin, proof.delta + margin)
         reduced = relaxation_oracle(rows, dual, proof)
-        return _claimed(problem, dataclasses.replace(base, proof=proof), reduced)
+        return _claimed(units, dataclasses.replace(base, proof=proof), reduced)
     raise CertificateError("no repair of the solver's multipliers could be proved")
 
 
@@ -112,21 +129,42 @@ def cone_certificate(
     Parameters
     ----------
     A: the dual point, shape (n, c); scaled into feasibility by the bound's formula.
-    cover: a complete cover that was computed for this very ``A``, if there is one already.
+    cover: a complete cover that was computed for this very ``A`` of a problem in its own units
+        (``Units.of(problem).problem``), if there is one already.
     deadline: when it nears, the cover aims at larger values, which need fewer cones.
     """
-    A = np.ascontiguousarray(A)
+    units = Units.of(problem)
+    reduction = _measured(units, reduction)
+    A = np.ascontiguousarray(A / units.targets)
+    if not units.inputs == units.targets == 1.0:
+        cover = None
     deadline = deadline or Deadline()
     dual = pulled_back(reduction, A)
+    gamma = units.problem.gamma
     if reduction.generators == 0:
-        return _claimed(problem, Certificate(0.0, A, reduction, ConeProof(problem.gamma, 1)), 0.0)
+        return _claimed(units, Certificate(0.0, A, reduction, ConeProof(gamma, 1)), 0.0)
     factors = [1.0] if deadline.seconds == math.inf else [1.0, 1.001, 1.02, 1.2, 2.0, 5.0, 20.0]
     for factor in factors:
         if cover is not None and cover.complete:
             break
-        target = max(problem.gamma, cover.reached if cover else 0.0) * factor
+        target = max(gamma, cover.reached if cover else 0.0) * factor
         cover = cover_sphere(reduction.rows, dual, target, deadline=deadline.fraction(0.5))
     assert cover is not None
     limit = UNLIMITED if cover.complete else cover.cones
     proof = ConeProof(cover.level if cover.complete else target, limit)
-    return _claimed(problem, Certificate(0.0, A, reduction, proof), cover.bound)
+    return _claimed(units, Certificate(0.0, A, reduction, proof), cover.bound)
+
+
+def empty_network_certificate(problem: Problem, reduction: Reduction) -> Certificate | None:
+    """Return the certificate that no neuron pays, p* = ½‖Y‖², or None where that is not so or not evident.
+
+    It is so exactly if ‖Yᵀ(Xu)₊‖ ≤ γ‖u‖ for every u, as for large γ, zero targets or zero inputs.
+    """
+    units = Units.of(problem)
+    X, Y, gamma = units.problem.inputs, units.problem.Y, units.problem.gamma
+    if float(np.linalg.norm(X, 2)) * float(np.linalg.norm(Y, 2)) > gamma:
+        return None
+    g = reduction.generators
+    certificate = relaxation_certificate(problem, reduction, problem.Y, np.zeros((2 * g, 2 * g)))
+    half = units.value(0.5 * float(np.sum(Y * Y)))
+    return certificate if certificate.lower >= (1.0 - 1e-9) * half else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,6 +68,25 @@ class Certificate:
     multiplier: Floats
     reduction: Reduction
     proof: RelaxationProof | ConeProof
+
+    def rescaled(self, inputs: float, targets: float) -> Certificate:
+        """Return the certificate for inputs and targets that are so many times larger, γ with both.
+
+        ``lower`` is left alone: it is for the caller to say what it is worth in the other units.
+
+        Parameters
+        ----------
+        inputs, targets: factors on X and Y.
+        """
+        oracle = inputs * targets
+        proof = self.proof
+        if isinstance(proof, RelaxationProof):
+            N = proof.multipliers * oracle * oracle
+            proof = RelaxationProof(N, proof.kappa * oracle * oracle, proof.delta * oracle * oracle)
+        else:
+            proof = dataclasses.replace(proof, target=proof.target * oracle)
+        reduction = dataclasses.replace(self.reduction, factor=self.reduction.factor * inputs)
+        return Certificate(self.lower, self.multiplier * targets, reduction, proof)
 
     def save(self, path: str | Path) -> None:
         """Write the certificate to an ``.npz`` file."""

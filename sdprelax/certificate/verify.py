@@ -21,6 +21,7 @@ from sdprelax.deadline import Deadline
 from sdprelax.errors import CertificateError
 from sdprelax.problem import Problem
 from sdprelax.reduction import Reduction
+from sdprelax.units import Units
 from sdprelax.verified import Ball, Floats, bound_above, proves_psd
 
 __all__ = [
@@ -174,7 +175,8 @@ def verify(problem: Problem, certificate: Certificate, deadline: Deadline | None
     """Return the lower bound of p* that a certificate proves for a problem.
 
     Everything is computed anew from the problem's data and the certificate's numbers, with all
-    rounding errors bounded; the returned float is a proved lower bound.
+    rounding errors bounded; the returned float is a proved lower bound. The work is done in the problem's
+    units, which only the problem must survive exactly: a certificate is a proposal in any units.
 
     Raises
     ------
@@ -182,8 +184,12 @@ def verify(problem: Problem, certificate: Certificate, deadline: Deadline | None
         the bound that it claims.
     """
     _check_form(problem, certificate)
-    oracle = original_oracle(problem, certificate, reduced_oracle(certificate, deadline))
-    proved = dual_bound(problem, certificate.multiplier, oracle)
+    units = Units.of(problem)
+    with np.errstate(over="ignore"):
+        scaled = certificate.rescaled(1.0 / units.inputs, 1.0 / units.targets)
+    _check_form(units.problem, scaled)
+    oracle = original_oracle(units.problem, scaled, reduced_oracle(scaled, deadline))
+    proved = units.value(dual_bound(units.problem, scaled.multiplier, oracle))
     _require(
         proved >= certificate.lower,
         f"it claims the lower bound {certificate.lower!r} and proves {proved!r}",

@@ -9,6 +9,7 @@ import numpy as np
 
 from sdprelax.deadline import Deadline
 from sdprelax.errors import SolverFailed
+from sdprelax.solvers import rust_panics_fail
 from sdprelax.verified import Floats
 
 __all__ = ["solve_conic"]
@@ -34,7 +35,8 @@ def solve_conic(
     settings.max_threads = 1
     settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = 1e-11
     settings.time_limit = min(deadline.remaining, 1e9)
-    solution = clarabel.DefaultSolver(quadratic, cost, constraints, right, cones, settings).solve()
+    with rust_panics_fail("clarabel"):
+        solution = clarabel.DefaultSolver(quadratic, cost, constraints, right, cones, settings).solve()
     x = np.array(solution.x)
     if not np.all(np.isfinite(x)):
         raise SolverFailed(f"Clarabel returned no point of an exact program (status: {solution.status}).")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sdprelax.certificate import cone_certificate
+from sdprelax.certificate import cone_certificate, empty_network_certificate, users_certificate
 from sdprelax.deadline import Deadline
 from sdprelax.errors import ProblemTooLarge
 from sdprelax.exact.arrangement import count_patterns
@@ -19,7 +19,7 @@ from sdprelax.network import Network
 from sdprelax.outcome import Bound, Outcome
 from sdprelax.problem import Problem
 from sdprelax.reduction import Reduction, reduce
-from sdprelax.verified import Floats
+from sdprelax.units import Units
 
 __all__ = ["Exact"]
 
@@ -46,47 +46,46 @@ class Exact:
 
     def run(self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline) -> Outcome:
         """Return the optimal network and the certificate that it is optimal."""
-        reduction = reduce(problem)
-        program = choose_program(problem, reduction)
-        details: dict[str, object] = {
-            "program": program,
-            "rank": reduction.rank,
-            "generators": reduction.generators,
-        }
+        units = Units.of(problem)
+        scaled = units.problem
+        reduction = reduce(scaled)
         trace: list[Bound] = []
 
         def report(lower: float, upper: float) -> None:
-            trace.append(Bound(deadline.elapsed, lower, upper))
+            trace.append(Bound(deadline.elapsed, units.value(lower), units.value(upper)))
 
+        details: dict[str, object] = {"rank": reduction.rank, "generators": reduction.generators}
+        network = Network.empty(scaled.X.shape[1], scaled.Y.shape[1])
+        certificate = empty_network_certificate(scaled, reduction)
         reserved = deadline.fraction(0.6) if deadline.seconds < math.inf else deadline
-        if program == "empty network":
-            network = Network.empty(problem.X.shape[1], problem.Y.shape[1], problem.bias)
-            certificate = cone_certificate(problem, reduction, problem.Y)
-        elif program == "column generation":
-            found = generate_columns(
-                problem, reduction, tolerance=self.tolerance, deadline=reserved, rng=rng, report=report
-            )
-            network = reduction.network(found.hidden, found.output, problem)
-            details |= {"iterations": found.iterations, "atoms": found.atoms, "converged": found.converged}
-            certificate = cone_certificate(problem, reduction, found.multiplier, cover=found.cover, deadline=deadline)
+        if certificate is not None:
+            details["program"] = "empty network"
         else:
-            solve = solve_cell_program if program == "cell program" else solve_convex_relu
-            hidden, output = solve(problem, reduction, reserved)
-            network = reduction.network(hidden, output, problem)
-            certificate = cone_certificate(problem, reduction, _residual(problem, network), deadline=deadline)
-        network = network.pruned(1e-9).merged()
+            details["program"] = program = choose_program(scaled, reduction)
+            if program == "column generation":
+                found = generate_columns(
+                    scaled, reduction, tolerance=self.tolerance, deadline=reserved, rng=rng, report=report
+                )
+                hidden, output, A, cover = found.hidden, found.output, found.multiplier, found.cover
+                details |= {"iterations": found.iterations, "atoms": found.atoms, "converged": found.converged}
+            else:
+                solve = solve_cell_program if program == "cell program" else solve_convex_relu
+                hidden, output = solve(scaled, reduction, reserved)
+                A, cover = None, None
+            trained = reduction.network(hidden, output, scaled)
+            if A is None:
+                A = scaled.Y - trained.predict(scaled.X)
+            certificate = cone_certificate(scaled, reduction, A, cover=cover, deadline=deadline)
+            network = min(network, trained.pruned(1e-9).merged(), key=scaled.upper_bound)
+        network, certificate = units.network(network), users_certificate(units, certificate)
         upper = problem.upper_bound(network)
-        report(certificate.lower, upper)
+        trace.append(Bound(deadline.elapsed, certificate.lower, upper))
         details["width"] = network.width
         return Outcome(
             lower=certificate.lower, upper=upper, network=network, certificate=certificate,
             status="time limit" if deadline.expired or reserved.expired else "solved",
             seconds=deadline.elapsed, trace=tuple(trace), details=details,
         )  # fmt: skip
-
-
-def _residual(problem: Problem, network: Network) -> Floats:
-    return problem.Y - network.predict(problem.X)
 
 
 def choose_program(problem: Problem, reduction: Reduction) -> str:
@@ -97,8 +96,6 @@ def choose_program(problem: Problem, reduction: Reduction) -> str:
     ProblemTooLarge: none of them can finish; the message gives the count.
     """
     g, r, outputs = reduction.generators, reduction.rank, problem.shape[2]
-    if g == 0 or not np.any(problem.Y):
-        return "empty network"
     patterns = count_patterns(g, r)
     if outputs == 1 and patterns <= LARGEST_PROGRAM:
         return "convex program over all patterns"

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sdprelax.certificate import cone_certificate, relaxation_certificate
+from sdprelax.certificate import empty_network_certificate, relaxation_certificate, users_certificate
 from sdprelax.deadline import Deadline
 from sdprelax.lifting import LiftedProgram
 from sdprelax.local_training import polish
@@ -22,6 +22,7 @@ from sdprelax.relaxation import Form, relaxation
 from sdprelax.rounding import roundings
 from sdprelax.rounding.extract import tightness
 from sdprelax.solvers import solvers
+from sdprelax.units import Units
 
 __all__ = ["SDP"]
 
@@ -60,43 +61,43 @@ class SDP:
 
     def run(self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline) -> Outcome:
         """Return the certified bound of the relaxation and the rounded network."""
-        reduction = reduce(problem) if self.presolve else Reduction.identity(problem)
+        units = Units.of(problem)
+        scaled = units.problem
+        reduction = reduce(scaled) if self.presolve else Reduction.identity(scaled)
         network = Network.empty(problem.X.shape[1], problem.Y.shape[1], problem.bias)
-        if not np.any(reduction.factor) or not np.any(problem.inputs):
-            return self._without_rows(problem, deadline)
-        lifting = LiftedProgram(problem, reduction)
+        upper = problem.upper_bound(network)
+        empty = empty_network_certificate(scaled, reduce(scaled))
+        if empty is not None:
+            empty = users_certificate(units, empty)
+            return Outcome(
+                lower=empty.lower, upper=upper, network=network, certificate=empty, seconds=deadline.elapsed,
+                details={"program": "empty network"},
+            )  # fmt: skip
+        lifting = LiftedProgram(scaled, reduction)
         solver = solvers.create(self.solver, self.solver_options)
         solution = relaxation(lifting, self.form).solve(solver, deadline)
-        certificate = relaxation_certificate(problem, reduction, solution.multiplier, solution.multipliers)
-        upper = problem.upper_bound(network)
+        found = relaxation_certificate(scaled, reduction, solution.multiplier, solution.multipliers)
+        certificate = users_certificate(units, found)
         trace = [Bound(deadline.elapsed, certificate.lower, upper)]
         details: dict[str, Any] = {"order": int(lifting.face.shape[1] if self.form == "reduced" else lifting.order)}
         if self.rounding is not None:
             rounded = roundings.create(self.rounding, self.rounding_options).round(lifting, solution.lifted, rng=rng)
-            details["rounded"] = problem.upper_bound(rounded)
             details["tightness"] = dataclasses.asdict(tightness(lifting, solution.lifted, rounded))
-            candidates = [network, rounded]
+            candidates = {"rounded": rounded}
             if self.polish and not deadline.expired:
-                polished = polish(problem, rounded, deadline=deadline)
-                details["polished"] = problem.upper_bound(polished)
-                candidates.append(polished)
-            network = min(candidates, key=problem.upper_bound)
-            upper = problem.upper_bound(network)
+                candidates["polished"] = polish(scaled, rounded, deadline=deadline)
+            for name, candidate in candidates.items():
+                users = units.network(candidate)
+                details[name] = problem.upper_bound(users)
+                if details[name] < upper:
+                    network, upper = users, details[name]
             trace.append(Bound(deadline.elapsed, certificate.lower, upper))
+        claimed = solution.solved.value
         return Outcome(
             lower=certificate.lower, upper=upper, network=network, certificate=certificate,
-            solver_value=solution.solved.value, solver_status=solution.solved.status,
+            solver_value=None if claimed is None else units.value(claimed), solver_status=solution.solved.status,
             status="time limit" if deadline.expired else "solved",
             seconds=deadline.elapsed, trace=tuple(trace), details=details, log=solution.solved.log,
-        )  # fmt: skip
-
-    def _without_rows(self, problem: Problem, deadline: Deadline) -> Outcome:
-        """Return the optimum of a problem whose inputs are all zero: the empty network."""
-        network = Network.empty(problem.X.shape[1], problem.Y.shape[1], problem.bias)
-        certificate = cone_certificate(problem, reduce(problem), problem.Y)
-        return Outcome(
-            lower=certificate.lower, upper=problem.upper_bound(network), network=network,
-            certificate=certificate, seconds=deadline.elapsed,
         )  # fmt: skip
 
 

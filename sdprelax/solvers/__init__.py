@@ -6,9 +6,10 @@ it solves a CVXPY problem; the values it leaves in the variables and duals are n
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,7 +17,16 @@ from sdprelax.deadline import Deadline
 from sdprelax.errors import SolverFailed, SolverUnavailable
 from sdprelax.registry import Registry
 
-__all__ = ["Availability", "Solved", "Solver", "available", "register", "solve_with_cvxpy", "solvers"]
+__all__ = [
+    "Availability",
+    "Solved",
+    "Solver",
+    "available",
+    "register",
+    "rust_panics_fail",
+    "solve_with_cvxpy",
+    "solvers",
+]
 
 
 @dataclass(frozen=True)
@@ -73,6 +83,17 @@ def installed(name: str, package: str, hint: str) -> Availability:
         return Availability(name, False, None, f"{package} is not installed: {hint}")
 
 
+@contextlib.contextmanager
+def rust_panics_fail(name: str) -> Iterator[None]:
+    """Turn a panic of a solver written in Rust, which Python sees as a BaseException, into SolverFailed."""
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ == "PanicException":
+            raise SolverFailed(f"{name} failed: {str(error).splitlines()[0]}.") from None
+        raise
+
+
 def solve_with_cvxpy(solver: Solver, run: Callable[[], object], program: Any) -> Solved:
     """Let ``run`` solve a ``cvxpy.Problem`` and return what the solver said.
 
@@ -84,7 +105,7 @@ def solve_with_cvxpy(solver: Solver, run: Callable[[], object], program: Any) ->
     if not state.runs:
         raise SolverUnavailable(f"{state.name} cannot run here: {state.reason}.")
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), rust_panics_fail(state.name):
             # "Solution may be inaccurate": certificates judge that, not a warning.
             warnings.simplefilter("ignore", UserWarning)
             run()

@@ -1,0 +1,86 @@
+"""Units in which a training problem is neither huge nor tiny.
+
+Training is equivariant to scale: p*(sX, tY, stγ) = t²·p*(X, Y, γ); dual points scale with t, networks with √(t/s).
+Floating point and conic solvers are not, so methods and proofs work in units that are powers of two, in
+which every problem has the same digits as before (docs/mathematics.md section 3.3).
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from sdprelax.network import Network
+from sdprelax.problem import Problem
+from sdprelax.verified import Floats
+
+__all__ = ["Units"]
+
+# Interior-point solvers stall last when ‖Y‖ is about this (docs/performance.md).
+TARGET_NORM = 10.0
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """A problem, and the powers of two in which its inputs and targets are measured.
+
+    Parameters
+    ----------
+    original: the user's problem.
+    inputs: s, the unit of X.
+    targets: t, the unit of Y.
+    """
+
+    original: Problem
+    inputs: float = 1.0
+    targets: float = 1.0
+
+    @staticmethod
+    def of(problem: Problem) -> Units:
+        """Return units in which X's longest row is about 1 and ‖Y‖ about 10; 1 where those would lose digits."""
+        longest = max(_norm(row) for row in problem.inputs)
+        s, t = _power_of_two(longest), _power_of_two(_norm(problem.Y) / TARGET_NORM)
+        gamma = problem.gamma / s / t
+        exact = (
+            0.0 < gamma < math.inf
+            and gamma * s * t == problem.gamma
+            and np.array_equal(problem.inputs / s * s, problem.inputs)
+            and np.array_equal(problem.Y / t * t, problem.Y)
+        )
+        return Units(problem, s, t) if exact else Units(problem)
+
+    @cached_property
+    def problem(self) -> Problem:
+        """The problem in these units: X/s, Y/t and γ/(st); a bias is a column of X like any other."""
+        if self.inputs == self.targets == 1.0 and not self.original.bias:
+            return self.original
+        gamma = self.original.gamma / self.inputs / self.targets
+        return Problem(self.original.inputs / self.inputs, self.original.Y / self.targets, gamma)
+
+    def value(self, value: float) -> float:
+        """Return an objective value in the user's units, rounded down should that not be exact."""
+        scaled = value * self.targets * self.targets
+        if not math.isfinite(scaled):
+            return math.copysign(sys.float_info.max, scaled) if math.isfinite(value) else scaled
+        exact = scaled / self.targets / self.targets == value
+        return scaled if exact else math.nextafter(scaled, -math.inf)
+
+    def network(self, network: Network) -> Network:
+        """Return a network of the scaled problem as one of the user's problem."""
+        scale = math.sqrt(self.targets) / math.sqrt(self.inputs)
+        return Network(network.hidden * scale, network.output * scale, self.original.bias)
+
+
+def _power_of_two(value: float) -> float:
+    """Return the power of two nearest to ``value`` on the logarithmic scale; 1 for 0."""
+    return 2.0 ** round(math.log2(value)) if 0.0 < value < math.inf else 1.0
+
+
+def _norm(values: Floats) -> float:
+    """Return the Euclidean norm of all entries without overflow."""
+    largest = float(np.max(np.abs(values), initial=0.0))
+    return largest * float(np.linalg.norm(values / largest)) if largest > 0.0 else 0.0
