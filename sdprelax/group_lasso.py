@@ -20,6 +20,9 @@ import numpy as np
 import scipy.linalg
 
 from sdprelax.deadline import Deadline
+from sdprelax.network import Network
+from sdprelax.problem import Problem
+from sdprelax.reduction import Reduction
 from sdprelax.verified import Floats
 
 __all__ = ["GroupLasso", "group_lasso"]
@@ -130,7 +133,10 @@ def _newton(at: _Iterate, factor: Any, features: Floats, Y: Floats, complementar
 
 
 def _predict_and_correct(at: _Iterate, features: Floats, Y: Floats, gamma: float) -> _Step:
-    """Return Mehrotra's step: the affine one sets the centring and the second-order term."""
+    """Return Mehrotra's step: the affine one sets the centring and the second-order term.
+
+    With γ tiny against the data the last steps may overflow; the caller stops at what is not finite.
+    """
     hessian = _hessian(features, at.multipliers, at.slopes, at.multipliers / at.slack)
     factor = scipy.linalg.cho_factor(hessian, lower=True, overwrite_a=True, check_finite=False)
     affine = _newton(at, factor, features, Y, np.zeros_like(at.slack))
@@ -194,3 +200,19 @@ def group_lasso(
         if bound > dual:
             best, dual = at.A, bound
     return GroupLasso(weights, best, value, dual, steps)
+
+
+def network_on_directions(
+    problem: Problem, reduction: Reduction, directions: Floats, *, tolerance: float = 1e-7
+) -> Network:
+    """Return the best network whose hidden weights lie along given directions.
+
+    Parameters
+    ----------
+    directions: reduced hidden weights of any length, shape (r, k); zero ones are left out.
+    tolerance: relative accuracy of the group lasso over them.
+    """
+    lengths = np.linalg.norm(directions, axis=0)
+    unit = directions[:, lengths > 0.0] / lengths[lengths > 0.0]
+    solution = group_lasso(reduction.features(unit), problem.Y, problem.gamma, tolerance=tolerance)
+    return reduction.network(unit, solution.weights, problem).pruned(1e-9)

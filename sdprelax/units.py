@@ -20,8 +20,8 @@ from sdprelax.verified import Floats
 
 __all__ = ["Units"]
 
-# Interior-point solvers stall last when ‖Y‖ is about this (docs/performance.md).
-TARGET_NORM = 10.0
+# Sizes at which interior-point solvers stall last, by measurement (docs/performance.md).
+LONGEST_ROW, TARGET_NORM = 16.0, 100.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,9 +41,9 @@ class Units:
 
     @staticmethod
     def of(problem: Problem) -> Units:
-        """Return units in which X's longest row is about 1 and ‖Y‖ about 10; 1 where those would lose digits."""
+        """Return units in which X's longest row is about 16 and ‖Y‖ about 100; 1 where those would lose digits."""
         longest = max(_norm(row) for row in problem.inputs)
-        s, t = _power_of_two(longest), _power_of_two(_norm(problem.Y) / TARGET_NORM)
+        s, t = _power_of_two(longest / LONGEST_ROW), _power_of_two(_norm(problem.Y) / TARGET_NORM)
         gamma = problem.gamma / s / t
         exact = (
             0.0 < gamma < math.inf

@@ -14,6 +14,7 @@ from sdprelax.exact.arrangement import count_patterns
 from sdprelax.exact.cell_program import solve_cell_program
 from sdprelax.exact.column_generation import generate_columns
 from sdprelax.exact.convex_relu import solve_convex_relu
+from sdprelax.exact.sparsify import sparsified
 from sdprelax.methods import register
 from sdprelax.network import Network
 from sdprelax.outcome import Bound, Outcome
@@ -76,7 +77,8 @@ class Exact:
             if A is None:
                 A = scaled.Y - trained.predict(scaled.X)
             certificate = cone_certificate(scaled, reduction, A, cover=cover, deadline=deadline)
-            network = min(network, trained.pruned(1e-9).merged(), key=scaled.upper_bound)
+            trained = sparsified(scaled, reduction, trained, tolerance=min(1e-9, 0.01 * self.tolerance))
+            network = min(network, trained, key=scaled.upper_bound)
         network, certificate = units.network(network), users_certificate(units, certificate)
         upper = problem.upper_bound(network)
         trace.append(Bound(deadline.elapsed, certificate.lower, upper))

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sdprelax.group_lasso import network_on_directions
 from sdprelax.lifting import LiftedProgram
 from sdprelax.network import Network
-from sdprelax.rounding import network_on_directions, register
+from sdprelax.rounding import register
 from sdprelax.verified import Floats
 
 __all__ = ["Eigen"]
@@ -38,4 +39,4 @@ class Eigen:
         lengths = np.linalg.norm(columns, axis=0)
         columns = columns[:, lengths > self.tolerance * np.max(lengths, initial=0.0)]
         directions = np.hstack([kept, columns])
-        return network_on_directions(lifting, np.hstack([directions, -directions]))
+        return network_on_directions(lifting.problem, lifting.reduction, np.hstack([directions, -directions]))

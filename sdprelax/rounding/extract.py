@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sdprelax.group_lasso import network_on_directions
 from sdprelax.lifting import LiftedProgram
 from sdprelax.network import Network
-from sdprelax.rounding import network_on_directions, register
+from sdprelax.rounding import register
 from sdprelax.verified import Floats
 
 __all__ = ["Extract", "Tightness", "tightness"]
@@ -72,4 +73,4 @@ class Extract:
         directions = directions[:, lengths > 1e-9 * np.max(lengths, initial=0.0)]
         if directions.shape[1] > 2000:
             directions = directions[:, rng.choice(directions.shape[1], 2000, replace=False)]
-        return network_on_directions(lifting, np.hstack([directions, -directions]))
+        return network_on_directions(lifting.problem, lifting.reduction, np.hstack([directions, -directions]))

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sdprelax.group_lasso import network_on_directions
 from sdprelax.lifting import LiftedProgram
 from sdprelax.network import Network
-from sdprelax.rounding import network_on_directions, register
+from sdprelax.rounding import register
 from sdprelax.verified import Floats
 
 __all__ = ["Gaussian"]
@@ -32,4 +33,4 @@ class Gaussian:
         eigenvalues, vectors = np.linalg.eigh(lifted[u, u])
         root = vectors * np.sqrt(np.maximum(eigenvalues, 0.0))
         directions = root @ rng.standard_normal((root.shape[1], self.samples))
-        return network_on_directions(lifting, np.hstack([directions, -directions]))
+        return network_on_directions(lifting.problem, lifting.reduction, np.hstack([directions, -directions]))
