@@ -133,10 +133,7 @@ def _newton(at: _Iterate, factor: Any, features: Floats, Y: Floats, complementar
 
 
 def _predict_and_correct(at: _Iterate, features: Floats, Y: Floats, gamma: float) -> _Step:
-    """Return Mehrotra's step: the affine one sets the centring and the second-order term.
-
-    With γ tiny against the data the last steps may overflow; the caller stops at what is not finite.
-    """
+    """Return Mehrotra's step: the affine one sets the centring and the second-order term."""
     hessian = _hessian(features, at.multipliers, at.slopes, at.multipliers / at.slack)
     factor = scipy.linalg.cho_factor(hessian, lower=True, overwrite_a=True, check_finite=False)
     affine = _newton(at, factor, features, Y, np.zeros_like(at.slack))
@@ -148,6 +145,8 @@ def _predict_and_correct(at: _Iterate, features: Floats, Y: Floats, gamma: float
     return _newton(at, factor, features, Y, correction)
 
 
+# With γ tiny against the data the last steps overflow; what is not finite ends the iteration and is never returned.
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def group_lasso(
     features: Floats,
     Y: Floats,
@@ -190,7 +189,7 @@ def group_lasso(
         except np.linalg.LinAlgError:
             break
         at = at.moved(features, gamma, min(1.0, 0.99 * at.room(step)), step)
-        if not np.all(at.slack > 0.0):
+        if not (np.all(at.slack > 0.0) and np.all(np.isfinite(at.multipliers))):
             break
         found = 2.0 * at.multipliers[:, None] * at.slopes
         reached = _evaluate(features, Y, gamma, found)

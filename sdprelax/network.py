@@ -42,6 +42,8 @@ class Network:
                 f"hidden weights of shape {hidden.shape} and output weights of shape {output.shape} do not fit: "
                 "expected (d, m) and (m, c)."
             )
+        if not (np.all(np.isfinite(hidden)) and np.all(np.isfinite(output))):
+            raise InputError("a network's weights must be finite numbers, and some of these are not.")
         object.__setattr__(self, "hidden", hidden)
         object.__setattr__(self, "output", output)
 

@@ -107,7 +107,9 @@ class Problem:
         hidden, output = Ball.exact(network.hidden), Ball.exact(network.output)
         residual = (Ball.exact(self.inputs) @ hidden).relu() @ output - Ball.exact(self.Y)
         penalty, loss = hidden.square_above() + output.square_above(), residual.square_above()
-        return bound_above(0.5 * loss + 0.5 * self.gamma * penalty, 6) if loss or penalty else 0.0
+        # Half of a subnormal γ may be rounded down.
+        half = 0.5 * self.gamma if self.gamma > 2.0**-1000 else self.gamma
+        return bound_above(0.5 * loss + half * penalty, 6) if loss or penalty else 0.0
 
     def dual_value(self, A: Floats) -> float:
         """Return ⟨A, Y⟩ − ½‖A‖² in floating point: the dual objective at residual ``A`` of shape (n, c)."""

@@ -100,15 +100,17 @@ def reduce(problem: Problem) -> Reduction:
     if alive.size == 0:
         return Reduction(np.zeros((0, 0)), np.zeros((d, 0)), group, factor)
     unit = scaled[alive] / np.linalg.norm(scaled[alive], axis=1)[:, None]
-    _, singular, right = np.linalg.svd(unit, full_matrices=False)
-    rank = int(np.sum(singular > singular[0] * max(unit.shape) * np.finfo(float).eps))
-    if rank < d:
-        basis = right[:rank].T.copy()
-        unit = unit @ basis
+    basis = np.eye(d)
+    while True:
+        # Rows that are merged or projected may leave fewer dimensions than before: until nothing changes.
+        owner, sign, chosen = _merge_parallel(unit)
+        _, singular, right = np.linalg.svd(unit[chosen], full_matrices=False)
+        rank = int(np.sum(singular > singular[0] * max(unit.shape) * np.finfo(float).eps))
+        if rank == unit.shape[1]:
+            break
+        basis = basis @ right[:rank].T
+        unit = unit @ right[:rank].T
         unit /= np.linalg.norm(unit, axis=1)[:, None]
-    else:
-        basis = np.eye(d)
-    owner, sign, chosen = _merge_parallel(unit)
     group[alive] = owner
     factor[alive] = sign * np.einsum("ij,ij->i", X[alive] @ basis, unit[chosen][owner] * sign[:, None])
     return Reduction(unit[chosen], basis, group, factor)

@@ -62,12 +62,12 @@ class Units:
         return Problem(self.original.inputs / self.inputs, self.original.Y / self.targets, gamma)
 
     def value(self, value: float) -> float:
-        """Return an objective value in the user's units, rounded down should that not be exact."""
+        """Return an objective value, ≥ 0, in the user's units, rounded down should that not be exact."""
         scaled = value * self.targets * self.targets
         if not math.isfinite(scaled):
-            return math.copysign(sys.float_info.max, scaled) if math.isfinite(value) else scaled
+            return sys.float_info.max if math.isfinite(value) else scaled
         exact = scaled / self.targets / self.targets == value
-        return scaled if exact else math.nextafter(scaled, -math.inf)
+        return scaled if exact else max(0.0, math.nextafter(scaled, -math.inf))
 
     def network(self, network: Network) -> Network:
         """Return a network of the scaled problem as one of the user's problem."""

@@ -38,11 +38,15 @@ def gamma(k: int) -> float:
 
 def bound_above(value: float, operations: int) -> float:
     """Return a float above every real whose rounded nonnegative evaluation in so many steps is ``value``."""
+    if math.isnan(value):
+        return math.inf
     return math.nextafter(value * (1.0 + 2.0 * gamma(operations + 4)) + UNDERFLOW, math.inf)
 
 
 def bound_below(value: float, operations: int) -> float:
     """Return a float below every real whose rounded nonnegative evaluation in so many steps is ``value``."""
+    if math.isnan(value):
+        return 0.0
     return max(0.0, math.nextafter(value * (1.0 - 2.0 * gamma(operations + 4)) - UNDERFLOW, -math.inf))
 
 
@@ -85,6 +89,7 @@ class Ball:
         mid = self.mid * factor
         return Ball(mid, _inflate(self.rad * np.abs(factor) + UNIT * np.abs(mid), 3))
 
+    @np.errstate(over="ignore", invalid="ignore")
     def __matmul__(self, other: Ball) -> Ball:
         length = self.mid.shape[-1]
         mid = self.mid @ other.mid
@@ -106,6 +111,7 @@ class Ball:
         """Return entrywise upper bounds of the absolute value."""
         return _inflate(np.abs(self.mid) + self.rad, 2, products=False)
 
+    @np.errstate(over="ignore")
     def row_norms(self) -> Floats:
         """Return upper bounds of the Euclidean norm of each row."""
         size = self.magnitude()
@@ -116,6 +122,7 @@ class Ball:
         """Return an upper bound of the Frobenius norm."""
         return math.sqrt(self.square_above()) * (1.0 + 8 * UNIT)
 
+    @np.errstate(over="ignore")
     def square_above(self) -> float:
         """Return an upper bound of the sum of squares."""
         size = self.magnitude().ravel()
@@ -134,16 +141,20 @@ class Ball:
         size = float(np.abs(a) @ np.abs(b))
         spread = float(np.abs(a) @ other.rad.ravel() + self.rad.ravel() @ (np.abs(b) + other.rad.ravel()))
         radius = bound_above(gamma(a.size + 1) * size + spread, 2 * a.size + 8)
+        if not (math.isfinite(value) and math.isfinite(radius)):
+            return -math.inf, math.inf
         return math.nextafter(value - radius, -math.inf), math.nextafter(value + radius, math.inf)
 
 
 def _inflate(radius: Floats, operations: int, *, products: bool = True) -> Floats:
     """Return radii that stay valid though they were themselves computed with rounding errors.
 
-    Sums of floats cannot underflow; ``products=False`` then lets an exact result keep radius zero.
+    Sums of floats cannot underflow; ``products=False`` then lets an exact result keep radius zero. What is not a
+    number (∞ − ∞, or 0·∞ after an overflow) could be any number: its radius is infinite.
     """
     grown: Floats = radius * (1.0 + 2.0 * gamma(operations + 2))
-    return grown + UNDERFLOW if products else np.where(grown > 0.0, grown + UNDERFLOW, 0.0)
+    inflated = grown + UNDERFLOW if products else np.where(grown > 0.0, grown + UNDERFLOW, 0.0)
+    return np.where(np.isnan(grown), np.inf, inflated)
 
 
 def proves_psd(matrix: Ball, margin: float = 0.0) -> bool:

@@ -42,6 +42,7 @@ BATCH = 4096
 PEAKS = 64
 # A cone split this often is a sliver, whose crude bound is as good as a proof.
 DEEPEST = 500
+SMALLEST, LARGEST = 1e-140, 1e140
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,6 +214,9 @@ class _Search:
     def split(self, rays: Floats, edges: NDArray[Any], weights: Floats) -> Floats:
         """Return the two children of every cone, stacked."""
         index = np.arange(len(rays))
+        # Only the ratio counts; of tiny weights the point itself would be lost to underflow.
+        largest = weights.max(axis=1, keepdims=True)
+        weights = np.divide(weights, largest, out=np.full_like(weights, 0.5), where=largest > 0.0)
         point = weights[:, :1] * rays[index, edges[:, 0]] + weights[:, 1:] * rays[index, edges[:, 1]]
         point /= np.sqrt(np.einsum("mk,mk->m", point, point))[:, None]
         left, right = rays.copy(), rays.copy()
@@ -255,13 +259,18 @@ def cover_sphere(
     ----------
     rows: generator rows X̂, shape (g, r), with r ≥ 1.
     dual: B, shape (2g, c), as a ball.
-    target: the bound aimed at, > 0. Where a larger value is met, the aim rises to just above it, so a
-        target below the maximum gives the maximum to nine digits, and the points where it is met.
+    target: the bound aimed at. Where a larger value is met, the aim rises to just above it, so a target below
+        the maximum gives the maximum to nine digits, and the points where it is met. Outside of 1e-140 to
+        1e140 nothing is proved, and the bound is infinite.
     max_cones: cones examined before the cover settles for crude bounds of what is left.
     deadline: the same by time.
     """
-    function = _Function(rows, dual)
     r = rows.shape[1]
+    with np.errstate(over="ignore", invalid="ignore"):
+        function = _Function(rows, dual)
+    # Squares must neither overflow nor come near underflow, or nothing could be proved, however long the search.
+    if not (SMALLEST < target < LARGEST and function.lipschitz < LARGEST and function.error < LARGEST):
+        return Cover(math.inf, math.inf, np.zeros((r, 0)), 0.0, 0, 0, complete=False)
     search = _Search(function, target)
     signs = np.array(list(product((1.0, -1.0), repeat=r)))
     stack: list[tuple[int, Floats]] = [(0, signs[:, :, None] * np.eye(r))]
@@ -277,7 +286,8 @@ def cover_sphere(
         rest, edges, weights, crude = search.examine(rays)
         if rest.size == 0:
             continue
-        if depth >= DEEPEST:
+        crude = np.where(np.isnan(crude), np.inf, crude)
+        if depth >= DEEPEST or r == 1:
             left_over = max(left_over, float(crude.max()))
             continue
         if search.cones >= max_cones or (deadline is not None and deadline.expired):

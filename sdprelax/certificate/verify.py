@@ -12,10 +12,11 @@ where ω̂ bounds the reduced oracle max ‖Bᵀ[(X̂w)₊; (−X̂w)₊]‖/‖
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
-from sdprelax.certificate.certificate import Certificate, RelaxationProof
+from sdprelax.certificate.certificate import Certificate, ConeProof, RelaxationProof
 from sdprelax.certificate.cone_cover import cover_sphere
 from sdprelax.deadline import Deadline
 from sdprelax.errors import CertificateError
@@ -35,39 +36,65 @@ __all__ = [
 ]
 
 
+# More cones than this no certificate needs: they would take days.
+MOST_CONES = 10**9
+# Products above this are far from underflow.
+TINY = 1e-280
+
+
 def _require(condition: bool, message: str) -> None:
     if not condition:
         raise CertificateError(f"the certificate does not hold: {message}.")
 
 
-def _check_form(problem: Problem, certificate: Certificate) -> None:
+def _numbers(name: str, array: Any, shape: tuple[int, ...] | None = None, *, integer: bool = False) -> Any:
+    """Return an array of a certificate as contiguous float64 (or int64), finite and of the shape it must have.
+
+    Whatever else a file may hold (booleans that would index as masks, integers that would wrap around,
+    single precision) is either converted here, once, or refused.
+    """
+    values = np.asarray(array)
+    _require(values.dtype.kind in ("iu" if integer else "iuf"), f"its {name} holds values of type {values.dtype}")
+    values = np.array(values, dtype=np.int64 if integer else np.float64, order="C")
+    _require(bool(np.all(np.isfinite(values))), f"its {name} is not finite")
+    _require(shape is None or values.shape == shape, f"its {name} has shape {values.shape} instead of {shape}")
+    return values
+
+
+def _checked(problem: Problem, certificate: Certificate) -> Certificate:
+    """Return the certificate with every array and number of the type, shape and range that its proof needs."""
     n, d, c = problem.shape
-    reduction, A = certificate.reduction, certificate.multiplier
-    _require(A.shape == (n, c), f"its multiplier has shape {A.shape}, this problem needs {(n, c)}")
-    _require(reduction.rows.ndim == 2 and reduction.basis.shape == (d, reduction.rank), "its basis does not fit X")
-    _require(reduction.group.shape == (n,) and reduction.factor.shape == (n,), "its presolve does not fit X")
-    live = reduction.factor != 0.0
-    groups = reduction.group[live]
-    _require(
-        bool(np.all((groups >= 0) & (groups < reduction.generators))),
-        "its presolve names generators that do not exist",
+    said, proof = certificate.reduction, certificate.proof
+    rows = _numbers("rows", said.rows)
+    _require(rows.ndim == 2, "its rows are no matrix")
+    g, r = rows.shape
+    _require(g == 0 or r > 0, "its rows have no columns")
+    reduction = Reduction(
+        rows,
+        _numbers("basis", said.basis, (d, r)),
+        _numbers("group", said.group, (n,), integer=True),
+        _numbers("factor", said.factor, (n,)),
     )
-    for name, array in (("multiplier", A), ("rows", reduction.rows), ("basis", reduction.basis),
-                        ("factor", reduction.factor)):  # fmt: skip
-        _require(bool(np.all(np.isfinite(array))), f"its {name} is not finite")
-    proof = certificate.proof
+    groups = reduction.group[reduction.factor != 0.0]
+    _require(bool(np.all((groups >= 0) & (groups < g))), "its presolve names generators that do not exist")
     if isinstance(proof, RelaxationProof):
-        N, g = proof.multipliers, reduction.generators
-        _require(
-            N.shape == (2 * g, 2 * g) and bool(np.all(np.isfinite(N))),
-            "its N has the wrong shape or is not finite",
-        )
+        N = _numbers("N", proof.multipliers, (2 * g, 2 * g))
         _require(bool(np.array_equal(N, N.T)), "its N is not symmetric")
         free = np.zeros_like(N, dtype=bool)
         pairs = np.arange(g)
         free[pairs, pairs + g] = free[pairs + g, pairs] = True
         _require(bool(np.all(N[~free] >= 0.0)), "its N has a negative entry where it must be nonnegative")
-        _require(proof.kappa >= 0.0 and proof.delta >= 0.0, "κ or δ is negative")
+        kappa, delta = float(proof.kappa), float(proof.delta)
+        _require(0.0 <= kappa < math.inf and 0.0 <= delta < math.inf, "κ or δ is not a nonnegative number")
+        proof = RelaxationProof(N, kappa, delta)
+    else:
+        target, cones = float(proof.target), int(proof.max_cones)
+        _require(0.0 < target < math.inf, "its target is not a positive number")
+        _require(0 < cones <= MOST_CONES, f"it asks for {cones} cones, which is not between 1 and {MOST_CONES}")
+        proof = ConeProof(target, cones)
+    return Certificate(
+        float(certificate.lower), _numbers("multiplier", certificate.multiplier, (n, c)), reduction, proof
+    )
 
 
 def pulled_back(reduction: Reduction, A: Floats) -> Ball:
@@ -75,10 +102,11 @@ def pulled_back(reduction: Reduction, A: Floats) -> Ball:
     selection = reduction.selection()
     longest = int(np.max(np.diff(selection.tocsc().indptr), initial=0))
     mid = np.asarray(selection.T @ A)
-    # |L|ᵀ|A| times γ_k bounds sums of k products; ball multiplication by an exact one adds that radius.
+    # |L|ᵀ|A| times γ_k bounds sums of k products; a product of nonzeros may underflow, one with a zero is exact.
     weight = np.asarray(selection.T @ np.abs(A))
+    touched = np.asarray((selection != 0.0).T.astype(np.float64) @ (A != 0.0).astype(np.float64)) > 0.0
     rad = weight * (2.0**-52 * (longest + 8)) + 1e-290
-    return Ball(mid, np.where(weight > 0.0, rad, 0.0))
+    return Ball(mid, np.where(touched, rad, 0.0))
 
 
 def relaxation_oracle(rows: Floats, dual: Ball, proof: RelaxationProof) -> float:
@@ -162,10 +190,13 @@ def dual_bound(problem: Problem, A: Floats, oracle: float) -> float:
     A_ball = Ball.exact(A)
     inner, _ = A_ball.inner(Ball.exact(problem.Y))
     square = A_ball.square_above()
-    if inner <= 0.0 or square == 0.0:
+    if not (0.0 < inner < math.inf and 0.0 < square < math.inf and oracle >= 0.0):
         return 0.0
     limit = math.inf if oracle == 0.0 else problem.gamma / oracle * (1.0 - 2.0**-50)
     t = min(limit, inner / square)
+    if not (TINY < t < math.inf and TINY < t * inner < math.inf):
+        # Near underflow a rounding is not small relative to what is rounded.
+        return 0.0
     # Four roundings, each within u of terms no larger than t⟨A, Y⟩.
     value = t * (inner - 0.5 * t * square) - 2.0**-49 * t * inner
     return max(0.0, math.nextafter(value, -math.inf))
@@ -183,13 +214,16 @@ def verify(problem: Problem, certificate: Certificate, deadline: Deadline | None
     CertificateError: the certificate does not fit the problem, its proof fails, or it proves less than
         the bound that it claims.
     """
-    _check_form(problem, certificate)
-    units = Units.of(problem)
-    with np.errstate(over="ignore"):
-        scaled = certificate.rescaled(1.0 / units.inputs, 1.0 / units.targets)
-    _check_form(units.problem, scaled)
-    oracle = original_oracle(units.problem, scaled, reduced_oracle(scaled, deadline))
-    proved = units.value(dual_bound(units.problem, scaled.multiplier, oracle))
+    try:
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            certificate = _checked(problem, certificate)
+            units = Units.of(problem)
+            scaled = _checked(units.problem, certificate.rescaled(1.0 / units.inputs, 1.0 / units.targets))
+            oracle = original_oracle(units.problem, scaled, reduced_oracle(scaled, deadline))
+            proved = units.value(dual_bound(units.problem, scaled.multiplier, oracle))
+    except (ArithmeticError, TypeError, ValueError, np.linalg.LinAlgError) as error:
+        # What a forged file can still provoke; a proof that cannot be evaluated proves nothing.
+        raise CertificateError(f"the certificate does not hold: its proof cannot be evaluated ({error}).") from None
     _require(
         proved >= certificate.lower,
         f"it claims the lower bound {certificate.lower!r} and proves {proved!r}",
