@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 import sdprelax
-from sdprelax.errors import InputError, SdprelaxError
+from sdprelax.errors import SdprelaxError
 
 __all__ = ["app", "main"]
 
@@ -150,8 +150,6 @@ def show(
     """Print the tightness table of a finished sweep."""
     from sdprelax.experiment.tables import load_table, render, tightness_table
 
-    if not (results / "table.parquet").is_file():
-        raise InputError(f"{results} holds no results: name a sweep's folder, e.g. results/quickstart.")
     table = load_table(results)
     if form is Format.table:
         _print_tightness(table)

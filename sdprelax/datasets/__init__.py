@@ -6,17 +6,19 @@ A data set is a frozen dataclass whose fields are its options, with one call ``l
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
 import numpy as np
+import pydantic
 from numpy.typing import NDArray
 
 from sdprelax.errors import InputError
 from sdprelax.registry import Registry
 from sdprelax.verified import Floats
 
-__all__ = ["Dataset", "Scaling", "Source", "datasets", "one_hot", "register", "split"]
+__all__ = ["Dataset", "Scaling", "Share", "Source", "datasets", "one_hot", "register", "split"]
 
+Share = Annotated[float, pydantic.Field(ge=0.0, lt=1.0)]
 Scaling = Literal["none", "standard", "minmax"]
 
 
@@ -74,8 +76,6 @@ def split(
 
     X_test = Y_test = None
     if test_size != 0.0:
-        if not 0.0 < test_size < 1.0:
-            raise InputError(f"test_size is {test_size}; it must be at least 0 and less than 1.")
         try:
             X, X_test, Y, Y_test = train_test_split(X, Y, test_size=test_size, random_state=seed)
         except ValueError as error:

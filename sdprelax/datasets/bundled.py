@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from pydantic import NonNegativeInt
 
-from sdprelax.datasets import Dataset, Scaling, one_hot, register, split
+from sdprelax.datasets import Dataset, Scaling, Share, one_hot, register, split
 
 __all__ = ["BreastCancer", "Digits", "Iris", "Wine"]
 
 
 @dataclass(frozen=True)
 class _Bundled:
-    test_size: float = 0.5
-    split_seed: int = 42
+    test_size: Share = 0.5
+    split_seed: NonNegativeInt = 42
     scaling: Scaling = "none"
 
     def _split(self, loader: Callable[[], Any]) -> Dataset:

@@ -10,8 +10,9 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from pydantic import NonNegativeInt
 
-from sdprelax.datasets import Dataset, Scaling, one_hot, register, split
+from sdprelax.datasets import Dataset, Scaling, Share, one_hot, register, split
 from sdprelax.errors import InputError, nearest
 from sdprelax.verified import Floats
 
@@ -39,8 +40,8 @@ class File:
     path: str
     target: str | list[str] | None = None
     task: Literal["auto", "classification", "regression"] = "auto"
-    test_size: float = 0.0
-    split_seed: int = 42
+    test_size: Share = 0.0
+    split_seed: NonNegativeInt = 42
     scaling: Scaling = "none"
 
     def __post_init__(self) -> None:

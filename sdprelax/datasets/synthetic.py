@@ -5,17 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from sdprelax.datasets import Dataset, one_hot, register
-from sdprelax.errors import InputError
 
 __all__ = ["Random", "Spiral"]
-
-
-def _positive(kind: str, **counts: int) -> None:
-    for name, count in counts.items():
-        if count < 1:
-            raise InputError(f"data set '{kind}': option '{name}' is {count}; it must be at least 1.")
 
 
 @register("random")
@@ -32,14 +26,11 @@ class Random:
     seed: seed of NumPy's default generator.
     """
 
-    n: int = 25
-    d: int = 2
-    c: int = 5
-    teacher_width: int = 100
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        _positive("random", n=self.n, d=self.d, c=self.c, teacher_width=self.teacher_width)
+    n: PositiveInt = 25
+    d: PositiveInt = 2
+    c: PositiveInt = 5
+    teacher_width: PositiveInt = 100
+    seed: NonNegativeInt = 0
 
     def load(self) -> Dataset:
         """Return the data; there is no test part."""
@@ -66,14 +57,11 @@ class Spiral:
     seed: seed of NumPy's legacy generator, whose stream P25's array comes from.
     """
 
-    points_per_class: int = 20
-    classes: int = 3
-    radius: float = 0.5
-    noise: float = 0.15
-    seed: int = 100
-
-    def __post_init__(self) -> None:
-        _positive("spiral", points_per_class=self.points_per_class, classes=self.classes)
+    points_per_class: PositiveInt = 20
+    classes: PositiveInt = 3
+    radius: PositiveFloat = 0.5
+    noise: NonNegativeFloat = 0.15
+    seed: NonNegativeInt = 100
 
     def load(self) -> Dataset:
         """Return the data with one-hot targets; there is no test part."""

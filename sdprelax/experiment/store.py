@@ -67,11 +67,15 @@ class Store:
             raise
 
     def records(self) -> list[dict[str, Any]]:
-        """Return the records of all trials, in no particular order."""
+        """Return the records of all trials, in no particular order; a damaged one counts as none and is run again."""
         found = []
         for path in sorted(self.trials.glob("[0-9a-f]*/record.json")):
-            with path.open(encoding="utf-8") as file:
-                found.append(json.load(file))
+            try:
+                record = json.loads(path.read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                continue
+            if isinstance(record, dict) and record.get("hash") == path.parent.name and "status" in record:
+                found.append(record)
         return found
 
     def finished(self) -> set[str]:

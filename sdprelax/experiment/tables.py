@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from sdprelax.errors import InputError
 from sdprelax.experiment.plan import described, flat_options
 
 __all__ = [
@@ -134,8 +135,20 @@ def write_tables(folder: Path, records: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def load_table(folder: Path) -> pd.DataFrame:
-    """Return the table of a sweep's folder."""
-    return pd.read_parquet(folder / "table.parquet")
+    """Return the table of a sweep's folder.
+
+    Raises
+    ------
+    InputError: there is none, or it is damaged.
+    """
+    path = folder / "table.parquet"
+    if not path.is_file():
+        raise InputError(f"{folder} holds no results: name a sweep's folder, e.g. results/quickstart.")
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path} is damaged; run its sweep again to rebuild it ({reason}).") from None
 
 
 def render(table: pd.DataFrame, form: str) -> str:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from pydantic import PositiveFloat
 
 from sdprelax.certificate import cone_certificate, empty_network_certificate, users_certificate
 from sdprelax.deadline import Deadline
@@ -43,7 +44,7 @@ class Exact:
     tolerance: relative duality gap at which column generation stops.
     """
 
-    tolerance: float = 1e-6
+    tolerance: PositiveFloat = 1e-6
 
     def run(self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline) -> Outcome:
         """Return the optimal network and the certificate that it is optimal."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+import pydantic
 from pydantic import PositiveFloat, PositiveInt
 
 from sdprelax.deadline import Deadline
@@ -76,7 +77,7 @@ class SGD:
     restarts: PositiveInt = 5
     epochs: PositiveInt = 10_000
     learning_rate: PositiveFloat = 1e-3
-    momentum: float = 0.95
+    momentum: Annotated[float, pydantic.Field(ge=0.0, lt=1.0)] = 0.95
     init_scale: PositiveFloat = 1.0
 
     def run(self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline) -> Outcome:

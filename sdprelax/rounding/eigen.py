@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from pydantic import PositiveFloat
 
 from sdprelax.group_lasso import network_on_directions
 from sdprelax.lifting import LiftedProgram
@@ -28,7 +29,7 @@ class Eigen:
     tolerance: eigenvalues below this share of the largest are left out.
     """
 
-    tolerance: float = 1e-9
+    tolerance: PositiveFloat = 1e-9
 
     def round(self, lifting: LiftedProgram, lifted: Floats, *, rng: np.random.Generator) -> Network:
         """Return the best network on the eigenvectors and columns."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from pydantic import PositiveInt
 
 from sdprelax.group_lasso import network_on_directions
 from sdprelax.lifting import LiftedProgram
@@ -25,7 +26,7 @@ class Gaussian:
     samples: directions drawn; each is used with both signs.
     """
 
-    samples: int = 300
+    samples: PositiveInt = 300
 
     def round(self, lifting: LiftedProgram, lifted: Floats, *, rng: np.random.Generator) -> Network:
         """Return the best network on the sampled directions."""

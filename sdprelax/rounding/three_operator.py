@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from pydantic import PositiveFloat, PositiveInt
 
 from sdprelax.lifting import LiftedProgram
 from sdprelax.network import Network
@@ -36,9 +37,9 @@ class ThreeOperator:
     step: η in units of 1/‖Λ‖_F.
     """
 
-    columns: int = 300
-    iterations: int = 1_000
-    step: float = 0.75
+    columns: PositiveInt = 300
+    iterations: PositiveInt = 1_000
+    step: PositiveFloat = 0.75
 
     def round(self, lifting: LiftedProgram, lifted: Floats, *, rng: np.random.Generator) -> Network:
         """Return the network of the best iterate's (u, v) columns."""

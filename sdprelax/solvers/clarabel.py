@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
+from pydantic import PositiveFloat, PositiveInt
+
 from sdprelax.deadline import Deadline
 from sdprelax.solvers import Availability, Solved, installed, register, solve_with_cvxpy
 
@@ -27,8 +29,8 @@ class Clarabel:
     max_iterations: interior-point steps.
     """
 
-    tolerance: float = 1e-8
-    max_iterations: int = 200
+    tolerance: PositiveFloat = 1e-8
+    max_iterations: PositiveInt = 200
 
     def availability(self) -> Availability:
         """Say whether Clarabel is installed."""

@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pydantic import PositiveFloat
+
 from sdprelax.deadline import Deadline
 from sdprelax.errors import SolverFailed
 from sdprelax.solvers import Availability, Solved, installed, register, solve_with_cvxpy
@@ -51,7 +53,7 @@ class Mosek:
     tolerance: MSK_DPAR_INTPNT_CO_TOL_{REL_GAP, PFEAS, DFEAS}.
     """
 
-    tolerance: float = 1e-8
+    tolerance: PositiveFloat = 1e-8
 
     def availability(self) -> Availability:
         """Say whether MOSEK is installed and licensed."""

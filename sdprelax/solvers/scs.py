@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from pydantic import PositiveFloat, PositiveInt
+
 from sdprelax.deadline import Deadline
 from sdprelax.solvers import Availability, Solved, installed, register, solve_with_cvxpy
 
@@ -23,8 +25,8 @@ class SCS:
     max_iterations: iterations after which the point at hand is taken.
     """
 
-    tolerance: float = 1e-5
-    max_iterations: int = 50_000
+    tolerance: PositiveFloat = 1e-5
+    max_iterations: PositiveInt = 50_000
 
     def availability(self) -> Availability:
         """Say whether SCS is installed."""

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from pydantic import PositiveFloat, PositiveInt
+
 from sdprelax.deadline import Deadline
 from sdprelax.solvers import Availability, Solved, installed, register, solve_with_cvxpy
 
@@ -23,8 +25,8 @@ class SDPA:
     bits: precision of its floating-point numbers.
     """
 
-    tolerance: float = 1e-15
-    bits: int = 256
+    tolerance: PositiveFloat = 1e-15
+    bits: PositiveInt = 256
 
     def availability(self) -> Availability:
         """Say whether sdpa-multiprecision is installed."""

@@ -101,7 +101,7 @@ def test_file_options_choose_targets_and_task(tmp_path: Path) -> None:
     ("t.parquet", "junk", {}, "cannot be read as parquet"),
     ("t.npz", "junk", {}, "cannot be read as npz"),
     ("t.xlsx", "junk", {}, "files end in .csv, .parquet or .npz, not in '.xlsx'"),
-    ("t.csv", "a,y\n1,2\n3,4\n", {"test_size": 1.5}, "test_size is 1.5; it must be at least 0 and less than 1"),
+    ("t.csv", "a,y\n1,2\n3,4\n", {"test_size": 1.5}, "option 'test_size' is 1.5, but should be less than 1."),
 ])  # fmt: skip
 def test_bad_files_are_refused_in_one_sentence(
     name: str, text: str, options: dict[str, object], message: str, tmp_path: Path
@@ -129,7 +129,7 @@ def test_an_npz_file_needs_finite_arrays_x_and_y(tmp_path: Path) -> None:
 def test_wrong_names_and_options_are_refused() -> None:
     with pytest.raises(InputError, match=r"unknown data set 'irsi': did you mean 'iris'\?"):
         datasets.create("irsi")
-    with pytest.raises(InputError, match="data set 'random': option 'n' is 0; it must be at least 1"):
+    with pytest.raises(InputError, match="data set 'random': option 'n' is 0, but should be greater than 0"):
         datasets.create("random", {"n": 0})
     with pytest.raises(InputError, match="data set 'file' needs the option 'path'"):
         datasets.create("file")

@@ -168,6 +168,22 @@ def test_a_half_written_trial_is_never_read(tmp_path: Path, monkeypatch: pytest.
     assert list(store.trials.iterdir()) == [] and store.records() == []
 
 
+def test_a_damaged_record_counts_as_none_and_a_damaged_table_is_rebuilt(tmp_path: Path) -> None:
+    small = sweep(tmp_path, SWEEP.replace("- exact\n", ""))
+    run_sweep(small, tmp_path, workers=1, engine_name="serial")
+    paths = sorted((tmp_path / "small" / "trials").glob("*/record.json"))
+    paths[0].write_text(paths[0].read_text()[:100])
+    paths[1].write_text("{}")
+    paths[2].write_bytes(b"\xff\xfe")
+    (tmp_path / "small" / "table.parquet").write_text("junk")
+    with pytest.raises(InputError, match="is damaged; run its sweep again"):
+        load_table(tmp_path / "small")
+    seen: list[dict[str, Any]] = []
+    found = run_sweep(small, tmp_path, workers=1, engine_name="serial", progress=seen.append)
+    assert {record["hash"] for record in seen} == {path.parent.name for path in paths[:3]}
+    assert load_table(tmp_path / "small").equals(found.table) and len(found.table) == len(paths)
+
+
 def test_time_limits_reach_the_method(tmp_path: Path) -> None:
     text = SWEEP.replace("{width: 10, restarts: 1}", "{width: 100, restarts: 100000}") + "limits: {time: 1.5}\n"
     table = run_sweep(sweep(tmp_path, text), tmp_path, workers=1, engine_name="serial").table
