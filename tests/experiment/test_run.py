@@ -169,7 +169,7 @@ def test_a_half_written_trial_is_never_read(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_damaged_record_counts_as_none_and_a_damaged_table_is_rebuilt(tmp_path: Path) -> None:
-    small = sweep(tmp_path, SWEEP.replace("- exact\n", ""))
+    small = sweep(tmp_path, SWEEP.replace("  - exact\n", ""))
     run_sweep(small, tmp_path, workers=1, engine_name="serial")
     paths = sorted((tmp_path / "small" / "trials").glob("*/record.json"))
     paths[0].write_text(paths[0].read_text()[:100])
