@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -62,8 +63,14 @@ def solve(
 
     Raises
     ------
-    InputError: unknown method or option, or a value of the wrong type.
+    InputError: unknown method or option, or a value of the wrong type or range.
     SolverUnavailable, SolverFailed, ProblemTooLarge: see :mod:`sdprelax.errors`.
     """
+    if not isinstance(problem, Problem):
+        raise InputError(f"solve() takes a Problem first, not {type(problem).__name__}; write Problem(X, Y, gamma).")
+    if not time_limit >= 0.0:
+        raise InputError(f"time_limit is {time_limit!r}; it must be a number of seconds, 0 or more.")
+    if not (isinstance(seed, Integral) and seed >= 0):
+        raise InputError(f"seed is {seed!r}; it must be a nonnegative integer.")
     chosen = _methods.create(method, options)
     return chosen.run(problem, rng=np.random.default_rng(seed), deadline=Deadline(time_limit))

@@ -47,6 +47,10 @@ class Network:
         object.__setattr__(self, "hidden", hidden)
         object.__setattr__(self, "output", output)
 
+    def __repr__(self) -> str:
+        inputs, outputs = self.hidden.shape[0] - self.bias, self.output.shape[1]
+        return f"Network({inputs} inputs, {self.width} neurons, {outputs} outputs, bias={self.bias})"
+
     @staticmethod
     def empty(inputs: int, outputs: int, bias: bool = False) -> Network:
         """Return the network without neurons, which predicts zero."""
@@ -116,6 +120,15 @@ class Network:
 
     @staticmethod
     def load(path: str | Path) -> Network:
-        """Read what :meth:`save` wrote."""
-        with np.load(path, allow_pickle=False) as stored:
-            return Network(stored["hidden"], stored["output"], bool(stored["bias"]))
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        InputError: the file is not a network.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                return Network(stored["hidden"], stored["output"], bool(stored["bias"]))
+        except Exception as error:
+            # A damaged archive fails in zlib, zipfile or NumPy, each with errors of its own.
+            raise InputError(f"{path} is not a readable network: {error}.") from None

@@ -60,9 +60,9 @@ class Outcome:
     solver_status: str | None = None
     status: Status = "solved"
     seconds: float = math.nan
-    trace: tuple[Bound, ...] = ()
+    trace: tuple[Bound, ...] = field(default=(), repr=False)
     details: dict[str, Any] = field(default_factory=dict)
-    log: str = ""
+    log: str = field(default="", repr=False)
 
     @property
     def gap(self) -> float | None:

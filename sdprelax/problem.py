@@ -18,6 +18,8 @@ __all__ = ["Problem", "ridge_value"]
 
 def _matrix(name: str, values: ArrayLike) -> Floats:
     """Return ``values`` as a finite float64 matrix, a vector as one column."""
+    if np.iscomplexobj(values):
+        raise InputError(f"{name} holds complex numbers; it must be an array of real numbers.")
     try:
         array = np.array(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -74,6 +76,10 @@ class Problem:
         object.__setattr__(self, "Y", targets)
         object.__setattr__(self, "gamma", decay)
         object.__setattr__(self, "bias", bool(bias))
+
+    def __repr__(self) -> str:
+        n, d, c = self.shape
+        return f"Problem(n={n}, d={d}, c={c}, gamma={self.gamma!r}, bias={self.bias})"
 
     @cached_property
     def inputs(self) -> Floats:

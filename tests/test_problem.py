@@ -82,3 +82,30 @@ def test_ridge_value_is_the_optimum_over_output_weights_of_fixed_features() -> N
     V = np.linalg.solve(features.T @ features + gamma * np.eye(4), features.T @ Y)
     value = 0.5 * np.sum((features @ V - Y) ** 2) + 0.5 * gamma * np.sum(V**2)
     assert ridge_value(features @ features.T, Y, gamma) == pytest.approx(value)
+
+
+def test_wrong_arguments_of_solve_and_verify_are_one_sentence() -> None:
+    import sdprelax
+
+    problem = Problem([[1.0, 2.0]], [1.0], 0.5)
+    for arguments, message in (
+        ({"problem": "data.csv"}, "takes a Problem first, not str"),
+        ({"problem": problem, "seed": -1}, "seed is -1; it must be a nonnegative integer"),
+        ({"problem": problem, "time_limit": float("nan")}, "time_limit is nan; it must be a number of seconds"),
+    ):
+        with pytest.raises(InputError, match=message):
+            sdprelax.solve(**arguments)  # type: ignore[arg-type]
+    with pytest.raises(sdprelax.CertificateError, match="it is None"):
+        sdprelax.verify(problem, None)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="X holds complex numbers"):
+        Problem([[1j]], [1.0], 0.5)
+    with pytest.raises(InputError, match=r"nowhere.npz is not a readable network"):
+        sdprelax.Network.load("nowhere.npz")
+
+
+def test_printing_a_result_does_not_print_its_arrays() -> None:
+    import sdprelax
+
+    problem = Problem([[1.0, 2.0], [0.0, 1.0]], [1.0, 2.0], 0.5)
+    assert repr(problem) == "Problem(n=2, d=2, c=1, gamma=0.5, bias=False)"
+    assert len(repr(sdprelax.solve(problem, "sdp"))) < 1000

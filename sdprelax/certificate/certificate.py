@@ -69,6 +69,9 @@ class Certificate:
     reduction: Reduction
     proof: RelaxationProof | ConeProof
 
+    def __repr__(self) -> str:
+        return f"Certificate(lower={self.lower!r}, {type(self.proof).__name__}, {self.reduction.generators} generators)"
+
     def rescaled(self, inputs: float, targets: float) -> Certificate:
         """Return the certificate for inputs and targets that are so many times larger, γ with both.
 

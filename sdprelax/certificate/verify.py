@@ -212,8 +212,9 @@ def verify(problem: Problem, certificate: Certificate, deadline: Deadline | None
     Raises
     ------
     CertificateError: the certificate does not fit the problem, its proof fails, or it proves less than
-        the bound that it claims.
+        the bound that it claims; or it is no certificate (a method without a bound leaves None).
     """
+    _require(isinstance(certificate, Certificate), f"it is {certificate!r}")
     try:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             certificate = _checked(problem, certificate)
