@@ -26,7 +26,7 @@ from sdprelax.errors import (
 )
 from sdprelax.methods import methods as _methods
 from sdprelax.network import Network
-from sdprelax.outcome import Outcome
+from sdprelax.outcome import Outcome, Report, unreported
 from sdprelax.problem import Problem
 
 __version__ = "0.1.0"
@@ -49,7 +49,13 @@ __all__ = [
 
 
 def solve(
-    problem: Problem, method: str = "sdp", *, seed: int = 0, time_limit: float = float("inf"), **options: Any
+    problem: Problem,
+    method: str = "sdp",
+    *,
+    seed: int = 0,
+    time_limit: float = float("inf"),
+    report: Report = unreported,
+    **options: Any,
 ) -> Outcome:
     """Train with a method by name and return its rigorous bounds, network and certificate.
 
@@ -59,6 +65,7 @@ def solve(
     method: a registered method: "sdp", "exact", "lbfgs", ... (``sdprelax list methods``).
     seed: seed of everything random in the method.
     time_limit: seconds after which the best pair of bounds so far is returned.
+    report: called with an Outcome whenever the method has a better pair of bounds.
     options: the method's own options, e.g. ``solver="scs"``.
 
     Raises
@@ -73,4 +80,4 @@ def solve(
     if not (isinstance(seed, Integral) and seed >= 0):
         raise InputError(f"seed is {seed!r}; it must be a nonnegative integer.")
     chosen = _methods.create(method, options)
-    return chosen.run(problem, rng=np.random.default_rng(seed), deadline=Deadline(time_limit))
+    return chosen.run(problem, rng=np.random.default_rng(seed), deadline=Deadline(time_limit), report=report)

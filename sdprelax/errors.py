@@ -12,6 +12,7 @@ __all__ = [
     "SdprelaxError",
     "SolverFailed",
     "SolverUnavailable",
+    "StorageError",
     "nearest",
 ]
 
@@ -34,6 +35,10 @@ class SolverUnavailable(SdprelaxError):
 
 class SolverFailed(SdprelaxError):
     """The solver ran and returned nothing usable."""
+
+
+class StorageError(SdprelaxError):
+    """Results cannot be written: the disk is full, or the folder may not be written to."""
 
 
 class CertificateError(SdprelaxError):

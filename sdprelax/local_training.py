@@ -10,11 +10,11 @@ import scipy.optimize
 
 from sdprelax.deadline import Deadline
 from sdprelax.network import Network
-from sdprelax.outcome import Bound, Outcome
+from sdprelax.outcome import Bound, Outcome, Report, unreported
 from sdprelax.problem import Problem
 from sdprelax.verified import Floats
 
-__all__ = ["objective_and_gradient", "polish", "random_network", "train_with_restarts"]
+__all__ = ["network_size", "objective_and_gradient", "polish", "random_network", "train_with_restarts"]
 
 # Neurons whose unit hidden weights differ by less than these are tried as one.
 MERGE_TOLERANCES = (0.0, 1e-6, 1e-4, 1e-2)
@@ -71,7 +71,15 @@ def random_network(problem: Problem, width: int, rng: np.random.Generator, scale
     return Network(hidden, output, problem.bias)
 
 
-def train_with_restarts(problem: Problem, restarts: int, deadline: Deadline, train: Callable[[], Network]) -> Outcome:
+def network_size(problem: Problem, width: int) -> str:
+    """Return the number of weights of a network of some width, in words."""
+    _, d, c = problem.shape
+    return f"{width * (d + c):,} weights"
+
+
+def train_with_restarts(
+    problem: Problem, restarts: int, deadline: Deadline, train: Callable[[], Network], report: Report = unreported
+) -> Outcome:
     """Return the best network of several local trainings, the zero network among the candidates.
 
     Parameters
@@ -80,18 +88,21 @@ def train_with_restarts(problem: Problem, restarts: int, deadline: Deadline, tra
     restarts: how often to call ``train``.
     deadline: no training starts after it; ``train`` should itself stop at it.
     train: trains once from new random weights and returns the network.
+    report: called with every improvement.
     """
     best = Network.empty(problem.X.shape[1], problem.Y.shape[1], problem.bias)
     upper = problem.upper_bound(best)
     trace = [Bound(deadline.elapsed, None, upper)]
     objectives: list[float] = []
+    report(Outcome(upper=upper, network=best, trace=tuple(trace)))
     while len(objectives) < restarts and not deadline.expired:
         network = train()
         reached = problem.upper_bound(network)
         objectives.append(reached)
+        trace.append(Bound(deadline.elapsed, None, min(reached, upper)))
         if reached < upper:
             best, upper = network, reached
-        trace.append(Bound(deadline.elapsed, None, upper))
+            report(Outcome(upper=upper, network=best, trace=tuple(trace)))
     return Outcome(
         upper=upper, network=best, status="time limit" if deadline.expired else "solved",
         seconds=deadline.elapsed, trace=tuple(trace), details={"width": best.width, "objectives": objectives},

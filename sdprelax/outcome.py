@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sdprelax.certificate import Certificate
 from sdprelax.network import Network
 
-__all__ = ["Bound", "Outcome", "Status", "relative_gap"]
+__all__ = ["Bound", "Outcome", "Report", "Status", "relative_gap", "unreported"]
 
 Status = Literal["solved", "time limit"]
 
@@ -68,3 +69,12 @@ class Outcome:
     def gap(self) -> float | None:
         """(upper − lower)/upper, or None when either bound is missing."""
         return relative_gap(self.lower, self.upper)
+
+
+# What a method calls with its best pair of bounds and their witnesses while it runs: should it be
+# stopped from outside, the last report is what remains of it. Both bounds must already be rigorous.
+Report = Callable[[Outcome], None]
+
+
+def unreported(outcome: Outcome) -> None:
+    """Ignore a report: for callers that wait for the end."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-import cvxpy as cp
 import numpy as np
 import scipy.sparse as sp
 
@@ -107,6 +106,8 @@ def relaxation(lifting: LiftedProgram, form: Form) -> Relaxation:
         raise InputError(f"unknown form '{form}': {nearest(form, get_args(Form))}.")
     g, (_, _, c) = lifting.generators, lifting.problem.shape
     order = lifting.order if form == "lifted" else lifting.order - g
+    import cvxpy as cp  # half a second, which commands that solve nothing need not wait for
+
     matrix = cp.Variable((order, order), PSD=True, name="Lambda" if form == "lifted" else "S")
     face = sp.csr_array(np.eye(order) if form == "lifted" else lifting.face)
     activations = face[: 2 * g]

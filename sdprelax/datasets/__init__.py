@@ -41,7 +41,11 @@ class Dataset:
 
 
 class Source(Protocol):
-    """Produces a data set from its options alone: the same options give the same arrays."""
+    """Produces a data set from its options alone: the same options give the same arrays.
+
+    A source that reads a file also has ``digest() -> str``, the SHA-256 of what it reads: it is then part of
+    the name of every trial on these data.
+    """
 
     def load(self) -> Dataset:
         """Return the data."""

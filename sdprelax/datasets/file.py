@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -50,6 +51,14 @@ class File:
             raise InputError(f"data set 'file': option 'path' is '{path}', and there is no such file.")
         if path.suffix not in (*READERS, ".npz"):
             raise InputError(f"{path}: files end in .csv, .parquet or .npz, not in '{path.suffix}'.")
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the file."""
+        try:
+            with Path(self.path).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise InputError(f"{self.path} cannot be read: {error.strerror}.") from None
 
     def load(self) -> Dataset:
         """Return the data.

@@ -61,13 +61,13 @@ def generate_columns(
     tolerance: float,
     deadline: Deadline,
     rng: np.random.Generator,
-    report: Callable[[float, float], None],
+    report: Callable[[ColumnGeneration, float, float], None],
 ) -> ColumnGeneration:
     """Train to a relative duality gap of ``tolerance``, or until the deadline.
 
     Parameters
     ----------
-    report: called after every iteration with floating-point estimates of (lower, upper).
+    report: called after every iteration with the best pair so far and floating-point estimates of (lower, upper).
     """
     arrangement = Arrangement(reduction.rows)
     gamma, Y = problem.gamma, problem.Y
@@ -111,10 +111,11 @@ def generate_columns(
             found.append(_peaks(reduction, dual, cover, gamma * (1.0 + 0.1 * tolerance)))
         elif proved[1] is None and estimate > best_estimate:
             best_estimate, proved = estimate, (A, None)
-        report(best_lower or estimate, best_upper)
         gap = (best_upper - (best_lower or estimate)) / best_upper
-        new = [candidates.directions for candidates in found if len(candidates.values)]
         converged = bool(best_lower > 0.0 and gap <= tolerance)
+        best = ColumnGeneration(*network, proved[0], proved[1], iteration, atoms.shape[1], converged)
+        report(best, best_lower or estimate, best_upper)
+        new = [candidates.directions for candidates in found if len(candidates.values)]
         if converged or deadline.expired:
             break
         if not new and accuracy <= 0.05 * tolerance:
@@ -122,7 +123,7 @@ def generate_columns(
         if not new:
             gap = min(gap, tolerance)
         atoms = np.hstack([atoms, *new])
-    return ColumnGeneration(*network, proved[0], proved[1], iteration, atoms.shape[1], converged)
+    return best
 
 
 def _peaks(reduction: Reduction, dual: Floats, cover: Cover, above: float) -> Candidates:

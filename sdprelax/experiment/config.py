@@ -16,12 +16,23 @@ import yaml
 from sdprelax.datasets import datasets
 from sdprelax.errors import InputError, nearest
 from sdprelax.experiment.document import Document, Path_, read_document
+from sdprelax.experiment.engines import engines
+from sdprelax.experiment.modules import load_modules
 from sdprelax.methods import methods
 from sdprelax.registry import Registry
 
-__all__ = ["Entry", "Sweep", "load_sweep"]
+__all__ = ["Entry", "Limits", "Sweep", "load_sweep", "schema"]
 
-UNITS = {"s": 1.0, "sec": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+SECONDS = {"s": 1.0, "sec": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+MEGABYTES = {
+    "kb": 2.0**-10,
+    "m": 1.0,
+    "mb": 1.0,
+    "g": 2.0**10,
+    "gb": 2.0**10,
+    "t": 2.0**20,
+    "tb": 2.0**20,
+}
 
 
 @dataclass(frozen=True)
@@ -30,6 +41,25 @@ class Entry:
 
     name: str
     options: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one trial may take.
+
+    Attributes
+    ----------
+    time: wall time in seconds; None for no limit.
+    memory: resident memory of its process and their children in megabytes (2^20 bytes); None for no limit.
+    """
+
+    time: float | None = None
+    memory: float | None = None
+
+    @property
+    def any(self) -> bool:
+        """Whether there is a limit at all."""
+        return self.time is not None or self.memory is not None
 
 
 @dataclass(frozen=True)
@@ -43,7 +73,9 @@ class Sweep:
     gamma, bias: weight decays, and with or without bias.
     repeat: how often each trial is run, with different random numbers.
     seed: what the random numbers derive from.
-    time_limit: seconds a trial may take; None for no limit.
+    limits: what one trial may take.
+    engine: where trials run.
+    modules: Python files with the user's own methods and data sets, as absolute paths.
     """
 
     name: str
@@ -53,26 +85,31 @@ class Sweep:
     bias: tuple[bool, ...]
     repeat: int
     seed: int
-    time_limit: float | None
+    limits: Limits
+    engine: Entry
+    modules: tuple[str, ...]
 
 
 class _Limits(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid")
-    time: float | str | None = None
+    time: float | str | None = pydantic.Field(default=None, description="wall time: seconds, or e.g. 10min")
+    memory: float | str | None = pydantic.Field(default=None, description="memory: megabytes, or e.g. 4GB")
 
 
 class _Written(pydantic.BaseModel):
     """The top level of the file; entries are checked against their own classes afterwards."""
 
     model_config = pydantic.ConfigDict(extra="forbid")
-    name: str
-    datasets: list[Any]
-    gamma: float | list[float]
-    bias: bool | list[bool] = False
-    methods: list[Any]
-    repeat: int = pydantic.Field(1, ge=1)
-    seed: int = pydantic.Field(0, ge=0)
-    limits: _Limits = _Limits()
+    name: str = pydantic.Field(description="folder of the results")
+    datasets: list[Any] = pydantic.Field(description="data sets, each with its options")
+    gamma: float | list[float] = pydantic.Field(description="weight decay")
+    bias: bool | list[bool] = pydantic.Field(False, description="whether the hidden layer has a bias")
+    methods: list[Any] = pydantic.Field(description="methods, each with its options")
+    repeat: int = pydantic.Field(1, ge=1, description="runs of each trial, with different random numbers")
+    seed: int = pydantic.Field(0, ge=0, description="what the random numbers derive from")
+    limits: _Limits = pydantic.Field(_Limits(), description="what one trial may take")
+    engine: Any = pydantic.Field("processes", description="where trials run")
+    modules: list[str] = pydantic.Field([], description="Python files with methods and data sets of your own")
 
 
 def load_sweep(path: Path, overrides: typing.Sequence[str] = ()) -> Sweep:
@@ -89,7 +126,7 @@ def load_sweep(path: Path, overrides: typing.Sequence[str] = ()) -> Sweep:
     """
     document = read_document(path)
     if not isinstance(document.content, dict):
-        raise InputError(f"{path}: a sweep is a mapping with the keys {', '.join(_Written.model_fields)}.")
+        raise InputError(f"{path}: a sweep is a mapping with the keys {', '.join(_Written.model_fields)}, include.")
     for override in overrides:
         _override(document, override)
     try:
@@ -106,6 +143,15 @@ def load_sweep(path: Path, overrides: typing.Sequence[str] = ()) -> Sweep:
     for key, values in (("gamma", gammas), ("datasets", written.datasets), ("methods", written.methods)):
         if not values:
             raise document.error((key,), f"'{key}' is empty; it needs at least one entry.")
+    modules = tuple(str((path.parent / name).resolve()) for name in written.modules)
+    try:
+        load_modules(modules)
+    except InputError as error:
+        raise document.error(("modules",), str(error)) from None
+    limits = Limits(
+        _quantity(document, "time", written.limits.time, SECONDS, "seconds", "s, min, h or d such as '10min'"),
+        _quantity(document, "memory", written.limits.memory, MEGABYTES, "megabytes", "MB, GB or TB such as '4GB'"),
+    )
     return Sweep(
         name=written.name,
         datasets=tuple(_entries(document, "datasets", datasets)),
@@ -114,7 +160,9 @@ def load_sweep(path: Path, overrides: typing.Sequence[str] = ()) -> Sweep:
         bias=tuple(written.bias if isinstance(written.bias, list) else [written.bias]),
         repeat=written.repeat,
         seed=written.seed,
-        time_limit=_seconds(document, written.limits.time),
+        limits=limits,
+        engine=_engine(document, written.engine),
+        modules=modules,
     )
 
 
@@ -130,10 +178,10 @@ def _first_error(document: Document, error: pydantic.ValidationError) -> InputEr
     return document.error(where, f"'{where[0]}' is {first['input']!r}, but {reason}.")
 
 
-def _entries(document: Document, key: str, registry: Registry[Any]) -> Iterator[Entry]:
-    """Yield the validated entries of a list, one for each point of their grids."""
-    for index, item in enumerate(document.content[key]):
-        where: Path_ = (key, index)
+def _entries(document: Document, key: str, registry: Registry[Any], items: list[Any] | None = None) -> Iterator[Entry]:
+    """Yield the validated entries of a list, one for each point of their grids; ``items`` has no list in the file."""
+    for index, item in enumerate(document.content[key] if items is None else items):
+        where: Path_ = (key, index) if items is None else (key,)
         options: Any
         if isinstance(item, str):
             name, options = item, {}
@@ -171,20 +219,30 @@ def _takes_list(hint: Any) -> bool:
     return typing.get_origin(hint) in (list, tuple) or any(_takes_list(part) for part in typing.get_args(hint))
 
 
-def _seconds(document: Document, written: float | str | None) -> float | None:
+def _engine(document: Document, written: Any) -> Entry:
+    entries = list(_entries(document, "engine", engines, [written]))
+    if len(entries) != 1:
+        raise document.error(("engine",), "one engine runs a sweep; its options are single values.")
+    return entries[0]
+
+
+def _quantity(
+    document: Document, name: str, written: float | str | None, units: dict[str, float], unit: str, examples: str
+) -> float | None:
+    """Return a limit in its base unit."""
     if written is None:
         return None
-    match = re.fullmatch(r"\s*([0-9.]+)\s*([a-z]*)\s*", str(written))
+    match = re.fullmatch(r"\s*([0-9.]+)\s*([a-z]*)\s*", str(written).lower())
     try:
         if match is None:
             raise ValueError
-        seconds = float(match[1]) * UNITS[match[2] or "s"]
-        if seconds <= 0.0:
+        value = float(match[1]) * (units[match[2]] if match[2] else 1.0)
+        if value <= 0.0:
             raise ValueError
     except (ValueError, KeyError):
-        message = f"the time limit is {written!r}; write seconds, or a number with s, min, h or d such as '10min'."
-        raise document.error(("limits", "time"), message) from None
-    return seconds
+        message = f"the {name} limit is {written!r}; write {unit}, or a number with {examples}."
+        raise document.error(("limits", name), message) from None
+    return value
 
 
 def _override(document: Document, text: str) -> None:
@@ -204,6 +262,10 @@ def _override(document: Document, text: str) -> None:
         content[keys[0]] = value
     elif keys[0] == "limits" and len(keys) == 2:
         content["limits"] = {**(content.get("limits") or {}), keys[1]: value}
+    elif keys[0] == "engine" and len(keys) == 3:
+        written = content.get("engine")
+        options = written.get(keys[1]) if isinstance(written, dict) else None
+        content["engine"] = {keys[1]: {**(options or {}), keys[2]: value}}
     elif keys[0] in ("methods", "datasets") and len(keys) >= 3:
         _override_entries(content[keys[0]], keys, value, text)
     else:
@@ -230,3 +292,51 @@ def _override_entries(entries: list[Any], keys: list[str], value: Any, text: str
         raise InputError(
             f"--set {text}: this sweep has no {keys[0]} entry '{keys[1]}': {nearest(keys[1], set(found))}."
         )
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of a sweep's file, every registered name and option included."""
+    found = _Written.model_json_schema()
+    definitions = found.setdefault("$defs", {})
+    properties = found["properties"]
+    properties["include"] = {
+        "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+        "description": "files whose keys stand here unless this file has them",
+    }
+    found["required"] = []  # an included file may have them
+    families: list[tuple[str, Registry[Any], bool]] = [
+        ("datasets", datasets, True), ("methods", methods, True), ("engine", engines, False),
+    ]  # fmt: skip
+    for key, registry, grid in families:
+        names = list(registry)
+        options = {name: _options_schema(registry, name, definitions, grid=grid) for name in names}
+        required = {name: any(option.required for option in registry.options(name)) for name in names}
+        entry = {
+            "anyOf": [
+                {"enum": [name for name in names if not required[name]]},
+                {"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": False,
+                 "properties": options},
+            ]
+        }  # fmt: skip
+        description = properties[key]["description"]
+        properties[key] = {"type": "array", "minItems": 1, "items": entry} if grid else dict(entry)
+        properties[key]["description"] = description
+    found["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    found["title"] = "sdprelax sweep"
+    return found
+
+
+def _options_schema(registry: Registry[Any], name: str, definitions: dict[str, Any], *, grid: bool) -> dict[str, Any]:
+    written = pydantic.TypeAdapter(registry[name]).json_schema()
+    definitions.update(written.pop("$defs", {}))
+    properties = written.get("properties", {})
+    hints = get_type_hints(registry[name])
+    for option, value in properties.items():
+        if grid and not _takes_list(hints[option]):
+            value.pop("title", None)
+            properties[option] = {"anyOf": [value, {"type": "array", "minItems": 1, "items": value}]}
+    found = {"type": ["object", "null"], "additionalProperties": False, "properties": properties}
+    found["description"] = registry.summary(name)
+    if written.get("required"):
+        found["required"] = written["required"]
+    return found

@@ -5,41 +5,54 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from sdprelax.datasets import datasets
-from sdprelax.experiment.config import Sweep
+from sdprelax.experiment.config import Limits, Sweep
 from sdprelax.methods import methods
 
-__all__ = ["RESULTS_VERSION", "Trial", "described", "flat_options", "plan"]
+__all__ = ["RESULTS_VERSION", "Job", "Trial", "described", "flat_options", "plan"]
 
 # Raised when a change makes the same trial give other results, so that old ones are not mistaken for new.
-RESULTS_VERSION = 1
+RESULTS_VERSION = 2
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One run of one method on one problem; options are complete, with their defaults."""
+    """One run of one method on one problem; options are complete, with their defaults.
+
+    Attributes
+    ----------
+    dataset_digest: SHA-256 of the user's own file; "" for data that the options alone determine.
+    limits: what the trial may take. Not part of the hash: a trial that ended within its limits has the
+        same result under wider ones.
+    """
 
     dataset: str
     dataset_options: dict[str, Any]
+    dataset_digest: str
     gamma: float
     bias: bool
     method: str
     method_options: dict[str, Any]
     repeat: int
     seed: int
-    time_limit: float | None
+    limits: Limits = field(default_factory=lambda: Limits())
+
+    @staticmethod
+    def from_dict(content: dict[str, Any]) -> Trial:
+        """Return the trial whose ``dataclasses.asdict`` is ``content``."""
+        return Trial(**{**content, "limits": Limits(**content["limits"])})
 
     @cached_property
     def hash(self) -> str:
         """The first 16 hex digits of the SHA-256 of everything that determines the result."""
-        content = {"version": RESULTS_VERSION, **dataclasses.asdict(self)}
-        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        content = {item.name: getattr(self, item.name) for item in dataclasses.fields(self) if item.name != "limits"}
+        text = json.dumps({"version": RESULTS_VERSION, **content}, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
@@ -55,6 +68,19 @@ class Trial:
     def generator(self) -> np.random.Generator:
         """Return the trial's source of random numbers: of the sweep's seed and the repeat alone."""
         return np.random.default_rng([self.seed, self.repeat])
+
+
+@dataclass(frozen=True)
+class Job:
+    """One attempt at a trial; an attempt that has ended is never overwritten, a later one counts instead."""
+
+    trial: Trial
+    attempt: int = 1
+
+    @property
+    def name(self) -> str:
+        """Folder of the attempt: the trial's hash, with the number of the attempt after the first."""
+        return self.trial.hash if self.attempt == 1 else f"{self.trial.hash}.{self.attempt}"
 
 
 def _label(name: str, options: dict[str, Any], declared: Any) -> str:
@@ -82,16 +108,20 @@ def described(name: str, options: dict[str, Any]) -> str:
 def plan(sweep: Sweep) -> list[Trial]:
     """Return the distinct trials of a sweep in the order of its file."""
     trials: dict[str, Trial] = {}
-    sources = [(e.name, dataclasses.asdict(datasets.create(e.name, e.options))) for e in sweep.datasets]  # type: ignore[call-overload]
+    sources = []
+    for entry in sweep.datasets:
+        source = datasets.create(entry.name, entry.options)
+        digest = source.digest() if hasattr(source, "digest") else ""
+        sources.append((entry.name, dataclasses.asdict(source), digest))  # type: ignore[call-overload]
     chosen = [(e.name, dataclasses.asdict(methods.create(e.name, e.options))) for e in sweep.methods]  # type: ignore[call-overload]
-    for dataset, dataset_options in sources:
+    for dataset, dataset_options, digest in sources:
         for bias in sweep.bias:
             for gamma in sweep.gamma:
                 for method, method_options in chosen:
                     for repeat in range(sweep.repeat):
                         trial = Trial(
-                            dataset, dataset_options, gamma, bias, method, method_options, repeat, sweep.seed,
-                            sweep.time_limit,
+                            dataset, dataset_options, digest, gamma, bias, method, method_options, repeat, sweep.seed,
+                            sweep.limits,
                         )  # fmt: skip
                         trials.setdefault(trial.hash, trial)
     return list(trials.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sdprelax.errors import InputError
+from sdprelax.experiment.store import write_whole
 from sdprelax.experiment.tables import PROBLEM, tightness_table
 from sdprelax.network import Network
 from sdprelax.problem import Problem
@@ -199,7 +201,9 @@ def write_plots(folder: Path, table: pd.DataFrame, trace: pd.DataFrame) -> list[
         if table["gap"].notna().any():
             figures["gap"] = gap_by_method(table)
         for name, figure in figures.items():
-            figure.savefig(folder / f"{name}.pdf")
-            figure.savefig(folder / f"{name}.png", dpi=200)
+            for form in ("pdf", "png"):
+                drawn = io.BytesIO()
+                figure.savefig(drawn, format=form, dpi=200)
+                write_whole(folder / f"{name}.{form}", drawn.getvalue())
             written.append(folder / f"{name}.png")
     return written

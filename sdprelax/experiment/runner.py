@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,17 +14,20 @@ from typing import Any
 import pandas as pd
 
 from sdprelax.certificate import Certificate
-from sdprelax.errors import InputError
-from sdprelax.experiment.config import Sweep
-from sdprelax.experiment.engines import engine
-from sdprelax.experiment.plan import Trial, plan
-from sdprelax.experiment.plots import write_plots
+from sdprelax.errors import InputError, nearest
+from sdprelax.experiment.config import Limits, Sweep
+from sdprelax.experiment.engines import engines
+from sdprelax.experiment.plan import Job, Trial, plan
 from sdprelax.experiment.store import Store
-from sdprelax.experiment.tables import trace_table, unsound, write_tables
+from sdprelax.experiment.tables import kept, load_table, trace_table, unsound, write_tables
 from sdprelax.experiment.trial import load_problem
 from sdprelax.network import Network
 
-__all__ = ["Results", "missing_trials", "run_sweep"]
+__all__ = ["RETRIED", "Results", "Scheduled", "collect", "run_scheduled", "run_sweep", "schedule"]
+
+# What ``retry`` can name: a status, or "failed" for those that are no result at all.
+FAILED = ("error", "unavailable")
+RETRIED = ("failed", *FAILED, "timeout", "out of memory", "time limit", "too large")
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,36 +41,85 @@ class Results:
 
     def network(self, trial: str) -> Network:
         """Return the network of a trial, by its hash."""
-        return Network.load(self.folder / "trials" / trial / "network.npz")
+        return Network.load(Store(self.folder).folder_of(trial) / "network.npz")
 
     def certificate(self, trial: str) -> Certificate:
         """Return the certificate of a trial that has one, by its hash."""
-        return Certificate.load(self.folder / "trials" / trial / "certificate.npz")
+        return Certificate.load(Store(self.folder).folder_of(trial) / "certificate.npz")
 
 
-def missing_trials(sweep: Sweep, results: Path) -> list[Trial]:
-    """Return the trials of a sweep that have no finished result in its folder, their data known to load.
+@dataclass(frozen=True, eq=False)
+class Scheduled:
+    """A sweep's trials in order, the attempts that are to be run, and what is known of the others.
+
+    Attributes
+    ----------
+    ended: of every trial that is not run, its hash, status, gap, seconds and attempt.
+    """
+
+    sweep: Sweep
+    trials: list[Trial]
+    jobs: list[Job]
+    ended: list[dict[str, Any]]
+
+
+def schedule(sweep: Sweep, results: Path, *, retry: Sequence[str] = (), force: bool = False) -> Scheduled:
+    """Return what is missing of a sweep: the trials that never ended, and those that a now wider limit stopped.
+
+    Parameters
+    ----------
+    results: folder in which the sweep's own folder lies.
+    retry: statuses whose trials run once more; "failed" for "error" and "unavailable".
+    force: run every trial once more.
 
     Raises
     ------
-    InputError: a data set among them cannot be trained on.
+    InputError: no such status, or a data set cannot be trained on.
     """
-    finished = Store(results / sweep.name).finished()
-    missing = [trial for trial in plan(sweep) if trial.hash not in finished]
-    for trial in {(trial.dataset_label, trial.bias): trial for trial in missing}.values():
-        try:
-            load_problem(trial)
-        except InputError as error:
-            raise InputError(f"data set {trial.dataset_label}: {error}") from None
-    return missing
+    for status in retry:
+        if status not in RETRIED:
+            raise InputError(f"--retry {status}: no trial ends like that: {nearest(status, RETRIED)}.")
+    again = {*retry, *(FAILED if "failed" in retry else ())}
+    store = Store(results / sweep.name)
+    attempts = store.attempts()
+    trials = plan(sweep)
+    jobs, ended = [], []
+    for trial in trials:
+        record = store.current(trial.hash, attempts.get(trial.hash, []))
+        if record is None or force or record["status"] in again or _stopped_short(record, trial.limits):
+            jobs.append(Job(trial, max(attempts.get(trial.hash, [0])) + 1))
+        else:
+            ended.append({name: record[name] for name in ("hash", "status", "gap", "seconds", "attempt")})
+    checked = set()
+    for job in jobs:
+        trial = job.trial
+        if (trial.dataset_label, trial.bias) not in checked:
+            checked.add((trial.dataset_label, trial.bias))
+            try:
+                load_problem(trial)
+            except InputError as error:
+                raise InputError(f"data set {trial.dataset_label}: {error}") from None
+    return Scheduled(sweep, trials, jobs, ended)
+
+
+def _stopped_short(record: dict[str, Any], limits: Limits) -> bool:
+    """Say whether a trial was stopped by a limit that has since been widened."""
+    had = record["trial"]["limits"]
+    if record["status"] in ("timeout", "time limit"):
+        return had["time"] is not None and (limits.time is None or limits.time > had["time"])
+    if record["status"] == "out of memory":
+        return had["memory"] is not None and (limits.memory is None or limits.memory > had["memory"])
+    return False
 
 
 def run_sweep(
     sweep: Sweep,
     results: Path,
     *,
-    workers: int,
-    engine_name: str = "processes",
+    workers: int | None = None,
+    engine: str | None = None,
+    retry: Sequence[str] = (),
+    force: bool = False,
     progress: Callable[[dict[str, Any]], None] = lambda record: None,
 ) -> Results:
     """Run what is missing of a sweep and collect everything of it.
@@ -71,24 +127,100 @@ def run_sweep(
     Parameters
     ----------
     results: folder in which the sweep's own folder lies.
-    workers: processes at a time.
+    workers: processes at a time; None for the engine's own choice.
+    engine: name of the engine, in place of the sweep's.
+    retry, force: see :func:`schedule`.
     progress: called with the record of every trial as it finishes.
 
     Raises
     ------
-    InputError: an unknown engine, no workers, data that do not load, or a folder that cannot be written to.
+    InputError: an unknown engine, an impossible number of workers, or data that do not load.
+    StorageError: the folder cannot be written to.
     """
-    chosen = engine(engine_name)
-    if workers < 1:
-        raise InputError(f"{workers} workers cannot run anything; give at least 1.")
-    missing = missing_trials(sweep, results)
+    scheduled = schedule(sweep, results, retry=retry, force=force)
+    return run_scheduled(
+        scheduled, results, workers=workers, engine=engine, watch=lambda plan: contextlib.nullcontext(progress)
+    )
+
+
+def run_scheduled(
+    scheduled: Scheduled,
+    results: Path,
+    *,
+    workers: int | None = None,
+    engine: str | None = None,
+    watch: Callable[[dict[str, Any]], AbstractContextManager[Callable[[dict[str, Any]], None]]],
+) -> Results:
+    """Run what :func:`schedule` found; see :func:`run_sweep`.
+
+    Parameters
+    ----------
+    watch: called with the content of ``sweep.json`` when all is checked and the first trial is about to start;
+        what it returns is entered, and what that gives is called with every record.
+    """
+    sweep = scheduled.sweep
+    name, options = sweep.engine.name, sweep.engine.options
+    if engine is not None and engines.canonical(engine) != name:
+        name, options = engine, {}
+    if workers is not None:
+        if workers < 1:
+            raise InputError(f"{workers} workers cannot run anything; give at least 1.")
+        if engines.canonical(name) != "serial":
+            options = {**options, "workers": workers}
+    chosen = engines.create(name, options)
     store = Store(results / sweep.name)
     store.prepare()
-    for record in chosen.run(missing, store.folder, workers):
-        progress(record)
-    order = {trial.hash: place for place, trial in enumerate(plan(sweep))}
-    records = [record for record in store.records() if record["hash"] in order]
-    records.sort(key=lambda record: order[record["hash"]])
-    table = write_tables(store.folder, records)
-    pictures = write_plots(store.folder, table, trace_table(records))
-    return Results(store.folder, table, pictures, unsound(table))
+    written = {
+        "name": sweep.name, "started": time.time(), "to_run": [job.name for job in scheduled.jobs],
+        "modules": list(sweep.modules),
+        "trials": [
+            {"hash": trial.hash, "dataset_label": trial.dataset_label, "method_label": trial.method_label,
+             "trial": dataclasses.asdict(trial)}
+            for trial in scheduled.trials
+        ],
+    }  # fmt: skip
+    store.write_plan(written)
+    # Closing the generator stops its workers, also when the watcher raises.
+    with (
+        watch(written) as progress,
+        contextlib.closing(chosen.run(scheduled.jobs, store, sweep.modules)) as records,  # type: ignore[type-var]
+    ):
+        for record in records:
+            progress(record)
+    return collect(store.folder)
+
+
+def collect(folder: Path) -> Results:
+    """Rebuild the tables and pictures of a sweep from the records in its folder.
+
+    What is already up to date is left alone: attempts never change, so a table of the same attempts is the same.
+
+    Raises
+    ------
+    InputError: this is not a sweep's folder.
+    StorageError: tables cannot be written there.
+    """
+    store = Store(folder)
+    order = [trial["hash"] for trial in store.plan()["trials"]]
+    attempts = store.attempts()
+    attempts = {trial: attempts[trial] for trial in order if trial in attempts}
+    table = _current(folder, attempts)
+    if table is None:
+        from sdprelax.experiment.plots import write_plots  # Matplotlib takes its time
+
+        records = [kept(record) for record in store.records(attempts)]
+        with store.writing():
+            table = write_tables(folder, records)
+            write_plots(folder, table, trace_table(records))
+    pictures = sorted(folder.glob("*.png"))
+    return Results(folder, table, pictures, unsound(table))
+
+
+def _current(folder: Path, attempts: dict[str, list[int]]) -> pd.DataFrame | None:
+    """Return the table that lies in the folder if it is of these very attempts, in this order."""
+    try:
+        table = load_table(folder)
+        held = list(zip(table["hash"], table["attempt"], strict=True))
+    except (InputError, KeyError):
+        return None
+    return table if held == [(trial, max(numbers)) for trial, numbers in attempts.items()] else None

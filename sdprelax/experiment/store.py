@@ -1,26 +1,157 @@
-"""Results on disk: one folder per trial, written whole or not at all."""
+"""Results on disk: one folder per attempt at a trial, written whole or not at all, never changed afterwards.
+
+    results/<sweep>/sweep.json                      the sweep and its trials, in order
+    results/<sweep>/trials/<hash>/                  record.json, log.txt, network.npz, certificate.npz
+    results/<sweep>/trials/<hash>.2/                a second attempt; the last one counts
+    results/<sweep>/running/<hash>.<host>.<pid>/    what runs now, and its best bounds so far
+
+A finished attempt enters ``trials`` by one rename of a folder that lies in ``running``, so that readers on any machine
+see all of it or nothing; of two writers of one attempt the first wins. Tables are views over ``trials``.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import os
+import platform
+import re
 import shutil
 import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from sdprelax.certificate import Certificate
-from sdprelax.errors import InputError
+from sdprelax.errors import InputError, StorageError
+from sdprelax.experiment.plan import Job
 from sdprelax.network import Network
 
-__all__ = ["FINISHED", "Store"]
+__all__ = ["Running", "Scratch", "Store", "seal", "write_whole"]
 
-# A trial with one of these is not run again; one that failed is.
-FINISHED = ("solved", "time limit", "too large")
+ATTEMPT = re.compile(r"([0-9a-f]{16})(?:\.(\d+))?")
+FILES = ("certificate.npz", "log.txt", "network.npz")
+
+
+def seal(record: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return what binds a record to itself and its files: the SHA-256 of every file, and of all the rest.
+
+    Against mistakes and damage, not against an adversary, who could make a new one: what *proves* a row
+    is its certificate and its network.
+    """
+    files = {name: _digest((folder / name).read_bytes()) for name in FILES if (folder / name).is_file()}
+    rest = {key: value for key, value in record.items() if key != "seal"}
+    return {"files": files, "record": _digest(json.dumps(rest, sort_keys=True).encode())}
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+@dataclass(frozen=True)
+class Running:
+    """A trial that is being run, as its folder in ``running`` tells.
+
+    Attributes
+    ----------
+    folder: where its reports lie.
+    record: provisional, with the best bounds reported so far.
+    host, pid: the worker.
+    started, beat: Unix time of its start and of its supervisor's last sign of life.
+    """
+
+    folder: Path
+    record: dict[str, Any]
+    host: str
+    pid: int
+    started: float
+    beat: float
+
+    @property
+    def alive(self) -> bool:
+        """Whether the worker lives; on another host, whether it gave a sign of life in the last five minutes."""
+        if self.host != platform.node():
+            return time.time() - self.beat < 300.0
+        try:
+            # A process number may be used again, but only by a younger process.
+            return bool(psutil.Process(self.pid).create_time() <= self.started + 1.0)
+        except psutil.Error:
+            return False
+
+
+class Scratch:
+    """The folder in which a worker runs one attempt: reports go here, and so does the result before its rename."""
+
+    def __init__(self, store: Store, job: Job) -> None:
+        self.job = job
+        self.store = store
+        self.folder = store.running_folder(job.name, os.getpid())
+        self.started = time.time()
+        self._reports = 0
+        self.folder.mkdir(parents=True)
+
+    @property
+    def output(self) -> Path:
+        """Where the trial's standard output and error go."""
+        return self.folder / "output.txt"
+
+    def keep(self, record: dict[str, Any], network: Network | None, certificate: Certificate | None) -> None:
+        """Write a provisional record and its witnesses, whole, in place of the last."""
+        self._reports += 1
+        folder = self.folder / f".report-{self._reports:06}"
+        folder.mkdir()
+        _write_files(folder, record | {"started": self.started}, network, certificate, None)
+        final = folder.with_name(folder.name[1:])
+        folder.rename(final)
+        if self._reports > 1:
+            shutil.rmtree(self.folder / f"report-{self._reports - 1:06}", ignore_errors=True)
+
+    def finish(
+        self, record: dict[str, Any], network: Network | None, certificate: Certificate | None, log: str
+    ) -> dict[str, Any]:
+        """Enter the result into the store and return its record: this one, or that of who was first."""
+        folder = self.folder / "result"
+        folder.mkdir()
+        _write_files(folder, record, network, certificate, log)
+        return self.store.enter(folder, self.job.name, record)
+
+    def close(self) -> None:
+        """Remove the folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _write_files(
+    folder: Path, record: dict[str, Any], network: Network | None, certificate: Certificate | None, log: str | None
+) -> None:
+    """Write the files of a record; synced to the disk only where they are final (there is a log)."""
+    if network is not None:
+        network.save(folder / "network.npz")
+    if certificate is not None:
+        certificate.save(folder / "certificate.npz")
+    if log is not None:
+        (folder / "log.txt").write_text(log, encoding="utf-8")
+        record["seal"] = seal(record, folder)
+    (folder / "record.json").write_text(json.dumps(record, indent=1, allow_nan=False), encoding="utf-8")
+    if log is not None:
+        for path in (*folder.iterdir(), folder):
+            _sync(path)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class Store:
-    """The results of one sweep: ``trials/<hash>/{record.json, network.npz, certificate.npz, log.txt}``.
+    """The results of one sweep.
 
     Parameters
     ----------
@@ -30,54 +161,173 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.trials = folder / "trials"
+        self.running = folder / "running"
 
     def prepare(self) -> None:
-        """Create the folders, and make sure that they can be written to.
+        """Create the folders, make sure that they can be written to, and clear away what dead workers left.
 
         Raises
         ------
-        InputError: they cannot.
+        StorageError: they cannot be written to.
+        """
+        with self.writing():
+            self.trials.mkdir(parents=True, exist_ok=True)
+            self.running.mkdir(exist_ok=True)
+            for folder in (self.trials, self.running):
+                with tempfile.NamedTemporaryFile(dir=folder) as file:
+                    file.write(b"\0" * 4096)
+                    file.flush()
+        for left in self._scratch_folders():
+            if not left.alive:
+                shutil.rmtree(left.folder, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Turn what the operating system says against writing here into one sentence.
+
+        Raises
+        ------
+        StorageError: it said something.
         """
         try:
-            self.trials.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=self.trials):
-                pass
+            yield
         except OSError as error:
-            raise InputError(f"results cannot be written to {self.folder}: {error.strerror}.") from None
+            raise StorageError(f"results cannot be written to {self.folder}: {error.strerror or error}.") from None
 
-    def write(self, record: dict[str, Any], network: Network | None, certificate: Certificate | None, log: str) -> None:
-        """Write a trial's folder under its hash, replacing one that had failed."""
-        temporary = Path(tempfile.mkdtemp(prefix=".", dir=self.trials))
+    def running_folder(self, name: str, pid: int) -> Path:
+        """Return the folder in which the worker ``pid`` of this host runs the attempt ``name``."""
+        return self.running / f"{name}@{platform.node()}@{pid}"
+
+    def enter(self, folder: Path, name: str, record: dict[str, Any]) -> dict[str, Any]:
+        """Move a complete folder into the store; return the record that then stands there."""
         try:
-            if network is not None:
-                network.save(temporary / "network.npz")
-            if certificate is not None:
-                certificate.save(temporary / "certificate.npz")
-            (temporary / "log.txt").write_text(log, encoding="utf-8")
-            with (temporary / "record.json").open("w", encoding="utf-8") as file:
-                json.dump(record, file, indent=1, allow_nan=False)
-                file.flush()
-                os.fsync(file.fileno())
-            final = self.trials / record["hash"]
-            if final.exists():
-                shutil.rmtree(final)
-            temporary.rename(final)
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
+            folder.rename(self.trials / name)
+        except OSError:
+            # Another writer was first; anything else is the disk's fault.
+            standing = self.record(name)
+            if standing is None:
+                raise
+            return standing
+        _sync(self.trials)
+        return record
 
-    def records(self) -> list[dict[str, Any]]:
-        """Return the records of all trials, in no particular order; a damaged one counts as none and is run again."""
-        found = []
-        for path in sorted(self.trials.glob("[0-9a-f]*/record.json")):
-            try:
-                record = json.loads(path.read_text(encoding="utf-8"))
-            except (OSError, ValueError):
-                continue
-            if isinstance(record, dict) and record.get("hash") == path.parent.name and "status" in record:
-                found.append(record)
+    def record(self, name: str) -> dict[str, Any] | None:
+        """Return the record of an attempt; None if there is none, or it is damaged."""
+        try:
+            record = json.loads((self.trials / name / "record.json").read_bytes())
+        except (OSError, ValueError):
+            return None
+        sound = isinstance(record, dict) and record.get("hash") == name[:16] and "status" in record
+        return record if sound else None
+
+    def attempts(self) -> dict[str, list[int]]:
+        """Return the numbers of the attempts at every trial, ascending."""
+        found: dict[str, list[int]] = {}
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(self.trials) as entries:
+            for entry in entries:
+                match = ATTEMPT.fullmatch(entry.name)
+                if match:
+                    found.setdefault(match[1], []).append(int(match[2] or 1))
+        for numbers in found.values():
+            numbers.sort()
         return found
 
-    def finished(self) -> set[str]:
-        """Return the hashes of the trials that need not run again."""
-        return {record["hash"] for record in self.records() if record["status"] in FINISHED}
+    def current(self, trial: str, attempts: list[int]) -> dict[str, Any] | None:
+        """Return the record of a trial that counts: that of its last undamaged attempt, if there is one."""
+        for number in reversed(attempts):
+            record = self.record(trial if number == 1 else f"{trial}.{number}")
+            if record is not None:
+                return record
+        return None
+
+    def records(self, attempts: dict[str, list[int]] | None = None) -> Iterator[dict[str, Any]]:
+        """Yield the record that counts of every trial, or of those given with their attempts, in that order."""
+        for trial, numbers in (self.attempts() if attempts is None else attempts).items():
+            record = self.current(trial, numbers)
+            if record is not None:
+                yield record
+
+    def folder_of(self, trial: str) -> Path:
+        """Return the folder of the attempt that counts for a trial.
+
+        Raises
+        ------
+        InputError: the store has no such trial.
+        """
+        record = self.current(trial, self.attempts().get(trial, []))
+        if record is not None:
+            return self.trials / (trial if record["attempt"] == 1 else f"{trial}.{record['attempt']}")
+        raise InputError(f"{self.folder} has no trial {trial}.")
+
+    def write_plan(self, content: dict[str, Any]) -> None:
+        """Write ``sweep.json``, whole or not at all."""
+        with self.writing():
+            write_whole(self.folder / "sweep.json", json.dumps(content).encode())
+
+    def plan(self) -> dict[str, Any]:
+        """Return what :meth:`write_plan` wrote.
+
+        Raises
+        ------
+        InputError: this is not a sweep's folder, or the file is damaged.
+        """
+        path = self.folder / "sweep.json"
+        try:
+            content = json.loads(path.read_bytes())
+            if not isinstance(content, dict) or "trials" not in content:
+                raise ValueError
+        except FileNotFoundError:
+            raise InputError(
+                f"{self.folder} holds no results: name a sweep's folder, e.g. results/quickstart."
+            ) from None
+        except (OSError, ValueError):
+            raise InputError(f"{path} is damaged; run its sweep again to write it anew.") from None
+        return content
+
+    def now_running(self) -> list[Running]:
+        """Return what runs in this sweep, whoever runs it, the longest first."""
+        return sorted((found for found in self._scratch_folders() if found.record), key=lambda found: found.started)
+
+    def beat(self, name: str, pid: int) -> None:
+        """Give a sign of life for a worker of this host."""
+        with contextlib.suppress(OSError):
+            os.utime(self.running_folder(name, pid))
+
+    def reported(self, name: str, pid: int) -> Path | None:
+        """Return the folder of the last complete report of a worker of this host; None if it made none."""
+        return _last_report(self.running_folder(name, pid))
+
+    def _scratch_folders(self) -> list[Running]:
+        found = []
+        for folder in self.running.glob("*@*@*"):
+            name, host, pid = folder.name.rsplit("@", 2)
+            record: dict[str, Any] = {}
+            with contextlib.suppress(OSError, ValueError):
+                report = _last_report(folder)
+                if report is not None:
+                    record = json.loads((report / "record.json").read_bytes())
+            try:
+                beat = folder.stat().st_mtime
+            except OSError:
+                continue  # it ended while we looked
+            if pid.isdigit() and ATTEMPT.fullmatch(name):
+                found.append(Running(folder, record, host, int(pid), record.get("started", beat), beat))
+        return found
+
+
+def _last_report(folder: Path) -> Path | None:
+    return max(folder.glob("report-*"), default=None)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that a reader sees the old content or all of the new."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise

@@ -10,8 +10,10 @@ import pandas as pd
 
 from sdprelax.errors import InputError
 from sdprelax.experiment.plan import described, flat_options
+from sdprelax.experiment.store import write_whole
 
 __all__ = [
+    "kept",
     "load_table",
     "render",
     "results_table",
@@ -24,7 +26,7 @@ __all__ = [
 COLUMNS = [
     "dataset", "n", "d", "c", "gamma", "bias", "method", "repeat", "status", "lower", "upper", "gap", "solver_value",
     "solver_status", "seconds", "peak_memory_mb", "width", "train_accuracy", "test_accuracy", "message", "seed",
-    "options", "versions", "hash",
+    "options", "dataset_options", "versions", "hash", "attempt",
 ]  # fmt: skip
 PROBLEM = ["dataset", "bias", "gamma"]
 NUMBERS = [
@@ -37,8 +39,8 @@ def results_table(records: list[dict[str, Any]]) -> pd.DataFrame:
     """Return one row per trial, in the order of the records.
 
     Data sets and methods are labelled by their names and those options in which the sweep's entries of that name
-    differ. ``gap`` is (upper − lower)/upper of the trial itself; ``peak_memory_mb`` is the peak of the worker
-    process so far, so it bounds the trial's own.
+    differ. ``gap`` is (upper − lower)/upper of the trial itself; ``peak_memory_mb`` is the peak of its process
+    while it ran, Python and its libraries (about 200 MB) included.
     """
     labels = {kind: _labels(kind, records) for kind in ("dataset", "method")}
     rows = [
@@ -47,7 +49,8 @@ def results_table(records: list[dict[str, Any]]) -> pd.DataFrame:
             **{kind: labels[kind][_entry(kind, record)] for kind in labels},
             "seed": record["trial"]["seed"],
             "options": json.dumps(record["trial"]["method_options"], sort_keys=True),
-            "versions": json.dumps(record["versions"], sort_keys=True),
+            "dataset_options": _entry("dataset", record)[1],
+            "versions": json.dumps(record["provenance"]["versions"], sort_keys=True),
         }
         for record in records
     ]
@@ -57,9 +60,18 @@ def results_table(records: list[dict[str, Any]]) -> pd.DataFrame:
     return table
 
 
+def kept(record: dict[str, Any]) -> dict[str, Any]:
+    """Return what tables need of a record, a fraction of it."""
+    needed = {name: record[name] for name in (*COLUMNS, "trial", "trace") if name in record}
+    return needed | {"provenance": {"versions": record["provenance"]["versions"]}}
+
+
 def _entry(kind: str, record: dict[str, Any]) -> tuple[str, str]:
     """Return what tells one entry of a sweep from another: its name and its options."""
-    return record["trial"][kind], json.dumps(record["trial"][f"{kind}_options"], sort_keys=True)
+    options = record["trial"][f"{kind}_options"]
+    if kind == "dataset" and record["trial"]["dataset_digest"]:
+        options = {**options, "sha256": record["trial"]["dataset_digest"]}
+    return record["trial"][kind], json.dumps(options, sort_keys=True)
 
 
 def _labels(kind: str, records: list[dict[str, Any]]) -> dict[tuple[str, str], str]:
@@ -126,11 +138,11 @@ def tightness_table(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def write_tables(folder: Path, records: list[dict[str, Any]]) -> pd.DataFrame:
-    """Write table.{parquet,csv} and trace.parquet into a sweep's folder; return the table."""
+    """Write table.{parquet,csv} and trace.parquet into a sweep's folder, each whole; return the table."""
     table = results_table(records)
-    table.to_parquet(folder / "table.parquet", index=False)
-    table.to_csv(folder / "table.csv", index=False)
-    trace_table(records).to_parquet(folder / "trace.parquet", index=False)
+    write_whole(folder / "trace.parquet", trace_table(records).to_parquet(index=False))
+    write_whole(folder / "table.csv", table.to_csv(index=False).encode())
+    write_whole(folder / "table.parquet", table.to_parquet(index=False))
     return table
 
 
@@ -148,7 +160,7 @@ def load_table(folder: Path) -> pd.DataFrame:
         return pd.read_parquet(path)
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise InputError(f"{path} is damaged; run its sweep again to rebuild it ({reason}).") from None
+        raise InputError(f"{path} is damaged; sdprelax collect {folder} rebuilds it ({reason}).") from None
 
 
 def render(table: pd.DataFrame, form: str) -> str:

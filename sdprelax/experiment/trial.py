@@ -2,39 +2,44 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
-import importlib.metadata
+import hashlib
 import json
 import math
-import platform
+import os
 import resource
+import shutil
+import sys
 import time
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import threadpoolctl
 
 from sdprelax.datasets import Dataset, datasets
 from sdprelax.deadline import Deadline
-from sdprelax.errors import InputError, ProblemTooLarge, SdprelaxError, SolverFailed, SolverUnavailable
-from sdprelax.experiment.plan import Trial
-from sdprelax.experiment.store import Store
+from sdprelax.errors import InputError, ProblemTooLarge, SdprelaxError, SolverUnavailable
+from sdprelax.experiment.plan import Job, Trial
+from sdprelax.experiment.provenance import provenance
+from sdprelax.experiment.store import Scratch, Store, seal
 from sdprelax.methods import methods
 from sdprelax.network import Network
 from sdprelax.outcome import Outcome
 from sdprelax.problem import Problem
 
-__all__ = ["failure", "load_problem", "run_trial"]
-
-PACKAGES = ("sdprelax", "numpy", "scipy", "cvxpy", "clarabel", "scs", "mosek", "torch")
+__all__ = ["accuracy", "data_digest", "load_problem", "run_trial", "stopped"]
 
 
 @functools.lru_cache(maxsize=4)
-def _load(dataset: str, options: str) -> Dataset:
-    return datasets.create(dataset, json.loads(options)).load()
+def _load(dataset: str, options: str, digest: str) -> Dataset:
+    source = datasets.create(dataset, json.loads(options))
+    if hasattr(source, "digest") and source.digest() != digest:
+        raise InputError("the data file has changed since the sweep was planned.")
+    return source.load()
 
 
 def load_problem(trial: Trial) -> tuple[Dataset, Problem]:
@@ -42,94 +47,204 @@ def load_problem(trial: Trial) -> tuple[Dataset, Problem]:
 
     Raises
     ------
-    InputError: the data cannot be read or are not finite numbers of fitting shapes.
+    InputError: the data cannot be read, are not finite numbers of fitting shapes, or are not what they were.
     """
-    data = _load(trial.dataset, json.dumps(trial.dataset_options, sort_keys=True))
+    data = _load(trial.dataset, json.dumps(trial.dataset_options, sort_keys=True), trial.dataset_digest)
     return data, Problem(data.X, data.Y, trial.gamma, trial.bias)
 
 
-def run_trial(trial: Trial, folder: Path) -> dict[str, Any]:
-    """Run a trial, write its folder into the store, and return its record.
+@functools.lru_cache(maxsize=4)
+def data_digest(data: Dataset) -> str:
+    """Return the SHA-256 of the training arrays, their shapes included."""
+    found = hashlib.sha256()
+    for array in (data.X, data.Y):
+        found.update(str(array.shape).encode())
+        found.update(np.ascontiguousarray(array, dtype=np.float64).tobytes())
+    return found.hexdigest()
+
+
+def run_trial(job: Job, store: Store, *, capture: bool = True) -> dict[str, Any]:
+    """Run an attempt at a trial, enter it into the store, and return its record.
 
     An error in the trial is a record with its message, never an exception.
+
+    Parameters
+    ----------
+    capture: whether what this process prints meanwhile goes to the trial's log.
+
+    Raises
+    ------
+    StorageError: the result cannot be written.
     """
+    standing = store.record(job.name)
+    if standing is not None:
+        return standing
+    trial = job.trial
     started = time.perf_counter()
-    outcome: Outcome | None = None
+    with store.writing():
+        scratch = Scratch(store, job)
+    outcome = Outcome()
     data: Dataset | None = None
-    status, message, log = "error", "", ""
+    status, message, trouble = "error", "", ""
     try:
-        with threadpoolctl.threadpool_limits(limits=1):
-            data, problem = load_problem(trial)
-            deadline = Deadline(math.inf if trial.time_limit is None else trial.time_limit)
-            method = methods.create(trial.method, trial.method_options)
-            outcome = method.run(problem, rng=trial.generator(), deadline=deadline)
-        status, log = str(outcome.status), outcome.log
-    except SolverUnavailable as error:
-        status, message = "unavailable", str(error)
-    except ProblemTooLarge as error:
-        status, message = "too large", str(error)
-    except (InputError, SolverFailed, SdprelaxError) as error:
-        status, message = "error", str(error)
-    except Exception as error:
-        status, message = (
-            "error",
-            f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
-        )
-        log = traceback.format_exc()
-    record = _record(trial, status, message, time.perf_counter() - started, data, outcome)
-    network = outcome.network if outcome else None
-    Store(folder).write(record, network, outcome.certificate if outcome else None, log)
-    return record
+        record = _record(job, "running", "", 0.0, None, outcome)
+        with store.writing():
+            scratch.keep(record, None, None)
+        with _captured(scratch.output if capture else None), _peak_memory() as peak:
+            try:
+                data, problem = load_problem(trial)
+
+                def report(best: Outcome) -> None:
+                    nonlocal outcome
+                    outcome = best
+                    now = _record(job, "running", "", time.perf_counter() - started, data, best)
+                    with store.writing():
+                        scratch.keep(now, best.network, best.certificate)
+
+                deadline = Deadline(math.inf if trial.limits.time is None else trial.limits.time)
+                method = methods.create(trial.method, trial.method_options)
+                outcome = method.run(problem, rng=trial.generator(), deadline=deadline, report=report)
+                status = str(outcome.status)
+            except SolverUnavailable as error:
+                status, message = "unavailable", str(error)
+            except ProblemTooLarge as error:
+                status, message = "too large", str(error)
+            except MemoryError:
+                status, message = "out of memory", "the method could not allocate the memory that it needs."
+            except SdprelaxError as error:
+                status, message = "error", str(error)
+            except Exception as error:
+                status, message = "error", f"{type(error).__name__}: {str(error).split(chr(10))[0]}"
+                trouble = traceback.format_exc()
+        record = _record(job, status, message, time.perf_counter() - started, data, outcome)
+        record["peak_memory_mb"] = peak()
+        log = "\n".join(part for part in (outcome.log, _text(scratch.output), trouble) if part)
+        with store.writing():
+            return scratch.finish(record, outcome.network, outcome.certificate, log)
+    finally:
+        scratch.close()
 
 
-def failure(trial: Trial, message: str, folder: Path) -> dict[str, Any]:
-    """Write and return the record of a trial whose worker did not live to write one."""
-    record = _record(trial, "error", message, math.nan, None, None)
-    Store(folder).write(record, None, None, message + "\n")
-    return record
+def stopped(job: Job, store: Store, pid: int, status: str, message: str, peak: float | None) -> dict[str, Any]:
+    """Enter and return the record of an attempt whose worker was stopped or died: with the bounds it had reported.
+
+    Parameters
+    ----------
+    pid: the worker's process number.
+    status: "timeout", "out of memory" or "error".
+    message: why.
+    peak: megabytes that the worker took at most, if known.
+
+    Raises
+    ------
+    StorageError: the result cannot be written.
+    """
+    folder = store.running_folder(job.name, pid)
+    report = store.reported(job.name, pid)
+    try:
+        with store.writing():
+            result = folder / "result"
+            if report is None:
+                result.mkdir(parents=True, exist_ok=True)
+                record = _record(job, status, message, math.nan, None, Outcome())
+            else:
+                # What is left of a result that the worker had begun to write is not trusted.
+                shutil.rmtree(result, ignore_errors=True)
+                record = json.loads((report / "record.json").read_bytes())
+                record["seconds"] = time.time() - record.pop("started")
+                report.rename(result)
+            record |= {"status": status, "message": message, "peak_memory_mb": peak}
+            log = _text(folder / "output.txt") + f"\n{message}\n"
+            (result / "log.txt").write_text(log.lstrip(), encoding="utf-8")
+            record["seal"] = seal(record, result)
+            (result / "record.json").write_text(json.dumps(record, indent=1, allow_nan=False), encoding="utf-8")
+            return store.enter(result, job.name, record)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
+
+
+@contextlib.contextmanager
+def _captured(path: Path | None) -> Iterator[None]:
+    """Send what this process prints, C libraries included, to a file."""
+    if path is None:
+        yield
+        return
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = [os.dup(1), os.dup(2)]
+    target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    try:
+        os.dup2(target, 1)
+        os.dup2(target, 2)
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # a full disk loses the output, not the trial
+            sys.stdout.flush()
+            sys.stderr.flush()
+        for number, original in enumerate(kept, start=1):
+            os.dup2(original, number)
+            os.close(original)
+        os.close(target)
+
+
+@contextlib.contextmanager
+def _peak_memory() -> Iterator[Any]:
+    """Yield a function that returns the peak resident memory of this process since here, in megabytes."""
+    reset = True
+    try:
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    except OSError:
+        reset = False
+
+    def peak() -> float:
+        if reset:
+            for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) / 1024.0
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
+
+    yield peak
 
 
 def _record(
-    trial: Trial, status: str, message: str, seconds: float, data: Dataset | None, outcome: Outcome | None
+    job: Job, status: str, message: str, seconds: float, data: Dataset | None, found: Outcome
 ) -> dict[str, Any]:
-    found = outcome or Outcome()
+    trial = job.trial
     n, d, c = (data.X.shape[0], data.X.shape[1] + trial.bias, data.Y.shape[1]) if data else (None, None, None)
     record = {
         "dataset": trial.dataset_label, "n": n, "d": d, "c": c, "gamma": trial.gamma, "bias": trial.bias,
         "method": trial.method_label, "repeat": trial.repeat, "status": status, "message": message,
         "lower": found.lower, "upper": found.upper, "gap": found.gap,
         "solver_value": found.solver_value, "solver_status": found.solver_status, "seconds": seconds,
-        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0,
+        "peak_memory_mb": None,
         "width": found.network.width if found.network else None,
-        "train_accuracy": _accuracy(found.network, data, test=False),
-        "test_accuracy": _accuracy(found.network, data, test=True),
-        "hash": trial.hash, "trial": dataclasses.asdict(trial), "details": found.details,
+        "train_accuracy": accuracy(found.network, data, test=False),
+        "test_accuracy": accuracy(found.network, data, test=True),
+        "hash": trial.hash, "attempt": job.attempt, "trial": dataclasses.asdict(trial),
+        "data_digest": data_digest(data) if data else None,
+        "details": found.details,
         "trace": [[point.seconds, point.lower, point.upper] for point in found.trace],
-        "versions": _versions(),
+        "provenance": provenance(),
     }  # fmt: skip
     plain: dict[str, Any] = _plain(record)
     return plain
 
 
-def _accuracy(network: Network | None, data: Dataset | None, *, test: bool) -> float | None:
-    """Return the share of samples whose largest output is the right class."""
+def accuracy(network: Network | None, data: Dataset | None, *, test: bool) -> float | None:
+    """Return the share of samples whose largest output is the right class; None where there are no classes."""
     if network is None or data is None or data.classes is None:
         return None
     X, Y = (data.X_test, data.Y_test) if test else (data.X, data.Y)
     if X is None or Y is None:
         return None
     return float(np.mean(np.argmax(network.predict(X), axis=1) == np.argmax(Y, axis=1)))
-
-
-@functools.cache
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def _plain(value: Any) -> Any:

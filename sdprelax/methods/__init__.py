@@ -2,7 +2,13 @@
 
 A method is a frozen dataclass whose fields are its options, with one call::
 
-    def run(self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline) -> Outcome
+    def run(
+        self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline, report: Report = unreported
+    ) -> Outcome
+
+``report`` takes the best pair of bounds so far, with its witnesses: a trial that is stopped from outside
+(its time or memory is up, and the method is deep in a solver) keeps what was reported last. A second call,
+``size(problem) -> str``, is optional: it says before anything runs how large the computation will be.
 """
 
 from __future__ import annotations
@@ -12,7 +18,7 @@ from typing import Protocol
 import numpy as np
 
 from sdprelax.deadline import Deadline
-from sdprelax.outcome import Outcome
+from sdprelax.outcome import Outcome, Report, unreported
 from sdprelax.problem import Problem
 from sdprelax.registry import Registry
 
@@ -22,7 +28,9 @@ __all__ = ["Method", "methods", "register"]
 class Method(Protocol):
     """Trains on a problem; reports bounds that are rigorous and the network it found."""
 
-    def run(self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline) -> Outcome:
+    def run(
+        self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline, report: Report = unreported
+    ) -> Outcome:
         """Return the bounds found by the deadline."""
         ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 
@@ -13,12 +14,12 @@ from sdprelax.deadline import Deadline
 from sdprelax.errors import ProblemTooLarge
 from sdprelax.exact.arrangement import count_patterns
 from sdprelax.exact.cell_program import solve_cell_program
-from sdprelax.exact.column_generation import generate_columns
+from sdprelax.exact.column_generation import ColumnGeneration, generate_columns
 from sdprelax.exact.convex_relu import solve_convex_relu
 from sdprelax.exact.sparsify import sparsified
 from sdprelax.methods import register
 from sdprelax.network import Network
-from sdprelax.outcome import Bound, Outcome
+from sdprelax.outcome import Bound, Outcome, Report, unreported
 from sdprelax.problem import Problem
 from sdprelax.reduction import Reduction, reduce
 from sdprelax.units import Units
@@ -46,15 +47,29 @@ class Exact:
 
     tolerance: PositiveFloat = 1e-6
 
-    def run(self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline) -> Outcome:
+    def size(self, problem: Problem) -> str:
+        """Return the program that would be solved and the number of its activation patterns."""
+        reduction = reduce(problem)
+        patterns = count_patterns(reduction.generators, reduction.rank)
+        return f"{choose_program(problem, reduction)}, {patterns:,} patterns"
+
+    def run(
+        self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline, report: Report = unreported
+    ) -> Outcome:
         """Return the optimal network and the certificate that it is optimal."""
         units = Units.of(problem)
         scaled = units.problem
         reduction = reduce(scaled)
         trace: list[Bound] = []
+        best = Outcome()
 
-        def report(lower: float, upper: float) -> None:
+        def reached(found: ColumnGeneration, lower: float, upper: float) -> None:
+            nonlocal best
             trace.append(Bound(deadline.elapsed, units.value(lower), units.value(upper)))
+            pair = _improved(best, units, reduction, found)
+            if pair is not best:
+                best = dataclasses.replace(pair, trace=tuple(trace))
+                report(best)
 
         details: dict[str, object] = {"rank": reduction.rank, "generators": reduction.generators}
         network = Network.empty(scaled.X.shape[1], scaled.Y.shape[1])
@@ -66,7 +81,7 @@ class Exact:
             details["program"] = program = choose_program(scaled, reduction)
             if program == "column generation":
                 found = generate_columns(
-                    scaled, reduction, tolerance=self.tolerance, deadline=reserved, rng=rng, report=report
+                    scaled, reduction, tolerance=self.tolerance, deadline=reserved, rng=rng, report=reached
                 )
                 hidden, output, A, cover = found.hidden, found.output, found.multiplier, found.cover
                 details |= {"iterations": found.iterations, "atoms": found.atoms, "converged": found.converged}
@@ -89,6 +104,21 @@ class Exact:
             status="time limit" if deadline.expired or reserved.expired else "solved",
             seconds=deadline.elapsed, trace=tuple(trace), details=details,
         )  # fmt: skip
+
+
+def _improved(best: Outcome, units: Units, reduction: Reduction, found: ColumnGeneration) -> Outcome:
+    """Return the rigorous pair of bounds that a step of column generation gives, or ``best`` if that is as good."""
+    scaled = units.problem
+    network = units.network(reduction.network(found.hidden, found.output, scaled))
+    upper = units.original.upper_bound(network)
+    if best.upper is None or upper < best.upper:
+        best = dataclasses.replace(best, upper=upper, network=network)
+    if found.cover is not None:
+        certificate = cone_certificate(scaled, reduction, found.multiplier, cover=found.cover)
+        certificate = users_certificate(units, certificate)
+        if best.lower is None or certificate.lower > best.lower:
+            best = dataclasses.replace(best, lower=certificate.lower, certificate=certificate)
+    return best
 
 
 def choose_program(problem: Problem, reduction: Reduction) -> str:

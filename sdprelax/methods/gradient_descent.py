@@ -12,10 +12,10 @@ from pydantic import PositiveFloat, PositiveInt
 
 from sdprelax.deadline import Deadline
 from sdprelax.errors import SolverUnavailable
-from sdprelax.local_training import random_network, train_with_restarts
+from sdprelax.local_training import network_size, random_network, train_with_restarts
 from sdprelax.methods import register
 from sdprelax.network import Network
-from sdprelax.outcome import Outcome
+from sdprelax.outcome import Outcome, Report, unreported
 from sdprelax.problem import Problem
 
 __all__ = ["SGD", "Adam"]
@@ -80,7 +80,13 @@ class SGD:
     momentum: Annotated[float, pydantic.Field(ge=0.0, lt=1.0)] = 0.95
     init_scale: PositiveFloat = 1.0
 
-    def run(self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline) -> Outcome:
+    def size(self, problem: Problem) -> str:
+        """Return the number of weights."""
+        return network_size(problem, self.width)
+
+    def run(
+        self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline, report: Report = unreported
+    ) -> Outcome:
         """Return the best network found."""
         torch = _torch()
 
@@ -91,7 +97,7 @@ class SGD:
             start = random_network(problem, self.width, rng, self.init_scale)
             return _train(problem, start, optimiser, self.epochs, deadline)
 
-        return train_with_restarts(problem, self.restarts, deadline, train)
+        return train_with_restarts(problem, self.restarts, deadline, train, report)
 
 
 @register("adam")
@@ -114,7 +120,13 @@ class Adam:
     learning_rate: PositiveFloat = 1e-2
     init_scale: PositiveFloat = 1.0
 
-    def run(self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline) -> Outcome:
+    def size(self, problem: Problem) -> str:
+        """Return the number of weights."""
+        return network_size(problem, self.width)
+
+    def run(
+        self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline, report: Report = unreported
+    ) -> Outcome:
         """Return the best network found."""
         torch = _torch()
 
@@ -125,4 +137,4 @@ class Adam:
             start = random_network(problem, self.width, rng, self.init_scale)
             return _train(problem, start, optimiser, self.epochs, deadline)
 
-        return train_with_restarts(problem, self.restarts, deadline, train)
+        return train_with_restarts(problem, self.restarts, deadline, train, report)

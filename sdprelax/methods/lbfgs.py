@@ -8,10 +8,10 @@ import numpy as np
 from pydantic import PositiveFloat, PositiveInt
 
 from sdprelax.deadline import Deadline
-from sdprelax.local_training import polish, random_network, train_with_restarts
+from sdprelax.local_training import network_size, polish, random_network, train_with_restarts
 from sdprelax.methods import register
 from sdprelax.network import Network
-from sdprelax.outcome import Outcome
+from sdprelax.outcome import Outcome, Report, unreported
 from sdprelax.problem import Problem
 
 __all__ = ["LBFGS"]
@@ -35,11 +35,17 @@ class LBFGS:
     max_iterations: PositiveInt = 2000
     init_scale: PositiveFloat = 1.0
 
-    def run(self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline) -> Outcome:
+    def size(self, problem: Problem) -> str:
+        """Return the number of weights."""
+        return network_size(problem, self.width)
+
+    def run(
+        self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline, report: Report = unreported
+    ) -> Outcome:
         """Return the best network of all starts."""
 
         def train() -> Network:
             start = random_network(problem, self.width, rng, self.init_scale)
             return polish(problem, start, max_iterations=self.max_iterations, deadline=deadline)
 
-        return train_with_restarts(problem, self.restarts, deadline, train)
+        return train_with_restarts(problem, self.restarts, deadline, train, report)

@@ -14,7 +14,7 @@ from sdprelax.lifting import LiftedProgram
 from sdprelax.local_training import polish
 from sdprelax.methods import register
 from sdprelax.network import Network
-from sdprelax.outcome import Bound, Outcome
+from sdprelax.outcome import Bound, Outcome, Report, unreported
 from sdprelax.problem import Problem
 from sdprelax.reduction import Reduction, reduce
 from sdprelax.registry import Registry
@@ -59,7 +59,15 @@ class SDP:
             object.__setattr__(self, "rounding", roundings.canonical(self.rounding))
             object.__setattr__(self, "rounding_options", _validated(roundings, self.rounding, self.rounding_options))
 
-    def run(self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline) -> Outcome:
+    def size(self, problem: Problem) -> str:
+        """Return the order of the matrix variable and the number of entrywise constraints on it."""
+        lifting = LiftedProgram(problem, reduce(problem) if self.presolve else Reduction.identity(problem))
+        order = lifting.face.shape[1] if self.form == "reduced" else lifting.order
+        return f"matrix of order {order}"
+
+    def run(
+        self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline, report: Report = unreported
+    ) -> Outcome:
         """Return the certified bound of the relaxation and the rounded network."""
         units = Units.of(problem)
         scaled = units.problem
@@ -73,12 +81,14 @@ class SDP:
                 lower=empty.lower, upper=upper, network=network, certificate=empty, seconds=deadline.elapsed,
                 details={"program": "empty network"},
             )  # fmt: skip
+        report(Outcome(upper=upper, network=network, trace=(Bound(deadline.elapsed, None, upper),)))
         lifting = LiftedProgram(scaled, reduction)
         solver = solvers.create(self.solver, self.solver_options)
         solution = relaxation(lifting, self.form).solve(solver, deadline)
         found = relaxation_certificate(scaled, reduction, solution.multiplier, solution.multipliers)
         certificate = users_certificate(units, found)
         trace = [Bound(deadline.elapsed, certificate.lower, upper)]
+        report(Outcome(certificate.lower, upper, network, certificate, trace=tuple(trace)))
         details: dict[str, Any] = {"order": int(lifting.face.shape[1] if self.form == "reduced" else lifting.order)}
         if self.rounding is not None:
             rounded = roundings.create(self.rounding, self.rounding_options).round(lifting, solution.lifted, rng=rng)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sdprelax import InputError
-from sdprelax.experiment.config import load_sweep
+from sdprelax.experiment.config import Limits, load_sweep
 from sdprelax.experiment.plan import plan
 
 GOOD = """\
@@ -34,7 +34,7 @@ def test_every_combination_of_the_lists_is_a_trial(tmp_path: Path) -> None:
     sweep = load_sweep(written(tmp_path, GOOD))
     trials = plan(sweep)
     assert len(trials) == 3 * 2 * 3 * 2 == len({trial.hash for trial in trials})
-    assert sweep.time_limit == 120.0
+    assert sweep.limits == Limits(time=120.0)
     assert trials[0].method_options["form"] == "reduced", "the trial holds every option, defaults too"
     assert {trial.dataset_label for trial in trials} == {
         "random(n=6)", "random(n=6, seed=1)", "spiral(points_per_class=2)"
@@ -55,7 +55,7 @@ def test_hashes_do_not_depend_on_the_file_but_on_what_is_run(tmp_path: Path) -> 
     ("methods.sdp.solver=scs", lambda sweep: [m.options.get("solver") for m in sweep.methods] == ["scs", None]),
     ("methods.sdp.solver_options.tolerance=1e-3",
      lambda sweep: plan(sweep)[0].method_options["solver_options"] == {"tolerance": 1e-3}),
-    ("limits.time=5", lambda sweep: sweep.time_limit == 5.0),
+    ("limits.time=5", lambda sweep: sweep.limits.time == 5.0),
     ("datasets.random.n=9", lambda sweep: sweep.datasets[0].options["n"] == 9),
 ])  # fmt: skip
 def test_set_replaces_a_setting(override: str, check: object, tmp_path: Path) -> None:

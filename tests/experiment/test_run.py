@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,9 @@ from sdprelax import InputError, Network, Problem, verify
 from sdprelax.certificate import Certificate
 from sdprelax.datasets import datasets
 from sdprelax.experiment.config import load_sweep
-from sdprelax.experiment.engines import Processes, Serial
-from sdprelax.experiment.plan import Trial, plan
-from sdprelax.experiment.runner import missing_trials, run_sweep
+from sdprelax.experiment.engines.local import Serial
+from sdprelax.experiment.plan import Job, Trial, plan
+from sdprelax.experiment.runner import run_sweep, schedule
 from sdprelax.experiment.store import Store
 from sdprelax.experiment.tables import load_table, render, results_table, tightness_table, unsound
 
@@ -40,10 +39,14 @@ def sweep(folder: Path, text: str = SWEEP) -> Any:
     return load_sweep(path)
 
 
+def missing_trials(sweep: Any, results: Path, **options: Any) -> list[Trial]:
+    return [job.trial for job in schedule(sweep, results, **options).jobs]
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sweep")
-    run_sweep(sweep(folder), folder, workers=1, engine_name="serial")
+    run_sweep(sweep(folder), folder, workers=1, engine="serial")
     return folder
 
 
@@ -86,7 +89,7 @@ def test_a_finished_trial_is_not_run_again(finished: Path) -> None:
     assert missing_trials(sweep(finished), finished) == []
     before = {path: path.stat().st_mtime_ns for path in (finished / "small" / "trials").glob("*/record.json")}
     seen: list[dict[str, Any]] = []
-    run_sweep(sweep(finished), finished, workers=1, engine_name="serial", progress=seen.append)
+    run_sweep(sweep(finished), finished, workers=1, engine="serial", progress=seen.append)
     assert seen == []
     after = {path: path.stat().st_mtime_ns for path in (finished / "small" / "trials").glob("*/record.json")}
     assert before == after
@@ -95,7 +98,7 @@ def test_a_finished_trial_is_not_run_again(finished: Path) -> None:
 
 
 def test_processes_give_the_same_bounds_as_serial(finished: Path, tmp_path: Path) -> None:
-    found = run_sweep(sweep(tmp_path), tmp_path, workers=2, engine_name="processes")
+    found = run_sweep(sweep(tmp_path), tmp_path, workers=2, engine="processes")
     serial = load_table(finished / "small")
     for name in ("dataset", "gamma", "method", "lower", "upper", "hash"):
         pd.testing.assert_series_equal(found.table[name], serial[name])
@@ -105,7 +108,7 @@ def test_an_error_is_a_row_and_the_sweep_goes_on(tmp_path: Path) -> None:
     text = SWEEP.replace("- exact", "- sdp: {solver: mosek}\n  - exact").replace(
         "- spiral: {points_per_class: 3}", "- random: {n: 40, d: 6, c: 2}"
     )
-    table = run_sweep(sweep(tmp_path, text), tmp_path, workers=1, engine_name="serial").table
+    table = run_sweep(sweep(tmp_path, text), tmp_path, workers=1, engine="serial").table
     status = table.groupby(["dataset", "method"])["status"].first()
     exact = status.xs("exact", level="method")
     assert exact.to_dict() == {"random(n=40, d=6)": "too large", "random(n=6, d=2)": "solved"}
@@ -115,29 +118,10 @@ def test_an_error_is_a_row_and_the_sweep_goes_on(tmp_path: Path) -> None:
     if set(unlicensed["status"]) != {"solved"}:
         assert set(unlicensed["status"]) == {"unavailable"}
         assert unlicensed["message"].str.contains("licence").all()
-        # What failed is tried again, what finished or can never finish is not.
-        assert {t.method_options.get("solver") for t in missing_trials(sweep(tmp_path, text), tmp_path)} == {"mosek"}
-
-
-class Dying:
-    """Stands in for ``run_trial`` in a worker: its second gamma kills the process."""
-
-    def __call__(self, trial: Trial, folder: Path) -> dict[str, Any]:
-        if trial.gamma == 1.0 and trial.method == "lbfgs":
-            os._exit(9)
-        return {"hash": trial.hash}
-
-
-def test_a_worker_that_dies_costs_its_own_trial_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sdprelax.experiment.engines.run_trial", Dying())
-    store = Store(tmp_path)
-    store.prepare()
-    trials = [trial for trial in plan(sweep(tmp_path)) if trial.method == "lbfgs"]
-    records = list(Processes().run(trials, tmp_path, 2))
-    assert {record["hash"] for record in records} == {trial.hash for trial in trials}
-    died = [record for record in records if "message" in record]
-    assert len(died) == 2 and all("the worker process died" in record["message"] for record in died)
-    assert {record["trial"]["gamma"] for record in died} == {1.0}
+        # What failed is run again where that is asked for, what finished or can never finish is not.
+        assert missing_trials(sweep(tmp_path, text), tmp_path) == []
+        again = missing_trials(sweep(tmp_path, text), tmp_path, retry=["failed"])
+        assert {trial.method_options.get("solver") for trial in again} == {"mosek"}
 
 
 def test_an_unexpected_exception_is_a_row_with_its_name_and_a_log(
@@ -150,43 +134,30 @@ def test_an_unexpected_exception_is_a_row_with_its_name_and_a_log(
     store = Store(tmp_path)
     store.prepare()
     trial = next(trial for trial in plan(sweep(tmp_path)) if trial.method == "lbfgs")
-    (record,) = Serial().run([trial], tmp_path, 1)
+    (record,) = Serial().run([Job(trial)], store, [])
     assert record["status"] == "error" and record["message"] == "ZeroDivisionError: of all things"
     assert "Traceback" in (tmp_path / "trials" / trial.hash / "log.txt").read_text()
 
 
-def test_a_half_written_trial_is_never_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = Store(tmp_path)
-    store.prepare()
-
-    def full(*arguments: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OSError, match="No space"):
-        store.write({"hash": "00ff"}, Network.empty(2, 1), None, "")
-    assert list(store.trials.iterdir()) == [] and store.records() == []
-
-
 def test_a_damaged_record_counts_as_none_and_a_damaged_table_is_rebuilt(tmp_path: Path) -> None:
     small = sweep(tmp_path, SWEEP.replace("  - exact\n", ""))
-    run_sweep(small, tmp_path, workers=1, engine_name="serial")
+    run_sweep(small, tmp_path, workers=1, engine="serial")
     paths = sorted((tmp_path / "small" / "trials").glob("*/record.json"))
     paths[0].write_text(paths[0].read_text()[:100])
     paths[1].write_text("{}")
     paths[2].write_bytes(b"\xff\xfe")
     (tmp_path / "small" / "table.parquet").write_text("junk")
-    with pytest.raises(InputError, match="is damaged; run its sweep again"):
+    with pytest.raises(InputError, match=r"is damaged; sdprelax collect .* rebuilds it"):
         load_table(tmp_path / "small")
     seen: list[dict[str, Any]] = []
-    found = run_sweep(small, tmp_path, workers=1, engine_name="serial", progress=seen.append)
+    found = run_sweep(small, tmp_path, workers=1, engine="serial", progress=seen.append)
     assert {record["hash"] for record in seen} == {path.parent.name for path in paths[:3]}
     assert load_table(tmp_path / "small").equals(found.table) and len(found.table) == len(paths)
 
 
 def test_time_limits_reach_the_method(tmp_path: Path) -> None:
     text = SWEEP.replace("{width: 10, restarts: 1}", "{width: 100, restarts: 100000}") + "limits: {time: 1.5}\n"
-    table = run_sweep(sweep(tmp_path, text), tmp_path, workers=1, engine_name="serial").table
+    table = run_sweep(sweep(tmp_path, text), tmp_path, workers=1, engine="serial").table
     local = table[table["method"] == "lbfgs"]
     assert set(local["status"]) == {"time limit"} and local["upper"].notna().all()
     assert (local["seconds"] < 10).all()
@@ -207,16 +178,24 @@ def test_bad_data_stop_a_sweep_before_anything_is_written(tmp_path: Path) -> Non
 
 def test_an_unknown_engine_and_no_workers_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="unknown engine 'proceses': did you mean 'processes'"):
-        run_sweep(sweep(tmp_path), tmp_path, workers=1, engine_name="proceses")
+        run_sweep(sweep(tmp_path), tmp_path, workers=1, engine="proceses")
     with pytest.raises(InputError, match="0 workers cannot run anything"):
         run_sweep(sweep(tmp_path), tmp_path, workers=0)
 
 
 def record(method: str, lower: float | None, upper: float | None) -> dict[str, Any]:
-    trial = {"dataset": "d", "dataset_options": {}, "method": method, "method_options": {}, "seed": 0}
+    trial = {
+        "dataset": "d",
+        "dataset_options": {},
+        "dataset_digest": "",
+        "method": method,
+        "method_options": {},
+        "seed": 0,
+    }
     return {
         "n": 3, "d": 2, "c": 1, "gamma": 0.1, "bias": False, "repeat": 0, "status": "solved", "message": "",
-        "lower": lower, "upper": upper, "gap": None, "seconds": 1.0, "hash": method, "trial": trial, "versions": {},
+        "lower": lower, "upper": upper, "gap": None, "seconds": 1.0, "hash": method, "trial": trial,
+        "provenance": {"versions": {}}, "attempt": 1,
     }  # fmt: skip
 
 

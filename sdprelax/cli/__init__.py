@@ -1,0 +1,46 @@
+"""The command line: parse, call, print."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+import sdprelax
+from sdprelax.cli import catalogue, results, sweeps
+from sdprelax.errors import SdprelaxError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Certified training of infinite-width two-layer ReLU networks.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+for module in (sweeps, results, catalogue):
+    app.registered_commands += module.app.registered_commands
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"sdprelax {sdprelax.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; wrong input is one sentence and exit code 2."""
+    try:
+        app()
+    except SdprelaxError as error:
+        typer.echo(f"sdprelax: {error}", err=True)
+        sys.exit(2)

@@ -1,0 +1,113 @@
+"""Commands on finished results: ``show``, ``collect``, ``verify``, ``compare``, ``report``."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sdprelax.cli.sweeps import ResultsFolder
+from sdprelax.errors import InputError
+
+__all__ = ["app"]
+
+app = typer.Typer()
+
+
+class Format(StrEnum):
+    """How a table can be printed."""
+
+    table = "table"
+    csv = "csv"
+    latex = "latex"
+    markdown = "markdown"
+
+
+@app.command()
+def show(
+    results: ResultsFolder,
+    form: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.table,
+) -> None:
+    """Print the tightness table of a sweep."""
+    from sdprelax.cli.display import print_tightness
+    from sdprelax.experiment.tables import load_table, render, tightness_table
+
+    table = load_table(results)
+    if form is Format.table:
+        print_tightness(table)
+    else:
+        typer.echo(render(tightness_table(table), form.value), nl=False)
+
+
+@app.command("collect")
+def collect_(results: ResultsFolder) -> None:
+    """Rebuild the tables and pictures of a sweep from its trials."""
+    from sdprelax.experiment.runner import collect
+
+    found = collect(results)
+    typer.echo(f"{len(found.table)} trials: {found.folder / 'table.csv'} (and .parquet)")
+    for picture in found.pictures:
+        typer.echo(f"picture: {picture} (and .pdf)")
+
+
+@app.command()
+def verify(results: ResultsFolder) -> None:
+    """Prove every certificate and evaluate every network again; exit code 1 if a row does not hold."""
+    from sdprelax.experiment.audit import audit
+
+    rows = bounds = wrong = 0
+    for finding in audit(results):
+        rows += 1
+        bounds += finding.bounds
+        wrong += bool(finding.faults)
+        for fault in finding.faults:
+            typer.echo(f"{finding.name} ({finding.row}): {fault}")
+    if wrong:
+        typer.echo(f"{wrong} of {rows} rows do not hold; {bounds} bounds were proved again.")
+        raise typer.Exit(1)
+    typer.echo(f"all {rows} rows hold: {bounds} bounds proved again from freshly loaded data.")
+
+
+@app.command("compare")
+def compare_(
+    a: Annotated[Path, typer.Argument(help="A sweep's folder.")],
+    b: Annotated[Path, typer.Argument(help="Another, to hold against it.")],
+    fail_if_worse: Annotated[
+        str | None, typer.Option(metavar="PERCENT", help="Exit with 1 if anything is worse by more, e.g. 5%.")
+    ] = None,
+) -> None:
+    """Join two results on problem and method: speed and bounds as ratios, and what got worse."""
+    from rich.table import Table
+
+    from sdprelax.cli.display import console, number
+    from sdprelax.experiment.compare import compare
+
+    found = compare(a, b, _share(fail_if_worse) if fail_if_worse is not None else 0.05)
+    printed = Table(box=None, header_style="bold")
+    for name in ("method", "trials", "speed", "lower bound", "network", "worse"):
+        printed.add_column(name, justify="left" if name == "method" else "right")
+    for row in found.by_method().itertuples():
+        printed.add_row(
+            str(row.method), str(row.trials), number(row.speed, ".3g", "×"), number(row.lower_ratio, ".8f"),
+            number(row.upper_ratio, ".8f"), str(row.worse),
+        )  # fmt: skip
+    typer.echo(f"{len(found.rows)} trials in both, {found.only_a} in {a} alone, {found.only_b} in {b} alone.")
+    typer.echo("Geometric means: speed is seconds of the first over the second, bounds are second over first.")
+    console().print(printed)
+    for row in found.worse.itertuples():
+        typer.echo(f"worse: {row.dataset}, gamma {row.gamma:g}, {row.method} #{row.repeat}: {row.worse}")
+    if fail_if_worse is not None and len(found.worse):
+        raise typer.Exit(1)
+
+
+def _share(written: str) -> float:
+    """Return ``5%`` or ``0.05`` as 0.05."""
+    try:
+        share = float(written.removesuffix("%")) / (100.0 if written.endswith("%") else 1.0)
+    except ValueError:
+        share = -1.0
+    if not 0.0 <= share < float("inf"):
+        raise InputError(f"--fail-if-worse {written}: write a percentage such as 5%.")
+    return share

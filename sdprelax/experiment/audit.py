@@ -1,0 +1,145 @@
+"""Verifies results again: every certificate proved, every network evaluated, on data loaded anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from sdprelax.certificate import Certificate, verify
+from sdprelax.errors import SdprelaxError
+from sdprelax.experiment.modules import load_modules
+from sdprelax.experiment.plan import Trial
+from sdprelax.experiment.store import Store, seal
+from sdprelax.experiment.tables import kept, load_table, results_table, unsound
+from sdprelax.experiment.trial import accuracy, data_digest, load_problem
+from sdprelax.network import Network
+from sdprelax.outcome import relative_gap
+
+__all__ = ["Finding", "audit"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What became of one row: ``faults`` is empty where it holds.
+
+    Attributes
+    ----------
+    name: folder of the attempt.
+    row: data set, γ and method, in words.
+    bounds: how many of its bounds were proved anew.
+    faults: one sentence each.
+    """
+
+    name: str
+    row: str
+    bounds: int
+    faults: tuple[str, ...]
+
+
+def audit(folder: Path) -> Iterator[Finding]:
+    """Verify every trial of a sweep, in the order of its file, nothing in its records believed.
+
+    Raises
+    ------
+    InputError: this is not a sweep's folder.
+    """
+    store = Store(folder)
+    plan = store.plan()
+    load_modules(plan["modules"])
+    attempts = store.attempts()
+    for planned in plan["trials"]:
+        for number in attempts.get(planned["hash"], []):
+            name = planned["hash"] if number == 1 else f"{planned['hash']}.{number}"
+            row = f"{planned['dataset_label']}, gamma {planned['trial']['gamma']:g}, {planned['method_label']}"
+            record = store.record(name)
+            if record is None:
+                yield Finding(name, row, 0, ("its record cannot be read.",))
+                continue
+            bounds, faults = _examine(store.trials / name, record)
+            yield Finding(name, row, bounds, tuple(faults))
+    yield from _examine_table(store, plan, attempts)
+
+
+def _examine_table(store: Store, plan: dict[str, Any], attempts: dict[str, list[int]]) -> Iterator[Finding]:
+    """Hold the table against the records, and the bounds of every problem against each other."""
+    planned = [trial["hash"] for trial in plan["trials"] if trial["hash"] in attempts]
+    try:
+        table = results_table([kept(record) for record in store.records({t: attempts[t] for t in planned})])
+    except (KeyError, TypeError, ValueError):
+        return  # a record that is none has been named already
+    faults = tuple(unsound(table))
+    if (store.folder / "table.parquet").exists() and not _same(table, store.folder):
+        faults += (f"it does not say what the records say; sdprelax collect {store.folder} rebuilds it.",)
+    if faults:
+        yield Finding("table.parquet", "the table", 0, faults)
+
+
+def _same(table: pd.DataFrame, folder: Path) -> bool:
+    try:
+        return bool(table.equals(load_table(folder)))
+    except SdprelaxError:
+        return False
+
+
+def _examine(folder: Path, record: dict[str, Any]) -> tuple[int, list[str]]:
+    """Return how many bounds of a record were proved, and what is wrong with it."""
+    faults = []
+    try:
+        if record["seal"] != seal(record, folder):
+            faults.append("its record or a file beside it is not what was written.")
+        trial = Trial.from_dict(record["trial"])
+        if trial.hash != folder.name[:16]:
+            faults.append("its options are not those that its name stands for.")
+        said = {"gamma": trial.gamma, "bias": trial.bias, "repeat": trial.repeat, "dataset": trial.dataset_label,
+                "method": trial.method_label, "gap": relative_gap(record["lower"], record["upper"])}  # fmt: skip
+        faults += [f"it says {key} {record[key]!r}, and that is {value!r}." for key, value in said.items()
+                   if record[key] != value]  # fmt: skip
+        bounds, wrong = _prove(folder, record, trial)
+    except SdprelaxError as error:
+        return 0, [*faults, str(error)]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return 0, [*faults, f"its record is not one of a trial ({type(error).__name__}: {error})."]
+    return bounds, faults + wrong
+
+
+def _prove(folder: Path, record: dict[str, Any], trial: Trial) -> tuple[int, list[str]]:
+    """Prove the bounds of a record anew, from the data and what lies beside it."""
+    lower, upper = record["lower"], record["upper"]
+    if lower is None and upper is None and record["data_digest"] is None:
+        return 0, []  # it ended before its data were loaded
+    data, problem = load_problem(trial)
+    faults, bounds = [], 0
+    if data_digest(data) != record["data_digest"]:
+        faults.append("its data, loaded anew, are not those that it was run on.")
+    if (record["n"], record["d"], record["c"]) != problem.shape:
+        faults.append(f"it says n, d, c = {record['n']}, {record['d']}, {record['c']}; the data have {problem.shape}.")
+    if lower is not None:
+        try:
+            proved = verify(problem, Certificate.load(folder / "certificate.npz"))
+            if proved >= lower:
+                bounds += 1
+            else:
+                faults.append(f"it says lower bound {lower!r}, and its certificate proves {proved!r}.")
+        except SdprelaxError as error:
+            faults.append(f"its lower bound is not proved: {error}")
+    if upper is not None:
+        try:
+            network = Network.load(folder / "network.npz")
+            attained = problem.upper_bound(network)
+            if attained <= upper:
+                bounds += 1
+            else:
+                faults.append(f"it says upper bound {upper!r}, and its network attains {attained!r}.")
+            figures = {"width": network.width, "train_accuracy": accuracy(network, data, test=False),
+                       "test_accuracy": accuracy(network, data, test=True)}  # fmt: skip
+            faults += [f"it says {key} {record[key]!r}, and its network has {value!r}."
+                       for key, value in figures.items() if record[key] != value]  # fmt: skip
+        except SdprelaxError as error:
+            faults.append(f"its upper bound is not attained: {error}")
+    if lower is not None and upper is not None and lower > upper:
+        faults.append(f"its lower bound {lower!r} exceeds its upper bound {upper!r}: that is a bug.")
+    return bounds, faults

@@ -1,0 +1,88 @@
+"""Runs a finished trial once more, apart from the store, and says whether it gives the same."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import threadpoolctl
+
+from sdprelax.errors import InputError
+from sdprelax.experiment.modules import load_modules
+from sdprelax.experiment.plan import Job, Trial
+from sdprelax.experiment.store import Store
+from sdprelax.experiment.trial import run_trial
+
+__all__ = ["Reproduction", "find_trial", "rerun"]
+
+COMPARED = ("status", "lower", "upper", "width", "train_accuracy", "test_accuracy")
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """The record of a trial, and of the same trial run again."""
+
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+    @property
+    def differences(self) -> dict[str, tuple[Any, Any]]:
+        """What came out differently, bounds bit for bit: (before, after) by name."""
+        return {
+            name: (self.before[name], self.after[name]) for name in COMPARED if self.before[name] != self.after[name]
+        }
+
+    @property
+    def changed_versions(self) -> dict[str, tuple[str | None, str | None]]:
+        """Packages whose version is another one now."""
+        old, new = (record["provenance"]["versions"] for record in (self.before, self.after))
+        names = sorted({*old, *new})
+        return {name: (old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)}
+
+
+def find_trial(written: str, results: Path) -> Path:
+    """Return the folder of an attempt, given it or the first digits of a trial's hash.
+
+    Raises
+    ------
+    InputError: there is no such trial, or several.
+    """
+    folder = Path(written)
+    if (folder / "record.json").is_file():
+        return folder
+    found = sorted(
+        {path.name.partition(".")[0]: path for path in sorted(results.glob(f"*/trials/{written}*"))}.values()
+        if len(written) >= 4 and written.isalnum()
+        else []
+    )
+    if len(found) > 1 and len({path.name[:16] for path in found}) > 1:
+        raise InputError(f"'{written}' begins several trials: {', '.join(str(path) for path in found[:4])}, ...")
+    if not found:
+        raise InputError(f"there is no trial '{written}': give its folder, or its hash and --results.")
+    name = found[-1].name[:16]
+    return Store(found[-1].parent.parent).folder_of(name)
+
+
+def rerun(folder: Path) -> Reproduction:
+    """Run the trial of a folder again in this process; the folder is left as it is.
+
+    Raises
+    ------
+    InputError: the folder's record is damaged, or the trial's data are not what they were.
+    """
+    store = Store(folder.resolve().parent.parent)
+    before = store.record(folder.resolve().name)
+    if before is None:
+        raise InputError(f"{folder / 'record.json'} is damaged: it cannot be run again.")
+    load_modules(store.plan()["modules"])
+    trial = Trial.from_dict(before["trial"])
+    if trial.hash != before["hash"]:
+        raise InputError(f"{folder / 'record.json'} was changed: its options are not those that its name stands for.")
+    with tempfile.TemporaryDirectory() as temporary, threadpoolctl.threadpool_limits(limits=1):
+        apart = Store(Path(temporary))
+        apart.prepare()
+        after = run_trial(Job(dataclasses.replace(trial)), apart, capture=False)
+    return Reproduction(before, after)
