@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,5 +83,6 @@ def rerun(folder: Path) -> Reproduction:
     with tempfile.TemporaryDirectory() as temporary, threadpoolctl.threadpool_limits(limits=1):
         apart = Store(Path(temporary))
         apart.prepare()
-        after = run_trial(Job(dataclasses.replace(trial)), apart, capture=False)
+        after = run_trial(Job(trial), apart, capture=False)
+    assert after is not None
     return Reproduction(before, after)

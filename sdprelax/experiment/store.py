@@ -3,15 +3,17 @@
     results/<sweep>/sweep.json                      the sweep and its trials, in order
     results/<sweep>/trials/<hash>/                  record.json, log.txt, network.npz, certificate.npz
     results/<sweep>/trials/<hash>.2/                a second attempt; the last one counts
-    results/<sweep>/running/<hash>.<host>.<pid>/    what runs now, and its best bounds so far
+    results/<sweep>/running/<hash>/                 what runs now: by whom, and its best bounds so far
 
 A finished attempt enters ``trials`` by one rename of a folder that lies in ``running``, so that readers on any machine
-see all of it or nothing; of two writers of one attempt the first wins. Tables are views over ``trials``.
+see all of it or nothing; of two writers of one attempt the first wins. Whoever makes the folder in ``running`` runs the
+attempt, and everyone else leaves it alone while its worker lives. Tables are views over ``trials``.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -32,8 +34,10 @@ from sdprelax.errors import InputError, StorageError
 from sdprelax.experiment.plan import Job
 from sdprelax.network import Network
 
-__all__ = ["Running", "Scratch", "Store", "seal", "write_whole"]
+__all__ = ["Running", "Scratch", "Store", "last_report", "seal", "write_whole"]
 
+# Seconds without a sign of life after which a worker of another host counts as lost.
+SILENCE = 300.0
 ATTEMPT = re.compile(r"([0-9a-f]{16})(?:\.(\d+))?")
 FILES = ("certificate.npz", "log.txt", "network.npz")
 
@@ -76,10 +80,11 @@ class Running:
     def alive(self) -> bool:
         """Whether the worker lives; on another host, whether it gave a sign of life in the last five minutes."""
         if self.host != platform.node():
-            return time.time() - self.beat < 300.0
+            return time.time() - self.beat < SILENCE
         try:
             # A process number may be used again, but only by a younger process.
-            return bool(psutil.Process(self.pid).create_time() <= self.started + 1.0)
+            process = psutil.Process(self.pid)
+            return bool(process.create_time() <= self.started + 1.0 and process.status() != psutil.STATUS_ZOMBIE)
         except psutil.Error:
             return False
 
@@ -87,13 +92,28 @@ class Running:
 class Scratch:
     """The folder in which a worker runs one attempt: reports go here, and so does the result before its rename."""
 
-    def __init__(self, store: Store, job: Job) -> None:
-        self.job = job
+    def __init__(self, store: Store, folder: Path) -> None:
         self.store = store
-        self.folder = store.running_folder(job.name, os.getpid())
-        self.started = time.time()
+        self.folder = folder
         self._reports = 0
-        self.folder.mkdir(parents=True)
+        self._owner = {"host": platform.node(), "pid": os.getpid(), "started": time.time()}
+        write_whole(folder / "owner.json", json.dumps(self._owner).encode())
+
+    @staticmethod
+    def claim(store: Store, job: Job) -> Scratch | None:
+        """Return the scratch folder of an attempt, or None if someone else is at it."""
+        folder = store.running / job.name
+        for _ in range(2):
+            try:
+                folder.mkdir()
+                return Scratch(store, folder)
+            except FileExistsError:
+                with store.taking_over():
+                    owner = _running(folder)
+                    if owner is None or owner.alive:
+                        return None
+                    shutil.rmtree(folder, ignore_errors=True)
+        return None
 
     @property
     def output(self) -> Path:
@@ -105,7 +125,7 @@ class Scratch:
         self._reports += 1
         folder = self.folder / f".report-{self._reports:06}"
         folder.mkdir()
-        _write_files(folder, record | {"started": self.started}, network, certificate, None)
+        _write_files(folder, record, network, certificate, None)
         final = folder.with_name(folder.name[1:])
         folder.rename(final)
         if self._reports > 1:
@@ -118,7 +138,7 @@ class Scratch:
         folder = self.folder / "result"
         folder.mkdir()
         _write_files(folder, record, network, certificate, log)
-        return self.store.enter(folder, self.job.name, record)
+        return self.store.enter(folder, self.folder.name, record)
 
     def close(self) -> None:
         """Remove the folder."""
@@ -177,9 +197,18 @@ class Store:
                 with tempfile.NamedTemporaryFile(dir=folder) as file:
                     file.write(b"\0" * 4096)
                     file.flush()
-        for left in self._scratch_folders():
-            if not left.alive:
-                shutil.rmtree(left.folder, ignore_errors=True)
+        with self.taking_over():
+            for owner in self._claims():
+                if not owner.alive:
+                    shutil.rmtree(owner.folder, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def taking_over(self) -> Iterator[None]:
+        """Hold off everyone else who would touch what a dead worker left."""
+        with (self.folder / ".lock").open("a") as file:
+            with contextlib.suppress(OSError):  # file systems without locks must do without
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
@@ -193,10 +222,6 @@ class Store:
             yield
         except OSError as error:
             raise StorageError(f"results cannot be written to {self.folder}: {error.strerror or error}.") from None
-
-    def running_folder(self, name: str, pid: int) -> Path:
-        """Return the folder in which the worker ``pid`` of this host runs the attempt ``name``."""
-        return self.running / f"{name}@{platform.node()}@{pid}"
 
     def enter(self, folder: Path, name: str, record: dict[str, Any]) -> dict[str, Any]:
         """Move a complete folder into the store; return the record that then stands there."""
@@ -286,36 +311,53 @@ class Store:
 
     def now_running(self) -> list[Running]:
         """Return what runs in this sweep, whoever runs it, the longest first."""
-        return sorted((found for found in self._scratch_folders() if found.record), key=lambda found: found.started)
+        return sorted((found for found in self._claims() if found.record), key=lambda found: found.started)
 
-    def beat(self, name: str, pid: int) -> None:
-        """Give a sign of life for a worker of this host."""
+    def beat(self, name: str) -> None:
+        """Give a sign of life for the worker of an attempt."""
         with contextlib.suppress(OSError):
-            os.utime(self.running_folder(name, pid))
+            os.utime(self.running / name)
 
-    def reported(self, name: str, pid: int) -> Path | None:
-        """Return the folder of the last complete report of a worker of this host; None if it made none."""
-        return _last_report(self.running_folder(name, pid))
+    def claimed_by(self, name: str, pid: int) -> Running | None:
+        """Return what the worker ``pid`` of this host left of an attempt, if it had begun it."""
+        found = _running(self.running / name)
+        return found if found is not None and (found.host, found.pid) == (platform.node(), pid) else None
 
-    def _scratch_folders(self) -> list[Running]:
-        found = []
-        for folder in self.running.glob("*@*@*"):
-            name, host, pid = folder.name.rsplit("@", 2)
-            record: dict[str, Any] = {}
-            with contextlib.suppress(OSError, ValueError):
-                report = _last_report(folder)
-                if report is not None:
-                    record = json.loads((report / "record.json").read_bytes())
-            try:
-                beat = folder.stat().st_mtime
-            except OSError:
-                continue  # it ended while we looked
-            if pid.isdigit() and ATTEMPT.fullmatch(name):
-                found.append(Running(folder, record, host, int(pid), record.get("started", beat), beat))
-        return found
+    def discard(self, name: str, pid: int) -> None:
+        """Remove what the worker ``pid`` of this host, which is dead, left of an attempt."""
+        with self.taking_over():
+            found = self.claimed_by(name, pid)
+            if found is not None:
+                shutil.rmtree(found.folder, ignore_errors=True)
+
+    def _claims(self) -> list[Running]:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            folders = [Path(entry) for entry in os.scandir(self.running) if ATTEMPT.fullmatch(entry.name)]
+            return [found for found in map(_running, folders) if found is not None]
+        return []
 
 
-def _last_report(folder: Path) -> Path | None:
+def _running(folder: Path) -> Running | None:
+    """Return what a folder in ``running`` tells; None when it ended while we looked."""
+    try:
+        beat = folder.stat().st_mtime
+    except OSError:
+        return None
+    try:
+        owner = json.loads((folder / "owner.json").read_bytes())
+    except (OSError, ValueError):
+        # It was made a moment ago, or its maker died in that moment: "another host" until it has been silent.
+        return Running(folder, {}, "", 0, beat, beat)
+    record: dict[str, Any] = {}
+    report = last_report(folder)
+    if report is not None:
+        with contextlib.suppress(OSError, ValueError):
+            record = json.loads((report / "record.json").read_bytes())
+    return Running(folder, record, owner["host"], owner["pid"], owner["started"], beat)
+
+
+def last_report(folder: Path) -> Path | None:
+    """Return the last complete report in a folder of ``running``."""
     return max(folder.glob("report-*"), default=None)
 
 

@@ -11,12 +11,13 @@ import dataclasses
 import json
 import multiprocessing.connection
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import psutil
@@ -27,10 +28,12 @@ from sdprelax.experiment.provenance import THREADS
 from sdprelax.experiment.store import Store
 from sdprelax.experiment.trial import stopped
 
-__all__ = ["Worker", "answering", "grace", "supervise"]
+__all__ = ["AGAIN", "Elsewhere", "Worker", "answering", "grace", "supervise"]
 
 # Seconds between two looks at a worker's memory, and between two signs of life.
 LOOK, BEAT = 0.05, 5.0
+# Seconds until an attempt that someone else is running is looked at again.
+AGAIN = 1.0
 # A worker that was killed from elsewhere costs its trial nothing the first times.
 TRIES = 3
 
@@ -38,6 +41,13 @@ TRIES = 3
 def grace(limit: float) -> float:
     """Return the seconds that a method may take beyond its time limit to return what it has, before it is killed."""
     return max(2.0, 0.1 * limit)
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """The answer for an attempt that someone else is running: to be asked for again later."""
+
+    job: Job
 
 
 class Worker:
@@ -103,13 +113,13 @@ class Worker:
         )  # fmt: skip
         self._unread = b""
         assert self._process.stdin is not None
-        hello = {"parent": os.getpid(), "folder": str(self.store.folder.resolve()), "modules": self._modules}
+        hello = {"parent": os.getpid(), "folder": str(self.store.folder), "modules": self._modules}
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.write(json.dumps(hello).encode() + b"\n")
             self._process.stdin.flush()
 
-    def poll(self, readable: bool) -> dict[str, Any] | None:
-        """Look at the worker; return the record of its trial once that has ended.
+    def poll(self, readable: bool) -> dict[str, Any] | Elsewhere | None:
+        """Look at the worker; return the record of its trial once that has ended, None while it runs.
 
         Parameters
         ----------
@@ -137,9 +147,9 @@ class Worker:
                 elif "failed" in answer:
                     raise InputError(answer["failed"])
                 else:
-                    self._job = None
-                    record: dict[str, Any] = answer["record"]
-                    return record
+                    job, self._job = self._job, None
+                    record: dict[str, Any] | None = answer["record"]
+                    return Elsewhere(job) if record is None else record
         return self._over_a_limit() if self._started is not None else None
 
     def _over_a_limit(self) -> dict[str, Any] | None:
@@ -148,7 +158,7 @@ class Worker:
         now = time.monotonic()
         if now - self._beat > BEAT:
             self._beat = now
-            self.store.beat(self._job.name, self._process.pid)
+            self.store.beat(self._job.name)
         if limits.memory is not None:
             used = _resident_mb(self._process.pid)
             self._peak = max(self._peak, used)
@@ -164,8 +174,11 @@ class Worker:
         assert self._job is not None and self._process is not None
         job, pid = self._job, self._process.pid
         self.close()
-        # It may have finished in the very moment.
-        return self.store.record(job.name) or stopped(job, self.store, pid, status, message, self._peak or None)
+        finished = self.store.record(job.name)  # it may have, in the very moment
+        if finished is not None:
+            self.store.discard(job.name, pid)
+            return finished
+        return stopped(job, self.store, pid, status, message, self._peak or None)
 
     def _died(self) -> dict[str, Any] | None:
         """Try again in a new worker if this one was killed from elsewhere; else enter the error."""
@@ -179,11 +192,12 @@ class Worker:
         self._job = job
         finished = self.store.record(job.name)
         if finished is None and code == -signal.SIGKILL and self._tries < TRIES:
-            shutil.rmtree(self.store.running_folder(job.name, pid), ignore_errors=True)
+            self.store.discard(job.name, pid)
             self._send()
             return None
         self._job = None
         if finished is not None:
+            self.store.discard(job.name, pid)
             return finished
         if self._started is None:
             last = said.decode(errors="replace").strip().splitlines()
@@ -211,9 +225,9 @@ class Worker:
     def abandon(self) -> None:
         """Kill the worker in the middle of whatever it does; nothing of that remains."""
         if self._process is not None and self._job is not None:
-            folder = self.store.running_folder(self._job.name, self._process.pid)
+            name, pid = self._job.name, self._process.pid
             self.close()
-            shutil.rmtree(folder, ignore_errors=True)
+            self.store.discard(name, pid)
         self.close()
 
 
@@ -235,6 +249,11 @@ def answering(workers: Collection[Worker]) -> list[Worker]:
     return [worker for worker in workers if worker.fileno() in ready]
 
 
+def _due(elsewhere: deque[tuple[float, Job]]) -> Job | None:
+    """Return an attempt that was elsewhere and should be looked at again."""
+    return elsewhere.popleft()[1] if elsewhere and elsewhere[0][0] <= time.monotonic() else None
+
+
 def supervise(jobs: Iterable[Job], store: Store, workers: int, modules: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Run attempts in worker processes of this machine; yield their records as they end.
 
@@ -247,23 +266,30 @@ def supervise(jobs: Iterable[Job], store: Store, workers: int, modules: Sequence
     ------
     StorageError: a result cannot be written.
     """
-    waiting = iter(jobs)
+    waiting, elsewhere = iter(jobs), deque[tuple[float, Job]]()
     idle = [Worker(store, modules) for _ in range(workers)]
     everyone, busy = tuple(idle), set[Worker]()
     try:
         while True:
-            while idle and (job := next(waiting, None)) is not None:
+            while idle and (job := next(waiting, None) or _due(elsewhere)) is not None:
                 worker = idle.pop()
                 worker.start(job)
                 busy.add(worker)
-            if not busy:
+            if not busy and not elsewhere:
                 return
+            if not busy:
+                time.sleep(LOOK)
+                continue
             ready = answering(busy)
             for worker in tuple(busy):
                 record = worker.poll(worker in ready)
-                if record is not None:
-                    busy.remove(worker)
-                    idle.append(worker)
+                if record is None:
+                    continue
+                busy.remove(worker)
+                idle.append(worker)
+                if isinstance(record, Elsewhere):
+                    elsewhere.append((time.monotonic() + AGAIN, record.job))
+                else:
                     yield record
     finally:
         for worker in everyone:

@@ -22,10 +22,10 @@ import numpy as np
 
 from sdprelax.datasets import Dataset, datasets
 from sdprelax.deadline import Deadline
-from sdprelax.errors import InputError, ProblemTooLarge, SdprelaxError, SolverUnavailable
+from sdprelax.errors import InputError, ProblemTooLarge, SdprelaxError, SolverUnavailable, StorageError
 from sdprelax.experiment.plan import Job, Trial
 from sdprelax.experiment.provenance import provenance
-from sdprelax.experiment.store import Scratch, Store, seal
+from sdprelax.experiment.store import Scratch, Store, last_report, seal
 from sdprelax.methods import methods
 from sdprelax.network import Network
 from sdprelax.outcome import Outcome
@@ -63,8 +63,8 @@ def data_digest(data: Dataset) -> str:
     return found.hexdigest()
 
 
-def run_trial(job: Job, store: Store, *, capture: bool = True) -> dict[str, Any]:
-    """Run an attempt at a trial, enter it into the store, and return its record.
+def run_trial(job: Job, store: Store, *, capture: bool = True) -> dict[str, Any] | None:
+    """Run an attempt at a trial, enter it into the store, and return its record; None if someone else is at it.
 
     An error in the trial is a record with its message, never an exception.
 
@@ -76,53 +76,63 @@ def run_trial(job: Job, store: Store, *, capture: bool = True) -> dict[str, Any]
     ------
     StorageError: the result cannot be written.
     """
-    standing = store.record(job.name)
-    if standing is not None:
-        return standing
+    outcome = Outcome()
+    record = _record(job, "running", "", 0.0, None, outcome)
+    with store.writing():
+        scratch = Scratch.claim(store, job)
+    if scratch is None:
+        return store.record(job.name)
+    try:
+        # Looked for only now: nobody else can finish it from here on.
+        standing = store.record(job.name)
+        if standing is not None:
+            return standing
+        with store.writing():
+            scratch.keep(record, None, None)
+        return _run(job, store, scratch, capture)
+    finally:
+        scratch.close()
+
+
+def _run(job: Job, store: Store, scratch: Scratch, capture: bool) -> dict[str, Any]:
     trial = job.trial
     started = time.perf_counter()
-    with store.writing():
-        scratch = Scratch(store, job)
     outcome = Outcome()
     data: Dataset | None = None
     status, message, trouble = "error", "", ""
-    try:
-        record = _record(job, "running", "", 0.0, None, outcome)
-        with store.writing():
-            scratch.keep(record, None, None)
-        with _captured(scratch.output if capture else None), _peak_memory() as peak:
-            try:
-                data, problem = load_problem(trial)
+    with _captured(scratch.output if capture else None), _peak_memory() as peak:
+        try:
+            data, problem = load_problem(trial)
 
-                def report(best: Outcome) -> None:
-                    nonlocal outcome
-                    outcome = best
-                    now = _record(job, "running", "", time.perf_counter() - started, data, best)
-                    with store.writing():
-                        scratch.keep(now, best.network, best.certificate)
+            def report(best: Outcome) -> None:
+                nonlocal outcome
+                outcome = best
+                now = _record(job, "running", "", time.perf_counter() - started, data, best)
+                with store.writing():
+                    scratch.keep(now, best.network, best.certificate)
 
-                deadline = Deadline(math.inf if trial.limits.time is None else trial.limits.time)
-                method = methods.create(trial.method, trial.method_options)
-                outcome = method.run(problem, rng=trial.generator(), deadline=deadline, report=report)
-                status = str(outcome.status)
-            except SolverUnavailable as error:
-                status, message = "unavailable", str(error)
-            except ProblemTooLarge as error:
-                status, message = "too large", str(error)
-            except MemoryError:
-                status, message = "out of memory", "the method could not allocate the memory that it needs."
-            except SdprelaxError as error:
-                status, message = "error", str(error)
-            except Exception as error:
-                status, message = "error", f"{type(error).__name__}: {str(error).split(chr(10))[0]}"
-                trouble = traceback.format_exc()
-        record = _record(job, status, message, time.perf_counter() - started, data, outcome)
-        record["peak_memory_mb"] = peak()
-        log = "\n".join(part for part in (outcome.log, _text(scratch.output), trouble) if part)
-        with store.writing():
-            return scratch.finish(record, outcome.network, outcome.certificate, log)
-    finally:
-        scratch.close()
+            deadline = Deadline(math.inf if trial.limits.time is None else trial.limits.time)
+            method = methods.create(trial.method, trial.method_options)
+            outcome = method.run(problem, rng=trial.generator(), deadline=deadline, report=report)
+            status = str(outcome.status)
+        except StorageError:
+            raise
+        except SolverUnavailable as error:
+            status, message = "unavailable", str(error)
+        except ProblemTooLarge as error:
+            status, message = "too large", str(error)
+        except MemoryError:
+            status, message = "out of memory", "the method could not allocate the memory that it needs."
+        except SdprelaxError as error:
+            status, message = "error", str(error)
+        except Exception as error:
+            status, message = "error", f"{type(error).__name__}: {str(error).split(chr(10))[0]}"
+            trouble = traceback.format_exc()
+    record = _record(job, status, message, time.perf_counter() - started, data, outcome)
+    record["peak_memory_mb"] = peak()
+    log = "\n".join(part for part in (outcome.log, _text(scratch.output), trouble) if part)
+    with store.writing():
+        return scratch.finish(record, outcome.network, outcome.certificate, log)
 
 
 def stopped(job: Job, store: Store, pid: int, status: str, message: str, peak: float | None) -> dict[str, Any]:
@@ -139,19 +149,20 @@ def stopped(job: Job, store: Store, pid: int, status: str, message: str, peak: f
     ------
     StorageError: the result cannot be written.
     """
-    folder = store.running_folder(job.name, pid)
-    report = store.reported(job.name, pid)
-    try:
-        with store.writing():
+    with store.writing(), store.taking_over():
+        left = store.claimed_by(job.name, pid)
+        folder = left.folder if left is not None else store.running / f".{job.name}"
+        report = last_report(folder)
+        try:
             result = folder / "result"
-            if report is None:
+            if left is None or report is None:
                 result.mkdir(parents=True, exist_ok=True)
                 record = _record(job, status, message, math.nan, None, Outcome())
             else:
                 # What is left of a result that the worker had begun to write is not trusted.
                 shutil.rmtree(result, ignore_errors=True)
                 record = json.loads((report / "record.json").read_bytes())
-                record["seconds"] = time.time() - record.pop("started")
+                record["seconds"] = time.time() - left.started
                 report.rename(result)
             record |= {"status": status, "message": message, "peak_memory_mb": peak}
             log = _text(folder / "output.txt") + f"\n{message}\n"
@@ -159,8 +170,8 @@ def stopped(job: Job, store: Store, pid: int, status: str, message: str, peak: f
             record["seal"] = seal(record, result)
             (result / "record.json").write_text(json.dumps(record, indent=1, allow_nan=False), encoding="utf-8")
             return store.enter(result, job.name, record)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _text(path: Path) -> str:

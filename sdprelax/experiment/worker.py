@@ -30,15 +30,21 @@ def main() -> None:
 
     import threadpoolctl
 
+    from sdprelax.datasets import datasets
     from sdprelax.errors import SdprelaxError, StorageError
     from sdprelax.experiment.modules import load_modules
     from sdprelax.experiment.plan import Job, Trial
+    from sdprelax.experiment.provenance import provenance
     from sdprelax.experiment.store import Store
     from sdprelax.experiment.trial import run_trial
+    from sdprelax.methods import methods
 
     def answer(content: dict[str, Any]) -> None:
         answers.write(json.dumps(content) + "\n")
 
+    # What takes a moment that no trial should be charged with.
+    provenance()
+    list(datasets), list(methods)
     store = Store(Path(hello["folder"]))
     try:
         load_modules(hello["modules"])

@@ -26,7 +26,7 @@ def zero_network(problem: Problem) -> Outcome:
 @register("idle")
 @dataclass(frozen=True)
 class Idle:
-    """The zero network, after a while; says so in a diary, one line for every start and end.
+    """The zero network, after a while; writes the Unix time of its start into a diary.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Idle:
     ) -> Outcome:
         if self.diary:
             with Path(self.diary).open("a") as file:
-                file.write(f"{self.tag}\n")
+                file.write(f"{problem.gamma!r} {self.tag} {time.time()!r}\n")
         if self.seconds:
             time.sleep(self.seconds)
         return zero_network(problem)

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import os
 import threading
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from sdprelax.errors import InputError
 from sdprelax.experiment.engines import register
 from sdprelax.experiment.plan import Job, Trial
 from sdprelax.experiment.store import Store
-from sdprelax.experiment.supervisor import Worker, answering
+from sdprelax.experiment.supervisor import AGAIN, Elsewhere, Worker, answering
 from sdprelax.experiment.trial import stopped
 
 __all__ = ["Dask"]
@@ -135,7 +136,10 @@ def _run_here(content: dict[str, Any], folder: str, modules: list[str]) -> dict[
         worker.start(job)
         while True:
             record = worker.poll(bool(answering([worker])))
-            if record is not None:
+            if isinstance(record, Elsewhere):
+                time.sleep(AGAIN)
+                worker.start(job)
+            elif record is not None:
                 return record
     except BaseException:
         worker.abandon()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from pydantic import NonNegativeInt
 from sdprelax.experiment.engines import register
 from sdprelax.experiment.plan import Job
 from sdprelax.experiment.store import Store
-from sdprelax.experiment.supervisor import supervise
+from sdprelax.experiment.supervisor import AGAIN, supervise
 from sdprelax.experiment.trial import run_trial
 
 __all__ = ["Processes", "Serial"]
@@ -31,7 +32,9 @@ class Serial:
             return
         with threadpoolctl.threadpool_limits(limits=1):
             for job in jobs:
-                yield run_trial(job, store, capture=False)
+                while (record := run_trial(job, store, capture=False)) is None:
+                    time.sleep(AGAIN)
+                yield record
 
 
 @register("processes")
