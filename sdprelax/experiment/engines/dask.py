@@ -77,7 +77,7 @@ class Dask:
                 for job in jobs
             }  # fmt: skip
             stack.callback(client.cancel, list(futures))
-            for future in distributed.as_completed(futures):
+            for future in distributed.as_completed(futures, loop=client.loop):
                 try:
                     yield future.result()
                 except distributed.scheduler.KilledWorker:
@@ -89,7 +89,7 @@ class Dask:
         """Return a client of the scheduler, with at least one worker on it."""
         source: Any = self.scheduler
         if self.cluster is not None:
-            source = stack.enter_context(self._batch_system())
+            source = stack.enter_context(self.batch_system())
             source.scale(jobs=self.jobs)
         elif self.scheduler is None:
             source = stack.enter_context(
@@ -109,13 +109,15 @@ class Dask:
             raise InputError(f"no dask worker came within {self.wait:g} s.") from None
         return client
 
-    def _batch_system(self) -> Any:
+    def batch_system(self) -> Any:
+        """Return the cluster of the batch system, with no jobs yet."""
         try:
             import dask_jobqueue
         except ImportError:
             raise InputError('batch systems need dask-jobqueue: pip install "sdprelax[dask]".') from None
         assert self.cluster is not None
-        options = {"cores": 1, "processes": 1, "memory": "4GB", **self.cluster_options}
+        quiet = {"dashboard_address": ":0"}  # any free port: two sweeps may have a cluster each
+        options = {"cores": 1, "processes": 1, "memory": "4GB", "scheduler_options": quiet, **self.cluster_options}
         try:
             return getattr(dask_jobqueue, CLUSTERS[self.cluster])(**options)
         except (TypeError, ValueError) as error:

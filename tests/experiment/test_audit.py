@@ -1,0 +1,227 @@
+"""What is stored is verified again; whatever was tampered with is named."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from sdprelax import Certificate, InputError, Network
+from sdprelax.cli import app
+from sdprelax.experiment.audit import audit
+from sdprelax.experiment.config import load_sweep
+from sdprelax.experiment.plan import Trial
+from sdprelax.experiment.rerun import find_trial, rerun
+from sdprelax.experiment.runner import collect, run_sweep
+from sdprelax.experiment.store import seal
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("audit")
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((8, 2))
+    pd.DataFrame({"a": X[:, 0], "b": X[:, 1], "class": np.where(X[:, 0] > 0, "x", "y")}).to_csv(
+        folder / "mine.csv", index=False
+    )
+    (folder / "sweep.yaml").write_text(
+        f"name: audited\ndatasets: [{{random: {{n: 6, c: 2}}}}, {{file: {{path: {folder / 'mine.csv'}}}}}]\n"
+        f"gamma: 0.1\nmethods: [sdp, exact, lbfgs: {{width: 5, restarts: 1}}, exact: {{tolerance: 1.0e-3}}]\n"
+    )
+    run_sweep(load_sweep(folder / "sweep.yaml"), folder, engine="serial")
+    return folder
+
+
+@pytest.fixture
+def copy(finished: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished / "audited", tmp_path / "audited"))
+
+
+def trial(folder: Path, method: str, dataset: str = "random") -> Path:
+    for path in sorted((folder / "trials").iterdir()):
+        record = json.loads((path / "record.json").read_text())
+        if record["method"] == method and record["trial"]["dataset"] == dataset:
+            return path
+    raise AssertionError(method)
+
+
+def faults(folder: Path) -> dict[str, tuple[str, ...]]:
+    return {finding.name: finding.faults for finding in audit(folder) if finding.faults}
+
+
+def test_untouched_results_hold(finished: Path) -> None:
+    findings = list(audit(finished / "audited"))
+    assert len(findings) == 8 and not any(finding.faults for finding in findings)
+    assert sum(finding.bounds for finding in findings) == 2 * (2 + 2 + 1 + 2)
+    done = CliRunner().invoke(app, ["verify", str(finished / "audited")])
+    assert done.exit_code == 0 and "all 8 rows hold: 14 bounds proved again" in done.output
+
+
+def rewrite(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change a record and seal it anew, as a forger would who knows how."""
+    record = json.loads((path / "record.json").read_text())
+    change(record)
+    record["seal"] = seal(record, path)
+    (path / "record.json").write_text(json.dumps(record))
+
+
+def lift(key: str, factor: float) -> Callable[[dict[str, Any]], None]:
+    def change(record: dict[str, Any]) -> None:
+        record[key] *= factor
+
+    return change
+
+
+def put(key: str, value: Any) -> Callable[[dict[str, Any]], None]:
+    def change(record: dict[str, Any]) -> None:
+        record[key] = value
+
+    return change
+
+
+def option(key: str, value: Any) -> Callable[[dict[str, Any]], None]:
+    def change(record: dict[str, Any]) -> None:
+        record["trial"][key] = value
+
+    return change
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    (lift("lower", 1 + 1e-9), "and its certificate proves"),
+    (lift("upper", 1 - 1e-9), "and its network attains"),
+    (put("gap", 0.0), "it says gap 0.0"),
+    (put("gamma", 0.2), "it says gamma 0.2"),
+    (put("method", "exact"), "it says method 'exact'"),
+    (put("dataset", "iris"), "it says dataset 'iris'"),
+    (put("n", 60), "it says n, d, c = 60"),
+    (put("width", 1), "it says width 1"),
+    (put("train_accuracy", 1.0), "it says train_accuracy 1.0"),
+    (put("data_digest", "0" * 64), "are not those that it was run on"),
+    (option("gamma", 0.2), "its options are not those that its name stands for"),
+    (option("seed", 7), "its options are not those that its name stands for"),
+    (put("trial", {}), "its record is not one of a trial"),
+])  # fmt: skip
+def test_a_forged_and_sealed_record_is_caught(change: Any, words: str, copy: Path) -> None:
+    path = trial(copy, "sdp")
+    rewrite(path, change)
+    found = faults(copy)
+    assert path.name in found and any(words in fault for fault in found[path.name]), found
+    assert set(found) <= {path.name, "table.parquet"}
+
+
+def test_a_forged_network_and_certificate_are_caught_even_when_sealed(copy: Path) -> None:
+    path = trial(copy, "sdp")
+    network = Network.load(path / "network.npz")
+    Network(network.hidden * 1.001, network.output, network.bias).save(path / "network.npz")
+    rewrite(path, lambda record: None)
+    assert "and its network attains" in faults(copy)[path.name][0]
+    other = trial(copy, "exact")
+    certificate = Certificate.load(other / "certificate.npz")
+    Certificate(
+        certificate.lower * 1.001, certificate.multiplier * 1.001, certificate.reduction, certificate.proof
+    ).save(other / "certificate.npz")
+    rewrite(other, lift("lower", 1.001))
+    assert "its lower bound is not proved" in " ".join(faults(copy)[other.name])
+
+
+@pytest.mark.parametrize("name", ["network.npz", "certificate.npz", "record.json", "log.txt"])
+def test_any_changed_byte_of_any_file_is_caught(name: str, copy: Path) -> None:
+    path = trial(copy, "sdp") / name
+    original = path.read_bytes()
+    rng = random.Random(0)
+    for _ in range(25):
+        at = rng.randrange(len(original))
+        changed = bytearray(original)
+        changed[at] ^= 1 << rng.randrange(8)
+        if name == "record.json" and _same_json(original, bytes(changed)):
+            continue  # a space for another: the same record
+        path.write_bytes(changed)
+        assert path.parent.name in faults(copy), f"byte {at} of {name}"
+    path.write_bytes(original)
+    assert faults(copy) == {}
+
+
+def _same_json(a: bytes, b: bytes) -> bool:
+    try:
+        return bool(json.loads(a) == json.loads(b))
+    except ValueError:
+        return False
+
+
+@pytest.mark.parametrize("name", ["network.npz", "certificate.npz", "record.json", "log.txt"])
+def test_a_missing_file_is_caught(name: str, copy: Path) -> None:
+    path = trial(copy, "sdp")
+    (path / name).unlink()
+    assert path.name in faults(copy)
+
+
+def test_files_of_another_trial_are_caught(copy: Path) -> None:
+    a, b = trial(copy, "exact"), trial(copy, "exact", "file")
+    for name in ("network.npz", "certificate.npz"):
+        shutil.copy(b / name, a / name)
+    assert a.name in faults(copy)
+    rewrite(a, lambda record: None)
+    assert len(faults(copy)[a.name]) >= 2, "even when sealed"
+
+
+def test_changed_data_and_a_changed_table_are_caught(finished: Path, copy: Path) -> None:
+    table = pd.read_parquet(copy / "table.parquet")
+    table["lower"] *= 1.01
+    table.to_parquet(copy / "table.parquet")
+    assert list(faults(copy)) == ["table.parquet"]
+    done = CliRunner().invoke(app, ["verify", str(copy)])
+    assert done.exit_code == 1 and "it does not say what the records say" in done.output
+    (copy / "table.parquet").unlink()
+    assert faults(copy) == {}
+    collect(copy)
+    path = finished / "mine.csv"
+    original = path.read_text()
+    try:
+        from sdprelax.experiment.trial import _load
+
+        _load.cache_clear()
+        path.write_text(original.replace("x", "z", 1))
+        found = faults(copy)
+        assert len(found) == 4 and all("the data file has changed" in said[0] for said in found.values())
+    finally:
+        path.write_text(original)
+        _load.cache_clear()
+
+
+def test_bounds_of_two_methods_that_cross_are_named(copy: Path) -> None:
+    path = trial(copy, "exact")
+    upper = json.loads((path / "record.json").read_text())["upper"]
+    rewrite(trial(copy, "sdp"), put("lower", upper * 1.01))
+    assert any("UNSOUND on random" in fault for fault in faults(copy)["table.parquet"])
+
+
+def test_rerun_reproduces_a_trial_bit_for_bit(finished: Path, copy: Path) -> None:
+    path = trial(finished / "audited", "sdp")
+    assert find_trial(path.name[:8], finished) == path
+    found = rerun(path)
+    assert found.differences == {} and found.changed_versions == {}
+    assert found.after["provenance"]["cpu"] and found.after["provenance"]["versions"]["sdprelax"]
+    rewrite(trial(copy, "sdp"), put("lower", 0.5))
+    done = CliRunner().invoke(app, ["rerun", str(trial(copy, "sdp"))])
+    assert done.exit_code == 1 and "not reproduced: lower was 0.5" in done.output
+    with pytest.raises(InputError, match="there is no trial 'abcdef'"):
+        find_trial("abcdef", finished)
+
+
+def test_a_record_holds_everything_that_it_takes_to_run_it_again(finished: Path) -> None:
+    record = json.loads((trial(finished / "audited", "sdp") / "record.json").read_text())
+    assert Trial.from_dict(record["trial"]).hash == record["hash"]
+    origin = record["provenance"]
+    assert {"python", "sdprelax", "numpy", "clarabel", "scs"} <= set(origin["versions"])
+    assert any(library["user_api"] == "blas" and library["num_threads"] for library in origin["blas"])
+    assert origin["cpu"] and origin["cores"] >= 1
+    if (Path(__file__).resolve().parents[2] / ".git").exists():
+        assert len(origin["git"]["commit"]) == 40 and isinstance(origin["git"]["dirty"], bool)

@@ -1,0 +1,129 @@
+"""The dask engine on a real scheduler with real workers, one of them killed in mid-sweep."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import psutil
+import pytest
+
+from sdprelax import InputError
+from sdprelax.experiment.audit import audit
+from sdprelax.experiment.config import load_sweep
+from sdprelax.experiment.engines import engines
+from sdprelax.experiment.runner import run_sweep
+
+pytest.importorskip("distributed", reason="dask is not installed (extra: dask)")
+MODULE = Path(__file__).with_name("trying_methods.py")
+
+
+def sweep(folder: Path, scheduler: str, seconds: float = 0.0, limits: str = "{}") -> Any:
+    folder.mkdir(exist_ok=True)
+    path = folder / "sweep.yaml"
+    path.write_text(
+        f"name: spread\nmodules: [{MODULE}]\ndatasets: [{{random: {{n: 6, d: 2, c: 2, seed: [0, 1]}}}}]\ngamma: 0.1\n"
+        f"engine: {{dask: {{scheduler: '{scheduler}', wait: 60}}}}\nlimits: {limits}\n"
+        f"methods:\n  - sdp\n  - exact\n  - lbfgs: {{width: 5, restarts: 2}}\n"
+        f"  - idle: {{seconds: {seconds}, tag: [1, 2, 3, 4]}}\n"
+    )
+    return load_sweep(path)
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """A scheduler and two workers, processes of their own on loopback."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    address = f"tcp://127.0.0.1:{port}"
+    base = [sys.executable, "-m", "distributed.cli"]
+    scheduler = [*base[:2], "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(port),
+                 "--dashboard-address", "127.0.0.1:0"]  # fmt: skip
+    worker = [*base[:2], "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard",
+              "--local-directory", str(tmp_path / "dask")]  # fmt: skip
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    processes = [subprocess.Popen(scheduler, **quiet), *(subprocess.Popen(worker, **quiet) for _ in range(2))]
+    try:
+        yield address, processes[1:]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def test_a_lost_worker_costs_nothing_and_the_table_is_that_of_processes(
+    cluster: tuple[str, list[subprocess.Popen[bytes]]], tmp_path: Path
+) -> None:
+    address, workers = cluster
+    victim = workers[0]
+    ended: list[str] = []
+    children: list[psutil.Process] = []
+
+    def progress(record: dict[str, Any]) -> None:
+        ended.append(record["hash"])
+        if len(ended) == 4:
+            children.extend(psutil.Process(victim.pid).children())
+            os.kill(victim.pid, signal.SIGKILL)
+
+    spread = run_sweep(sweep(tmp_path / "a", address, 0.5), tmp_path / "a", progress=progress)
+    assert victim.wait(10) == -signal.SIGKILL and workers[1].poll() is None
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert children and not [child for child in alive if child.status() != psutil.STATUS_ZOMBIE], "its child died too"
+    assert len(ended) == len(set(ended)) == 14 and set(spread.table["status"]) == {"solved"}
+    local = run_sweep(sweep(tmp_path / "b", address, 0.5), tmp_path / "b", engine="processes")
+    same = ["dataset", "gamma", "method", "status", "lower", "upper", "gap", "solver_value", "width", "hash", "attempt"]
+    pd.testing.assert_frame_equal(spread.table[same], local.table[same], check_exact=True)
+    assert spread.table["lower"].notna().sum() == 4
+    assert all(not finding.faults for finding in audit(spread.folder))
+
+
+def test_limits_hold_on_dask_workers(cluster: tuple[str, list[subprocess.Popen[bytes]]], tmp_path: Path) -> None:
+    started = time.monotonic()
+    found = run_sweep(sweep(tmp_path / "a", cluster[0], 30.0, "{time: 2}"), tmp_path / "a")
+    idle = found.table[found.table["method"].str.startswith("idle")]
+    assert set(idle["status"]) == {"timeout"} and len(idle) == 8
+    assert time.monotonic() - started < 90
+
+
+def test_a_cluster_of_this_machine_needs_no_scheduler(tmp_path: Path) -> None:
+    written = sweep(tmp_path / "a", "unused")
+    found = run_sweep(load_sweep(tmp_path / "a" / "sweep.yaml", ["engine={dask: {workers: 2}}"]), tmp_path / "a")
+    assert set(found.table["status"]) == {"solved"} and written.engine.name == "dask"
+
+
+def test_what_cannot_be_reached_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"there is no scheduler at tcp://127.0.0.1:9"):
+        run_sweep(load_sweep(_with(tmp_path, "{scheduler: 'tcp://127.0.0.1:9', wait: 1}")), tmp_path)
+    with pytest.raises(InputError, match="give option 'scheduler' or option 'cluster', not both"):
+        engines.create("dask", {"scheduler": "tcp://a:1", "cluster": "slurm"})
+    with pytest.raises(InputError, match="option 'cluster' is 'slurn'"):
+        engines.create("dask", {"cluster": "slurn"})
+
+
+@pytest.mark.parametrize(("cluster_", "line"), [
+    ("slurm", "#SBATCH -p long"), ("pbs", "#PBS -q long"), ("sge", "#$ -q long"),
+])  # fmt: skip
+def test_jobs_are_written_for_batch_systems(cluster_: str, line: str) -> None:
+    pytest.importorskip("dask_jobqueue", reason="dask-jobqueue is not installed (extra: dask)")
+    engine: Any = engines.create("dask", {"cluster": cluster_, "cluster_options": {"queue": "long"}})
+    with engine.batch_system() as cluster:
+        script = cluster.job_script()
+    assert line in script and "distributed.cli.dask_worker" in script and "--nthreads 1" in script
+    wrong: Any = engines.create("dask", {"cluster": cluster_, "cluster_options": {"colour": "red"}})
+    with pytest.raises(InputError, match="option 'cluster_options' is wrong"):
+        wrong.batch_system()
+
+
+def _with(folder: Path, options: str) -> Path:
+    path = folder / "sweep.yaml"
+    path.write_text(f"name: far\ndatasets: [random]\ngamma: 1\nmethods: [lbfgs]\nengine: {{dask: {options}}}\n")
+    return path
