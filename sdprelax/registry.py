@@ -47,6 +47,7 @@ class Registry(Generic[T]):
         self.kind = kind
         self._package = package
         self._entries: dict[str, type[T]] = {}
+        self._options: dict[type[T], list[Option]] = {}
         self._loaded = False
 
     def register(self, name: str) -> Callable[[C], C]:
@@ -93,6 +94,11 @@ class Registry(Generic[T]):
     def options(self, name: str) -> list[Option]:
         """Return the options of an entry in the order in which it declares them."""
         entry = self[name]
+        if entry not in self._options:
+            self._options[entry] = self._declared(entry)
+        return self._options[entry]
+
+    def _declared(self, entry: type[T]) -> list[Option]:
         missing = dataclasses.MISSING
         hints = get_type_hints(entry)
         found = []

@@ -12,6 +12,8 @@ import typer
 __all__ = ["app"]
 
 app = typer.Typer()
+# Trials whose table is printed after a run.
+MOST_PRINTED = 500
 ResultsFolder = Annotated[Path, typer.Argument(help="A sweep's folder, e.g. results/quickstart.")]
 
 
@@ -64,7 +66,11 @@ def run(
     except KeyboardInterrupt:
         typer.echo("sdprelax: interrupted; finished trials are kept, and the same command goes on.", err=True)
         raise typer.Exit(130) from None
-    print_tightness(found.table)
+    if len(found.table) <= MOST_PRINTED:
+        print_tightness(found.table)
+    else:
+        ended = ", ".join(f"{count} {status}" for status, count in found.table["status"].value_counts().items())
+        typer.echo(f"{len(found.table)} trials ({ended}); sdprelax show {found.folder} prints their table.")
     typer.echo(f"table: {found.folder / 'table.csv'} (and .parquet)")
     for picture in found.pictures:
         typer.echo(f"picture: {picture} (and .pdf)")

@@ -43,24 +43,30 @@ class Trial:
     seed: int
     limits: Limits = field(default_factory=lambda: Limits())
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the trial as JSON can hold it."""
+        return {name: getattr(self, name) for name in FIELDS} | {
+            "limits": {"time": self.limits.time, "memory": self.limits.memory}
+        }
+
     @staticmethod
     def from_dict(content: dict[str, Any]) -> Trial:
-        """Return the trial whose ``dataclasses.asdict`` is ``content``."""
+        """Return the trial that :meth:`to_dict` gave."""
         return Trial(**{**content, "limits": Limits(**content["limits"])})
 
     @cached_property
     def hash(self) -> str:
         """The first 16 hex digits of the SHA-256 of everything that determines the result."""
-        content = {item.name: getattr(self, item.name) for item in dataclasses.fields(self) if item.name != "limits"}
+        content = {name: getattr(self, name) for name in FIELDS}
         text = json.dumps({"version": RESULTS_VERSION, **content}, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    @property
+    @cached_property
     def dataset_label(self) -> str:
         """The data set with the options that differ from their defaults."""
         return _label(self.dataset, self.dataset_options, datasets.options(self.dataset))
 
-    @property
+    @cached_property
     def method_label(self) -> str:
         """The method with the options that differ from their defaults."""
         return _label(self.method, self.method_options, methods.options(self.method))
@@ -68,6 +74,10 @@ class Trial:
     def generator(self) -> np.random.Generator:
         """Return the trial's source of random numbers: of the sweep's seed and the repeat alone."""
         return np.random.default_rng([self.seed, self.repeat])
+
+
+# What determines a trial's result.
+FIELDS = tuple(item.name for item in dataclasses.fields(Trial) if item.name != "limits")
 
 
 @dataclass(frozen=True)

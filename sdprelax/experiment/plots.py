@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,9 @@ STYLE: dict[Any, Any] = {
     "ytick.labelsize": 8, "axes.spines.top": False, "axes.spines.right": False, "pdf.fonttype": 42,
     "figure.constrained_layout.use": True,
 }  # fmt: skip
+PICTURES = ("tightness", "time", "gap")
+# Trials in one picture, at most.
+MOST_DRAWN = 1000
 SMALLEST_GAP = 1e-10
 
 
@@ -192,10 +196,15 @@ def neurons_picture(problem: Problem, networks: Mapping[str, Network]) -> Figure
 
 
 def write_plots(folder: Path, table: pd.DataFrame, trace: pd.DataFrame) -> list[Path]:
-    """Write the pictures of a sweep into its folder as PDF and PNG; return the PNG files."""
-    if table["upper"].notna().sum() == 0:
-        return []
-    written = []
+    """Write the pictures of a sweep into its folder as PDF and PNG; return the PNG files.
+
+    More than a thousand trials make no picture that could be read: then there is none.
+    """
+    written: list[Path] = []
+    if table["upper"].notna().sum() == 0 or len(table) > MOST_DRAWN:
+        for name, form in itertools.product(PICTURES, ("pdf", "png")):
+            (folder / f"{name}.{form}").unlink(missing_ok=True)
+        return written
     with matplotlib.rc_context(STYLE):  # the type of a PDF's fonts is settled when it is written
         figures = {"tightness": tightness_picture(table), "time": bounds_against_time(trace, table)}
         if table["gap"].notna().any():

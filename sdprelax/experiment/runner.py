@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -175,7 +174,7 @@ def run_scheduled(
         "modules": list(sweep.modules),
         "trials": [
             {"hash": trial.hash, "dataset_label": trial.dataset_label, "method_label": trial.method_label,
-             "trial": dataclasses.asdict(trial)}
+             "trial": trial.to_dict()}
             for trial in scheduled.trials
         ],
     }  # fmt: skip

@@ -7,7 +7,6 @@ memory, enters the trial with the bounds that its method had reported, and start
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import multiprocessing.connection
 import os
@@ -98,7 +97,7 @@ class Worker:
         if self._process is None:
             self._launch()
         assert self._process is not None and self._process.stdin is not None
-        message = {"trial": dataclasses.asdict(self._job.trial), "attempt": self._job.attempt}
+        message = {"trial": self._job.trial.to_dict(), "attempt": self._job.attempt}
         with contextlib.suppress(BrokenPipeError):  # it died; the end of its answers tells
             self._process.stdin.write(json.dumps(message).encode() + b"\n")
             self._process.stdin.flush()

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from sdprelax.errors import InputError
@@ -32,6 +33,11 @@ PROBLEM = ["dataset", "bias", "gamma"]
 NUMBERS = [
     "n", "d", "c", "gamma", "lower", "upper", "gap", "solver_value", "seconds", "peak_memory_mb", "width",
     "train_accuracy", "test_accuracy",
+]  # fmt: skip
+
+
+TIGHTNESS = [
+    "dataset", "gamma", "method", "lower", "upper", "gap", "certified_percent", "excess_percent", "seconds", "status",
 ]  # fmt: skip
 
 
@@ -118,23 +124,23 @@ def tightness_table(table: pd.DataFrame) -> pd.DataFrame:
     ``certified_percent`` is the method's lower bound as a percentage of the best upper bound that any method
     found; ``excess_percent`` is how far its network is above the best lower bound.
     """
-    rows = []
-    for (dataset, bias, gamma), problem in table.groupby(PROBLEM, sort=False):
-        best_lower, best_upper = problem["lower"].max(), problem["upper"].min()
-        for method, trials in problem.groupby("method", sort=False):
-            lower, upper = trials["lower"].max(), trials["upper"].min()
-            certified = (
-                100.0 * lower / best_upper if best_upper > 0 else (100.0 if lower == best_upper else float("nan"))
-            )
-            rows.append({
-                "dataset": f"{dataset} + bias" if bias else dataset, "gamma": gamma, "method": method,
-                "lower": lower, "upper": upper,
-                "gap": (upper - lower) / upper if upper > 0 else (0.0 if upper == lower else float("nan")),
-                "certified_percent": certified,
-                "excess_percent": 100.0 * (upper / best_lower - 1.0) if best_lower > 0 else float("nan"),
-                "seconds": trials["seconds"].mean(), "status": trials["status"].iloc[0],
-            })  # fmt: skip
-    return pd.DataFrame(rows)
+    if table.empty:
+        return pd.DataFrame(columns=pd.Index(TIGHTNESS))
+    best = table.groupby(PROBLEM, sort=False).agg(best_lower=("lower", "max"), best_upper=("upper", "min"))
+    merged = table.groupby([*PROBLEM, "method"], sort=False).agg(
+        lower=("lower", "max"), upper=("upper", "min"), seconds=("seconds", "mean"), status=("status", "first")
+    )
+    # The order of the table: problem by problem, each method where it first stands.
+    merged = merged.reset_index().merge(best.reset_index(), on=PROBLEM)
+    lower, upper = merged["lower"].to_numpy(dtype=float), merged["upper"].to_numpy(dtype=float)
+    best_lower, best_upper = (merged[name].to_numpy(dtype=float) for name in ("best_lower", "best_upper"))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        merged["gap"] = np.where(upper > 0, (upper - lower) / upper, np.where(upper == lower, 0.0, np.nan))
+        certified = np.where(lower == best_upper, 100.0, np.nan)
+        merged["certified_percent"] = np.where(best_upper > 0, 100.0 * lower / best_upper, certified)
+        merged["excess_percent"] = np.where(best_lower > 0, 100.0 * (upper / best_lower - 1.0), np.nan)
+    merged["dataset"] = merged["dataset"] + np.where(merged["bias"].astype(bool), " + bias", "")
+    return merged[TIGHTNESS]
 
 
 def write_tables(folder: Path, records: list[dict[str, Any]]) -> pd.DataFrame:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
 import hashlib
 import json
@@ -238,7 +237,7 @@ def _record(
         "width": found.network.width if found.network else None,
         "train_accuracy": accuracy(found.network, data, test=False),
         "test_accuracy": accuracy(found.network, data, test=True),
-        "hash": trial.hash, "attempt": job.attempt, "trial": dataclasses.asdict(trial),
+        "hash": trial.hash, "attempt": job.attempt, "trial": trial.to_dict(),
         "data_digest": data_digest(data) if data else None,
         "details": found.details,
         "trace": [[point.seconds, point.lower, point.upper] for point in found.trace],

@@ -79,9 +79,8 @@ def test_only_the_same_problem_and_options_are_joined(folder: Path) -> None:
 
 
 def test_wrong_input_is_refused(folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "other.yaml").write_text(
-        "name: c\ndatasets: [spiral: {points_per_class: 2}]\ngamma: 1\nmethods: [exact]\n"
-    )
+    text = "name: c\ndatasets: [spiral: {points_per_class: 2}]\ngamma: 1\nmethods: [exact]\n"
+    (tmp_path / "other.yaml").write_text(text)
     c = run_sweep(load_sweep(tmp_path / "other.yaml"), tmp_path, engine="serial").folder
     with pytest.raises(InputError, match="have no trial in common"):
         compare(folder / "a", c)

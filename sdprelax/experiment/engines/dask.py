@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import threading
 import time
@@ -72,7 +71,7 @@ class Dask:
             folder, run = str(store.folder.resolve()), uuid.uuid4().hex[:8]
             futures = {
                 client.submit(
-                    _run_here, dataclasses.asdict(job), folder, list(modules), key=f"sdprelax-{job.name}-{run}"
+                    _run_here, job.trial.to_dict(), job.attempt, folder, list(modules), key=f"sdprelax-{job.name}-{run}"
                 ): job
                 for job in jobs
             }  # fmt: skip
@@ -124,9 +123,9 @@ class Dask:
             raise InputError(f"engine 'dask': option 'cluster_options' is wrong: {error}.") from None
 
 
-def _run_here(content: dict[str, Any], folder: str, modules: list[str]) -> dict[str, Any]:
+def _run_here(trial: dict[str, Any], attempt: int, folder: str, modules: list[str]) -> dict[str, Any]:
     """Run an attempt on this dask worker, in a child process that outlives the trial."""
-    job = Job(Trial.from_dict(content["trial"]), content["attempt"])
+    job = Job(Trial.from_dict(trial), attempt)
     kept: tuple[tuple[str, list[str]], Worker] | None = getattr(_here, "worker", None)
     if kept is None or kept[0] != (folder, modules):
         if kept is not None:
