@@ -56,8 +56,9 @@ def timed(folder: Path, *arguments: str) -> tuple[float, float, list[float]]:
     thread.start()
     if process.wait() != 0:
         raise SystemExit(f"{arguments} failed")
+    seconds = time.perf_counter() - before
     thread.join()
-    return time.perf_counter() - before, max(memory, default=0.0), memory
+    return seconds, max(memory, default=0.0), memory
 
 
 def bare(seed: int, gamma: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import socket
@@ -113,10 +114,13 @@ def test_what_cannot_be_reached_is_one_sentence(tmp_path: Path) -> None:
     ("slurm", "#SBATCH -p long"), ("pbs", "#PBS -q long"), ("sge", "#$ -q long"),
 ])  # fmt: skip
 def test_jobs_are_written_for_batch_systems(cluster_: str, line: str) -> None:
-    pytest.importorskip("dask_jobqueue", reason="dask-jobqueue is not installed (extra: dask)")
+    if importlib.util.find_spec("dask_jobqueue") is None:
+        pytest.skip("dask-jobqueue is not installed (extra: dask)")
+    before = signal.getsignal(signal.SIGINT)
     engine: Any = engines.create("dask", {"cluster": cluster_, "cluster_options": {"queue": "long"}})
     with engine.batch_system() as cluster:
         script = cluster.job_script()
+    assert signal.getsignal(signal.SIGINT) == before, "the import leaves the interruption alone"
     assert line in script and "distributed.cli.dask_worker" in script and "--nthreads 1" in script
     wrong: Any = engines.create("dask", {"cluster": cluster_, "cluster_options": {"colour": "red"}})
     with pytest.raises(InputError, match="option 'cluster_options' is wrong"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import threading
 import time
 import uuid
@@ -110,10 +111,16 @@ class Dask:
 
     def batch_system(self) -> Any:
         """Return the cluster of the batch system, with no jobs yet."""
+        kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             import dask_jobqueue
         except ImportError:
             raise InputError('batch systems need dask-jobqueue: pip install "sdprelax[dask]".') from None
+        finally:
+            # Its import takes the signals over; an interruption must still reach the runner.
+            if threading.current_thread() is threading.main_thread():
+                for number, handler in kept.items():
+                    signal.signal(number, handler)
         assert self.cluster is not None
         quiet = {"dashboard_address": ":0"}  # any free port: two sweeps may have a cluster each
         options = {"cores": 1, "processes": 1, "memory": "4GB", "scheduler_options": quiet, **self.cluster_options}
