@@ -102,6 +102,17 @@ def compare_(
         raise typer.Exit(1)
 
 
+@app.command()
+def report(
+    results: ResultsFolder,
+    output: Annotated[Path | None, typer.Option(help="The file to write; by default report.html there.")] = None,
+) -> None:
+    """Write one self-contained HTML file: summary, table, interactive plots, every trial with its log."""
+    from sdprelax.experiment.report import write_report
+
+    typer.echo(f"report: {write_report(results, output)}")
+
+
 def _share(written: str) -> float:
     """Return ``5%`` or ``0.05`` as 0.05."""
     try:
