@@ -117,8 +117,10 @@ def _run(job: Job, store: Store, scratch: Scratch, capture: bool) -> dict[str, A
         except StorageError:
             raise
         except SolverUnavailable as error:
+            outcome = Outcome()  # the method never ran: what it reported beforehand is no result of it
             status, message = "unavailable", str(error)
         except ProblemTooLarge as error:
+            outcome = Outcome()
             status, message = "too large", str(error)
         except MemoryError:
             status, message = "out of memory", "the method could not allocate the memory that it needs."

@@ -8,6 +8,7 @@ whose child it is, then one attempt a line. It answers on what was its standard 
 from __future__ import annotations
 
 import ctypes
+import importlib
 import json
 import os
 import signal
@@ -45,6 +46,7 @@ def main() -> None:
     # What takes a moment that no trial should be charged with.
     provenance()
     list(datasets), list(methods)
+    importlib.import_module("cvxpy")
     store = Store(Path(hello["folder"]))
     try:
         load_modules(hello["modules"])

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from sdprelax import InputError
-from sdprelax.experiment.config import Limits, load_sweep
+from sdprelax.experiment.config import Limits, load_sweep, schema
 from sdprelax.experiment.plan import plan
 
 GOOD = """\
@@ -120,3 +121,87 @@ def test_files_that_are_no_sweep_are_refused(tmp_path: Path) -> None:
     binary.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="not a text file"):
         load_sweep(binary)
+
+
+def test_a_file_includes_others_and_its_own_keys_win(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(GOOD.replace("repeat: 2\n", "repeat: 2\nseed: 3\n"))
+    path = written(tmp_path, "include: base.yaml\nname: mine\ngamma: 5\nlimits: {memory: 2GB}\n")
+    sweep = load_sweep(path)
+    assert (sweep.name, sweep.gamma, sweep.repeat, sweep.seed) == ("mine", (5.0,), 2, 3)
+    assert sweep.limits == Limits(time=120.0, memory=2048.0), "limits merge key by key"
+    (tmp_path / "more.yaml").write_text("seed: 4\n")
+    assert load_sweep(written(tmp_path, "include: [base.yaml, more.yaml]\n")).seed == 4
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("include: nowhere.yaml\n", "sweep.yaml, line 1: "), ("include: nowhere.yaml\n", "nowhere.yaml cannot be read"),
+    ("name: x\ninclude: sweep.yaml\n", "sweep.yaml, line 2: 'sweep.yaml' includes this file in turn"),
+    ("include: list.yaml\n", "line 1: 'list.yaml' is not a mapping"),
+    ("include: 3\n", "line 1: 'include' is 3; write a file name"),
+    ("include: bad.yaml\n", "bad.yaml, line 3: gamma is -1.0; it must be"),
+    ("include: broken.yaml\n", "broken.yaml, line 2: this is not valid YAML"),
+])  # fmt: skip
+def test_a_wrong_include_names_the_file_and_line_that_is_wrong(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "list.yaml").write_text("- 1\n")
+    (tmp_path / "bad.yaml").write_text("name: bad\ndatasets: [random]\ngamma: -1\nmethods: [lbfgs]\n")
+    (tmp_path / "broken.yaml").write_text("name: [\n")
+    with pytest.raises(InputError) as caught:
+        load_sweep(written(tmp_path, text))
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("line", "message"), [
+    ("limits: {memory: lots}", "line 9: the memory limit is 'lots'; write megabytes, or a number with MB, GB or TB"),
+    ("limits: {memory: -1}", "line 9: the memory limit is -1.0"),
+    ("engine: proceses", "line 9: unknown engine 'proceses': did you mean 'processes'?"),
+    ("engine: {processes: {worker: 2}}", "line 9: engine 'processes' has no option 'worker': did you mean 'workers'?"),
+    ("engine: {processes: {workers: [1, 2]}}", "line 9: one engine runs a sweep"),
+    ("modules: [nowhere.py]", "line 9: module"),
+    ("modules: [failing.py]", "line 9: module"),
+])  # fmt: skip
+def test_wrong_limits_engines_and_modules_are_refused(line: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "failing.py").write_text("import nonexistent_thing\n")
+    with pytest.raises(InputError) as caught:
+        load_sweep(written(tmp_path, GOOD.replace("limits: {time: 2min}", "").replace("repeat: 2", line)))
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_limits_and_engine_are_read_in_any_spelling(tmp_path: Path) -> None:
+    text = GOOD.replace("{time: 2min}", "{time: 2h, memory: 1.5 GB}\nengine: {processes: {workers: 3}}")
+    sweep = load_sweep(written(tmp_path, text))
+    assert sweep.limits == Limits(7200.0, 1536.0)
+    assert (sweep.engine.name, sweep.engine.options) == ("processes", {"workers": 3})
+    again = load_sweep(written(tmp_path, text), ["engine.dask.workers=2", "limits.memory=500"])
+    assert (again.engine.name, again.engine.options) == ("dask", {"workers": 2})
+    assert again.limits.memory == 500.0
+
+
+def test_limits_are_no_part_of_a_trial_s_name(tmp_path: Path) -> None:
+    first = [trial.hash for trial in plan(load_sweep(written(tmp_path, GOOD)))]
+    wider = plan(load_sweep(written(tmp_path, GOOD), ["limits.time=1h", "limits.memory=1GB"]))
+    assert [trial.hash for trial in wider] == first and wider[0].limits == Limits(3600.0, 1024.0)
+
+
+def test_the_content_of_a_file_is_part_of_a_trial_s_name(tmp_path: Path) -> None:
+    data = tmp_path / "mine.csv"
+    text = GOOD.replace("- spiral: {points_per_class: 2}", f"- file: {{path: {data}}}")
+    hashes = []
+    for value in (1, 2):
+        data.write_text(f"a,y\n{value},0\n3,1\n")
+        hashes.append({t.hash for t in plan(load_sweep(written(tmp_path, text)))})
+    assert len(hashes[0] & hashes[1]) == len(hashes[0]) * 2 // 3, "the other data set's trials keep theirs"
+
+
+def test_the_schema_admits_every_sweep_here_and_no_misspelling(tmp_path: Path) -> None:
+    jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed (extra: dev)")
+    validator = jsonschema.Draft202012Validator(schema())
+    validator.check_schema(validator.schema)
+    texts = [path.read_text() for path in (Path(__file__).resolve().parents[2] / "experiments").glob("*.yaml")]
+    assert len(texts) >= 3
+    for text in (*texts, GOOD, GOOD + "engine: {dask: {cluster: slurm, jobs: 4}}\ninclude: other.yaml\n"):
+        validator.validate(yaml.safe_load(text))
+    for old, new in (
+        ("repeat: 2", "repeats: 2"), ("width: 5", "widht: 5"), ("- lbfgs", "- lbgfs"), ("gamma: [0.1, 1]", "gamma: x"),
+        ("width: 5", "width: wide"), ("repeat: 2", "engine: proceses"), ("{time: 2min}", "{tim: 2min}"),
+    ):  # fmt: skip
+        assert list(validator.iter_errors(yaml.safe_load(GOOD.replace(old, new)))), new
