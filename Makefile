@@ -28,6 +28,7 @@ notebooks: .venv/.ready-$(EXTRAS)
 
 benchmarks: .venv/.ready-$(EXTRAS)
 	$(BIN)/python benchmarks/forms.py
+	$(BIN)/python benchmarks/sweep.py
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
