@@ -11,8 +11,8 @@ import pandas as pd
 
 from sdprelax.certificate import Certificate, verify
 from sdprelax.errors import SdprelaxError
+from sdprelax.experiment.job import Trial
 from sdprelax.experiment.modules import load_modules
-from sdprelax.experiment.plan import Trial
 from sdprelax.experiment.store import Store, seal
 from sdprelax.experiment.tables import kept, load_table, results_table, unsound
 from sdprelax.experiment.trial import accuracy, data_digest, load_problem

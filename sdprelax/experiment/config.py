@@ -17,11 +17,12 @@ from sdprelax.datasets import datasets
 from sdprelax.errors import InputError, nearest
 from sdprelax.experiment.document import Document, Path_, read_document
 from sdprelax.experiment.engines import engines
+from sdprelax.experiment.job import Limits
 from sdprelax.experiment.modules import load_modules
 from sdprelax.methods import methods
 from sdprelax.registry import Registry
 
-__all__ = ["Entry", "Limits", "Sweep", "load_sweep", "schema"]
+__all__ = ["Entry", "Sweep", "load_sweep", "schema"]
 
 SECONDS = {"s": 1.0, "sec": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 MEGABYTES = {
@@ -41,25 +42,6 @@ class Entry:
 
     name: str
     options: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one trial may take.
-
-    Attributes
-    ----------
-    time: wall time in seconds; None for no limit.
-    memory: resident memory of its process and their children in megabytes (2^20 bytes); None for no limit.
-    """
-
-    time: float | None = None
-    memory: float | None = None
-
-    @property
-    def any(self) -> bool:
-        """Whether there is a limit at all."""
-        return self.time is not None or self.memory is not None
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from typing import Any
 import threadpoolctl
 
 from sdprelax.errors import InputError
+from sdprelax.experiment.job import Job, Trial
 from sdprelax.experiment.modules import load_modules
-from sdprelax.experiment.plan import Job, Trial
 from sdprelax.experiment.store import Store
 from sdprelax.experiment.trial import run_trial
 

@@ -14,9 +14,10 @@ import pandas as pd
 
 from sdprelax.certificate import Certificate
 from sdprelax.errors import InputError, nearest
-from sdprelax.experiment.config import Limits, Sweep
+from sdprelax.experiment.config import Sweep
 from sdprelax.experiment.engines import engines
-from sdprelax.experiment.plan import Job, Trial, plan
+from sdprelax.experiment.job import Job, Limits, Trial
+from sdprelax.experiment.plan import plan
 from sdprelax.experiment.store import Store
 from sdprelax.experiment.tables import kept, load_table, trace_table, unsound, write_tables
 from sdprelax.experiment.trial import load_problem

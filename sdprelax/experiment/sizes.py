@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from sdprelax.errors import SdprelaxError
-from sdprelax.experiment.plan import Trial
+from sdprelax.experiment.job import Trial
 from sdprelax.experiment.runner import Scheduled
 from sdprelax.experiment.trial import load_problem
 from sdprelax.methods import methods

@@ -31,7 +31,7 @@ import psutil
 
 from sdprelax.certificate import Certificate
 from sdprelax.errors import InputError, StorageError
-from sdprelax.experiment.plan import Job
+from sdprelax.experiment.job import Job
 from sdprelax.network import Network
 
 __all__ = ["Running", "Scratch", "Store", "last_report", "seal", "write_whole"]

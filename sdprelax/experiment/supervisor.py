@@ -22,7 +22,7 @@ from typing import Any
 import psutil
 
 from sdprelax.errors import InputError, StorageError
-from sdprelax.experiment.plan import Job
+from sdprelax.experiment.job import Job
 from sdprelax.experiment.provenance import THREADS
 from sdprelax.experiment.store import Store
 from sdprelax.experiment.trial import stopped

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from sdprelax.errors import InputError
-from sdprelax.experiment.plan import described, flat_options
+from sdprelax.experiment.job import described, flat_options
 from sdprelax.experiment.store import write_whole
 
 __all__ = [

@@ -19,10 +19,11 @@ from typing import Any
 
 import numpy as np
 
+from sdprelax.certificate import Certificate
 from sdprelax.datasets import Dataset, datasets
 from sdprelax.deadline import Deadline
 from sdprelax.errors import InputError, ProblemTooLarge, SdprelaxError, SolverUnavailable, StorageError
-from sdprelax.experiment.plan import Job, Trial
+from sdprelax.experiment.job import Job, Trial
 from sdprelax.experiment.provenance import provenance
 from sdprelax.experiment.store import Scratch, Store, last_report, seal
 from sdprelax.methods import methods
@@ -105,14 +106,14 @@ def _run(job: Job, store: Store, scratch: Scratch, capture: bool) -> dict[str, A
 
             def report(best: Outcome) -> None:
                 nonlocal outcome
-                outcome = best
+                outcome = _witnessed(best)
                 now = _record(job, "running", "", time.perf_counter() - started, data, best)
                 with store.writing():
                     scratch.keep(now, best.network, best.certificate)
 
             deadline = Deadline(math.inf if trial.limits.time is None else trial.limits.time)
             method = methods.create(trial.method, trial.method_options)
-            outcome = method.run(problem, rng=trial.generator(), deadline=deadline, report=report)
+            outcome = _witnessed(method.run(problem, rng=trial.generator(), deadline=deadline, report=report))
             status = str(outcome.status)
         except StorageError:
             raise
@@ -134,6 +135,28 @@ def _run(job: Job, store: Store, scratch: Scratch, capture: bool) -> dict[str, A
     log = "\n".join(part for part in (outcome.log, _text(scratch.output), trouble) if part)
     with store.writing():
         return scratch.finish(record, outcome.network, outcome.certificate, log)
+
+
+def _witnessed(outcome: Outcome) -> Outcome:
+    """Return an outcome whose bounds have their witnesses.
+
+    Raises
+    ------
+    SdprelaxError: one has none, or is not a finite number; such a bound is not published.
+    """
+    for name, bound, witness, kind in (
+        ("lower", outcome.lower, outcome.certificate, Certificate), ("upper", outcome.upper, outcome.network, Network),
+    ):  # fmt: skip
+        if bound is None:
+            continue
+        if not (isinstance(bound, (float, int, np.floating)) and math.isfinite(bound)):
+            raise SdprelaxError(f"the method returned the {name} bound {bound!r}, which is not a finite number.")
+        if not isinstance(witness, kind):
+            article, witness_name = "a" if name == "lower" else "an", kind.__name__.lower()
+            raise SdprelaxError(
+                f"the method returned {article} {name} bound without the {witness_name} that proves it."
+            )
+    return outcome
 
 
 def stopped(job: Job, store: Store, pid: int, status: str, message: str, peak: float | None) -> dict[str, Any]:
@@ -260,13 +283,13 @@ def accuracy(network: Network | None, data: Dataset | None, *, test: bool) -> fl
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as JSON can hold it: NumPy scalars as numbers, NaN and infinities as null."""
+    """Return a value as JSON can hold it: NumPy's as numbers and lists, NaN and infinities as null, others in words."""
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    if isinstance(value, (np.generic, np.ndarray)):
+        return _plain(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, (bool, int, str)) else repr(value)

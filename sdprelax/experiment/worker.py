@@ -33,8 +33,8 @@ def main() -> None:
 
     from sdprelax.datasets import datasets
     from sdprelax.errors import SdprelaxError, StorageError
+    from sdprelax.experiment.job import Job, Trial
     from sdprelax.experiment.modules import load_modules
-    from sdprelax.experiment.plan import Job, Trial
     from sdprelax.experiment.provenance import provenance
     from sdprelax.experiment.store import Store
     from sdprelax.experiment.trial import run_trial

@@ -18,7 +18,7 @@ from sdprelax import Certificate, InputError, Network
 from sdprelax.cli import app
 from sdprelax.experiment.audit import audit
 from sdprelax.experiment.config import load_sweep
-from sdprelax.experiment.plan import Trial
+from sdprelax.experiment.job import Trial
 from sdprelax.experiment.rerun import find_trial, rerun
 from sdprelax.experiment.runner import collect, run_sweep
 from sdprelax.experiment.store import seal

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from sdprelax import InputError
-from sdprelax.experiment.config import Limits, load_sweep, schema
+from sdprelax.experiment.config import load_sweep, schema
+from sdprelax.experiment.job import Limits
 from sdprelax.experiment.plan import plan
 
 GOOD = """\

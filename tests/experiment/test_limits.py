@@ -134,7 +134,7 @@ def test_force_runs_everything_once_more_beside_what_was(tmp_path: Path) -> None
 
 
 def test_of_two_writers_of_one_attempt_the_first_wins(tmp_path: Path) -> None:
-    from sdprelax.experiment.plan import Job
+    from sdprelax.experiment.job import Job
     from sdprelax.experiment.store import Scratch
 
     store = Store(tmp_path)
@@ -150,3 +150,20 @@ def test_of_two_writers_of_one_attempt_the_first_wins(tmp_path: Path) -> None:
     assert late.finish({**first, "writer": 2}, Network.empty(2, 1), None, "")["writer"] == 1
     late.close()
     assert json.loads((store.trials / job.name / "record.json").read_text())["writer"] == 1
+
+
+def test_a_bound_without_its_witness_is_not_published(tmp_path: Path) -> None:
+    found = run_sweep(sweep(tmp_path, "[careless: {what: [lower, nan, upper, details]}, idle]"), tmp_path)
+    rows = {row["method"]: row for row in found.table.to_dict("records")}
+    lower, nan, upper = (rows[f"careless(what={what})"] for what in ("lower", "nan", "upper"))
+    assert lower["message"] == "the method returned a lower bound without the certificate that proves it."
+    assert nan["message"] == "the method returned the upper bound nan, which is not a finite number."
+    assert upper["message"] == "the method returned an upper bound without the network that proves it."
+    for row in (lower, nan, upper):
+        assert row["status"] == "error" and row["upper"] == rows["idle"]["upper"], "what was reported soundly is kept"
+    odd = rows["careless(what=details)"]
+    assert odd["status"] == "solved"
+    record = Store(found.folder).record(odd["hash"])
+    assert record is not None
+    assert record["details"] == {"array": [0, 1], "scalar": 0.5, "nan": None, "object": "PosixPath('x')"}
+    assert all(not finding.faults for finding in audit(found.folder))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import os
 import time
 from dataclasses import dataclass
@@ -98,3 +99,27 @@ class Crashing:
         if self.signal:
             os.kill(os.getpid(), self.signal)
         os._exit(3)
+
+
+@register("careless")
+@dataclass(frozen=True)
+class Careless:
+    """Returns what a method must not.
+
+    Parameters
+    ----------
+    what: which mistake.
+    """
+
+    what: str = "lower"
+
+    def run(
+        self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline, report: Report = unreported
+    ) -> Outcome:
+        sound = zero_network(problem)
+        if self.what == "details":
+            odd = {"array": np.arange(2), "scalar": np.float32(0.5), "nan": np.nan, "object": Path("x")}
+            return dataclasses.replace(sound, details=odd)
+        wrong = {"lower": {"lower": 1.0}, "nan": {"upper": np.nan}, "upper": {"upper": 1.0, "network": None}}
+        report(sound)
+        return dataclasses.replace(sound, **wrong[self.what])

@@ -7,13 +7,11 @@ results: a trial is idempotent, and what is finished is in the store whatever be
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
+from sdprelax.experiment.job import Job
+from sdprelax.experiment.store import Store
 from sdprelax.registry import Registry
-
-if TYPE_CHECKING:  # a sweep names its engine, and an engine runs the trials of a sweep
-    from sdprelax.experiment.plan import Job
-    from sdprelax.experiment.store import Store
 
 __all__ = ["Engine", "engines", "register"]
 

@@ -17,7 +17,7 @@ from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
 from sdprelax.errors import InputError
 from sdprelax.experiment.engines import register
-from sdprelax.experiment.plan import Job, Trial
+from sdprelax.experiment.job import Job, Trial
 from sdprelax.experiment.store import Store
 from sdprelax.experiment.supervisor import AGAIN, Elsewhere, Worker, answering
 from sdprelax.experiment.trial import stopped

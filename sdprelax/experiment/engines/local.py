@@ -12,7 +12,7 @@ import threadpoolctl
 from pydantic import NonNegativeInt
 
 from sdprelax.experiment.engines import register
-from sdprelax.experiment.plan import Job
+from sdprelax.experiment.job import Job
 from sdprelax.experiment.store import Store
 from sdprelax.experiment.supervisor import AGAIN, supervise
 from sdprelax.experiment.trial import run_trial

@@ -13,8 +13,8 @@ import numpy as np
 import yaml
 
 from sdprelax.errors import SdprelaxError
+from sdprelax.experiment.job import Trial
 from sdprelax.experiment.modules import load_modules
-from sdprelax.experiment.plan import Trial
 from sdprelax.experiment.runner import collect
 from sdprelax.experiment.store import Store, write_whole
 from sdprelax.experiment.trial import load_problem
