@@ -15,8 +15,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from sdprelax.experiment.overview import Overview
-from sdprelax.experiment.store import Running, Store
+from sdprelax.results.overview import Overview
+from sdprelax.trials.store import Running, Store
 
 __all__ = ["Progress", "console", "duration", "number", "print_tightness", "progress_picture", "trial_line"]
 
@@ -49,7 +49,7 @@ def duration(seconds: float | None) -> str:
 
 def print_tightness(table: pd.DataFrame) -> None:
     """Print how tight every method is on every problem, and what was said of trials that failed."""
-    from sdprelax.experiment.tables import tightness_table
+    from sdprelax.results.tables import tightness_table
 
     printed = Table(box=None, header_style="bold")
     for name in ("data set", "γ", "method"):

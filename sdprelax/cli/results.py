@@ -32,7 +32,7 @@ def show(
 ) -> None:
     """Print the tightness table of a sweep."""
     from sdprelax.cli.display import print_tightness
-    from sdprelax.experiment.tables import load_table, render, tightness_table
+    from sdprelax.results.tables import load_table, render, tightness_table
 
     table = load_table(results)
     if form is Format.table:
@@ -44,7 +44,7 @@ def show(
 @app.command("collect")
 def collect_(results: ResultsFolder) -> None:
     """Rebuild the tables and pictures of a sweep from its trials."""
-    from sdprelax.experiment.runner import collect
+    from sdprelax.results.collect import collect
 
     found = collect(results)
     typer.echo(f"{len(found.table)} trials: {found.folder / 'table.csv'} (and .parquet)")
@@ -55,7 +55,7 @@ def collect_(results: ResultsFolder) -> None:
 @app.command()
 def verify(results: ResultsFolder) -> None:
     """Prove every certificate and evaluate every network again; exit code 1 if a row does not hold."""
-    from sdprelax.experiment.audit import audit
+    from sdprelax.results.audit import audit
 
     rows = bounds = wrong = 0
     for finding in audit(results):
@@ -82,7 +82,7 @@ def compare_(
     from rich.table import Table
 
     from sdprelax.cli.display import console, number
-    from sdprelax.experiment.compare import compare
+    from sdprelax.results.compare import compare
 
     found = compare(a, b, _share(fail_if_worse) if fail_if_worse is not None else 0.05)
     printed = Table(box=None, header_style="bold")
@@ -108,7 +108,7 @@ def report(
     output: Annotated[Path | None, typer.Option(help="The file to write; by default report.html there.")] = None,
 ) -> None:
     """Write one self-contained HTML file: summary, table, interactive plots, every trial with its log."""
-    from sdprelax.experiment.report import write_report
+    from sdprelax.results.report import write_report
 
     typer.echo(f"report: {write_report(results, output)}")
 

@@ -39,9 +39,9 @@ def run(
     """Run what is missing of a sweep; print its table; write tables and pictures."""
     from sdprelax.cli.display import Progress, print_tightness
     from sdprelax.experiment.config import load_sweep
-    from sdprelax.experiment.overview import Overview
     from sdprelax.experiment.runner import run_scheduled, schedule
-    from sdprelax.experiment.store import Store
+    from sdprelax.results.overview import Overview
+    from sdprelax.trials.store import Store
 
     sweep = load_sweep(file, set_ or [])
     scheduled = schedule(sweep, results, retry=retry or [], force=force)
@@ -87,7 +87,7 @@ def run(
 def status(results: ResultsFolder) -> None:
     """Say how far a sweep is, what runs now and with which bounds, and what was lost."""
     from sdprelax.cli.display import console, progress_picture
-    from sdprelax.experiment.overview import overview
+    from sdprelax.results.overview import overview
 
     found, running, lost = overview(results)
     console().print(progress_picture(found, running))
@@ -107,8 +107,8 @@ def rerun(
 ) -> None:
     """Run one finished trial again, apart, and say whether it gives the same; exit code 1 if not."""
     from sdprelax.cli.display import trial_line
-    from sdprelax.experiment.rerun import find_trial
-    from sdprelax.experiment.rerun import rerun as run_again
+    from sdprelax.results.rerun import find_trial
+    from sdprelax.results.rerun import rerun as run_again
 
     folder = find_trial(trial, results)
     found = run_again(folder)

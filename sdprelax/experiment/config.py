@@ -17,10 +17,10 @@ from sdprelax.datasets import datasets
 from sdprelax.errors import InputError, nearest
 from sdprelax.experiment.document import Document, Path_, read_document
 from sdprelax.experiment.engines import engines
-from sdprelax.experiment.job import Limits
-from sdprelax.experiment.modules import load_modules
 from sdprelax.methods import methods
 from sdprelax.registry import Registry
+from sdprelax.trials.job import Limits
+from sdprelax.trials.modules import load_modules
 
 __all__ = ["Entry", "Sweep", "load_sweep", "schema"]
 

@@ -6,8 +6,8 @@ import dataclasses
 
 from sdprelax.datasets import datasets
 from sdprelax.experiment.config import Sweep
-from sdprelax.experiment.job import Trial
 from sdprelax.methods import methods
+from sdprelax.trials.job import Trial
 
 __all__ = ["plan"]
 

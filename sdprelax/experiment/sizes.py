@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from sdprelax.errors import SdprelaxError
-from sdprelax.experiment.job import Trial
 from sdprelax.experiment.runner import Scheduled
-from sdprelax.experiment.trial import load_problem
 from sdprelax.methods import methods
+from sdprelax.trials.job import Trial
+from sdprelax.trials.trial import load_problem
 
 __all__ = ["print_plan"]
 

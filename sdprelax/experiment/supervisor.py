@@ -22,10 +22,10 @@ from typing import Any
 import psutil
 
 from sdprelax.errors import InputError, StorageError
-from sdprelax.experiment.job import Job
-from sdprelax.experiment.provenance import THREADS
-from sdprelax.experiment.store import Store
-from sdprelax.experiment.trial import stopped
+from sdprelax.trials.job import Job
+from sdprelax.trials.provenance import THREADS
+from sdprelax.trials.store import Store
+from sdprelax.trials.trial import stopped
 
 __all__ = ["AGAIN", "Elsewhere", "Worker", "answering", "grace", "supervise"]
 

@@ -33,12 +33,12 @@ def main() -> None:
 
     from sdprelax.datasets import datasets
     from sdprelax.errors import SdprelaxError, StorageError
-    from sdprelax.experiment.job import Job, Trial
-    from sdprelax.experiment.modules import load_modules
-    from sdprelax.experiment.provenance import provenance
-    from sdprelax.experiment.store import Store
-    from sdprelax.experiment.trial import run_trial
     from sdprelax.methods import methods
+    from sdprelax.trials.job import Job, Trial
+    from sdprelax.trials.modules import load_modules
+    from sdprelax.trials.provenance import provenance
+    from sdprelax.trials.store import Store
+    from sdprelax.trials.trial import run_trial
 
     def answer(content: dict[str, Any]) -> None:
         answers.write(json.dumps(content) + "\n")

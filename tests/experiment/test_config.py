@@ -9,8 +9,8 @@ import yaml
 
 from sdprelax import InputError
 from sdprelax.experiment.config import load_sweep, schema
-from sdprelax.experiment.job import Limits
 from sdprelax.experiment.plan import plan
+from sdprelax.trials.job import Limits
 
 GOOD = """\
 name: small

@@ -18,10 +18,10 @@ import psutil
 import pytest
 
 from sdprelax import InputError
-from sdprelax.experiment.audit import audit
 from sdprelax.experiment.config import load_sweep
 from sdprelax.experiment.engines import engines
 from sdprelax.experiment.runner import run_sweep
+from sdprelax.results.audit import audit
 
 pytest.importorskip("distributed", reason="dask is not installed (extra: dask)")
 MODULE = Path(__file__).with_name("trying_methods.py")

@@ -18,9 +18,9 @@ import pandas as pd
 import psutil
 import pytest
 
-from sdprelax.experiment.audit import audit
-from sdprelax.experiment.runner import collect
-from sdprelax.experiment.store import Store, seal
+from sdprelax.results.audit import audit
+from sdprelax.results.collect import collect
+from sdprelax.trials.store import Store, seal
 
 MODULE = Path(__file__).with_name("trying_methods.py")
 RUN = [sys.executable, "-m", "sdprelax", "run", "sweep.yaml", "--workers", "2"]

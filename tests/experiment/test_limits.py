@@ -14,11 +14,12 @@ import psutil
 import pytest
 
 from sdprelax import InputError, Network
-from sdprelax.experiment.audit import audit
 from sdprelax.experiment.config import load_sweep
-from sdprelax.experiment.overview import overview
-from sdprelax.experiment.runner import Results, run_sweep, schedule
-from sdprelax.experiment.store import Store
+from sdprelax.experiment.runner import run_sweep, schedule
+from sdprelax.results.audit import audit
+from sdprelax.results.collect import Results
+from sdprelax.results.overview import overview
+from sdprelax.trials.store import Store
 
 MODULE = Path(__file__).with_name("trying_methods.py")
 
@@ -134,8 +135,8 @@ def test_force_runs_everything_once_more_beside_what_was(tmp_path: Path) -> None
 
 
 def test_of_two_writers_of_one_attempt_the_first_wins(tmp_path: Path) -> None:
-    from sdprelax.experiment.job import Job
-    from sdprelax.experiment.store import Scratch
+    from sdprelax.trials.job import Job
+    from sdprelax.trials.store import Scratch
 
     store = Store(tmp_path)
     store.prepare()

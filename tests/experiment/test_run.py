@@ -15,11 +15,11 @@ from sdprelax.certificate import Certificate
 from sdprelax.datasets import datasets
 from sdprelax.experiment.config import load_sweep
 from sdprelax.experiment.engines.local import Serial
-from sdprelax.experiment.job import Job, Trial
 from sdprelax.experiment.plan import plan
 from sdprelax.experiment.runner import run_sweep, schedule
-from sdprelax.experiment.store import Store
-from sdprelax.experiment.tables import load_table, render, results_table, tightness_table, unsound
+from sdprelax.results.tables import load_table, render, results_table, tightness_table, unsound
+from sdprelax.trials.job import Job, Trial
+from sdprelax.trials.store import Store
 
 SWEEP = """\
 name: small

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
-from sdprelax.experiment.job import Job
-from sdprelax.experiment.store import Store
 from sdprelax.registry import Registry
+from sdprelax.trials.job import Job
+from sdprelax.trials.store import Store
 
 __all__ = ["Engine", "engines", "register"]
 

@@ -17,10 +17,10 @@ from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
 from sdprelax.errors import InputError
 from sdprelax.experiment.engines import register
-from sdprelax.experiment.job import Job, Trial
-from sdprelax.experiment.store import Store
 from sdprelax.experiment.supervisor import AGAIN, Elsewhere, Worker, answering
-from sdprelax.experiment.trial import stopped
+from sdprelax.trials.job import Job, Trial
+from sdprelax.trials.store import Store
+from sdprelax.trials.trial import stopped
 
 __all__ = ["Dask"]
 

@@ -12,10 +12,10 @@ import threadpoolctl
 from pydantic import NonNegativeInt
 
 from sdprelax.experiment.engines import register
-from sdprelax.experiment.job import Job
-from sdprelax.experiment.store import Store
 from sdprelax.experiment.supervisor import AGAIN, supervise
-from sdprelax.experiment.trial import run_trial
+from sdprelax.trials.job import Job
+from sdprelax.trials.store import Store
+from sdprelax.trials.trial import run_trial
 
 __all__ = ["Processes", "Serial"]
 

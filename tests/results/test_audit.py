@@ -16,12 +16,13 @@ from typer.testing import CliRunner
 
 from sdprelax import Certificate, InputError, Network
 from sdprelax.cli import app
-from sdprelax.experiment.audit import audit
 from sdprelax.experiment.config import load_sweep
-from sdprelax.experiment.job import Trial
-from sdprelax.experiment.rerun import find_trial, rerun
-from sdprelax.experiment.runner import collect, run_sweep
-from sdprelax.experiment.store import seal
+from sdprelax.experiment.runner import run_sweep
+from sdprelax.results.audit import audit
+from sdprelax.results.collect import collect
+from sdprelax.results.rerun import find_trial, rerun
+from sdprelax.trials.job import Trial
+from sdprelax.trials.store import seal
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +186,7 @@ def test_changed_data_and_a_changed_table_are_caught(finished: Path, copy: Path)
     path = finished / "mine.csv"
     original = path.read_text()
     try:
-        from sdprelax.experiment.trial import _load
+        from sdprelax.trials.trial import _load
 
         _load.cache_clear()
         path.write_text(original.replace("x", "z", 1))

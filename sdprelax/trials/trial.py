@@ -23,13 +23,13 @@ from sdprelax.certificate import Certificate
 from sdprelax.datasets import Dataset, datasets
 from sdprelax.deadline import Deadline
 from sdprelax.errors import InputError, ProblemTooLarge, SdprelaxError, SolverUnavailable, StorageError
-from sdprelax.experiment.job import Job, Trial
-from sdprelax.experiment.provenance import provenance
-from sdprelax.experiment.store import Scratch, Store, last_report, seal
 from sdprelax.methods import methods
 from sdprelax.network import Network
 from sdprelax.outcome import Outcome
 from sdprelax.problem import Problem
+from sdprelax.trials.job import Job, Trial
+from sdprelax.trials.provenance import provenance
+from sdprelax.trials.store import Scratch, Store, last_report, seal
 
 __all__ = ["accuracy", "data_digest", "load_problem", "run_trial", "stopped"]
 

@@ -10,10 +10,10 @@ from typing import Any
 import threadpoolctl
 
 from sdprelax.errors import InputError
-from sdprelax.experiment.job import Job, Trial
-from sdprelax.experiment.modules import load_modules
-from sdprelax.experiment.store import Store
-from sdprelax.experiment.trial import run_trial
+from sdprelax.trials.job import Job, Trial
+from sdprelax.trials.modules import load_modules
+from sdprelax.trials.store import Store
+from sdprelax.trials.trial import run_trial
 
 __all__ = ["Reproduction", "find_trial", "rerun"]
 

@@ -16,9 +16,9 @@ import yaml
 
 from sdprelax import InputError
 from sdprelax.experiment.config import load_sweep
-from sdprelax.experiment.report import write_report
 from sdprelax.experiment.runner import run_sweep
-from sdprelax.experiment.store import Store, seal
+from sdprelax.results.report import write_report
+from sdprelax.trials.store import Store, seal
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (extra: dev)")
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sdprelax.experiment.store import Running, Store
+from sdprelax.trials.store import Running, Store
 
 __all__ = ["MethodProgress", "Overview", "overview"]
 

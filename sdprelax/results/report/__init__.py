@@ -13,12 +13,12 @@ import numpy as np
 import yaml
 
 from sdprelax.errors import SdprelaxError
-from sdprelax.experiment.job import Trial
-from sdprelax.experiment.modules import load_modules
-from sdprelax.experiment.runner import collect
-from sdprelax.experiment.store import Store, write_whole
-from sdprelax.experiment.trial import load_problem
 from sdprelax.network import Network
+from sdprelax.results.collect import collect
+from sdprelax.trials.job import Trial
+from sdprelax.trials.modules import load_modules
+from sdprelax.trials.store import Store, write_whole
+from sdprelax.trials.trial import load_problem
 
 __all__ = ["write_report"]
 

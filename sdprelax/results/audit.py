@@ -11,13 +11,13 @@ import pandas as pd
 
 from sdprelax.certificate import Certificate, verify
 from sdprelax.errors import SdprelaxError
-from sdprelax.experiment.job import Trial
-from sdprelax.experiment.modules import load_modules
-from sdprelax.experiment.store import Store, seal
-from sdprelax.experiment.tables import kept, load_table, results_table, unsound
-from sdprelax.experiment.trial import accuracy, data_digest, load_problem
 from sdprelax.network import Network
 from sdprelax.outcome import relative_gap
+from sdprelax.results.tables import kept, load_table, results_table, unsound
+from sdprelax.trials.job import Trial
+from sdprelax.trials.modules import load_modules
+from sdprelax.trials.store import Store, seal
+from sdprelax.trials.trial import accuracy, data_digest, load_problem
 
 __all__ = ["Finding", "audit"]
 

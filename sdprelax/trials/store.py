@@ -31,8 +31,8 @@ import psutil
 
 from sdprelax.certificate import Certificate
 from sdprelax.errors import InputError, StorageError
-from sdprelax.experiment.job import Job
 from sdprelax.network import Network
+from sdprelax.trials.job import Job
 
 __all__ = ["Running", "Scratch", "Store", "last_report", "seal", "write_whole"]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from sdprelax.errors import InputError
-from sdprelax.experiment.runner import collect
+from sdprelax.results.collect import collect
 
 __all__ = ["Comparison", "compare"]
 
