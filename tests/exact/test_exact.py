@@ -32,7 +32,7 @@ def by_columns(problem: Problem) -> float:
         tolerance=1e-8,
         deadline=Deadline(),
         rng=np.random.default_rng(0),
-        report=lambda lower, upper: None,
+        report=lambda found, lower, upper: None,
     )
     return problem.objective(reduction.network(found.hidden, found.output, problem))
 

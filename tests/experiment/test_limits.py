@@ -105,8 +105,11 @@ def test_status_shows_what_runs_with_its_bounds_and_interruption_leaves_nothing(
                 if running and running[0].record["upper"] is not None:
                     seen.append(running[0])
                     psutil.Process(running[0].pid).kill()  # once: it is started again
-                    time.sleep(3.0)
-                    seen.extend(overview(tmp_path / "trying")[1])
+                    again: list[Any] = []
+                    while not again and time.monotonic() < until:
+                        again = [trial for trial in overview(tmp_path / "trying")[1] if trial.pid != running[0].pid]
+                        time.sleep(0.1)
+                    seen.extend(again)
                     break
             time.sleep(0.1)
         os.kill(os.getpid(), signal.SIGINT)
