@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -87,7 +88,14 @@ def test_version(tmp_path: Path) -> None:
     (["run", "sweep.yaml", "--engine", "dusk"], "unknown engine 'dusk'"),
     (["run", "nan.yaml"], "nan.csv: row 1, column 'a' holds 'nan', which is not a finite number."),
     (["run", "sweep.yaml", "--results", "sweep.yaml"], "results cannot be written to sweep.yaml/small"),
-    (["show", "nowhere"], "nowhere holds no results"),
+    (["run", "sweep.yaml", "--workers", "-1"], "-1 workers cannot run anything; give at least 1."),
+    (["run", "sweep.yaml", "--retry", "faild"], "--retry faild: no trial ends like that: did you mean 'failed'?"),
+    (["run", "sweep.yaml", "--set", "engine.dask.workrs=1"], "engine 'dask' has no option 'workrs'"),
+    (["run", "sweep.yaml", "--set", "limits.memory=x"], "the memory limit is 'x'; write megabytes"),
+    (["rerun", "abcd1234"], "there is no trial 'abcd1234': give its folder, or its hash and --results."),
+    *(([command, "nowhere"], "nowhere holds no results") for command in
+      ("show", "status", "collect", "verify", "report")),
+    (["compare", "nowhere", "nowhere"], "nowhere holds no results"),
 ])  # fmt: skip
 def test_wrong_input_is_one_sentence_and_exit_code_2(arguments: list[str], message: str, tmp_path: Path) -> None:
     (tmp_path / "sweep.yaml").write_text(SWEEP)
@@ -97,6 +105,7 @@ def test_wrong_input_is_one_sentence_and_exit_code_2(arguments: list[str], messa
     before = sorted(tmp_path.iterdir())
     done = sdprelax(*arguments, cwd=tmp_path)
     assert done.returncode == 2
+    assert done.stdout == ""
     assert message in done.stderr and done.stderr.startswith("sdprelax: ") and done.stderr.count("\n") == 1
     assert "Traceback" not in done.stdout + done.stderr
     assert sorted(tmp_path.iterdir()) == before, "nothing may be written"
@@ -128,3 +137,44 @@ def test_interruption_keeps_finished_trials(tmp_path: Path) -> None:
     assert "sdprelax: interrupted; finished trials are kept" in errors
     assert len(list(records.glob("*/record.json"))) == 3
     assert not list(records.glob(".*"))
+
+
+def test_a_terminal_sees_bars_and_the_end_of_the_sweep(tmp_path: Path) -> None:
+    import pty
+
+    (tmp_path / "sweep.yaml").write_text(SWEEP.replace("  - sdp: {solver: mosek}\n", ""))
+    shown = bytearray()
+
+    def read(descriptor: int) -> bytes:
+        data = os.read(descriptor, 4096)
+        shown.extend(data)
+        return data
+
+    script = f"cd {tmp_path} && stty cols 150 && exec {sys.executable} -m sdprelax run sweep.yaml"
+    code = pty.spawn(["sh", "-c", script], read)
+    text = shown.decode(errors="replace")
+    assert code == 0 and "of 3 trials ended" in text and "━" in text and "100.000%" in text
+    assert "[1/3]" not in text, "lines are for what is not a terminal"
+
+
+def test_status_collect_verify_and_schema(finished: tuple[Path, str]) -> None:
+    folder, _ = finished
+    status = sdprelax("status", "results/small", cwd=folder)
+    assert status.returncode == 0 and "4 of 4 trials ended" in status.stdout
+    (folder / "results" / "small" / "table.csv").unlink()
+    (folder / "results" / "small" / "table.parquet").unlink()
+    assert "4 trials: results/small/table.csv" in sdprelax("collect", "results/small", cwd=folder).stdout
+    assert (folder / "results" / "small" / "table.csv").is_file()
+    verified = sdprelax("verify", "results/small", cwd=folder)
+    assert verified.returncode == 0 and "all 4 rows hold" in verified.stdout
+    printed = json.loads(sdprelax("schema", cwd=folder).stdout)
+    assert "sdp" in json.dumps(printed["properties"]["methods"])
+
+
+def test_the_shell_completes_commands(tmp_path: Path) -> None:
+    script = Path(sys.executable).with_name("sdprelax")
+    if not script.exists():
+        pytest.skip("the command sdprelax is not installed beside this Python")
+    asked = {**os.environ, "_SDPRELAX_COMPLETE": "complete_bash", "COMP_WORDS": "sdprelax ver", "COMP_CWORD": "1"}
+    done = subprocess.run([str(script)], env=asked, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.stdout.split() == ["verify"]

@@ -53,7 +53,7 @@ def print_tightness(table: pd.DataFrame) -> None:
 
     printed = Table(box=None, header_style="bold")
     for name in ("data set", "γ", "method"):
-        printed.add_column(name, overflow="fold")
+        printed.add_column(name, overflow="fold", min_width=12 if name != "γ" else None)
     for name in ("lower bound", "network", "gap", "certified", "excess", "seconds"):
         printed.add_column(name, justify="right", no_wrap=True)
     last = None
