@@ -165,4 +165,4 @@ def run_scheduled(
     ):
         for record in records:
             progress(record)
-    return collect(store.folder)
+    return collect(store.folder, reuse=True)

@@ -51,14 +51,15 @@ def audit(folder: Path) -> Iterator[Finding]:
     plan = store.plan()
     load_modules(plan["modules"])
     attempts = store.attempts()
-    for planned in plan["trials"]:
-        for number in attempts.get(planned["hash"], []):
-            name = planned["hash"] if number == 1 else f"{planned['hash']}.{number}"
-            row = f"{planned['dataset_label']}, gamma {planned['trial']['gamma']:g}, {planned['method_label']}"
+    # Trials that an earlier version of the sweep had come last.
+    for trial in dict.fromkeys([*(planned["hash"] for planned in plan["trials"]), *attempts]):
+        for number in attempts.get(trial, []):
+            name = trial if number == 1 else f"{trial}.{number}"
             record = store.record(name)
             if record is None:
-                yield Finding(name, row, 0, ("its record cannot be read.",))
+                yield Finding(name, "no record", 0, ("its record cannot be read.",))
                 continue
+            row = f"{record.get('dataset')}, gamma {record.get('gamma')}, {record.get('method')}"
             bounds, faults = _examine(store.trials / name, record)
             yield Finding(name, row, bounds, tuple(faults))
     yield from _examine_table(store, plan, attempts)
@@ -72,16 +73,20 @@ def _examine_table(store: Store, plan: dict[str, Any], attempts: dict[str, list[
     except (KeyError, TypeError, ValueError):
         return  # a record that is none has been named already
     faults = tuple(unsound(table))
-    if (store.folder / "table.parquet").exists() and not _same(table, store.folder):
+    if not _same(table, store.folder):
         faults += (f"it does not say what the records say; sdprelax collect {store.folder} rebuilds it.",)
     if faults:
-        yield Finding("table.parquet", "the table", 0, faults)
+        yield Finding("table", f"{len(table)} rows", 0, faults)
 
 
 def _same(table: pd.DataFrame, folder: Path) -> bool:
+    """Say whether the tables that lie in a folder, if any do, are this one."""
     try:
-        return bool(table.equals(load_table(folder)))
-    except SdprelaxError:
+        same = not (folder / "table.parquet").exists() or table.equals(load_table(folder))
+        return bool(same and table.to_csv(index=False).encode() == (folder / "table.csv").read_bytes())
+    except FileNotFoundError:
+        return bool(same)
+    except (SdprelaxError, OSError):
         return False
 
 

@@ -34,10 +34,12 @@ class Results:
         return Certificate.load(Store(self.folder).folder_of(trial) / "certificate.npz")
 
 
-def collect(folder: Path) -> Results:
+def collect(folder: Path, *, reuse: bool = False) -> Results:
     """Rebuild the tables and pictures of a sweep from the records in its folder.
 
-    What is already up to date is left alone: attempts never change, so a table of the same attempts is the same.
+    Parameters
+    ----------
+    reuse: leave a table of the very same attempts as it is: attempts never change, so it would come out the same.
 
     Raises
     ------
@@ -48,7 +50,7 @@ def collect(folder: Path) -> Results:
     order = [trial["hash"] for trial in store.plan()["trials"]]
     attempts = store.attempts()
     attempts = {trial: attempts[trial] for trial in order if trial in attempts}
-    table = _current(folder, attempts)
+    table = _current(folder, attempts) if reuse else None
     if table is None:
         from sdprelax.results.plots import write_plots  # Matplotlib takes its time
 

@@ -115,7 +115,7 @@ def test_a_forged_and_sealed_record_is_caught(change: Any, words: str, copy: Pat
     rewrite(path, change)
     found = faults(copy)
     assert path.name in found and any(words in fault for fault in found[path.name]), found
-    assert set(found) <= {path.name, "table.parquet"}
+    assert set(found) <= {path.name, "table"}
 
 
 def test_a_forged_network_and_certificate_are_caught_even_when_sealed(copy: Path) -> None:
@@ -177,12 +177,15 @@ def test_changed_data_and_a_changed_table_are_caught(finished: Path, copy: Path)
     table = pd.read_parquet(copy / "table.parquet")
     table["lower"] *= 1.01
     table.to_parquet(copy / "table.parquet")
-    assert list(faults(copy)) == ["table.parquet"]
+    assert list(faults(copy)) == ["table"]
     done = CliRunner().invoke(app, ["verify", str(copy)])
     assert done.exit_code == 1 and "it does not say what the records say" in done.output
     (copy / "table.parquet").unlink()
     assert faults(copy) == {}
+    (copy / "table.csv").write_text((copy / "table.csv").read_text().replace("solved", "timeout", 1))
+    assert list(faults(copy)) == ["table"]
     collect(copy)
+    assert faults(copy) == {}
     path = finished / "mine.csv"
     original = path.read_text()
     try:
@@ -201,7 +204,7 @@ def test_bounds_of_two_methods_that_cross_are_named(copy: Path) -> None:
     path = trial(copy, "exact")
     upper = json.loads((path / "record.json").read_text())["upper"]
     rewrite(trial(copy, "sdp"), put("lower", upper * 1.01))
-    assert any("UNSOUND on random" in fault for fault in faults(copy)["table.parquet"])
+    assert any("UNSOUND on random" in fault for fault in faults(copy)["table"])
 
 
 def test_rerun_reproduces_a_trial_bit_for_bit(finished: Path, copy: Path) -> None:
