@@ -9,7 +9,7 @@ import numpy as np
 import scipy.optimize
 
 from sdprelax.certificate.certificate import Certificate, ConeProof, RelaxationProof
-from sdprelax.certificate.cone_cover import Cover, cover_sphere
+from sdprelax.certificate.cone_cover import Cover, tightest_cover
 from sdprelax.certificate.verify import (
     dual_bound,
     original_oracle,
@@ -28,6 +28,8 @@ __all__ = ["cone_certificate", "empty_network_certificate", "relaxation_certific
 
 # A certificate claims this little less than it proves here, so that another machine's rounding proves it too.
 PORTABLE = 1e-12
+# Relative slack of the oracle's bound that a cover ends at when nobody says otherwise.
+ACCURACY = 1e-9
 
 
 def _claimed(units: Units, certificate: Certificate, reduced: float) -> Certificate:
@@ -132,28 +134,21 @@ def cone_certificate(
     A: the dual point, shape (n, c); scaled into feasibility by the bound's formula.
     cover: a complete cover that was computed for this very ``A`` of a problem in its own units
         (``Units.of(problem).problem``), if there is one already.
-    deadline: when it nears, the cover aims at larger values, which need fewer cones.
+    deadline: the cover is the tightest one found by then.
     """
     units = Units.of(problem)
     reduction = _measured(units, reduction)
     A = np.ascontiguousarray(A / units.targets)
-    if not units.inputs == units.targets == 1.0:
-        cover = None
-    deadline = deadline or Deadline()
-    dual = pulled_back(reduction, A)
-    gamma = units.problem.gamma
-    if reduction.generators == 0:
-        return _claimed(units, Certificate(0.0, A, reduction, ConeProof(gamma, 1)), 0.0)
-    factors = [1.0] if deadline.seconds == math.inf else [1.0, 1.001, 1.02, 1.2, 2.0, 5.0, 20.0]
-    for factor in factors:
-        if cover is not None and cover.complete:
-            break
-        target = max(gamma, cover.reached if cover else 0.0) * factor
-        cover = cover_sphere(reduction.rows, dual, target, deadline=deadline.fraction(0.5))
-    assert cover is not None
-    # Another machine's rounding may split a few cones more; one that is incomplete must stop where this one did.
-    limit = 2 * cover.cones + 1000 if cover.complete else max(1, cover.cones)
-    proof = ConeProof(cover.level if cover.complete else target, limit)
+    if cover is None or not units.inputs == units.targets == 1.0:
+        deadline = deadline or Deadline()
+        if reduction.generators == 0:
+            return _claimed(units, Certificate(0.0, A, reduction, ConeProof(units.problem.gamma, 1)), 0.0)
+        dual = pulled_back(reduction, A)
+        # Without a limit there is no need to work towards the accuracy by levels.
+        first = 0.0 if deadline.seconds == math.inf else math.inf
+        cover = tightest_cover(reduction.rows, dual, units.problem.gamma, ACCURACY, deadline=deadline, first=first)
+    # Another machine's rounding may split a few cones more.
+    proof = ConeProof(cover.level, 2 * cover.cones + 1000)
     return _claimed(units, Certificate(0.0, A, reduction, proof), cover.bound)
 
 

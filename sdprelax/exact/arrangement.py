@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import combinations, product
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sdprelax.exact.oracle import Candidates, value
 from sdprelax.verified import Floats
 
-__all__ = ["Arrangement", "Candidates", "activation_patterns", "count_patterns", "value"]
+__all__ = ["Arrangement", "activation_patterns", "count_patterns"]
 
 # Singular values below this make rank − 1 hyperplanes count as dependent: they meet in no single ray.
 INDEPENDENT = 1e-9
+# Rays looked around in one call of the oracle.
+RAYS = 3000
 # A row vanishes at a ray when their product is below this.
 VANISHES = 1e-10
 
@@ -28,34 +30,6 @@ VANISHES = 1e-10
 def count_patterns(generators: int, rank: int) -> int:
     """Return the largest possible number of activation patterns: 2·Σ_{k<r} C(g − 1, k) (Cover 1965)."""
     return 2 * sum(math.comb(max(generators - 1, 0), k) for k in range(rank))
-
-
-def value(rows: Floats, dual: Floats, directions: Floats) -> Floats:
-    """Return ‖Bᵀ[(x̂ᵀw)₊; (−x̂ᵀw)₊]‖, shape (k,), for directions w, shape (r, k), and B, shape (2g, c)."""
-    inner = rows @ directions
-    g = len(rows)
-    outputs = dual[:g].T @ np.maximum(inner, 0.0) + dual[g:].T @ np.maximum(-inner, 0.0)
-    norms: Floats = np.linalg.norm(outputs, axis=0)
-    return norms
-
-
-@dataclass(frozen=True, eq=False)
-class Candidates:
-    """Directions of large oracle value, best first: unit columns (r, k) and their values (k,)."""
-
-    directions: Floats
-    values: Floats
-
-    def distinct(self, count: int, separation: float) -> Candidates:
-        """Return at most ``count`` of them, no two within the Euclidean distance ``separation``."""
-        kept: list[int] = []
-        for k in range(len(self.values)):
-            if len(kept) == count:
-                break
-            difference = self.directions[:, kept] - self.directions[:, [k]]
-            if not kept or np.min(np.sum(difference**2, axis=0)) > separation**2:
-                kept.append(k)
-        return Candidates(self.directions[:, kept], self.values[kept])
 
 
 class Arrangement:
@@ -136,7 +110,7 @@ class Arrangement:
             top = vectors[:, :, -1]
             yield (np.einsum("mk,mkr->mr", top, basis) if zero else top).T
 
-    def candidates(self, dual: Floats, *, above: float = 0.0, rays: int | None = None) -> Candidates:
+    def local_maxima(self, dual: Floats, *, above: float = 0.0, rays: int | None = None) -> Candidates:
         """Return local maxima of ‖Bᵀa(w)‖ with value > ``above``, best first.
 
         Parameters
@@ -160,9 +134,11 @@ class Arrangement:
                     keep = reached > above
                     found.append(signed[:, keep])
                     values.append(reached[keep])
-        merged = np.concatenate(values)
-        ranking = np.argsort(-merged)
-        return Candidates(np.hstack(found)[:, ranking], merged[ranking])
+        return Candidates.ranked(np.hstack(found), np.concatenate(values))
+
+    def candidates(self, dual: Floats, *, above: float, near: Floats) -> Candidates:
+        """Return local maxima around the rays of largest value; see :class:`sdprelax.exact.oracle.Oracle`."""
+        return self.local_maxima(dual, above=above, rays=RAYS)
 
 
 def activation_patterns(rows: Floats) -> tuple[NDArray[np.int8], Floats]:

@@ -1,35 +1,46 @@
-"""Exact training for vector outputs in small rank: column generation with an oracle.
+"""Exact training for vector outputs: column generation with an oracle.
 
 The dual max ⟨A, Y⟩ − ½‖A‖² subject to ‖Aᵀ(Xu)₊‖ ≤ γ‖u‖ has one constraint per direction. The master
-problem keeps some directions (a group lasso, solved to the accuracy that the gap deserves); the oracle adds
-those that A violates most. Two oracles: faces around the rays of the arrangement, fast and
-unproved, supply directions in bulk; the cover of weight space by cones proves how far A is from
-feasible, and so gives a rigorous bound, and finds what the first one missed
-(docs/mathematics.md section 4.3).
+problem keeps some directions, the atoms (a group lasso, solved to the accuracy that the gap deserves); an oracle adds
+those that A violates most, moved to the top of their face of the arrangement; atoms that carry nothing leave. A
+cover of weight space by cones proves how far A is from feasible, which gives a rigorous bound at every step, and it
+finds what the oracle missed (docs/mathematics.md section 4).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from sdprelax.certificate.cone_cover import Cover, cover_sphere
+from sdprelax.certificate.cone_cover import Cover
 from sdprelax.certificate.verify import pulled_back
 from sdprelax.deadline import Deadline
-from sdprelax.exact.arrangement import Arrangement, Candidates, value
-from sdprelax.group_lasso import group_lasso
+from sdprelax.exact.ascent import climb
+from sdprelax.exact.branch_and_bound import FOLLOWED, SEPARATION, BranchAndBound
+from sdprelax.exact.oracle import Candidates, Oracle, value
+from sdprelax.group_lasso import GroupLasso, group_lasso
+from sdprelax.network import Network
 from sdprelax.problem import Problem
 from sdprelax.reduction import Reduction
 from sdprelax.verified import Floats
 
 __all__ = ["ColumnGeneration", "generate_columns"]
 
-# Rays looked around in one call of the fast oracle, directions added from it, and their least distance.
-RAYS, ADDED, SEPARATION = 3000, 200, 1e-3
-# The cover is called once the fast oracle's own estimate of the gap is below this.
-PROVE_BELOW = 1e-3
+# Directions added in one iteration, and their least distance.
+ADDED, APART = 200, 1e-4
+# Atoms near which the oracle looks again: those of largest weight.
+HEAVIEST = 300
+# Directions above the bound that a proof met from which the oracle starts again.
+PEAKS = 500
+# Atoms that together carry less than this share of the penalty, per accuracy of the master, leave.
+IDLE = 0.1
+# Share of the time that proofs may take while the gap is still wide, and seconds granted to the first of them.
+PROVING, FIRST_PROOF = 0.5, 5.0
+# A direction violates the constraint when it does by this share of the tolerance.
+VIOLATED = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +51,8 @@ class ColumnGeneration:
     ----------
     hidden: reduced hidden weights, unit columns (r, m); output: output weights (m, c).
     multiplier: the dual point A of the best lower bound, shape (n, c).
-    cover: the complete cover of ``multiplier``, or None when the time was up before one was made.
-    iterations: master problems solved; atoms: directions in the last of them.
+    cover: the cover of ``multiplier``, or None when the time was up before one was made.
+    iterations: master problems solved; atoms: directions in the last of them; cones: examined in all covers.
     converged: whether the tolerance was reached.
     """
 
@@ -51,84 +62,136 @@ class ColumnGeneration:
     cover: Cover | None
     iterations: int
     atoms: int
+    cones: int
     converged: bool
+
+
+# Called after every iteration with the best pair so far and its bounds (lower, upper), in floating point.
+Progress = Callable[[ColumnGeneration, float, float], None]
 
 
 def generate_columns(
     problem: Problem,
     reduction: Reduction,
     *,
+    start: Network,
+    oracle: Oracle | None = None,
     tolerance: float,
     deadline: Deadline,
     rng: np.random.Generator,
-    report: Callable[[ColumnGeneration, float, float], None],
+    report: Progress,
 ) -> ColumnGeneration:
     """Train to a relative duality gap of ``tolerance``, or until the deadline.
 
     Parameters
     ----------
-    report: called after every iteration with the best pair so far and floating-point estimates of (lower, upper).
+    start: a network whose neurons are the first atoms.
+    oracle: what proposes directions; branch and bound's local search if None.
+    report: called after every iteration.
     """
-    arrangement = Arrangement(reduction.rows)
-    gamma, Y = problem.gamma, problem.Y
-    atoms = rng.standard_normal((reduction.rank, 100))
-    atoms /= np.linalg.norm(atoms, axis=0)
-    A: Floats | None = None
-    gap = 1.0
-    best_upper, best_lower = np.inf, 0.0
-    best_estimate = -np.inf
-    network = (atoms[:, :0], np.zeros((0, Y.shape[1])))
-    proved: tuple[Floats, Cover | None] = (np.zeros_like(Y), None)
-    iteration = 0
-    while True:
-        iteration += 1
-        # Once the atoms stop improving the bound, the master's own accuracy must not be what is left.
-        accuracy = max(min(1e-4, gap / 20.0), 0.05 * tolerance)
-        master = group_lasso(reduction.features(atoms), Y, gamma, tolerance=accuracy, start=A, deadline=deadline)
-        A = master.multiplier
-        used = np.linalg.norm(master.weights, axis=1)
-        live = used > 1e-9 * np.max(used, initial=0.0)
-        if master.value < best_upper:
-            best_upper = master.value
-            network = (atoms[:, live], master.weights[live])
-        atoms = atoms[:, live]
-        dual = reduction.pull_back(A)
-        fast = arrangement.candidates(dual, above=gamma * (1.0 + 0.1 * tolerance), rays=RAYS)
-        reached = max(gamma, float(np.max(fast.values, initial=0.0)))
-        estimate = problem.dual_value(A * (gamma / reached))
-        found = [fast.distinct(ADDED, SEPARATION)]
-        if best_upper - estimate <= max(PROVE_BELOW * best_upper, 0.1 * tolerance) or len(fast.values) == 0:
-            slack = 0.05 * max(tolerance, min(gap, 1e-3))
-            cover = cover_sphere(
-                reduction.rows,
-                pulled_back(reduction, A),
-                reached * (1.0 + slack),
-                deadline=deadline.fraction(0.5),
+    return _Generation(problem, reduction, start, oracle, tolerance, deadline, rng).run(report)
+
+
+class _Generation:
+    """The state of a column generation."""
+
+    def __init__(
+        self, problem: Problem, reduction: Reduction, start: Network, oracle: Oracle | None, tolerance: float,
+        deadline: Deadline, rng: np.random.Generator,
+    ) -> None:  # fmt: skip
+        self.problem, self.reduction = problem, reduction
+        self.tolerance, self.deadline = tolerance, deadline
+        self.search = BranchAndBound(reduction.rows, rng)
+        self.oracle: Oracle = oracle or self.search
+        directions = np.hstack([reduction.basis.T @ start.hidden, rng.standard_normal((reduction.rank, 20))])
+        self.atoms = directions / np.linalg.norm(directions, axis=0)
+        self.upper, self.lower, self.estimate = math.inf, 0.0, 0.0
+        self.hidden, self.output = self.atoms[:, :0], np.zeros((0, problem.shape[2]))
+        self.multiplier = np.zeros_like(problem.Y)
+        self.cover: Cover | None = None
+        self.iterations = self.cones = 0
+        self.proving = 0.0
+        self.gap = 1.0
+
+    def run(self, report: Progress) -> ColumnGeneration:
+        """Iterate until the tolerance or the deadline is reached, or nothing is left to improve."""
+        near = self.atoms[:, :0]
+        A: Floats | None = None
+        finest = 0.02 * self.tolerance
+        while True:
+            self.iterations += 1
+            # Once the atoms stop improving the bound, the master's own accuracy must not be what is left.
+            accuracy = max(min(1e-4, self.gap / 20.0), finest)
+            features = self.reduction.features(self.atoms)
+            master = group_lasso(
+                features, self.problem.Y, self.problem.gamma, tolerance=accuracy, start=A, deadline=self.deadline
             )
-            lower = problem.dual_value(A * min(1.0, gamma / cover.bound))
-            if cover.complete and lower > best_lower:
-                best_lower, proved = lower, (A, cover)
-            found.append(_peaks(reduction, dual, cover, gamma * (1.0 + 0.1 * tolerance)))
-        elif proved[1] is None and estimate > best_estimate:
-            best_estimate, proved = estimate, (A, None)
-        gap = (best_upper - (best_lower or estimate)) / best_upper
-        converged = bool(best_lower > 0.0 and gap <= tolerance)
-        best = ColumnGeneration(*network, proved[0], proved[1], iteration, atoms.shape[1], converged)
-        report(best, best_lower or estimate, best_upper)
-        new = [candidates.directions for candidates in found if len(candidates.values)]
-        if converged or deadline.expired:
-            break
-        if not new and accuracy <= 0.05 * tolerance:
-            break
-        if not new:
-            gap = min(gap, tolerance)
-        atoms = np.hstack([atoms, *new])
-    return best
+            A = master.multiplier
+            heaviest = self._keep(master, accuracy)
+            found = self._violated(A, np.hstack([near, heaviest]))
+            converged = self.lower > 0.0 and self.gap <= self.tolerance
+            report(self._best(converged), self.lower, self.upper)
+            if converged or self.deadline.expired or (len(found.values) == 0 and accuracy <= finest):
+                return self._best(converged)
+            if len(found.values) == 0:
+                # Nothing is violated as far as this accuracy can tell.
+                self.gap = min(self.gap, accuracy)
+            near = found.directions
+            self.atoms = np.hstack([self.atoms, near])
 
+    def _keep(self, master: GroupLasso, accuracy: float) -> Floats:
+        """Keep the master's network if it is the best, let idle atoms leave, and return the heaviest."""
+        weights = np.linalg.norm(master.weights, axis=1)
+        order = np.argsort(weights)
+        idle = np.cumsum(weights[order]) < IDLE * accuracy * np.sum(weights)
+        live = np.sort(order[~idle])
+        if master.value < self.upper:
+            self.upper = master.value
+            self.hidden, self.output = self.atoms[:, live], master.weights[live]
+        heaviest: Floats = self.atoms[:, order[::-1][:HEAVIEST]]
+        self.atoms = self.atoms[:, live]
+        return heaviest
 
-def _peaks(reduction: Reduction, dual: Floats, cover: Cover, above: float) -> Candidates:
-    """Return the directions above γ that the cover met, best first and apart from each other."""
-    heights = value(reduction.rows, dual, cover.peaks)
-    order = np.argsort(-heights)
-    order = order[heights[order] > above][:2000]
-    return Candidates(cover.peaks[:, order], heights[order]).distinct(ADDED, SEPARATION)
+    def _violated(self, A: Floats, near: Floats) -> Candidates:
+        """Return directions that A violates, and improve the lower bound if a proof pays now."""
+        gamma = self.problem.gamma
+        dual = self.reduction.pull_back(A)
+        above = gamma * (1.0 + VIOLATED * self.tolerance)
+        found = self.oracle.candidates(dual, above=above, near=near)
+        reached = max(gamma, found.best)
+        estimate = self.problem.dual_value(A * (gamma / reached))
+        if self.cover is None and estimate > self.estimate:
+            self.estimate, self.multiplier = estimate, A
+        expected = (self.upper - estimate) / self.upper
+        if self._proof_pays(expected, len(found.values)):
+            cover = self._prove(A, reached, max(0.2 * self.tolerance, 0.1 * min(expected, self.gap)))
+            if cover.reached > reached:
+                rows = self.reduction.rows
+                peaks = Candidates.ranked(cover.peaks, value(rows, dual, cover.peaks)).directions[:, :PEAKS]
+                missed = climb(rows, dual, peaks, above=above, count=FOLLOWED, separation=SEPARATION)
+                found = found.joined(missed)
+        self.gap = (self.upper - self.lower) / self.upper if self.lower > 0.0 else min(1.0, max(expected, 1e-2))
+        return found.distinct(ADDED, APART)
+
+    def _proof_pays(self, expected: float, violated: int) -> bool:
+        """Say whether a cover is worth its time: cheap so far, or about to end the run or halve the gap."""
+        about_to_end = expected <= 2.0 * self.tolerance or violated == 0
+        cheap = self.proving <= PROVING * self.deadline.elapsed
+        return about_to_end or cheap
+
+    def _prove(self, A: Floats, reached: float, accuracy: float) -> Cover:
+        granted = min(0.5 * self.deadline.remaining, max(FIRST_PROOF, self.deadline.elapsed))
+        timer = Deadline(granted)
+        cover = self.search.bound(pulled_back(self.reduction, A), reached, accuracy, timer)
+        self.proving += timer.elapsed
+        self.cones += cover.cones
+        lower = self.problem.dual_value(A * min(1.0, self.problem.gamma / cover.bound))
+        if cover.complete and lower > self.lower:
+            self.lower, self.multiplier, self.cover = lower, A, cover
+        return cover
+
+    def _best(self, converged: bool) -> ColumnGeneration:
+        return ColumnGeneration(
+            self.hidden, self.output, self.multiplier, self.cover, self.iterations, self.atoms.shape[1], self.cones,
+            converged,
+        )  # fmt: skip

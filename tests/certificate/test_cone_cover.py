@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdprelax.certificate.cone_cover import cover_sphere
+from sdprelax.certificate.cone_cover import cover_sphere, tightest_cover
 from sdprelax.deadline import Deadline
-from sdprelax.exact.arrangement import Arrangement, value
+from sdprelax.exact.arrangement import Arrangement
+from sdprelax.exact.oracle import value
 from sdprelax.verified import Ball
 
 
@@ -38,7 +39,7 @@ def test_the_bound_is_proved_and_met_by_a_direction(seed: int) -> None:
 def test_enumerating_faces_gives_the_same_maximum(seed: int) -> None:
     """Two independent oracles: cones against the faces of the arrangement."""
     rows, dual = instance(seed, rank=2 + seed % 3)
-    enumerated = Arrangement(rows).candidates(dual)
+    enumerated = Arrangement(rows).local_maxima(dual)
     cover = cover_sphere(rows, Ball.exact(dual), 1e-9)
     assert enumerated.values[0] <= cover.bound
     assert enumerated.values[0] == pytest.approx(cover.reached, rel=1e-7)
@@ -76,3 +77,41 @@ def test_scaling_the_dual_scales_the_bound() -> None:
     one = cover_sphere(rows, Ball.exact(dual), 1e-9).bound
     many = cover_sphere(rows, Ball.exact(1024.0 * dual), 1e-9).bound
     assert many == pytest.approx(1024.0 * one, rel=1e-8)
+
+
+@pytest.mark.parametrize("rank", [2, 3, 4, 5])
+def test_levels_end_within_the_accuracy_asked_for(rank: int) -> None:
+    rows, dual = instance(5, rank=rank)
+    exact = cover_sphere(rows, Ball.exact(dual), 1e-9)
+    for accuracy in (0.3, 1e-3, 1e-7):
+        cover = tightest_cover(rows, Ball.exact(dual), 0.5 * exact.reached, accuracy, deadline=Deadline())
+        assert cover.complete
+        assert exact.reached <= cover.bound <= exact.reached * (1 + accuracy) * (1 + 1e-8)
+
+
+def test_without_time_the_bound_is_the_trivial_one() -> None:
+    rows, dual = instance(6, rank=4)
+    cover = tightest_cover(rows, Ball.exact(dual), 1.0, 1e-6, deadline=Deadline(0.0))
+    g = len(rows)
+    trivial = np.sum(np.maximum(np.linalg.norm(dual[:g], axis=1), np.linalg.norm(dual[g:], axis=1)))
+    assert cover.complete and cover.cones == 0
+    assert cover.bound == pytest.approx(trivial)
+
+
+def test_in_high_rank_the_bound_is_the_trivial_one() -> None:
+    rows = np.linalg.qr(np.random.default_rng(0).standard_normal((20, 20)))[0]
+    cover = cover_sphere(rows, Ball.exact(np.ones((40, 1))), 1.0)
+    assert not cover.complete and cover.bound == pytest.approx(20.0)
+
+
+@given(st.integers(0, 200))
+def test_a_row_and_its_opposite_share_their_hyperplane(seed: int) -> None:
+    """f(w) depends on b_j and b_{j+g} through their sum at the hyperplane: splitting a row in two changes nothing."""
+    rows, dual = instance(seed)
+    g = len(rows)
+    half = np.vstack([0.5 * dual[:g], 0.5 * dual[:g], 0.5 * dual[g:], 0.5 * dual[g:]])
+    one = cover_sphere(rows, Ball.exact(dual), 1e-9)
+    two = cover_sphere(np.vstack([rows, rows]), Ball.exact(half), 1e-9)
+    assert two.bound == pytest.approx(one.bound, rel=1e-7)
+    swapped = cover_sphere(-rows, Ball.exact(np.vstack([dual[g:], dual[:g]])), 1e-9)
+    assert swapped.bound == pytest.approx(one.bound, rel=1e-7)
