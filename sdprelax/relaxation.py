@@ -1,28 +1,35 @@
-"""P25's SDP relaxation of the lifted program, in two forms (docs/mathematics.md section 3).
+"""P25's SDP relaxation of the lifted program, in two forms, and its refinement by cones (docs/mathematics.md 3 and 5).
 
 The cone of completely positive matrices is replaced by the doubly nonnegative ones: Λ ⪰ 0 and Λ ≥ 0 on
 the (α, β) block. ``lifted`` is that program as published; it has no interior, since MΛMᵀ = 0 forces
 ΛMᵀ = 0. ``reduced`` writes Λ = TSTᵀ over the face (β, u, v): the same value, a smaller
-semidefinite block, no linear equalities.
+semidefinite block, no linear equalities. Over a partition of weight space there is one reduced block S_C per cone C,
+over the β of the rows that C leaves undetermined; Λ is the sum of their lifts, and refining never loosens.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
 from sdprelax.deadline import Deadline
-from sdprelax.errors import InputError, nearest
+from sdprelax.errors import InputError, SolverFailed, nearest
 from sdprelax.lifting import LiftedProgram
+from sdprelax.partition import Cone, whole_space
 from sdprelax.solvers import Solved, Solver
 from sdprelax.verified import Floats
 
-__all__ = ["Form", "Relaxation", "RelaxationSolution", "relaxation"]
+__all__ = ["Block", "Form", "Relaxation", "RelaxationSolution", "all_pairs", "entries_of", "relaxation", "solve_lazily"]
 
 Form = Literal["lifted", "reduced"]
+Pairs = NDArray[np.int64]
+# Entries added in one lazy round, per undetermined row, and the violation, relative to Λ's largest entry, that counts.
+ROUND, VIOLATED = 4, 1e-7
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,16 +38,56 @@ class RelaxationSolution:
 
     Attributes
     ----------
-    lifted: Λ, shape (order, order), symmetric.
+    lifted: Λ, shape (order, order), symmetric; the sum over the cones.
+    parts: its part from every cone, each of the shape of Λ.
     multiplier: A = Y − predictions(Λ), shape (n, c).
-    multipliers: N of the reduced slack γ²E_ww − (GᵀB)(GᵀB)ᵀ − GᵀNG, shape (2g, 2g).
+    multipliers: N of the reduced slack γ²E_ww − DDᵀ − GᵀNG of every cone, shape (2k + f, 2k + f).
     solved: the solver's own words.
     """
 
     lifted: Floats
+    parts: tuple[Floats, ...]
     multiplier: Floats
-    multipliers: Floats
+    multipliers: tuple[Floats, ...]
     solved: Solved
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """One semidefinite block of a relaxation, as CVXPY's objects.
+
+    Attributes
+    ----------
+    cone: the part of weight space it is for.
+    matrix: the semidefinite variable, over (α, β, w, v) (``lifted``) or (β, w, v).
+    lift: T, which maps the block's vector to (α, β, w, v).
+    nonnegative: the constraint P ≥ 0 on the entries ``pairs`` (m, 2), first < or = second, of what is nonnegative on
+        the cone; None where there are none.
+    complementary: P_{α_iβ_i} = 0; None where no row is undetermined.
+    """
+
+    cone: Cone
+    matrix: Any
+    lift: Floats
+    nonnegative: Any
+    complementary: Any
+    pairs: Pairs
+
+    def multipliers(self, gamma: float) -> Floats:
+        """Return N, shape (2k + f, 2k + f), as the solver left the duals."""
+        k = len(self.cone.undetermined)
+        order = 2 * k + len(self.cone.facets)
+        N = np.zeros((order, order))
+        # The Lagrangian carries −⟨M, P⟩ with M symmetric, so an off-diagonal multiplier is shared by two
+        # entries; CVXPY adds the multipliers of equalities with the other sign. N = 2γM.
+        if self.nonnegative is not None:
+            dual = np.asarray(self.nonnegative.dual_value, dtype=np.float64).ravel()
+            first, second = self.pairs.T
+            N[first, second] = np.where(first == second, 2.0, 1.0) * dual
+        if self.complementary is not None:
+            free = -np.asarray(self.complementary.dual_value, dtype=np.float64).ravel()
+            N[np.arange(k), np.arange(k) + k] = free
+        return gamma * (N + np.triu(N, 1).T)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,19 +98,12 @@ class Relaxation:
     ----------
     lifting: the program that is relaxed.
     program: the ``cvxpy.Problem``.
-    matrix: its semidefinite variable: Λ (``lifted``) or S (``reduced``).
-    nonnegative: the constraint P ≥ 0 on the entries ``pairs``; complementary: P_{α_iβ_i} = 0.
-    pairs: the entries (k, 2), first < or = second, of the 2g×2g activation block that must be nonnegative.
-    form: which form it is.
+    blocks: its semidefinite blocks, one per cone.
     """
 
     lifting: LiftedProgram
     program: Any
-    matrix: Any
-    nonnegative: Any
-    complementary: Any
-    pairs: np.ndarray[tuple[int, int], np.dtype[np.int64]]
-    form: Form
+    blocks: tuple[Block, ...]
 
     def solve(self, solver: Solver, deadline: Deadline) -> RelaxationSolution:
         """Solve with a conic solver and read back Λ and the multipliers.
@@ -78,59 +118,147 @@ class Relaxation:
     def read_back(self, solved: Solved) -> RelaxationSolution:
         """Return the solution that the program's variables and duals hold."""
         lifting = self.lifting
-        matrix = np.array(self.matrix.value, dtype=np.float64)
-        matrix = 0.5 * (matrix + matrix.T)
-        lifted = matrix if self.form == "lifted" else lifting.face @ matrix @ lifting.face.T
-        g = lifting.generators
-        N = np.zeros((2 * g, 2 * g))
-        # The Lagrangian carries −⟨M, P⟩ with M symmetric, so an off-diagonal multiplier is shared by two
-        # entries; CVXPY adds the multipliers of equalities with the other sign. N = 2γM.
-        dual = np.asarray(self.nonnegative.dual_value, dtype=np.float64).ravel()
-        first, second = self.pairs.T
-        N[first, second] = np.where(first == second, 2.0, 1.0) * dual
-        free = -np.asarray(self.complementary.dual_value, dtype=np.float64).ravel()
-        N[np.arange(g), np.arange(g) + g] = free
-        N = lifting.problem.gamma * (N + np.triu(N, 1).T)
-        return RelaxationSolution(lifted, lifting.problem.Y - lifting.predictions(lifted), N, solved)
+        parts = []
+        for block in self.blocks:
+            matrix = np.array(block.matrix.value, dtype=np.float64)
+            parts.append(block.lift @ (0.5 * (matrix + matrix.T)) @ block.lift.T)
+        lifted: Floats = np.sum(parts, axis=0)
+        multipliers = tuple(block.multipliers(lifting.problem.gamma) for block in self.blocks)
+        A = lifting.problem.Y - lifting.predictions(lifted)
+        return RelaxationSolution(lifted, tuple(parts), A, multipliers, solved)
 
 
-def relaxation(lifting: LiftedProgram, form: Form) -> Relaxation:
+def relaxation(
+    lifting: LiftedProgram, form: Form, cones: Sequence[Cone] | None = None, pairs: Sequence[Pairs] | None = None
+) -> Relaxation:
     """Return the SDP relaxation of a lifted program in one of its forms.
 
-    Parameters
-    ----------
-    lifting: the program, with at least one generator row.
-    form: "lifted" (P25 as published, order 2g + r + c) or "reduced" (order g + r + c).
+    Parameters ---------- lifting: the program, with at least one generator row. form: "lifted" (P25 as published,
+    order 2g + r + c) or "reduced" (order g + r + c). cones: a partition of weight space, one block each (form
+    "reduced"); default: all of it. pairs: for every cone, the entries (m, 2), first < or = second, of what is
+    nonnegative on it that are required to be;
+        default: all. Leaving some out loosens the relaxation.
+
+    Raises
+    ------
+    InputError: no such form, or cones in the lifted form.
     """
     if form not in get_args(Form):
         raise InputError(f"unknown form '{form}': {nearest(form, get_args(Form))}.")
-    g, (_, _, c) = lifting.generators, lifting.problem.shape
-    order = lifting.order if form == "lifted" else lifting.order - g
     import cvxpy as cp  # half a second, which commands that solve nothing need not wait for
 
-    matrix = cp.Variable((order, order), PSD=True, name="Lambda" if form == "lifted" else "S")
-    face = sp.csr_array(np.eye(order) if form == "lifted" else lifting.face)
-    activations = face[: 2 * g]
-    first, second = np.triu_indices(2 * g)
-    complementary = second - first == g
-    pairs = np.stack([first[~complementary], second[~complementary]], axis=1)
-    entries = cp.vec(matrix, order="F")
-    nonnegative = _entries(activations, pairs) @ entries >= 0.0
-    twins = np.stack([np.arange(g), np.arange(g) + g], axis=1)
-    vanishing = _entries(activations, twins) @ entries == 0.0
-    constraints = [nonnegative, vanishing]
+    g, gamma = lifting.generators, lifting.problem.gamma
+    if cones is None:
+        cones = [whole_space(g)]
+    if form == "lifted" and len(cones) > 1:
+        raise InputError("form: lifted is P25's single block; a relaxation over cones has form: reduced.")
+    if pairs is None:
+        pairs = [all_pairs(cone) for cone in cones]
+    blocks, constraints, predictions, weights = [], [], [], []
+    for index, (cone, chosen) in enumerate(zip(cones, pairs, strict=True)):
+        lift, generators = _coordinates(lifting, form, cone)
+        order = lift.shape[1]
+        matrix = cp.Variable((order, order), PSD=True, name=f"S_{index}" if form == "reduced" else "Lambda")
+        entries = cp.vec(matrix, order="F")
+        k = len(cone.undetermined)
+        twins = np.stack([np.arange(k), np.arange(k) + k], axis=1)
+        nonnegative = entries_of(generators, chosen) @ entries >= 0.0 if len(chosen) else None
+        complementary = entries_of(generators, twins) @ entries == 0.0 if k else None
+        blocks.append(Block(cone, matrix, lift, nonnegative, complementary, chosen))
+        constraints += [constraint for constraint in (nonnegative, complementary) if constraint is not None]
+        if form == "lifted":
+            upper = np.stack(np.triu_indices(g), axis=1)
+            constraints.append(entries_of(sp.csr_array(lifting.linear_map), upper) @ entries == 0.0)
+        c, r = lifting.problem.shape[2], lifting.reduction.rank
+        activations = sp.csr_array(lifting.selection @ lift[: 2 * g])
+        predictions.append(activations @ matrix[:, order - c :])
+        weights.append(cp.sum(cp.diag(matrix)[order - c - r :]))
+    residual = sum(predictions[1:], predictions[0]) - lifting.problem.Y
+    objective = 0.5 * cp.sum_squares(residual) + 0.5 * gamma * sum(weights[1:], weights[0])
+    return Relaxation(lifting, cp.Problem(cp.Minimize(objective), constraints), tuple(blocks))
+
+
+def solve_lazily(
+    lifting: LiftedProgram,
+    cones: Sequence[Cone],
+    solver: Solver,
+    deadline: Deadline,
+    report: Callable[[RelaxationSolution], None],
+) -> RelaxationSolution:
+    """Solve the reduced relaxation with the entrywise constraints that matter, found in rounds.
+
+    The first round has none of them; every next one adds those that the last solution violates most. A constraint
+    that was left out has multiplier zero, so every round's certificate is valid.
+
+    Parameters
+    ----------
+    report: called with the solution of every round; its multipliers are as large as those of the whole relaxation.
+
+    Raises
+    ------
+    SolverUnavailable, SolverFailed: the solver failed in the first round.
+    """
+    candidates = [all_pairs(cone) for cone in cones]
+    chosen = [np.zeros(len(pairs), dtype=bool) for pairs in candidates]
+    solution = None
+    while True:
+        kept = [pairs[mask] for pairs, mask in zip(candidates, chosen, strict=True)]
+        try:
+            found = relaxation(lifting, "reduced", cones, kept).solve(solver, deadline)
+        except SolverFailed:
+            if solution is None:
+                raise
+            return solution
+        solution = found
+        report(solution)
+        grown = False
+        for cone, part, pairs, mask in zip(cones, solution.parts, candidates, chosen, strict=True):
+            violation = -_nonnegative_part(lifting, cone, part)[pairs[:, 0], pairs[:, 1]]
+            violation[mask] = -np.inf
+            scale = float(np.max(np.abs(np.diag(part)), initial=0.0))
+            most = min(len(pairs), ROUND * (len(cone.undetermined) + len(cone.facets) + 1))
+            worst = np.argsort(-violation)[:most]
+            worst = worst[violation[worst] > VIOLATED * scale]
+            mask[worst] = True
+            grown |= len(worst) > 0
+        if not grown or deadline.expired:
+            return solution
+
+
+def _nonnegative_part(lifting: LiftedProgram, cone: Cone, part: Floats) -> Floats:
+    """Return P = GZGᵀ, shape (2k + f, 2k + f), of a cone's part of Λ."""
+    g, free = lifting.generators, cone.undetermined
+    u = lifting.blocks["u"]
+    walls = np.zeros((len(cone.facets), lifting.order))
+    walls[:, u] = cone.walls(lifting.reduction.rows)
+    select = np.vstack([np.eye(lifting.order)[free], np.eye(lifting.order)[g + free], walls])
+    P: Floats = select @ part @ select.T
+    return P
+
+
+def all_pairs(cone: Cone) -> Pairs:
+    """Return every entry (m, 2) of what is nonnegative on a cone, but for (α_i, β_i), which vanish."""
+    k = len(cone.undetermined)
+    first, second = np.triu_indices(2 * k + len(cone.facets))
+    twins = (second - first == k) & (first < k)
+    return np.stack([first[~twins], second[~twins]], axis=1)
+
+
+def _coordinates(lifting: LiftedProgram, form: Form, cone: Cone) -> tuple[Floats, sp.csr_array]:
+    """Return T and G, which map a block's vector to (α, β, w, v) and to what is nonnegative on the cone."""
+    g, c = lifting.generators, lifting.problem.shape[2]
     if form == "lifted":
-        M = lifting.linear_map
-        upper = np.stack(np.triu_indices(g), axis=1)
-        constraints.append(_entries(sp.csr_array(M), upper) @ entries == 0.0)
-    predictions = sp.csr_array(lifting.selection @ activations) @ matrix[:, order - c :]
-    weights = cp.diag(matrix)[order - c - lifting.reduction.rank :]
-    objective = 0.5 * cp.sum_squares(predictions - lifting.problem.Y) + 0.5 * lifting.problem.gamma * cp.sum(weights)
-    program = cp.Problem(cp.Minimize(objective), constraints)
-    return Relaxation(lifting, program, matrix, nonnegative, vanishing, pairs, form)
+        return np.eye(lifting.order), sp.csr_array(np.eye(lifting.order)[: 2 * g])
+    rows = lifting.reduction.rows
+    k, r = len(cone.undetermined), rows.shape[1]
+    T = np.zeros((2 * g + r + c, k + r + c))
+    T[: 2 * g, : k + r] = cone.activations(rows)
+    T[2 * g :, k:] = np.eye(r + c)
+    generators = cone.generators(rows)
+    return T, sp.csr_array(np.hstack([generators, np.zeros((len(generators), c))]))
 
 
-def _entries(left: sp.csr_array, pairs: np.ndarray[Any, np.dtype[np.int64]]) -> sp.csr_array:
+def entries_of(left: sp.csr_array, pairs: np.ndarray[Any, np.dtype[np.int64]]) -> sp.csr_array:
     """Return the operator that maps vec(S) to the entries (a, b) in ``pairs`` of left·S·leftᵀ."""
     order = left.shape[1]
     a, b = left[pairs[:, 0]].tocsr(), left[pairs[:, 1]].tocsr()

@@ -8,10 +8,11 @@ from sdprelax.certificate.build import (
     relaxation_certificate,
     users_certificate,
 )
-from sdprelax.certificate.certificate import Certificate, ConeProof, RelaxationProof
+from sdprelax.certificate.certificate import BlockProof, Certificate, ConeProof, RelaxationProof
 from sdprelax.certificate.verify import verify
 
 __all__ = [
+    "BlockProof",
     "Certificate",
     "ConeProof",
     "RelaxationProof",

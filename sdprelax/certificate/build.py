@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import scipy.optimize
 
-from sdprelax.certificate.certificate import Certificate, ConeProof, RelaxationProof
+from sdprelax.certificate.certificate import BlockProof, Certificate, ConeProof, RelaxationProof
 from sdprelax.certificate.cone_cover import Cover, tightest_cover
 from sdprelax.certificate.verify import (
+    block_oracle,
     dual_bound,
     original_oracle,
     pulled_back,
@@ -19,10 +21,11 @@ from sdprelax.certificate.verify import (
 )
 from sdprelax.deadline import Deadline
 from sdprelax.errors import CertificateError
+from sdprelax.partition import Cone, whole_space
 from sdprelax.problem import Problem
 from sdprelax.reduction import Reduction
 from sdprelax.units import Units
-from sdprelax.verified import Floats
+from sdprelax.verified import Ball, Floats
 
 __all__ = ["cone_certificate", "empty_network_certificate", "relaxation_certificate", "users_certificate"]
 
@@ -50,72 +53,99 @@ def _measured(units: Units, reduction: Reduction) -> Reduction:
     return dataclasses.replace(reduction, factor=reduction.factor / units.inputs)
 
 
-def relaxation_certificate(problem: Problem, reduction: Reduction, A: Floats, multipliers: Floats) -> Certificate:
+def relaxation_certificate(
+    problem: Problem,
+    reduction: Reduction,
+    A: Floats,
+    multipliers: Sequence[Floats],
+    cones: Sequence[Cone] | None = None,
+) -> Certificate:
     """Return the best certificate that approximate multipliers of the relaxation give.
 
     Parameters
     ----------
     A: residual Y − Λ_αv, shape (n, c).
-    multipliers: N of the reduced slack γ²E_ww − (GᵀB)(GᵀB)ᵀ − GᵀNG, shape (2g, 2g), however inaccurate; it
+    multipliers: N of the reduced slack of every cone, shape (2k + f, 2k + f), however inaccurate; it
         is symmetrised and clipped at 0 outside the entries (α_i, β_i).
+    cones: the partition of weight space; default: one cone that is all of it.
 
     Notes
     -----
-    Repair (docs/mathematics.md section 3.5): among all κ, δ with κE_ww + δE_ββ − (GᵀB)(GᵀB)ᵀ − GᵀNG ⪰ 0 the
+    Repair (docs/mathematics.md section 3.5): among all κ, δ with κE_ww + δE_ββ − DDᵀ − GᵀNG ⪰ 0 the
     bound κ + δλ_max(X̂ᵀX̂) of the oracle's square is least on a curve: κ is the largest
-    eigenvalue of a Schur complement in δ, found by a one-dimensional search.
+    eigenvalue of a Schur complement in δ, found by a one-dimensional search. One A serves all cones.
     """
     units = Units.of(problem)
     reduction = _measured(units, reduction)
     A = np.ascontiguousarray(A / units.targets)
-    multipliers = multipliers / (units.inputs * units.targets) / (units.inputs * units.targets)
-    rows = reduction.rows
-    g, r = rows.shape
-    N = np.maximum(0.5 * (multipliers + multipliers.T), 0.0)
-    pairs = np.arange(g)
-    free = 0.5 * (multipliers[pairs, pairs + g] + multipliers[pairs + g, pairs])
-    N[pairs, pairs + g] = N[pairs + g, pairs] = free
-    if not (np.all(np.isfinite(N)) and np.all(np.isfinite(A))):
-        N, A = np.zeros_like(N), np.zeros_like(A)
-    base = Certificate(0.0, A, reduction, RelaxationProof(N, 0.0, 0.0))
+    g = reduction.generators
+    if cones is None:
+        cones = [whole_space(g)]
+    unit = units.inputs * units.targets
+    given = [_admissible(N / unit / unit, cone) for N, cone in zip(multipliers, cones, strict=True)]
+    if not (all(np.all(np.isfinite(N)) for N in given) and np.all(np.isfinite(A))):
+        given, A = [np.zeros_like(N) for N in given], np.zeros_like(A)
+    empty = tuple(BlockProof(cone, np.zeros_like(N), 0.0, 0.0) for cone, N in zip(cones, given, strict=True))
+    base = Certificate(0.0, A, reduction, RelaxationProof(empty))
     if g == 0:
         return _claimed(units, base, 0.0)
     dual = pulled_back(reduction, A)
-    slack = reduced_slack(rows, dual, N).mid
-    if not np.all(np.isfinite(slack)):
+    repaired = [_repaired(reduction.rows, dual, cone, N) for cone, N in zip(cones, given, strict=True)]
+    blocks = [block for block in repaired if block is not None]
+    if len(blocks) < len(repaired):
         return _claimed(units, dataclasses.replace(base, multiplier=np.zeros_like(A)), 0.0)
-    eigenvalues, vectors = np.linalg.eigh(slack[:g, :g])
-    coupling = slack[g:, :g] @ vectors
-    corner = slack[g:, g:]
-    largest = float(np.linalg.eigvalsh(rows.T @ rows)[-1])
+    proof = RelaxationProof(tuple(blocks))
+    return _claimed(units, dataclasses.replace(base, proof=proof), relaxation_oracle(reduction.rows, dual, proof))
+
+
+def _admissible(multipliers: Floats, cone: Cone) -> Floats:
+    """Return N symmetric and nonnegative but at the entries (α_i, β_i)."""
+    k = len(cone.undetermined)
+    N = np.maximum(0.5 * (multipliers + multipliers.T), 0.0)
+    pairs = np.arange(k)
+    N[pairs, pairs + k] = N[pairs + k, pairs] = 0.5 * (multipliers[pairs, pairs + k] + multipliers[pairs + k, pairs])
+    return N
+
+
+def _repaired(rows: Floats, dual: Ball, cone: Cone, N: Floats) -> BlockProof | None:
+    """Return the block of a cone with the best κ, δ that can be proved; None where its slack overflows."""
+    k, r = len(cone.undetermined), rows.shape[1]
+    slack = reduced_slack(rows, dual, cone, N).mid
+    if not np.all(np.isfinite(slack)):
+        return None
+    eigenvalues, vectors = np.linalg.eigh(slack[:k, :k])
+    coupling = slack[k:, :k] @ vectors
+    corner = slack[k:, k:]
+    free = rows[cone.undetermined]
+    largest = float(np.linalg.eigvalsh(free.T @ free)[-1])
 
     def kappa(delta: float) -> float:
         schur = (coupling / (eigenvalues + delta)) @ coupling.T - corner
         return max(0.0, float(np.linalg.eigvalsh(schur)[-1]))
 
-    scale = max(float(np.abs(eigenvalues).max()), float(np.abs(corner).max()), 1e-250)
-    least = max(0.0, -float(eigenvalues[0]))
-    found = scipy.optimize.minimize_scalar(
-        lambda log: kappa(least + math.exp(log)) + math.exp(log) * largest,
-        bounds=(math.log(scale * 1e-16), math.log(scale * 10.0)),
-        method="bounded",
-        options={"xatol": 1e-3},
-    )
-    delta = least + math.exp(float(found.x))
+    scale = max(float(np.abs(eigenvalues).max(initial=0.0)), float(np.abs(corner).max()), 1e-250)
+    delta = 0.0
+    if k:
+        least = max(0.0, -float(eigenvalues[0]))
+        found = scipy.optimize.minimize_scalar(
+            lambda log: kappa(least + math.exp(log)) + math.exp(log) * largest,
+            bounds=(math.log(scale * 1e-16), math.log(scale * 10.0)),
+            method="bounded",
+            options={"xatol": 1e-3},
+        )
+        delta = least + math.exp(float(found.x))
     # What the Cholesky proof itself needs on the diagonal, increased until the proof goes through.
-    margin = 4.0 * (g + r) * np.finfo(float).eps * scale
+    margin = 4.0 * (k + r) * np.finfo(float).eps * scale
     for _ in range(60):
         shifted = delta + margin
-        proof = RelaxationProof(N, kappa(shifted - 0.5 * margin) + margin, shifted)
+        block = BlockProof(cone, N, kappa(shifted - 0.5 * margin) + margin, shifted)
         try:
-            reduced = relaxation_oracle(rows, dual, proof)
+            block_oracle(rows, dual, block)
         except CertificateError:
             margin *= 4.0
             continue
         # Twice the margin that was needed here leaves room for another machine's rounding.
-        proof = RelaxationProof(N, proof.kappa + margin, proof.delta + margin)
-        reduced = relaxation_oracle(rows, dual, proof)
-        return _claimed(units, dataclasses.replace(base, proof=proof), reduced)
+        return BlockProof(cone, N, block.kappa + margin, block.delta + margin)
     raise CertificateError("no repair of the solver's multipliers could be proved")
 
 
@@ -162,6 +192,6 @@ def empty_network_certificate(problem: Problem, reduction: Reduction) -> Certifi
     if float(np.linalg.norm(X, 2)) * float(np.linalg.norm(Y, 2)) > gamma:
         return None
     g = reduction.generators
-    certificate = relaxation_certificate(problem, reduction, problem.Y, np.zeros((2 * g, 2 * g)))
+    certificate = relaxation_certificate(problem, reduction, problem.Y, [np.zeros((2 * g, 2 * g))])
     half = units.value(0.5 * float(np.sum(Y * Y)))
     return certificate if certificate.lower >= (1.0 - 1e-9) * half else None

@@ -16,16 +16,18 @@ from typing import Any
 
 import numpy as np
 
-from sdprelax.certificate.certificate import Certificate, ConeProof, RelaxationProof
+from sdprelax.certificate.certificate import BlockProof, Certificate, ConeProof, RelaxationProof
 from sdprelax.certificate.cone_cover import cover_sphere
 from sdprelax.deadline import Deadline
 from sdprelax.errors import CertificateError
+from sdprelax.partition import Cone, combination, covers_space
 from sdprelax.problem import Problem
 from sdprelax.reduction import Reduction
 from sdprelax.units import Units
 from sdprelax.verified import Ball, Floats, bound_above, proves_psd
 
 __all__ = [
+    "block_oracle",
     "dual_bound",
     "original_oracle",
     "pulled_back",
@@ -78,15 +80,9 @@ def _checked(problem: Problem, certificate: Certificate) -> Certificate:
     groups = reduction.group[reduction.factor != 0.0]
     _require(bool(np.all((groups >= 0) & (groups < g))), "its presolve names generators that do not exist")
     if isinstance(proof, RelaxationProof):
-        N = _numbers("N", proof.multipliers, (2 * g, 2 * g))
-        _require(bool(np.array_equal(N, N.T)), "its N is not symmetric")
-        free = np.zeros_like(N, dtype=bool)
-        pairs = np.arange(g)
-        free[pairs, pairs + g] = free[pairs + g, pairs] = True
-        _require(bool(np.all(N[~free] >= 0.0)), "its N has a negative entry where it must be nonnegative")
-        kappa, delta = float(proof.kappa), float(proof.delta)
-        _require(0.0 <= kappa < math.inf and 0.0 <= delta < math.inf, "κ or δ is not a nonnegative number")
-        proof = RelaxationProof(N, kappa, delta)
+        _require(len(proof.blocks) > 0, "its proof has no blocks")
+        proof = RelaxationProof(tuple(_checked_block(block, g) for block in proof.blocks))
+        _require(covers_space([block.cone.path for block in proof.blocks]), "its cones do not cover weight space")
     else:
         target, cones = float(proof.target), int(proof.max_cones)
         _require(0.0 < target < math.inf, "its target is not a positive number")
@@ -95,6 +91,27 @@ def _checked(problem: Problem, certificate: Certificate) -> Certificate:
     return Certificate(
         float(certificate.lower), _numbers("multiplier", certificate.multiplier, (n, c)), reduction, proof
     )
+
+
+def _checked_block(block: BlockProof, g: int) -> BlockProof:
+    """Return the block of a proof for g generator rows with everything of the type, shape and range it needs."""
+    signs = _numbers("signs", block.cone.signs, (g,), integer=True)
+    _require(bool(np.all(np.abs(signs) <= 1)), "its signs are not −1, 0 or 1")
+    path = tuple((int(row), int(side)) for row, side in block.cone.path)
+    facets = tuple((int(row), int(side)) for row, side in block.cone.facets)
+    _require(all(0 <= row < g and side in (1, -1) for row, side in path), "its cones name rows that do not exist")
+    _require(set(facets) <= set(path), "the walls of a cone are not on its path")
+    cone = Cone(path, signs.astype(np.int8), facets)
+    k = len(cone.undetermined)
+    N = _numbers("N", block.multipliers, (2 * k + len(facets), 2 * k + len(facets)))
+    _require(bool(np.array_equal(N, N.T)), "its N is not symmetric")
+    free = np.zeros_like(N, dtype=bool)
+    pairs = np.arange(k)
+    free[pairs, pairs + k] = free[pairs + k, pairs] = True
+    _require(bool(np.all(N[~free] >= 0.0)), "its N has a negative entry where it must be nonnegative")
+    kappa, delta = float(block.kappa), float(block.delta)
+    _require(0.0 <= kappa < math.inf and 0.0 <= delta < math.inf, "κ or δ is not a nonnegative number")
+    return BlockProof(cone, N, kappa, delta)
 
 
 def pulled_back(reduction: Reduction, A: Floats) -> Ball:
@@ -110,41 +127,78 @@ def pulled_back(reduction: Reduction, A: Floats) -> Ball:
 
 
 def relaxation_oracle(rows: Floats, dual: Ball, proof: RelaxationProof) -> float:
-    """Return the bound of the reduced oracle that a relaxation proof gives.
+    """Return the bound of the reduced oracle that a relaxation proof gives: that of its worst block.
+
+    Raises
+    ------
+    CertificateError: some H could not be proved positive semidefinite.
+    """
+    return max(block_oracle(rows, dual, block) for block in proof.blocks)
+
+
+def block_oracle(rows: Floats, dual: Ball, block: BlockProof) -> float:
+    """Return the bound of ‖Bᵀ[(X̂w)₊; (−X̂w)₊]‖/‖w‖ on one cone.
 
     Raises
     ------
     CertificateError: H could not be proved positive semidefinite.
     """
-    g, r = rows.shape
-    H = reduced_slack(rows, dual, proof.multipliers)
-    diagonal = np.concatenate([np.full(g, proof.delta), np.full(r, proof.kappa)])
+    free, r = rows[block.cone.undetermined], rows.shape[1]
+    H = reduced_slack(rows, dual, block.cone, block.multipliers)
+    diagonal = np.concatenate([np.full(len(free), block.delta), np.full(r, block.kappa)])
     H = H + Ball.exact(np.diag(diagonal))
     _require(proves_psd(H), "its slack matrix is not proved positive semidefinite")
-    gram = Ball.exact(rows).T @ Ball.exact(rows)
-    largest = float(np.linalg.eigvalsh(gram.mid)[-1]) * (1.0 + 1e-12)
+    gram = Ball.exact(free).T @ Ball.exact(free)
+    largest = max(float(np.linalg.eigvalsh(gram.mid)[-1]), 0.0) * (1.0 + 1e-12)
     shifted = Ball.exact(np.eye(r) * largest) - gram
     if not proves_psd(shifted):
         largest = gram.operator_norm_above()
-    return bound_above(math.sqrt(bound_above(proof.kappa + bound_above(proof.delta * largest, 1), 1)), 1)
+    square = bound_above(block.kappa + bound_above(block.delta * largest, 1), 1)
+    return bound_above(bound_above(math.sqrt(square), 1) + _wrong_side(rows, dual, block.cone), 1)
 
 
-def reduced_slack(rows: Floats, dual: Ball, multipliers: Floats) -> Ball:
-    """Return −(GᵀB)(GᵀB)ᵀ − GᵀNG over z = (β, w), shape (g + r, g + r), with its rounding errors.
+def _wrong_side(rows: Floats, dual: Ball, cone: Cone) -> float:
+    """Return what rows contribute, per ‖w‖, that are not quite on the side of the cone that they are said to be on.
 
-    G = [I X̂; I 0] maps z to the activations (α, β).
+    Where ±x̂_j = Σ λ_iσ_ix̂_i + ρ with λ ≥ 0, the row is at most ‖ρ‖‖w‖ on the other side, and its term in f off by at
+    most ‖b_j + b_{j+g}‖ times that. Any λ ≥ 0 will do.
     """
     g = len(rows)
-    X = Ball.exact(rows)
+    said = np.flatnonzero(cone.signs)
+    if said.size == 0:
+        return 0.0
+    normals = np.array([side * rows[row] for row, side in cone.path]).reshape(len(cone.path), rows.shape[1])
+    targets = rows[said] * cone.signs[said][:, None]
+    weights = np.array([combination(target, normals)[0] for target in targets]).reshape(len(said), len(normals))
+    _require(bool(np.all(weights >= 0.0)), "a row of a cone has no side")
+    distances = (Ball.exact(targets) - Ball.exact(weights) @ Ball.exact(normals)).row_norms()
+    jumps = (dual[said] + dual[said + g]).row_norms()
+    return bound_above(float(jumps @ distances), len(said) + 2)
+
+
+def reduced_slack(rows: Floats, dual: Ball, cone: Cone, multipliers: Floats) -> Ball:
+    """Return −DDᵀ − GᵀNG of a cone over z = (β, w), shape (k + r, k + r), with its rounding errors.
+
+    G and f = Dᵀz are those of ``BlockProof``: G = [I X̂; I 0; 0 W] over the undetermined rows X̂ and the walls W.
+    """
+    g, free = len(rows), cone.undetermined
+    k = len(free)
+    ahead, behind = cone.signs >= 0, cone.signs < 0
+    linear = Ball.exact(rows[ahead]).T @ dual[:g][ahead]
+    if np.any(behind):
+        linear = linear - Ball.exact(rows[behind]).T @ dual[g:][behind]
+    outputs = _stack(dual[free] + dual[free + g], linear)
+    # What is linear in w comes first: α and the walls; N is symmetric.
+    order = np.concatenate([np.arange(k), np.arange(2 * k, len(multipliers))])
+    X = Ball.exact(np.vstack([rows[free], cone.walls(rows)]))
     N = Ball.exact(multipliers)
-    lifted = _stack(dual[:g] + dual[g:], X.T @ dual[:g])
-    crossed = X.T @ N[:g, :g]
-    corner = crossed @ X
-    side = crossed + X.T @ N[:g, g:]
-    first = N[:g, :g] + N[:g, g:] + N[g:, :g] + N[g:, g:]
+    crossed = X.T @ N[np.ix_(order, np.arange(k))]
+    corner = (X.T @ N[np.ix_(order, order)]) @ X
+    side = crossed + X.T @ N[np.ix_(order, np.arange(k, 2 * k))]
+    first = N[:k, :k] + N[:k, k : 2 * k] + N[k : 2 * k, :k] + N[k : 2 * k, k : 2 * k]
     mid = np.block([[first.mid, side.mid.T], [side.mid, corner.mid]])
     rad = np.block([[first.rad, side.rad.T], [side.rad, corner.rad]])
-    return -(Ball(mid, rad) + lifted @ lifted.T)
+    return -(Ball(mid, rad) + outputs @ outputs.T)
 
 
 def _stack(top: Ball, bottom: Ball) -> Ball:

@@ -20,9 +20,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from sdprelax.deadline import Deadline
-from sdprelax.exact.conic import solve_conic
 from sdprelax.problem import Problem
 from sdprelax.reduction import Reduction
+from sdprelax.solvers.clarabel import solve_conic
 from sdprelax.verified import Floats
 
 __all__ = ["cells", "solve_cell_program"]

@@ -17,9 +17,9 @@ import scipy.sparse as sp
 
 from sdprelax.deadline import Deadline
 from sdprelax.exact.arrangement import activation_patterns
-from sdprelax.exact.conic import solve_conic
 from sdprelax.problem import Problem
 from sdprelax.reduction import Reduction
+from sdprelax.solvers.clarabel import solve_conic
 from sdprelax.verified import Floats
 
 __all__ = ["solve_convex_relu"]

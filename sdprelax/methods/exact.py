@@ -129,7 +129,7 @@ class Exact:
             if certificate.lower < (1.0 - CRUDE) * scaled.objective(trained):
                 # In high rank a cover proves little in time; the repair of no multipliers at all may prove more.
                 g = reduction.generators
-                spectral = relaxation_certificate(scaled, reduction, A, np.zeros((2 * g, 2 * g)))
+                spectral = relaxation_certificate(scaled, reduction, A, [np.zeros((2 * g, 2 * g))])
                 certificate = max(certificate, spectral, key=lambda proof: proof.lower)
             if not deadline.expired:
                 # Fewer neurons may cost a small part of the gap that is left anyway.

@@ -42,7 +42,7 @@ def forgeries() -> dict[str, tuple[Problem, Certificate]]:
         "groups as a mask, by cones": (pair, forged(0.9, pair.Y, np.eye(2), masks, two, CONES)),
         "groups as a mask, by multipliers": (
             pair,
-            forged(0.9, pair.Y, np.eye(2), masks, two, RelaxationProof(zeros, 1e-9, 1e-9)),
+            forged(0.9, pair.Y, np.eye(2), masks, two, RelaxationProof.unsplit(zeros, 1e-9, 1e-9)),
         ),
         "groups that wrap around": (unit, forged(0.4, ONE, many, np.array([128], np.uint8), np.array([-1.0]), CONES)),
         "integers that overflow": (

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 import sdprelax
 from sdprelax import Certificate, CertificateError, Problem
-from sdprelax.certificate import ConeProof, RelaxationProof, cone_certificate, relaxation_certificate
+from sdprelax.certificate import BlockProof, ConeProof, RelaxationProof, cone_certificate, relaxation_certificate
+from sdprelax.partition import Cone
 from sdprelax.reduction import Reduction, reduce
 from tests.conftest import degenerate_problem
 
@@ -35,7 +36,7 @@ def test_any_multipliers_whatever_give_a_bound_below_the_optimum(seed: int, log_
     optimum = sdprelax.solve(problem, "exact").upper
     assert optimum is not None
     for certificate in (
-        relaxation_certificate(problem, reduction, A, N),
+        relaxation_certificate(problem, reduction, A, [N]),
         cone_certificate(problem, reduce(problem), A),
     ):
         assert certificate.lower <= sdprelax.verify(problem, certificate) <= optimum
@@ -47,14 +48,15 @@ def test_ball_arithmetic_of_another_library_confirms_the_slack_matrix(seed: int)
     _, certificate = solved(seed)
     proof, reduction = certificate.proof, certificate.reduction
     assert isinstance(proof, RelaxationProof)
+    (block,) = proof.blocks
     flint.ctx.prec = 200
     g, r = reduction.rows.shape
     G = flint.arb_mat(np.block([[np.eye(g), reduction.rows], [np.eye(g), np.zeros((g, r))]]).tolist())
     L = flint.arb_mat(reduction.selection().toarray().tolist())
     B = L.transpose() * flint.arb_mat(certificate.multiplier.tolist())
     GB = G.transpose() * B
-    H = flint.arb_mat(np.diag([proof.delta] * g + [proof.kappa] * r).tolist())
-    H = H - GB * GB.transpose() - G.transpose() * flint.arb_mat(proof.multipliers.tolist()) * G
+    H = flint.arb_mat(np.diag([block.delta] * g + [block.kappa] * r).tolist())
+    H = H - GB * GB.transpose() - G.transpose() * flint.arb_mat(block.multipliers.tolist()) * G
     # LDLᵀ in balls: every pivot is proved positive.
     order = g + r
     entries = [[H[i, j] for j in range(order)] for i in range(order)]
@@ -87,27 +89,42 @@ def test_a_file_that_is_no_certificate_is_refused(tmp_path: Path) -> None:
 def mutations(certificate: Certificate) -> dict[str, Certificate]:
     change, proof, reduction = dataclasses.replace, certificate.proof, certificate.reduction
     assert isinstance(proof, RelaxationProof)
-    negative = proof.multipliers.copy()
+    (block,) = proof.blocks
+    negative = block.multipliers.copy()
     negative[0, 1] = negative[1, 0] = -1.0
-    asymmetric = proof.multipliers.copy()
+    asymmetric = block.multipliers.copy()
     asymmetric[0, 1] += 1.0
-    half = change(proof, multipliers=0.5 * proof.multipliers)
+    g = reduction.generators
+
+    def blocks(**changes: object) -> RelaxationProof:
+        return RelaxationProof((change(block, **changes),))
+
+    signed = Cone((), np.ones(g, dtype=np.int8), ())
+    half_space = Cone(((0, 1),), np.concatenate([[1], np.zeros(g - 1)]).astype(np.int8), ((0, 1),))
     nan = certificate.multiplier.copy()
     nan[0, 0] = np.nan
     rows = reduction.rows[:, ::-1].copy()
     return {
         "a larger claim": change(certificate, lower=certificate.lower * 1.001 + 1e-6),
-        "negative N": change(certificate, proof=change(proof, multipliers=negative)),
-        "asymmetric N": change(certificate, proof=change(proof, multipliers=asymmetric)),
-        "halved N": change(certificate, proof=half),
-        "smaller kappa": change(certificate, proof=change(proof, kappa=0.5 * proof.kappa)),
-        "negative delta": change(certificate, proof=change(proof, delta=-1.0)),
+        "negative N": change(certificate, proof=blocks(multipliers=negative)),
+        "asymmetric N": change(certificate, proof=blocks(multipliers=asymmetric)),
+        "halved N": change(certificate, proof=blocks(multipliers=0.5 * block.multipliers)),
+        "smaller kappa": change(certificate, proof=blocks(kappa=0.5 * block.kappa)),
+        "negative delta": change(certificate, proof=blocks(delta=-1.0)),
         "NaN in A": change(certificate, multiplier=nan),
         "another A": change(certificate, multiplier=-certificate.multiplier),
         "rows exchanged": change(certificate, reduction=change(reduction, rows=rows)),
         "a sample dropped": change(certificate, reduction=change(reduction, factor=np.zeros_like(reduction.factor))),
         "a missing generator": change(certificate, reduction=change(reduction, group=reduction.group + 99)),
-        "the wrong proof": change(certificate, proof=ConeProof(1e-9 * proof.kappa, 10)),
+        "no blocks": change(certificate, proof=RelaxationProof(())),
+        "all rows said to be positive": change(
+            certificate, proof=RelaxationProof((BlockProof(signed, np.zeros((0, 0)), block.kappa, 0.0),))
+        ),
+        "half of space": change(
+            certificate,
+            proof=RelaxationProof((BlockProof(half_space, np.zeros((2 * g - 1, 2 * g - 1)), 1e3 * block.kappa, 1e3),)),
+        ),
+        "the wrong proof": change(certificate, proof=ConeProof(1e-9 * block.kappa, 10)),
     }
 
 
