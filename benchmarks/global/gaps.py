@@ -1,4 +1,4 @@
-"""How far the global optimum is from being proved: every method of ours on P25's data, with its time and its certified gap.
+"""How far the global optimum is from being proved: our methods on P25's data, with times and certified gaps.
 
     python benchmarks/global/gaps.py [tables ...] [--data ../shared/data/p25] [--out results/published]
 

@@ -157,7 +157,7 @@ class Worker:
         now = time.monotonic()
         if now - self._beat > BEAT:
             self._beat = now
-            self.store.beat(self._job.name)
+            self.store.beat(self._job.name, self._process.pid)
         if limits.memory is not None:
             used = _resident_mb(self._process.pid)
             self._peak = max(self._peak, used)

@@ -119,12 +119,18 @@ def gap_by_method(table: pd.DataFrame) -> Figure:
 
 @matplotlib.rc_context(STYLE)
 def bounds_against_time(trace: pd.DataFrame, table: pd.DataFrame) -> Figure:
-    """Draw every method's bounds against seconds, one panel per problem, in units of the best upper bound."""
+    """Draw how far every method's bounds are from the best network, against seconds, one panel per problem.
+
+    Solid: what the lower bound leaves uncertified, 1 − lower/best; dotted: what the network loses, upper/best − 1.
+    """
     problems = list(table.groupby(PROBLEM, sort=False).groups)
     looks = _looks(list(dict.fromkeys(table["method"])))
     columns = min(3, max(1, len(problems)))
     lines = -(-max(1, len(problems)) // columns)
-    figure = Figure(figsize=(2.4 * columns + 0.4, 1.9 * lines + 0.5))
+    longest = max((len(name) for name in looks), default=0)
+    beside = max(1, min(3, 110 // (longest + 12)))
+    height = 2.1 * lines + 0.4 + 0.19 * -(-(len(looks) + 2) // beside)
+    figure = Figure(figsize=(6.5, height))
     panels = list(np.atleast_1d(figure.subplots(lines, columns, squeeze=False)).ravel())
     for axes, problem in zip(panels, problems, strict=False):
         mine = (table[PROBLEM] == list(problem)).all(axis=1)
@@ -136,23 +142,29 @@ def bounds_against_time(trace: pd.DataFrame, table: pd.DataFrame) -> Figure:
             colour, marker = looks[str(method)]
             ordered = path.sort_values("seconds")
             seconds = np.maximum(ordered["seconds"].to_numpy(dtype=float), 1e-2)
-            for bound in ("lower", "upper"):
+            for bound, line in (("lower", "-"), ("upper", ":")):
                 values = ordered[bound].to_numpy(dtype=float) / best
-                running = np.fmax.accumulate(values) if bound == "lower" else np.fmin.accumulate(values)
-                axes.step(seconds, running, where="post", color=colour, linewidth=1.1)
-                axes.plot(seconds[-1], running[-1], marker, color=colour, markersize=4)
-        axes.axhline(1.0, color="0.6", linewidth=0.8, zorder=0)
+                far = 1.0 - np.fmax.accumulate(values) if bound == "lower" else np.fmin.accumulate(values) - 1.0
+                far = np.maximum(far, SMALLEST_GAP)
+                axes.step(seconds, far, line, where="post", color=colour, linewidth=1.1)
+                axes.plot(seconds[-1], far[-1], marker, color=colour, markersize=4)
         axes.set_xscale("log")
-        axes.set_ylim(0.0, 1.6)
+        axes.set_yscale("log")
+        # Whole decades, so that every axis has labels that can be read.
+        low, high = axes.get_xlim()
+        axes.set_xlim(10.0 ** np.floor(np.log10(low)), 10.0 ** np.ceil(np.log10(high)))
+        axes.set_ylim(0.5 * SMALLEST_GAP, 2.0)
+        axes.set_xlabel("seconds")
         axes.set_title(f"{problem[0]}{' + bias' if problem[1] else ''}, γ={problem[2]:g}")
     for axes in panels[len(problems) :]:
         axes.set_visible(False)
     for method, (colour, marker) in looks.items():
         panels[0].plot([], [], color=colour, marker=marker, markersize=4, linewidth=1.1, label=method)
-    figure.supxlabel("seconds", fontsize=9)
-    figure.supylabel("bound / best network", fontsize=9)
+    for line, label in (("-", "1 − lower bound/best network"), (":", "network/best network − 1")):
+        panels[0].plot([], [], line, color="0.4", linewidth=1.1, label=label)
+    figure.supylabel("relative distance to the best network", fontsize=9)
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False)
+    figure.legend(handles, labels, loc="outside lower center", ncols=beside, frameon=False)
     return figure
 
 

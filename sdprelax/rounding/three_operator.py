@@ -27,7 +27,7 @@ class ThreeOperator:
     """P25's rounding: min ½‖ZZᵀ − Λ‖² over MZ = 0 and complementary α, β ≥ 0, by three-operator splitting.
 
     Per iteration W = proj_{MZ=0}(Z), Ŵ = proj_relu(2W − Z − η∇φ(W)), Z ← Z − W + Ŵ with step
-    η = step/‖Λ‖_F, from the top eigenvectors of Λ (docs/mathematics.md section 5). The best iterate by training
+    η = step/‖Λ‖_F, from the top eigenvectors of Λ (docs/mathematics.md section 6). The best iterate by training
     objective is returned; P25 chose it on the test set.
 
     Parameters

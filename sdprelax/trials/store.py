@@ -96,23 +96,27 @@ class Scratch:
         self.store = store
         self.folder = folder
         self._reports = 0
-        self._owner = {"host": platform.node(), "pid": os.getpid(), "started": time.time()}
-        write_whole(folder / "owner.json", json.dumps(self._owner).encode())
 
     @staticmethod
     def claim(store: Store, job: Job) -> Scratch | None:
         """Return the scratch folder of an attempt, or None if someone else is at it."""
         folder = store.running / job.name
+        # Made under another name with its owner in it, so that there is no claim of nobody, whenever its maker dies.
+        owner = {"host": platform.node(), "pid": os.getpid(), "started": time.time()}
+        made = store.running / f".{job.name}-{platform.node()}-{os.getpid()}"
+        made.mkdir(exist_ok=True)
+        write_whole(made / "owner.json", json.dumps(owner).encode())
         for _ in range(2):
             try:
-                folder.mkdir()
+                made.rename(folder)  # fails where the other folder has anything in it
                 return Scratch(store, folder)
-            except FileExistsError:
+            except OSError:
                 with store.taking_over():
-                    owner = _running(folder)
-                    if owner is None or owner.alive:
-                        return None
+                    found = _running(folder)
+                    if found is None or found.alive:
+                        break
                     shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(made, ignore_errors=True)
         return None
 
     @property
@@ -201,6 +205,12 @@ class Store:
             for owner in self._claims():
                 if not owner.alive:
                     shutil.rmtree(owner.folder, ignore_errors=True)
+            for unborn in self.running.glob(".*-*"):
+                with contextlib.suppress(OSError, ValueError):
+                    host, _, pid = unborn.name.split("-", 1)[1].rpartition("-")
+                    gone = host == platform.node() and not psutil.pid_exists(int(pid))
+                    if gone or time.time() - unborn.stat().st_mtime > SILENCE:
+                        shutil.rmtree(unborn, ignore_errors=True)
 
     @contextlib.contextmanager
     def taking_over(self) -> Iterator[None]:
@@ -313,10 +323,11 @@ class Store:
         """Return what runs in this sweep, whoever runs it, the longest first."""
         return sorted((found for found in self._claims() if found.record), key=lambda found: found.started)
 
-    def beat(self, name: str) -> None:
-        """Give a sign of life for the worker of an attempt."""
-        with contextlib.suppress(OSError):
-            os.utime(self.running / name)
+    def beat(self, name: str, pid: int) -> None:
+        """Give a sign of life for the worker ``pid`` of this host, if the attempt is its own."""
+        if self.claimed_by(name, pid) is not None:
+            with contextlib.suppress(OSError):
+                os.utime(self.running / name)
 
     def claimed_by(self, name: str, pid: int) -> Running | None:
         """Return what the worker ``pid`` of this host left of an attempt, if it had begun it."""
@@ -346,7 +357,7 @@ def _running(folder: Path) -> Running | None:
     try:
         owner = json.loads((folder / "owner.json").read_bytes())
     except (OSError, ValueError):
-        # It was made a moment ago, or its maker died in that moment: "another host" until it has been silent.
+        # Someone removes it, or damaged it: "another host" until it has been silent.
         return Running(folder, {}, "", 0, beat, beat)
     record: dict[str, Any] = {}
     report = last_report(folder)
