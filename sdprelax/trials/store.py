@@ -103,7 +103,7 @@ class Scratch:
         folder = store.running / job.name
         # Made under another name with its owner in it, so that there is no claim of nobody, whenever its maker dies.
         owner = {"host": platform.node(), "pid": os.getpid(), "started": time.time()}
-        made = store.running / f".{job.name}-{platform.node()}-{os.getpid()}"
+        made = _private(folder)
         made.mkdir(exist_ok=True)
         write_whole(made / "owner.json", json.dumps(owner).encode())
         for _ in range(2):
@@ -115,7 +115,7 @@ class Scratch:
                     found = _running(folder)
                     if found is None or found.alive:
                         break
-                    shutil.rmtree(folder, ignore_errors=True)
+                    _remove(folder)
         shutil.rmtree(made, ignore_errors=True)
         return None
 
@@ -146,7 +146,7 @@ class Scratch:
 
     def close(self) -> None:
         """Remove the folder."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        _remove(self.folder)
 
 
 def _write_files(
@@ -204,13 +204,13 @@ class Store:
         with self.taking_over():
             for owner in self._claims():
                 if not owner.alive:
-                    shutil.rmtree(owner.folder, ignore_errors=True)
-            for unborn in self.running.glob(".*-*"):
+                    _remove(owner.folder)
+            for private in self.running.glob(".*-*"):
                 with contextlib.suppress(OSError, ValueError):
-                    host, _, pid = unborn.name.split("-", 1)[1].rpartition("-")
+                    host, _, pid = private.name.split("-", 1)[1].rpartition("-")
                     gone = host == platform.node() and not psutil.pid_exists(int(pid))
-                    if gone or time.time() - unborn.stat().st_mtime > SILENCE:
-                        shutil.rmtree(unborn, ignore_errors=True)
+                    if gone or time.time() - private.stat().st_mtime > SILENCE:
+                        shutil.rmtree(private, ignore_errors=True)
 
     @contextlib.contextmanager
     def taking_over(self) -> Iterator[None]:
@@ -339,13 +339,27 @@ class Store:
         with self.taking_over():
             found = self.claimed_by(name, pid)
             if found is not None:
-                shutil.rmtree(found.folder, ignore_errors=True)
+                _remove(found.folder)
 
     def _claims(self) -> list[Running]:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             folders = [Path(entry) for entry in os.scandir(self.running) if ATTEMPT.fullmatch(entry.name)]
             return [found for found in map(_running, folders) if found is not None]
         return []
+
+
+def _private(folder: Path, prefix: str = ".") -> Path:
+    """Return the name, beside a claim, of a folder that is this process's own while it makes or removes the claim."""
+    return folder.with_name(f"{prefix}{folder.name}-{platform.node()}-{os.getpid()}")
+
+
+def _remove(folder: Path) -> None:
+    """Remove a claim: at once under its name, so that whoever is killed here leaves no claim of nobody."""
+    gone = _private(folder, "..")
+    shutil.rmtree(gone, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        folder.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
 
 
 def _running(folder: Path) -> Running | None:
