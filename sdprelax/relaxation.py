@@ -18,18 +18,25 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from sdprelax.deadline import Deadline
-from sdprelax.errors import InputError, SolverFailed, nearest
+from sdprelax.errors import InputError, nearest
 from sdprelax.lifting import LiftedProgram
 from sdprelax.partition import Cone, whole_space
-from sdprelax.solvers import Solved, Solver
+from sdprelax.solvers import Solved, Solver, StructuredSolver
 from sdprelax.verified import Floats
 
-__all__ = ["Block", "Form", "Relaxation", "RelaxationSolution", "all_pairs", "entries_of", "relaxation", "solve_lazily"]
+__all__ = [
+    "Block",
+    "Form",
+    "Relaxation",
+    "RelaxationSolution",
+    "all_pairs",
+    "entries_of",
+    "relaxation",
+    "solve_relaxation",
+]
 
 Form = Literal["lifted", "reduced"]
 Pairs = NDArray[np.int64]
-# Entries added in one lazy round, per undetermined row, and the violation, relative to Λ's largest entry, that counts.
-ROUND, VIOLATED = 4, 1e-7
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +68,7 @@ class Block:
     cone: the part of weight space it is for.
     matrix: the semidefinite variable, over (α, β, w, v) (``lifted``) or (β, w, v).
     lift: T, which maps the block's vector to (α, β, w, v).
-    nonnegative: the constraint P ≥ 0 on the entries ``pairs`` (m, 2), first < or = second, of what is nonnegative on
-        the cone; None where there are none.
+    nonnegative: the constraint P ≥ 0 on the entries ``all_pairs(cone)`` of what is nonnegative on the cone.
     complementary: P_{α_iβ_i} = 0; None where no row is undetermined.
     """
 
@@ -71,7 +77,6 @@ class Block:
     lift: Floats
     nonnegative: Any
     complementary: Any
-    pairs: Pairs
 
     def multipliers(self, gamma: float) -> Floats:
         """Return N, shape (2k + f, 2k + f), as the solver left the duals."""
@@ -80,10 +85,9 @@ class Block:
         N = np.zeros((order, order))
         # The Lagrangian carries −⟨M, P⟩ with M symmetric, so an off-diagonal multiplier is shared by two
         # entries; CVXPY adds the multipliers of equalities with the other sign. N = 2γM.
-        if self.nonnegative is not None:
-            dual = np.asarray(self.nonnegative.dual_value, dtype=np.float64).ravel()
-            first, second = self.pairs.T
-            N[first, second] = np.where(first == second, 2.0, 1.0) * dual
+        dual = np.asarray(self.nonnegative.dual_value, dtype=np.float64).ravel()
+        first, second = all_pairs(self.cone).T
+        N[first, second] = np.where(first == second, 2.0, 1.0) * dual
         if self.complementary is not None:
             free = -np.asarray(self.complementary.dual_value, dtype=np.float64).ravel()
             N[np.arange(k), np.arange(k) + k] = free
@@ -128,16 +132,43 @@ class Relaxation:
         return RelaxationSolution(lifted, tuple(parts), A, multipliers, solved)
 
 
-def relaxation(
-    lifting: LiftedProgram, form: Form, cones: Sequence[Cone] | None = None, pairs: Sequence[Pairs] | None = None
-) -> Relaxation:
+def solve_relaxation(
+    lifting: LiftedProgram,
+    form: Form,
+    cones: Sequence[Cone],
+    solver: Solver | StructuredSolver,
+    deadline: Deadline,
+    report: Callable[[Floats, Floats], None],
+) -> RelaxationSolution:
+    """Solve a relaxation with any solver.
+
+    Parameters
+    ----------
+    report: called with dual points (A, N) on the way by solvers that have them.
+
+    Raises
+    ------
+    InputError: a structured solver is asked for more than the reduced form's single block.
+    SolverUnavailable, SolverFailed: see :class:`sdprelax.solvers.Solver`.
+    """
+    if not isinstance(solver, StructuredSolver):
+        return relaxation(lifting, form, cones).solve(solver, deadline)
+    name = solver.availability().name
+    if form != "reduced" or len(cones) > 1:
+        raise InputError(f"solver {name} solves the reduced form's single block; take clarabel for anything else.")
+    found = solver.solve_reduced(lifting, deadline, report)
+    lifted: Floats = lifting.face @ found.matrix @ lifting.face.T
+    return RelaxationSolution(lifted, (lifted,), found.multiplier, (found.multipliers,), found.solved)
+
+
+def relaxation(lifting: LiftedProgram, form: Form, cones: Sequence[Cone] | None = None) -> Relaxation:
     """Return the SDP relaxation of a lifted program in one of its forms.
 
-    Parameters ---------- lifting: the program, with at least one generator row. form: "lifted" (P25 as published,
-    order 2g + r + c) or "reduced" (order g + r + c). cones: a partition of weight space, one block each (form
-    "reduced"); default: all of it. pairs: for every cone, the entries (m, 2), first < or = second, of what is
-    nonnegative on it that are required to be;
-        default: all. Leaving some out loosens the relaxation.
+    Parameters
+    ----------
+    lifting: the program, with at least one generator row.
+    form: "lifted" (P25 as published, order 2g + r + c) or "reduced" (order g + r + c).
+    cones: a partition of weight space, one block each (form "reduced"); default: all of it.
 
     Raises
     ------
@@ -152,20 +183,18 @@ def relaxation(
         cones = [whole_space(g)]
     if form == "lifted" and len(cones) > 1:
         raise InputError("form: lifted is P25's single block; a relaxation over cones has form: reduced.")
-    if pairs is None:
-        pairs = [all_pairs(cone) for cone in cones]
     blocks, constraints, predictions, weights = [], [], [], []
-    for index, (cone, chosen) in enumerate(zip(cones, pairs, strict=True)):
+    for index, cone in enumerate(cones):
         lift, generators = _coordinates(lifting, form, cone)
         order = lift.shape[1]
         matrix = cp.Variable((order, order), PSD=True, name=f"S_{index}" if form == "reduced" else "Lambda")
         entries = cp.vec(matrix, order="F")
         k = len(cone.undetermined)
         twins = np.stack([np.arange(k), np.arange(k) + k], axis=1)
-        nonnegative = entries_of(generators, chosen) @ entries >= 0.0 if len(chosen) else None
+        nonnegative = entries_of(generators, all_pairs(cone)) @ entries >= 0.0
         complementary = entries_of(generators, twins) @ entries == 0.0 if k else None
-        blocks.append(Block(cone, matrix, lift, nonnegative, complementary, chosen))
-        constraints += [constraint for constraint in (nonnegative, complementary) if constraint is not None]
+        blocks.append(Block(cone, matrix, lift, nonnegative, complementary))
+        constraints += [nonnegative] if complementary is None else [nonnegative, complementary]
         if form == "lifted":
             upper = np.stack(np.triu_indices(g), axis=1)
             constraints.append(entries_of(sp.csr_array(lifting.linear_map), upper) @ entries == 0.0)
@@ -176,64 +205,6 @@ def relaxation(
     residual = sum(predictions[1:], predictions[0]) - lifting.problem.Y
     objective = 0.5 * cp.sum_squares(residual) + 0.5 * gamma * sum(weights[1:], weights[0])
     return Relaxation(lifting, cp.Problem(cp.Minimize(objective), constraints), tuple(blocks))
-
-
-def solve_lazily(
-    lifting: LiftedProgram,
-    cones: Sequence[Cone],
-    solver: Solver,
-    deadline: Deadline,
-    report: Callable[[RelaxationSolution], None],
-) -> RelaxationSolution:
-    """Solve the reduced relaxation with the entrywise constraints that matter, found in rounds.
-
-    The first round has none of them; every next one adds those that the last solution violates most. A constraint
-    that was left out has multiplier zero, so every round's certificate is valid.
-
-    Parameters
-    ----------
-    report: called with the solution of every round; its multipliers are as large as those of the whole relaxation.
-
-    Raises
-    ------
-    SolverUnavailable, SolverFailed: the solver failed in the first round.
-    """
-    candidates = [all_pairs(cone) for cone in cones]
-    chosen = [np.zeros(len(pairs), dtype=bool) for pairs in candidates]
-    solution = None
-    while True:
-        kept = [pairs[mask] for pairs, mask in zip(candidates, chosen, strict=True)]
-        try:
-            found = relaxation(lifting, "reduced", cones, kept).solve(solver, deadline)
-        except SolverFailed:
-            if solution is None:
-                raise
-            return solution
-        solution = found
-        report(solution)
-        grown = False
-        for cone, part, pairs, mask in zip(cones, solution.parts, candidates, chosen, strict=True):
-            violation = -_nonnegative_part(lifting, cone, part)[pairs[:, 0], pairs[:, 1]]
-            violation[mask] = -np.inf
-            scale = float(np.max(np.abs(np.diag(part)), initial=0.0))
-            most = min(len(pairs), ROUND * (len(cone.undetermined) + len(cone.facets) + 1))
-            worst = np.argsort(-violation)[:most]
-            worst = worst[violation[worst] > VIOLATED * scale]
-            mask[worst] = True
-            grown |= len(worst) > 0
-        if not grown or deadline.expired:
-            return solution
-
-
-def _nonnegative_part(lifting: LiftedProgram, cone: Cone, part: Floats) -> Floats:
-    """Return P = GZGᵀ, shape (2k + f, 2k + f), of a cone's part of Λ."""
-    g, free = lifting.generators, cone.undetermined
-    u = lifting.blocks["u"]
-    walls = np.zeros((len(cone.facets), lifting.order))
-    walls[:, u] = cone.walls(lifting.reduction.rows)
-    select = np.vstack([np.eye(lifting.order)[free], np.eye(lifting.order)[g + free], walls])
-    P: Floats = select @ part @ select.T
-    return P
 
 
 def all_pairs(cone: Cone) -> Pairs:

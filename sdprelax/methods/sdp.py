@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from pydantic import PositiveInt
 
 from sdprelax.certificate import Certificate, empty_network_certificate, relaxation_certificate, users_certificate
 from sdprelax.deadline import Deadline
-from sdprelax.errors import InputError
+from sdprelax.errors import InputError, SolverFailed
 from sdprelax.exact.column_generation import generate_columns
 from sdprelax.lifting import LiftedProgram
 from sdprelax.local_training import polish, random_network
@@ -24,10 +24,10 @@ from sdprelax.partition import Cone, whole_space
 from sdprelax.problem import Problem
 from sdprelax.reduction import Reduction, reduce
 from sdprelax.registry import Registry
-from sdprelax.relaxation import Form, RelaxationSolution, relaxation, solve_lazily
+from sdprelax.relaxation import Form, RelaxationSolution, solve_relaxation
 from sdprelax.rounding import roundings
 from sdprelax.rounding.extract import tightness
-from sdprelax.solvers import solvers
+from sdprelax.solvers import StructuredSolver, solvers
 from sdprelax.splitting import (
     Splitting,
     idle_cones,
@@ -47,6 +47,8 @@ COARSE = 2 / 3
 GUIDE_GAP, GUIDE_WIDTH, GUIDE_SECONDS = 1e-7, 60, 30.0
 # A pruned cone whose own certificate exceeds γ by this factor gets its block back.
 BACK = 1.0 + 1e-6
+# Share of the time that certificates of points on the way may take.
+PROVING = 0.05
 
 
 @register("sdp")
@@ -54,39 +56,58 @@ BACK = 1.0 + 1e-6
 class SDP:
     """P25's SDP relaxation: solved, certified by its multipliers, and rounded to a network.
 
-    Parameters ---------- form: "reduced" (facially reduced, the default) or "lifted" (as published). solver: conic
-    solver; ``sdprelax solvers`` says which run here. solver_options: options of that solver. presolve: merge parallel
-    rows, drop zero rows and scale (docs/mathematics.md 3.3); off repeats P25. cones: most cones that weight space is
-    split into, one block each; more of them close the gap (section 5). splitting: which rows to split at: "violation"
-    (where a coarser solution mixes both signs of a row), "coverage" (where
-        the parts have the fewest undetermined rows) or "strong" (where the certificate of a good network's residual
-        improves most; small problems).
-    lazy: add the entrywise constraints in rounds, as they are violated; for solvers that cannot hold all of them.
+    Parameters
+    ----------
+    form: "reduced" (facially reduced, the default) or "lifted" (as published).
+    solver: conic solver; ``sdprelax solvers`` says which run here. Default: "interior_point" where it applies (the
+        reduced form's single block, presolved, no nearly parallel rows), else "clarabel".
+    solver_options: options of that solver.
+    presolve: merge parallel rows, drop zero rows and scale (docs/mathematics.md 3.3); off repeats P25.
+    cones: most cones that weight space is split into, one block each; more of them close the gap (section 5).
+    splitting: which rows to split at: "violation" (where a coarser solution mixes both signs of a row), "coverage"
+        (where the parts have the fewest undetermined rows) or "strong" (where the certificate of a good network's
+        residual improves most; small problems).
     rounding: how to turn the solution into a network; None for the bound alone.
     rounding_options: options of that rounding.
     polish: improve the rounded network by local training (L-BFGS).
     """
 
     form: Form = "reduced"
-    solver: str = "clarabel"
+    solver: str | None = None
     solver_options: dict[str, Any] = field(default_factory=dict)
     presolve: bool = True
     cones: PositiveInt = 1
     splitting: Splitting = "violation"
-    lazy: bool = False
     rounding: str | None = "gaussian"
     rounding_options: dict[str, Any] = field(default_factory=dict)
     polish: bool = True
 
     def __post_init__(self) -> None:
         # Wrong names and options are refused here, before any work starts.
-        if self.form == "lifted" and (self.cones > 1 or self.lazy):
-            raise InputError("form: lifted is P25's single block as published; cones and lazy need form: reduced.")
-        object.__setattr__(self, "solver", solvers.canonical(self.solver))
-        object.__setattr__(self, "solver_options", _validated(solvers, self.solver, self.solver_options))
+        if self.form == "lifted" and self.cones > 1:
+            raise InputError("form: lifted is P25's single block as published; cones need form: reduced.")
+        name = self._candidates()[0]
+        if self.solver is not None:
+            object.__setattr__(self, "solver", solvers.canonical(name))
+        object.__setattr__(self, "solver_options", _validated(solvers, name, self.solver_options))
+        if not self._single and isinstance(solvers.create(name, self.solver_options), StructuredSolver):
+            raise InputError(
+                f"solver: {name} is for the presolved reduced form's single block; form: lifted, presolve: false and "
+                "cones need a conic solver such as clarabel."
+            )
         if self.rounding is not None:
             object.__setattr__(self, "rounding", roundings.canonical(self.rounding))
             object.__setattr__(self, "rounding_options", _validated(roundings, self.rounding, self.rounding_options))
+
+    @property
+    def _single(self) -> bool:
+        return self.form == "reduced" and self.cones == 1 and self.presolve
+
+    def _candidates(self) -> list[str]:
+        """Return the names of the solvers to try, until one has a point."""
+        if self.solver is not None:
+            return [self.solver]
+        return ["interior_point", "clarabel"] if self._single else ["clarabel"]
 
     def size(self, problem: Problem) -> str:
         """Return the order of the matrix variable and the number of entrywise constraints on it."""
@@ -110,46 +131,16 @@ class SDP:
                 lower=empty.lower, upper=upper, network=network, certificate=empty, seconds=deadline.elapsed,
                 details={"program": "empty network"},
             )  # fmt: skip
-        report(Outcome(upper=upper, network=network, trace=(Bound(deadline.elapsed, None, upper),)))
         lifting = LiftedProgram(scaled, reduction)
-        solver = solvers.create(self.solver, self.solver_options)
-        trace: list[Bound] = []
-        certificate: Certificate | None = None
-
-        def certified(cones: Sequence[Cone], multipliers: Sequence[Floats], found: RelaxationSolution) -> None:
-            nonlocal certificate
-            proposed = relaxation_certificate(scaled, reduction, found.multiplier, multipliers, cones)
-            proposed = users_certificate(units, proposed)
-            if certificate is None or proposed.lower > certificate.lower:
-                certificate = proposed
-            trace.append(Bound(deadline.elapsed, certificate.lower, upper))
-            report(Outcome(certificate.lower, upper, network, certificate, trace=tuple(trace)))
-
-        def solved(cones: Sequence[Cone], idle: Sequence[Cone] = ()) -> RelaxationSolution:
-            """Solve over the cones that are not idle; an idle one is proved by its own multipliers, or comes back."""
-            if self.lazy:
-                # Every round is certified, which takes a block for every cone.
-                return solve_lazily(
-                    lifting, cones, solver, deadline, lambda part: certified(cones, part.multipliers, part)
-                )
-            while True:
-                active = [cone for cone in cones if cone not in idle]
-                found = relaxation(lifting, self.form, active).solve(solver, deadline)
-                dual = reduction.pull_back(found.multiplier)
-                proofs = [local_certificate(reduction.rows, dual, cone, deadline) for cone in idle]
-                loose = [cone for cone, (omega, _) in zip(idle, proofs, strict=True) if omega > scaled.gamma * BACK]
-                if not loose or deadline.expired:
-                    certified([*active, *idle], [*found.multipliers, *(N for _, N in proofs)], found)
-                    details["pruned"] = len(idle)
-                    return found
-                idle = [cone for cone in idle if cone not in loose]
-
+        best = _Best(problem, units, reduction, deadline, report, network, upper)
         details: dict[str, Any] = {}
         cones, idle = [whole_space(reduction.generators)], list[Cone]()
         if self.cones > 1:
-            cones, idle = self._partition(scaled, reduction, rng, deadline, solved)
-        solution = solved(cones, idle)
+            cones, idle = self._partition(lifting, rng, deadline, best)
+        solution, pruned = self._solve(lifting, cones, idle, deadline, best)
+        certificate = best.certificate
         assert certificate is not None
+        details["pruned"] = pruned
         details["order"] = int(lifting.face.shape[1] if self.form == "reduced" else lifting.order)
         if self.cones > 1:
             details["cones"] = len(cones)
@@ -157,34 +148,62 @@ class SDP:
         if self.rounding is not None:
             rounded = roundings.create(self.rounding, self.rounding_options).round(lifting, solution.lifted, rng=rng)
             details["tightness"] = dataclasses.asdict(tightness(lifting, solution.lifted, rounded))
-            candidates = {"rounded": rounded}
+            details["rounded"] = best.offer(rounded)
             if self.polish and not deadline.expired:
-                candidates["polished"] = polish(scaled, rounded, deadline=deadline)
-            for name, candidate in candidates.items():
-                users = units.network(candidate)
-                details[name] = problem.upper_bound(users)
-                if details[name] < upper:
-                    network, upper = users, details[name]
-            trace.append(Bound(deadline.elapsed, certificate.lower, upper))
+                details["polished"] = best.offer(polish(scaled, rounded, deadline=deadline))
         claimed = solution.solved.value
         return Outcome(
-            lower=certificate.lower, upper=upper, network=network, certificate=certificate,
+            lower=certificate.lower, upper=best.upper, network=best.network, certificate=certificate,
             solver_value=None if claimed is None else units.value(claimed), solver_status=solution.solved.status,
             status="time limit" if deadline.expired else "solved",
-            seconds=deadline.elapsed, trace=tuple(trace), details=details, log=solution.solved.log,
+            seconds=deadline.elapsed, trace=tuple(best.trace), details=details, log=solution.solved.log,
         )  # fmt: skip
 
+    def _solve(
+        self, lifting: LiftedProgram, cones: Sequence[Cone], idle: Sequence[Cone], deadline: Deadline, best: _Best
+    ) -> tuple[RelaxationSolution, int]:
+        """Solve over the cones that are not idle; an idle one is proved by its own multipliers, or comes back.
+
+        Returns the solution and how many cones stayed idle.
+        """
+        reduction, gamma = lifting.reduction, lifting.problem.gamma
+        while True:
+            active = [cone for cone in cones if cone not in idle]
+            found = self._solved(lifting, active, deadline, best)
+            dual = reduction.pull_back(found.multiplier)
+            proofs = [local_certificate(reduction.rows, dual, cone, deadline) for cone in idle]
+            loose = [cone for cone, (omega, _) in zip(idle, proofs, strict=True) if omega > gamma * BACK]
+            if not loose or deadline.expired:
+                best.prove(found.multiplier, [*found.multipliers, *(N for _, N in proofs)], [*active, *idle])
+                return found, len(idle)
+            idle = [cone for cone in idle if cone not in loose]
+
+    def _solved(
+        self, lifting: LiftedProgram, cones: Sequence[Cone], deadline: Deadline, best: _Best
+    ) -> RelaxationSolution:
+        names = self._candidates()
+        for name in names:
+            solver = solvers.create(name, self.solver_options if name == names[0] else {})
+            try:
+                return solve_relaxation(
+                    lifting, self.form, cones, solver, deadline, lambda A, N: best.maybe_prove(A, [N], cones)
+                )
+            except SolverFailed:
+                if name == names[-1]:
+                    raise
+        raise AssertionError("there is a solver to try")
+
     def _partition(
-        self, problem: Problem, reduction: Reduction, rng: np.random.Generator, deadline: Deadline,
-        solved: Callable[[Sequence[Cone]], RelaxationSolution],
-    ) -> tuple[list[Cone], list[Cone]]:  # fmt: skip
-        """Return the cones, and those that seem idle; ``solved`` solves a coarser relaxation where asked for."""
+        self, lifting: LiftedProgram, rng: np.random.Generator, deadline: Deadline, best: _Best
+    ) -> tuple[list[Cone], list[Cone]]:
+        """Return the cones, and those that seem idle."""
+        problem, reduction = lifting.problem, lifting.reduction
         rows, space = reduction.rows, [whole_space(reduction.generators)]
         if self.splitting == "coverage":
             return split_by_coverage(rows, space, self.cones), []
         if self.splitting == "violation":
             coarse = split_by_coverage(rows, space, max(1, math.ceil(COARSE * self.cones)))
-            solution = solved(coarse)
+            solution, _ = self._solve(lifting, coarse, [], deadline, best)
             dual = reduction.pull_back(solution.multiplier)
             cones = split_by_violation(rows, dual, coarse, solution, self.cones)
         else:
@@ -199,6 +218,57 @@ class SDP:
             target = problem.gamma * (1.0 + GUIDE_GAP)
             cones = split_by_strong_branching(rows, dual, coarse, self.cones, target, deadline.fraction(0.5))
         return cones, idle_cones(rows, dual, cones, problem.gamma, deadline)
+
+
+class _Best:
+    """The best certificate and network so far, in the user's units, and how they came about.
+
+    Parameters
+    ----------
+    problem: the user's; units, reduction: what it is solved in.
+    network, upper: a first network and its objective.
+    """
+
+    def __init__(
+        self, problem: Problem, units: Units, reduction: Reduction, deadline: Deadline, report: Report,
+        network: Network, upper: float,
+    ) -> None:  # fmt: skip
+        self.problem, self.units, self.reduction = problem, units, reduction
+        self.deadline, self.report = deadline, report
+        self.network, self.upper = network, upper
+        self.certificate: Certificate | None = None
+        self.trace: list[Bound] = []
+        self._ready = 0.0
+        self._tell()
+
+    def _tell(self) -> None:
+        lower = None if self.certificate is None else self.certificate.lower
+        self.trace.append(Bound(self.deadline.elapsed, lower, self.upper))
+        self.report(Outcome(lower, self.upper, self.network, self.certificate, trace=tuple(self.trace)))
+
+    def prove(self, A: Floats, multipliers: Sequence[Floats], cones: Sequence[Cone]) -> None:
+        """Make a certificate of approximate multipliers."""
+        proposed = relaxation_certificate(self.units.problem, self.reduction, A, multipliers, cones)
+        proposed = users_certificate(self.units, proposed)
+        if self.certificate is None or proposed.lower > self.certificate.lower:
+            self.certificate = proposed
+        self._tell()
+
+    def maybe_prove(self, A: Floats, multipliers: Sequence[Floats], cones: Sequence[Cone]) -> None:
+        """Make a certificate, unless that would take more than a share of all time."""
+        started = self.deadline.elapsed
+        if started >= self._ready:
+            self.prove(A, multipliers, cones)
+            self._ready = self.deadline.elapsed + (self.deadline.elapsed - started) / PROVING
+
+    def offer(self, network: Network) -> float:
+        """Take a network in the units if it is better; return its objective."""
+        users = self.units.network(network)
+        value = self.problem.upper_bound(users)
+        if value < self.upper:
+            self.network, self.upper = users, value
+            self._tell()
+        return value
 
 
 def _validated(registry: Registry[Any], name: str, options: dict[str, Any]) -> dict[str, Any]:

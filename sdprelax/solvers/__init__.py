@@ -1,7 +1,7 @@
 """Conic solvers behind one protocol: one file each, registered by name.
 
-A solver is a frozen dataclass whose fields are its options. It says whether it can run here, and
-it solves a CVXPY problem; the values it leaves in the variables and duals are never trusted.
+A solver is a frozen dataclass whose fields are its options. It says whether it can run here, and it solves a CVXPY
+problem, or the reduced relaxation itself (:class:`StructuredSolver`); what it returns is never trusted.
 """
 
 from __future__ import annotations
@@ -11,16 +11,20 @@ import importlib.metadata
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from sdprelax.deadline import Deadline
 from sdprelax.errors import SolverFailed, SolverUnavailable
+from sdprelax.lifting import LiftedProgram
 from sdprelax.registry import Registry
+from sdprelax.verified import Floats
 
 __all__ = [
     "Availability",
     "Solved",
     "Solver",
+    "StructuredSolution",
+    "StructuredSolver",
     "available",
     "register",
     "rust_panics_fail",
@@ -66,7 +70,49 @@ class Solver(Protocol):
         ...
 
 
-solvers: Registry[Solver] = Registry("solver", __name__)
+@dataclass(frozen=True, eq=False)
+class StructuredSolution:
+    """What a structured solver returned; approximate in every respect.
+
+    Attributes
+    ----------
+    matrix: S over (β, w, v), shape (g + r + c, g + r + c), with Λ = TSTᵀ.
+    multiplier: A, shape (n, c).
+    multipliers: N, shape (2g, 2g).
+    solved: its own words.
+    """
+
+    matrix: Floats
+    multiplier: Floats
+    multipliers: Floats
+    solved: Solved
+
+
+@runtime_checkable
+class StructuredSolver(Protocol):
+    """A solver of the reduced relaxation over all of weight space, which needs no modelling language."""
+
+    def availability(self) -> Availability:
+        """Say whether the solver runs here."""
+        ...
+
+    def solve_reduced(
+        self, lifting: LiftedProgram, deadline: Deadline, report: Callable[[Floats, Floats], None]
+    ) -> StructuredSolution:
+        """Solve the reduced relaxation of a program.
+
+        Parameters
+        ----------
+        report: called with dual points on the way: A, shape (n, c), and N, shape (2g, 2g).
+
+        Raises
+        ------
+        SolverFailed: it has no point.
+        """
+        ...
+
+
+solvers: Registry[Solver | StructuredSolver] = Registry("solver", __name__)
 register = solvers.register
 
 

@@ -1,0 +1,532 @@
+"""Our interior point for the reduced relaxation, with constraints as they bind (docs/mathematics.md section 3.6).
+
+Over z = (β, w, v), of order g + r + c, the dual point (A, M) has the slack
+
+    Z = [γE_ww − GᵀMG, −H(A); −H(A)ᵀ, γI] = C − Σ_p y_pF_p,     F_p = g_ag_bᵀ + g_bg_aᵀ,  or g_ag_aᵀ where a = b.
+
+Every unknown y_p, an entry of A or of M, belongs to a pair (a, b) of the rows of one matrix: what is nonnegative, α
+and β, then the samples' activations, then v. So the matrix of a primal-dual step consists of products of entries of two
+matrices, and its order is the number of unknowns that are held, not that of the entries of Z.
+
+An entry of M that is not held is zero, which is feasible: Z ⪰ 0 at every step, so each one is a certificate. The primal
+point keeps P = GXGᵀ > 0 for *all* entries: an entry that is not held and would end a step is held from then on.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+import scipy.linalg
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
+
+from sdprelax.deadline import Deadline
+from sdprelax.errors import SolverFailed
+from sdprelax.lifting import LiftedProgram
+from sdprelax.solvers import Availability, Solved, StructuredSolution, register
+from sdprelax.verified import Floats
+
+__all__ = ["InteriorPoint", "dual_start", "primal_start", "schur_matrix"]
+
+Pairs = NDArray[np.int64]
+# Share of the way to the boundary that a step takes.
+TO_BOUNDARY = 0.95
+# An entry that is not held is, once a step takes this share of it away; at most so many per generator row at a time.
+TAKEN, PER_ROW = 0.5, 3
+# A constraint that has just come in is far off the central path: its product may grow by this factor in one step.
+GROWTH = 2.0
+# Corrections of every solution of the Newton system by conjugate gradients, with the factor as preconditioner.
+CORRECTIONS = 3
+# A run ends when its relative gap has not fallen by this factor within so many steps.
+PROGRESS, PATIENCE = 0.95, 8
+# Squared distance of unit rows from which on nearer pairs start no larger multipliers.
+NEAREST = 1e-10
+# Directions per row that the first primal point is made of: towards the nearest rows, and towards any.
+NEAR, ANY = 32, 32
+
+
+@numba.njit(cache=True, fastmath=True)
+def schur_matrix(P: Floats, Q: Floats, first: Pairs, second: Pairs, weight: Floats, out: Floats) -> None:
+    """Fill the lower triangle of tr(F_p X F_q W), from P = GXGᵀ and Q = GWGᵀ.
+
+    Parameters
+    ----------
+    P, Q: shape (k, k), symmetric.
+    first, second: the pairs (a, b) of the unknowns, shape (m,).
+    weight: 1, or ½ where a = b; shape (m,).
+    out: shape (m, m); only its lower triangle is written.
+    """
+    for p in range(len(first)):
+        a, b = first[p], second[p]
+        Pa, Pb, Qa, Qb = P[a], P[b], Q[a], Q[b]
+        row = out[p]
+        for q in range(p + 1):
+            c, d = first[q], second[q]
+            row[q] = weight[p] * weight[q] * (Pb[c] * Qa[d] + Pb[d] * Qa[c] + Pa[c] * Qb[d] + Pa[d] * Qb[c])
+
+
+@register("interior_point")
+@dataclass(frozen=True)
+class InteriorPoint:
+    """Our own primal-dual interior point: the reduced relaxation only, constraints held as they bind, no licence.
+
+    Parameters
+    ----------
+    tolerance: relative distance of primal and dual value at which it stops.
+    max_iterations: interior-point steps.
+    neighbours: nearest rows whose constraints every row starts with.
+    max_constraints: most entrywise constraints that are held, m; memory is 8m² bytes, time m³ a step. Beyond them the
+        bound is that of a looser relaxation.
+    """
+
+    tolerance: PositiveFloat = 1e-7
+    max_iterations: PositiveInt = 300
+    neighbours: NonNegativeInt = 12
+    max_constraints: PositiveInt = 20_000
+
+    def availability(self) -> Availability:
+        """Say that it runs."""
+        return Availability("interior_point", True, importlib.metadata.version("sdprelax"))
+
+    def solve_reduced(
+        self, lifting: LiftedProgram, deadline: Deadline, report: Callable[[Floats, Floats], None]
+    ) -> StructuredSolution:
+        """Solve the reduced relaxation of a presolved program.
+
+        Parameters
+        ----------
+        report: called after every step with A, shape (n, c), and N, shape (2g, 2g), a strictly feasible dual point.
+
+        Raises
+        ------
+        SolverFailed: no strictly feasible start, as without presolve, where rows may be parallel.
+        """
+        try:
+            with np.errstate(all="ignore"):
+                run = _Run(lifting, self)
+        except np.linalg.LinAlgError:
+            raise SolverFailed(
+                "interior_point found no strictly feasible start: rows of X are too nearly parallel; clarabel may do."
+            ) from None
+        status, steps = "iteration limit", 0
+        best, least, since = run.y, math.inf, 0
+        while steps < self.max_iterations:
+            if deadline.expired:
+                status = "time limit"
+                break
+            try:
+                # Overflow ends in an infinite direction, which is refused.
+                with np.errstate(all="ignore"):
+                    run.step()
+            except np.linalg.LinAlgError:
+                status = "stalled"
+                break
+            steps += 1
+            report(run.A, run.multipliers)
+            if run.dual >= run.dual_at(best):
+                best = run.y
+            if run.gap <= self.tolerance:
+                status = "optimal"
+                break
+            since = 0 if run.gap < PROGRESS * least else since + 1
+            least = min(least, run.gap)
+            if since == PATIENCE:
+                status = "stalled"
+                break
+        run.y = np.concatenate([best, np.zeros(len(run.y) - len(best))])
+        held = run.held
+        log = (
+            f"interior_point: {status}, {steps} steps, {held} of {run.entries} entrywise constraints held, "
+            f"relative gap {run.gap:.1e}\n"
+        )
+        return StructuredSolution(2.0 * run.X, run.A, run.multipliers, Solved(status, run.primal, log))
+
+
+def primal_start(rows: Floats) -> Floats:
+    """Return Σzzᵀ over true neurons z = (β, w), shape (g + r, g + r), with every entry of P but P_{α_iβ_i} positive.
+
+    α_iβ_j of unit rows at angle θ is at most sin²(θ/2)‖w‖², attained at w ∝ x̂_i − x̂_j, and α_iα_j at most
+    cos²(θ/2)‖w‖², attained at x̂_i + x̂_j. Those are the neurons: of every row with its nearest ones, a random choice
+    of the others, and every pair that still has a zero entry.
+    """
+    g, r = rows.shape
+    cosines = rows @ rows.T
+    order = np.argsort(-np.abs(cosines), axis=1)
+    rng = np.random.default_rng(0)
+    total, count = np.zeros((g + r, g + r)), 0
+
+    def add(mine: Floats, others: Floats) -> None:
+        nonlocal total, count
+        w = np.concatenate([mine - others, others - mine, mine + others, -mine - others])
+        w = w[np.linalg.norm(w, axis=1) > 0.0]
+        w /= np.linalg.norm(w, axis=1)[:, None]
+        z = np.hstack([np.maximum(-w @ rows.T, 0.0), w])
+        total += z.T @ z
+        count += len(z)
+
+    for i in range(g):
+        chosen = order[i, : min(g, NEAR)]
+        if g > NEAR:
+            chosen = np.concatenate([chosen, rng.choice(order[i, NEAR:], min(ANY, g - NEAR), replace=False)])
+        add(rows[i : i + 1], rows[chosen])
+    G = np.block([[np.eye(g), rows], [np.eye(g), np.zeros((g, r))]])
+    P = G @ total @ G.T
+    first, second = np.nonzero(np.triu(P <= 0.0))
+    for a, b in zip(first, second, strict=True):
+        if b - a != g:
+            add(rows[a % g][None, :], rows[b % g][None, :])
+    return total / count
+
+
+def dual_start(rows: Floats, gamma: float, neighbours: int) -> tuple[Floats, Pairs, Floats]:
+    """Return (τ, pairs, M): multipliers with γE_ww − GᵀMG ≻ 0, of every row with its nearest ones.
+
+    For unit rows at squared distance d the entries t of α_iβ_j and α_jβ_i and −t of the two twins α_iβ_i, α_jβ_j make
+    the form −2t(α_i − α_j)(β_i − β_j), which is at most td‖w‖²/2: pairs may have t = κ/d. The same holds of x̂_i and
+    −x̂_j, which swaps α_j and β_j, also for i = j.
+
+    Returns
+    -------
+    τ, shape (g,): the entries of M at the twins (α_i, β_i), negative.
+    pairs, shape (m, 2): the other entries, indices into (α, β), first ≤ second; M, shape (m,): theirs, positive.
+    """
+    g = len(rows)
+    cosines = rows @ rows.T
+    ranking = np.abs(cosines) - 3.0 * np.eye(g)
+    nearest = np.argsort(-ranking, axis=1)[:, : min(neighbours, g - 1)]
+    i = np.concatenate([np.repeat(np.arange(g), nearest.shape[1]), np.arange(g)])
+    j = np.concatenate([nearest.ravel(), np.arange(g)])
+    i, j = np.unique(np.sort(np.stack([i, j], axis=1), axis=1), axis=0).T
+    acute = (cosines[i, j] > 0.0) & (i != j)
+    difference = rows[i] - np.where(acute, 1.0, -1.0)[:, None] * rows[j]
+    distance = np.maximum(np.sum(difference**2, axis=1), NEAREST)
+    # Of γ the twins take 3/20 and the pairs 7/20; the rest is the interior.
+    spread = np.linalg.eigvalsh((difference / distance[:, None]).T @ difference)[-1]
+    t = 0.7 * gamma / spread / distance
+    twins = np.full(g, -0.3 * gamma / np.linalg.eigvalsh(rows.T @ rows)[-1])
+    np.add.at(twins, i, -0.5 * t)
+    np.add.at(twins, j, -0.5 * t)
+    one = np.stack([i, np.where(acute, j + g, j)], axis=1)
+    other = np.stack([np.where(acute, j, i + g), np.where(acute, i + g, j + g)], axis=1)
+    pairs = np.sort(np.concatenate([one, other]), axis=1)
+    values = np.where(pairs[:, 0] == pairs[:, 1], 1.0, 0.5) * np.concatenate([t, t])
+    return twins, pairs, values
+
+
+class _Run:
+    """The iterate: X and x = P at the held entries, and the dual point y with its slack Z."""
+
+    def __init__(self, lifting: LiftedProgram, options: InteriorPoint) -> None:
+        problem, rows = lifting.problem, lifting.reduction.rows
+        self.options, self.gamma, self.Y = options, problem.gamma, problem.Y
+        g, r = rows.shape
+        n, c = problem.Y.shape
+        self.g, self.nonnegative = g, 2 * g
+        activations = lifting.face[: 2 * g, : g + r]
+        samples = lifting.selection @ sp.csr_array(activations)
+        outer = sp.block_diag([sp.vstack([sp.csr_array(activations), samples]), sp.eye_array(c)])
+        self.rows = sp.csr_array(outer)
+        self.transposed = sp.csr_array(self.rows.T)
+        self.samples, self.outputs = slice(2 * g, 2 * g + n), slice(2 * g + n, 2 * g + n + c)
+        twins, pairs, values = dual_start(rows, problem.gamma, options.neighbours)
+        sample, output = np.divmod(np.arange(n * c), c)
+        self.first = np.concatenate([sample + 2 * g, np.arange(g), pairs[:, 0]])
+        self.second = np.concatenate([output + 2 * g + n, np.arange(g) + g, pairs[:, 1]])
+        self.y = np.concatenate([np.zeros(n * c), twins, values])
+        self.linear, self.free = n * c, n * c + g
+        self.C = np.zeros((g + r + c, g + r + c))
+        self.C[g:, g:] = problem.gamma * np.eye(r + c)
+        self.Z = self.C - self._adjoint(self.y)
+        np.linalg.cholesky(self.Z)
+        self.X = np.zeros_like(self.C)
+        self.X[: g + r, : g + r] = primal_start(rows)
+        self.X[g + r :, g + r :] = np.eye(c) / r
+        self.X *= 0.1 * float(np.sum(problem.Y**2)) / float(np.sum(self.X * self.Z))
+        P = self._images(self.X)
+        self.open = np.triu(np.ones((2 * g, 2 * g), dtype=bool))
+        self.open[np.arange(g), np.arange(g) + g] = False
+        self.entries = int(np.sum(self.open))
+        if np.min(P[: 2 * g, : 2 * g][self.open]) <= 0.0:
+            raise np.linalg.LinAlgError
+        self.open[pairs[:, 0], pairs[:, 1]] = False
+        self.x = self._values(P)[self.free :]
+
+    @property
+    def held(self) -> int:
+        """Number of entrywise constraints that are held."""
+        return len(self.x)
+
+    @property
+    def A(self) -> Floats:
+        """A, shape (n, c)."""
+        return self.y[: self.linear].reshape(self.Y.shape)
+
+    @property
+    def multipliers(self) -> Floats:
+        """N = γM, shape (2g, 2g)."""
+        N = np.zeros((self.nonnegative, self.nonnegative))
+        first, second = self.first[self.linear :], self.second[self.linear :]
+        N[first, second] = N[second, first] = self.gamma * self.y[self.linear :]
+        return N
+
+    @property
+    def primal(self) -> float:
+        """Objective of Λ = T(2X)Tᵀ."""
+        residual = self.Y - 2.0 * self._images(self.X)[self.samples, self.outputs]
+        return 0.5 * float(np.sum(residual**2)) + self.gamma * float(np.trace(self.X[self.g :, self.g :]))
+
+    def dual_at(self, y: Floats) -> float:
+        """Return ⟨A, Y⟩ − ½‖A‖² of a dual point."""
+        A = y[: self.linear]
+        return float(A @ self.Y.ravel() - 0.5 * (A @ A))
+
+    @property
+    def dual(self) -> float:
+        """The value of the dual point."""
+        return self.dual_at(self.y)
+
+    @property
+    def gap(self) -> float:
+        """Distance of primal and dual value, relative to the dual."""
+        return abs(self.primal - self.dual) / max(abs(self.dual), 1e-300)
+
+    def _adjoint(self, y: Floats) -> Floats:
+        """Return Σ y_pF_p."""
+        half = np.where(self.first == self.second, 0.5, 1.0) * y
+        order = self.rows.shape[0]
+        upper = sp.csr_array((half, (self.first, self.second)), shape=(order, order))
+        matrix = np.asarray((self.transposed @ upper @ self.rows).toarray())
+        summed: Floats = matrix + matrix.T
+        return summed
+
+    def _images(self, matrix: Floats) -> Floats:
+        """Return the matrix between all rows."""
+        return np.asarray((self.rows @ (self.rows @ matrix).T).T)
+
+    def _values(self, images: Floats) -> Floats:
+        """Return ⟨F_p, ·⟩ from a matrix's images."""
+        values: Floats = np.where(self.first == self.second, 1.0, 2.0) * images[self.first, self.second]
+        return values
+
+    def step(self) -> None:
+        """Take one predictor-corrector step (HKM direction).
+
+        Raises
+        ------
+        LinAlgError: rounding leaves no direction.
+        """
+        newton = _Newton(self)
+        affine = newton.direction(0.0, None)
+        primal, dual = newton.longest(affine)
+        along = newton.mu_after(affine, min(1.0, primal), min(1.0, dual))
+        centring = min(1.0, max(along / newton.mu, 1e-3))
+        found = newton.direction(centring * newton.mu, affine)
+        primal, dual = newton.longest(found)
+        primal, dual = min(1.0, TO_BOUNDARY * primal), min(1.0, TO_BOUNDARY * dual)
+        room = self.options.max_constraints - self.held
+        taken = np.zeros_like(self.open, dtype=np.float64)
+        if room > 0:
+            # What is not held limits the step as well.
+            change = self._images(found.X)[: self.nonnegative, : self.nonnegative]
+            before = newton.P[: self.nonnegative, : self.nonnegative]
+            taken[self.open] = -primal * change[self.open] / before[self.open]
+            primal = min(primal, TO_BOUNDARY * primal / max(float(np.max(taken)), TO_BOUNDARY))
+        self._move(found, primal, dual)
+        if room > 0:
+            wanted = np.flatnonzero(taken.ravel() > TAKEN)
+            wanted = wanted[np.argsort(-taken.ravel()[wanted])[: min(room, PER_ROW * self.g)]]
+            if len(wanted):
+                self._hold(np.stack(np.unravel_index(wanted, taken.shape), axis=1))
+
+    def _move(self, direction: _Direction, primal: float, dual: float) -> None:
+        self.X = self.X + primal * direction.X
+        self.x = self.x + primal * direction.x
+        # Z is made anew, not updated: what is certified is y.
+        for _ in range(40):
+            y = self.y + dual * direction.y
+            Z = self.C - self._adjoint(y)
+            if np.all(y[self.free :] > 0.0) and _positive(Z):
+                self.y, self.Z = y, Z
+                return
+            dual *= 0.5
+        raise np.linalg.LinAlgError
+
+    def _hold(self, pairs: Pairs) -> None:
+        """Hold more entries, as near the central path as Z ⪰ 0 allows; the twins pay as in :func:`dual_start`."""
+        first, second = pairs.T
+        old = len(self.y)
+        mu = (float(np.sum(self.X * self.Z)) + float(self.x @ self.y[self.free :])) / (len(self.Z) + self.held)
+        self.first, self.second = np.concatenate([self.first, first]), np.concatenate([self.second, second])
+        x = self._values(self._images(self.X))[old:]
+        added = np.zeros(len(self.first))
+        added[old:] = mu / x
+        share = np.where(first == second, 0.25, 0.5) * added[old:]
+        np.subtract.at(added, self.linear + first % self.g, share)
+        np.subtract.at(added, self.linear + second % self.g, share)
+        change = self._adjoint(added)
+        lower: Floats = np.asarray(np.linalg.cholesky(self.Z))
+        scale = min(1.0, 0.5 / max(-_least_eigenvalue(lower, -change), 1e-300))
+        self.y = np.concatenate([self.y, np.zeros(len(first))]) + scale * added
+        self.Z = self.Z - scale * change
+        self.x = np.concatenate([self.x, x])
+        self.open[first, second] = False
+
+
+@dataclass(frozen=True, eq=False)
+class _Direction:
+    """A change of y, Z, X and x."""
+
+    y: Floats
+    Z: Floats
+    X: Floats
+    x: Floats
+
+
+class _Newton:
+    """The Newton system of an iterate, factored."""
+
+    def __init__(self, run: _Run) -> None:
+        self.run = run
+        order = len(run.Z)
+        self.lower_Z: Floats = np.asarray(np.linalg.cholesky(run.Z))
+        self.lower_X: Floats = np.asarray(np.linalg.cholesky(run.X + np.diag(1e-15 * np.diag(run.X))))
+        inverse = scipy.linalg.solve_triangular(self.lower_Z, np.eye(order), lower=True)
+        self.W = inverse.T @ inverse
+        self.P = run._images(run.X)
+        self.s = run.y[run.free :]
+        self.mu = self.mu_after(None, 0.0, 0.0)
+        unknowns = len(run.y)
+        matrix = np.empty((unknowns, unknowns))
+        weight = np.where(run.first == run.second, 0.5, 1.0)
+        schur_matrix(self.P, run._images(self.W), run.first, run.second, weight, matrix)
+        diagonal = np.einsum("ii->i", matrix)
+        diagonal[: run.linear] += 1.0
+        diagonal[run.free :] += run.x / self.s
+        self.scale = 1.0 / np.sqrt(diagonal)
+        matrix *= self.scale[:, None]
+        matrix *= self.scale
+        shift = 1e-13
+        while True:
+            np.einsum("ii->i", matrix)[:] = 1.0 + shift
+            # Only the lower triangle of the rows is read, which is the upper one of LAPACK's columns.
+            factor, info = scipy.linalg.lapack.dpotrf(matrix.T, lower=0, overwrite_a=1, clean=0)
+            if info == 0:
+                break
+            shift *= 100.0
+            if shift > 1e-6 or not np.all(np.isfinite(self.scale)):
+                raise np.linalg.LinAlgError
+            schur_matrix(self.P, run._images(self.W), run.first, run.second, weight, matrix)
+            matrix *= self.scale[:, None]
+            matrix *= self.scale
+        self.factor = factor
+
+    def mu_after(self, direction: _Direction | None, primal: float, dual: float) -> float:
+        """Return the mean complementarity product after a step."""
+        X, x, Z, s = self.run.X, self.run.x, self.run.Z, self.s
+        if direction is not None:
+            X, x = X + primal * direction.X, x + primal * direction.x
+            Z, s = Z + dual * direction.Z, s + dual * direction.y[self.run.free :]
+        return (float(np.sum(X * Z)) + float(x @ s)) / (len(Z) + len(x))
+
+    def direction(self, target: float, affine: _Direction | None) -> _Direction:
+        """Return the direction towards complementarity products ``target``, with the affine one's second order."""
+        run, s = self.run, self.s
+        curvature: Floats = np.zeros_like(self.W)
+        products: Floats = np.zeros_like(s)
+        wanted = np.minimum(target, GROWTH * target / self.mu * run.x * s)
+        if affine is not None:
+            curvature = _symmetric(affine.X @ affine.Z @ self.W)
+            products = affine.x * affine.y[run.free :] / s
+        matrix = target * self.W - curvature
+        vector = wanted / s - products
+        right = -run._values(run._images(matrix))
+        right[: run.linear] += run.Y.ravel() - run.y[: run.linear]
+        right[run.free :] += vector
+        y = self._solved(right)
+        Z = -run._adjoint(y)
+        X = matrix - run.X - _symmetric(run.X @ Z @ self.W)
+        x = vector - run.x - run.x * y[run.free :] / s
+        return _Direction(y, Z, X, x)
+
+    def longest(self, direction: _Direction) -> tuple[float, float]:
+        """Return the primal and dual step to the boundary."""
+        s = direction.y[self.run.free :]
+        return (
+            min(_longest(self.lower_X, direction.X), _ratio(self.run.x, direction.x)),
+            min(_longest(self.lower_Z, direction.Z), _ratio(self.s, s)),
+        )
+
+    def _applied(self, y: Floats) -> Floats:
+        run = self.run
+        image = run._values(run._images(_symmetric(run.X @ run._adjoint(y) @ self.W)))
+        image[: run.linear] += y[: run.linear]
+        image[run.free :] += run.x / self.s * y[run.free :]
+        return image
+
+    def _preconditioned(self, right: Floats) -> Floats:
+        solved, _ = scipy.linalg.lapack.dpotrs(self.factor, right * self.scale, lower=0)
+        return np.asarray(solved * self.scale)
+
+    def _solved(self, right: Floats) -> Floats:
+        """Return the solution of the Newton system, corrected by a few steps of conjugate gradients."""
+        y = self._preconditioned(right)
+        residual = right - self._applied(y)
+        best, least = y, float(np.linalg.norm(residual * self.scale))
+        z = self._preconditioned(residual)
+        p, rho = z, float(residual @ z)
+        for _ in range(CORRECTIONS):
+            image = self._applied(p)
+            length = float(p @ image)
+            if not (rho > 0.0 and length > 0.0):
+                break
+            y, residual = y + rho / length * p, residual - rho / length * image
+            size = float(np.linalg.norm(residual * self.scale))
+            if size < least:
+                best, least = y, size
+            z = self._preconditioned(residual)
+            rho, previous = float(residual @ z), rho
+            p = z + rho / previous * p
+        if not np.all(np.isfinite(best)):
+            raise np.linalg.LinAlgError
+        return best
+
+
+def _symmetric(matrix: Floats) -> Floats:
+    return 0.5 * (matrix + matrix.T)
+
+
+def _positive(matrix: Floats) -> bool:
+    if not np.all(np.isfinite(matrix)):
+        return False
+    try:
+        np.linalg.cholesky(matrix)
+    except np.linalg.LinAlgError:
+        return False
+    return True
+
+
+def _least_eigenvalue(lower: Floats, matrix: Floats) -> float:
+    """Return the least eigenvalue of L⁻¹ matrix L⁻ᵀ."""
+    half = scipy.linalg.solve_triangular(lower, matrix, lower=True)
+    whole = scipy.linalg.solve_triangular(lower, half.T, lower=True)
+    if not np.all(np.isfinite(whole)):
+        raise np.linalg.LinAlgError
+    return float(scipy.linalg.eigvalsh(whole, subset_by_index=[0, 0])[0])
+
+
+def _longest(lower: Floats, change: Floats) -> float:
+    """Return the step at which LLᵀ + step·change stops being positive definite."""
+    least = _least_eigenvalue(lower, change)
+    return math.inf if least >= 0.0 else -1.0 / least
+
+
+def _ratio(values: Floats, change: Floats) -> float:
+    """Return the step at which an entry of values + step·change vanishes."""
+    falling = change < 0.0
+    return float(np.min(-values[falling] / change[falling], initial=math.inf))

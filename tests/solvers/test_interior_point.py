@@ -1,0 +1,148 @@
+"""Our interior point: a strictly feasible start, the matrix of the Newton system, the bound of the relaxation."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+import sdprelax
+from sdprelax import InputError, Problem
+from sdprelax.certificate import relaxation_certificate
+from sdprelax.deadline import Deadline
+from sdprelax.lifting import LiftedProgram
+from sdprelax.partition import whole_space
+from sdprelax.reduction import reduce
+from sdprelax.solvers.interior_point import InteriorPoint, dual_start, primal_start, schur_matrix
+from sdprelax.verified import Floats
+
+
+def unit_rows(seed: int, g: int, r: int, spread: float = 1.0) -> Floats:
+    rng = np.random.default_rng(seed)
+    rows = rng.standard_normal(r) * (spread < 1.0) + spread * rng.standard_normal((g, r))
+    return rows / np.linalg.norm(rows, axis=1)[:, None]
+
+
+def gaussian(seed: int, n: int, d: int, c: int, gamma: float = 0.1) -> Problem:
+    rng = np.random.default_rng(seed)
+    return Problem(rng.standard_normal((n, d)), rng.standard_normal((n, c)), gamma)
+
+
+@pytest.mark.parametrize(("g", "r", "spread"), [(1, 1, 1.0), (2, 2, 1.0), (9, 3, 1.0), (20, 4, 0.1), (12, 2, 1e-3)])
+def test_the_start_is_strictly_feasible(g: int, r: int, spread: float) -> None:
+    rows, gamma = unit_rows(0, g, r, spread), 0.3
+    G = whole_space(g).generators(rows)
+    twins, pairs, values = dual_start(rows, gamma, 4)
+    assert np.all(values > 0.0) and len({tuple(pair) for pair in pairs}) == len(pairs)
+    M = np.zeros((2 * g, 2 * g))
+    M[np.arange(g), np.arange(g) + g] = twins
+    M[pairs[:, 0], pairs[:, 1]] = values
+    M = M + np.triu(M, 1).T
+    slack = np.zeros((g + r, g + r))
+    slack[g:, g:] = gamma * np.eye(r)
+    slack -= G.T @ M @ G
+    scale = 1.0 / np.sqrt(np.diag(slack))
+    assert np.linalg.eigvalsh(scale[:, None] * slack * scale)[0] > 0.0
+    # Half of γ is left for A: that is what the shares of twins and pairs are for.
+    slack[g:, g:] -= 0.499 * gamma * np.eye(r)
+    assert np.linalg.eigvalsh(scale[:, None] * slack * scale)[0] > -1e-12
+
+    X = primal_start(rows)
+    P = G @ X @ G.T
+    crossing = np.arange(g)
+    assert np.max(np.abs(P[crossing, crossing + g])) <= 1e-14 * np.max(np.abs(P)), "true neurons have α_iβ_i = 0"
+    P[crossing, crossing + g] = P[crossing + g, crossing] = 1.0
+    assert np.min(P) > 0.0
+    assert np.linalg.eigvalsh(X)[0] > 0.0
+
+
+def test_the_schur_matrix_is_that_of_its_definition() -> None:
+    rng = np.random.default_rng(1)
+    rows = rng.standard_normal((7, 5))
+    X, W = (matrix @ matrix.T for matrix in rng.standard_normal((2, 5, 5)))
+    first, second = np.triu_indices(7)
+    weight = np.where(first == second, 0.5, 1.0)
+    found = np.zeros((len(first), len(first)))
+    schur_matrix(rows @ X @ rows.T, rows @ W @ rows.T, first, second, weight, found)
+    forms = [
+        w * (np.outer(rows[a], rows[b]) + np.outer(rows[b], rows[a]))
+        for a, b, w in zip(first, second, weight, strict=True)
+    ]
+    for p, F in enumerate(forms):
+        for q in range(p + 1):
+            assert found[p, q] == pytest.approx(np.trace(F @ X @ forms[q] @ W), rel=1e-10, abs=1e-10)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_it_certifies_what_clarabel_certifies(seed: int) -> None:
+    problem = gaussian(seed, 6 + 2 * seed, 2 + seed % 3, 1 + seed % 3, 10.0 ** -(1 + seed % 2))
+    ours = sdprelax.solve(problem, "sdp", solver="interior_point", rounding=None)
+    theirs = sdprelax.solve(problem, "sdp", solver="clarabel", rounding=None)
+    assert ours.lower is not None and theirs.lower is not None and ours.certificate is not None
+    assert theirs.lower * (1.0 - 1e-6) <= ours.lower <= theirs.solver_value * (1.0 + 1e-4)  # type: ignore[operator]
+    assert sdprelax.verify(problem, ours.certificate) >= ours.lower
+
+
+def test_primal_and_dual_point_meet_and_every_step_is_feasible() -> None:
+    problem = gaussian(3, 20, 3, 2)
+    reduction = reduce(problem)
+    lifting = LiftedProgram(problem, reduction)
+    duals: list[float] = []
+
+    def look(A: Floats, N: Floats) -> None:
+        duals.append(float(np.sum(A * problem.Y) - 0.5 * np.sum(A**2)))
+        # No repair is needed: the certificate proves the dual value itself.
+        assert relaxation_certificate(problem, reduction, A, [N]).lower >= duals[-1] * (1.0 - 1e-6)
+
+    found = InteriorPoint().solve_reduced(lifting, Deadline(), look)
+    lifted = lifting.face @ found.matrix @ lifting.face.T
+    residuals = lifting.residuals(lifted)
+    assert residuals.largest < 1e-7 * np.max(lifted)
+    primal = lifting.objective(lifted)
+    assert found.solved.value == pytest.approx(primal, rel=1e-12)
+    assert max(duals) <= primal * (1.0 + 1e-6) and max(duals) == pytest.approx(primal, rel=1e-5)
+    assert "optimal" in found.solved.log or "stalled" in found.solved.log
+
+
+def test_fewer_constraints_are_held_than_there_are_and_a_cap_loosens_the_bound_soundly() -> None:
+    problem = gaussian(5, 30, 3, 1)
+    whole = sdprelax.solve(problem, "sdp", rounding=None)
+    assert "interior_point" in whole.log
+    held, entries = (int(word) for word in whole.log.split("steps, ")[1].split(" entrywise")[0].split(" of "))
+    assert held < 0.5 * entries == 0.5 * (60 * 61 // 2 - 30)
+    options = {"neighbours": 1, "max_constraints": 100}
+    capped = sdprelax.solve(problem, "sdp", solver="interior_point", solver_options=options, rounding=None)
+    assert whole.lower is not None and capped.lower is not None and capped.certificate is not None
+    assert "100 of 1800" in capped.log
+    assert capped.lower < 0.99 * whole.lower
+    assert sdprelax.verify(problem, capped.certificate) >= capped.lower
+
+
+def test_a_time_limit_leaves_a_proved_bound_of_a_size_that_no_other_solver_starts_on() -> None:
+    rng = np.random.default_rng(0)
+    problem = Problem(rng.standard_normal((150, 6)), rng.standard_normal((150, 2)), 1.0)
+    started = time.monotonic()
+    outcome = sdprelax.solve(problem, "sdp", rounding=None, time_limit=15.0)
+    assert time.monotonic() - started < 60.0
+    assert outcome.lower is not None and outcome.lower > 0.0 and outcome.certificate is not None
+    assert sdprelax.verify(problem, outcome.certificate) >= outcome.lower
+    lowers = [point.lower for point in outcome.trace if point.lower is not None]
+    assert len(lowers) > 3 and lowers == sorted(lowers)
+
+
+def test_nearly_parallel_rows_are_left_to_clarabel_unless_it_was_asked_for() -> None:
+    rng = np.random.default_rng(2)
+    X = np.ones((6, 2)) + 1e-12 * rng.standard_normal((6, 2))
+    problem = Problem(X, rng.standard_normal((6, 1)), 0.1)
+    with pytest.raises(sdprelax.SolverFailed, match=r"too nearly parallel; clarabel may do\."):
+        sdprelax.solve(problem, "sdp", solver="interior_point", rounding=None)
+    outcome = sdprelax.solve(problem, "sdp", rounding=None)
+    assert outcome.log.startswith("clarabel") and outcome.lower is not None and outcome.lower > 0.0
+
+
+@pytest.mark.parametrize("options", [{"form": "lifted"}, {"cones": 2}, {"presolve": False}])
+def test_it_is_for_the_single_presolved_block(options: dict[str, object]) -> None:
+    with pytest.raises(InputError, match=r"solver: interior_point is for the presolved reduced form's single block"):
+        sdprelax.solve(gaussian(0, 5, 2, 1), "sdp", solver="interior_point", **options)
+    assert sdprelax.solve(gaussian(0, 5, 2, 1), "sdp", rounding=None, **options).log.startswith("clarabel")
