@@ -44,7 +44,7 @@ GROWTH = 2.0
 # Corrections of every solution of the Newton system by conjugate gradients, with the factor as preconditioner.
 CORRECTIONS = 3
 # A run ends when its relative gap has not fallen by this factor within so many steps.
-PROGRESS, PATIENCE = 0.95, 8
+PROGRESS, PATIENCE = 0.95, 6
 # Squared distance of unit rows from which on nearer pairs start no larger multipliers.
 NEAREST = 1e-10
 # Directions per row that the first primal point is made of: towards the nearest rows, and towards any.
@@ -85,7 +85,7 @@ class InteriorPoint:
         bound is that of a looser relaxation.
     """
 
-    tolerance: PositiveFloat = 1e-7
+    tolerance: PositiveFloat = 1e-6
     max_iterations: PositiveInt = 300
     neighbours: NonNegativeInt = 12
     max_constraints: PositiveInt = 20_000
@@ -206,7 +206,7 @@ def dual_start(rows: Floats, gamma: float, neighbours: int) -> tuple[Floats, Pai
     acute = (cosines[i, j] > 0.0) & (i != j)
     difference = rows[i] - np.where(acute, 1.0, -1.0)[:, None] * rows[j]
     distance = np.maximum(np.sum(difference**2, axis=1), NEAREST)
-    # Of γ the twins take 3/20 and the pairs 7/20; the rest is the interior.
+    # Of γ the twins take at most 3/20 and the pairs 7/40; the rest is for A.
     spread = np.linalg.eigvalsh((difference / distance[:, None]).T @ difference)[-1]
     t = 0.7 * gamma / spread / distance
     twins = np.full(g, -0.3 * gamma / np.linalg.eigvalsh(rows.T @ rows)[-1])
