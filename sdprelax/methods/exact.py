@@ -11,24 +11,27 @@ import numpy as np
 from pydantic import PositiveFloat
 
 from sdprelax.certificate import (
+    Certificate,
     cone_certificate,
     empty_network_certificate,
     relaxation_certificate,
     users_certificate,
 )
 from sdprelax.deadline import Deadline
-from sdprelax.errors import ProblemTooLarge
+from sdprelax.errors import ProblemTooLarge, SolverFailed
 from sdprelax.exact.arrangement import Arrangement, count_patterns
 from sdprelax.exact.cell_program import solve_cell_program
 from sdprelax.exact.column_generation import ColumnGeneration, generate_columns
 from sdprelax.exact.convex_relu import solve_convex_relu
 from sdprelax.exact.sparsify import sparsified
+from sdprelax.lifting import LiftedProgram
 from sdprelax.local_training import polish, random_network
 from sdprelax.methods import register
 from sdprelax.network import Network
 from sdprelax.outcome import Bound, Outcome, Report, relative_gap, unreported
 from sdprelax.problem import Problem
 from sdprelax.reduction import Reduction, reduce
+from sdprelax.solvers.interior_point import InteriorPoint
 from sdprelax.units import Units
 
 __all__ = ["Exact"]
@@ -40,6 +43,8 @@ LARGEST_MASTER = 12_000
 LARGEST_RAYS = 1_000_000
 # In higher rank nobody knows whether a cover ends within the hour: without a time limit none is begun.
 LARGEST_RANK = 5
+# Share of the time that column generation and its covers get beyond that rank.
+COVERING = 0.5
 # A relative gap above which other certificates than a cover's are tried.
 CRUDE = 0.01
 # Share of the gap that a network of fewer neurons may give back.
@@ -55,7 +60,8 @@ class Exact:
 
     One output and few patterns: the convex program over all of them. Rank ≤ 2: the cell program. Anything else:
     column generation, whose bound is proved by branch and bound over cones of weight space; at a time
-    limit the best pair so far is returned. docs/mathematics.md section 4.
+    limit the best pair so far is returned, beyond rank 5 with the bound of the relaxation if that is
+    better. docs/mathematics.md section 4.
 
     Parameters
     ----------
@@ -93,7 +99,9 @@ class Exact:
         details: dict[str, object] = {"rank": reduction.rank, "generators": reduction.generators}
         network = Network.empty(scaled.X.shape[1], scaled.Y.shape[1])
         certificate = empty_network_certificate(scaled, reduction)
-        reserved = deadline.fraction(0.9) if deadline.seconds < math.inf else deadline
+        # In high rank the rest of the time is the relaxation's, whose bound is the better one there.
+        share = COVERING if reduction.rank > LARGEST_RANK else 0.9
+        reserved = deadline.fraction(share) if deadline.seconds < math.inf else deadline
         if certificate is not None:
             details["program"] = "empty network"
         else:
@@ -129,8 +137,10 @@ class Exact:
             if certificate.lower < (1.0 - CRUDE) * scaled.objective(trained):
                 # In high rank a cover proves little in time; the repair of no multipliers at all may prove more.
                 g = reduction.generators
-                spectral = relaxation_certificate(scaled, reduction, A, [np.zeros((2 * g, 2 * g))])
-                certificate = max(certificate, spectral, key=lambda proof: proof.lower)
+                proofs = [certificate, relaxation_certificate(scaled, reduction, A, [np.zeros((2 * g, 2 * g))])]
+                if reduction.rank > LARGEST_RANK and not deadline.expired:
+                    proofs += _relaxed(scaled, reduction, deadline.fraction(0.9))
+                certificate = max(proofs, key=lambda proof: proof.lower)
             if not deadline.expired:
                 # Fewer neurons may cost a small part of the gap that is left anyway.
                 gap = relative_gap(certificate.lower, scaled.objective(trained)) or 0.0
@@ -184,6 +194,15 @@ def _locally_trained(problem: Problem, rng: np.random.Generator, deadline: Deadl
     while len(networks) < TRAININGS and (not networks or not allowed.expired):
         networks.append(polish(problem, random_network(problem, WIDTH, rng), max_iterations=STEPS, deadline=allowed))
     return min(networks, key=problem.upper_bound)
+
+
+def _relaxed(problem: Problem, reduction: Reduction, deadline: Deadline) -> list[Certificate]:
+    """Return the certificate of the relaxation, as far as it is solved by the deadline; none without a start."""
+    try:
+        found = InteriorPoint().solve_reduced(LiftedProgram(problem, reduction), deadline, lambda A, N: None)
+    except SolverFailed:
+        return []
+    return [relaxation_certificate(problem, reduction, found.multiplier, [found.multipliers])]
 
 
 def _improved(best: Outcome, units: Units, reduction: Reduction, found: ColumnGeneration) -> Outcome:

@@ -165,6 +165,15 @@ def test_where_no_cover_ends_in_time_the_pair_is_rigorous(d: int) -> None:
     assert outcome.seconds < 30.0
 
 
+def test_beyond_rank_five_the_bound_is_at_least_that_of_the_relaxation() -> None:
+    problem = gaussian(2, 20, 7, 2, 1.0)
+    relaxed = sdprelax.solve(problem, "sdp", rounding=None)
+    outcome = sdprelax.solve(problem, "exact", time_limit=10.0)
+    assert outcome.lower is not None and relaxed.lower is not None and outcome.certificate is not None
+    assert outcome.lower >= relaxed.lower * (1.0 - 1e-4)
+    assert sdprelax.verify(problem, outcome.certificate) >= outcome.lower
+
+
 def test_the_upper_bound_starts_where_local_training_ends() -> None:
     data = datasets.create("iris").load()
     problem = Problem(data.X, data.Y, 0.1)
