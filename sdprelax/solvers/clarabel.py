@@ -24,7 +24,7 @@ STALLED = ("InsufficientProgress", "NumericalError")
 @register("clarabel")
 @dataclass(frozen=True)
 class Clarabel:
-    """Interior point, no licence: the default; orders up to 100-200.
+    """Interior point, no licence: any form, with or without cones; orders up to 100-200.
 
     Parameters
     ----------

@@ -476,6 +476,8 @@ class _Newton:
     def _solved(self, right: Floats) -> Floats:
         """Return the solution of the Newton system, corrected by a few steps of conjugate gradients."""
         y = self._preconditioned(right)
+        if not np.all(np.isfinite(y)):
+            raise np.linalg.LinAlgError
         residual = right - self._applied(y)
         best, least = y, float(np.linalg.norm(residual * self.scale))
         z = self._preconditioned(residual)
@@ -492,8 +494,6 @@ class _Newton:
             z = self._preconditioned(residual)
             rho, previous = float(residual @ z), rho
             p = z + rho / previous * p
-        if not np.all(np.isfinite(best)):
-            raise np.linalg.LinAlgError
         return best
 
 
