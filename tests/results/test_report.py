@@ -128,7 +128,7 @@ def test_a_trial_has_its_log_options_and_neurons(finished: Path, opened: Any, tm
     page.select_option("#filter-method", "sdp")
     page.click("#table tr.row")
     page.wait_for_selector("#plot-neurons .main-svg")
-    assert "clarabel" in page.inner_text("#trial .log")
+    assert "interior_point" in page.inner_text("#trial .log")
     record = next(
         record for record in Store(finished).records() if record["hash"] == page.url.rpartition("#trial-")[2]
     )  # fmt: skip
