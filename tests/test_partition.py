@@ -177,6 +177,19 @@ def test_a_local_certificate_bounds_its_cone(seed: int) -> None:
         assert np.array_equal(N, N.T)
 
 
+@pytest.mark.parametrize("splitting", ["coverage", "violation", "strong"])
+def test_where_no_neuron_pays_all_cones_are_idle_and_the_bound_is_that_of_the_empty_network(splitting: str) -> None:
+    free = gaussian(3, 8, 2, 2, 1.0)
+    # The largest ‖Yᵀ(Xu)₊‖ over directions, and a γ above it that the product of norms does not settle.
+    angles = np.linspace(0.0, 2.0 * np.pi, 20_001)
+    reached = np.linalg.norm(free.Y.T @ np.maximum(free.X @ np.stack([np.cos(angles), np.sin(angles)]), 0.0), axis=0)
+    gamma = 1.1 * float(np.max(reached))
+    assert gamma < np.linalg.norm(free.X, 2) * np.linalg.norm(free.Y, 2)
+    problem = Problem(free.X, free.Y, gamma)
+    outcome = sdprelax.solve(problem, "sdp", cones=6, splitting=splitting, rounding=None)
+    assert outcome.lower == pytest.approx(0.5 * float(np.sum(free.Y**2)), rel=1e-4)
+
+
 def test_the_published_form_takes_no_cones() -> None:
     with pytest.raises(InputError, match="cones need form: reduced"):
         sdprelax.solve(gaussian(0, 5, 2, 1, 0.1), "sdp", form="lifted", cones=4)

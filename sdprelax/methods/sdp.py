@@ -167,6 +167,8 @@ class SDP:
         Returns the solution and how many cones stayed idle.
         """
         reduction, gamma = lifting.reduction, lifting.problem.gamma
+        # Where no neuron pays all cones are idle, and the relaxation still wants a block.
+        idle = [cone for cone in idle if len(idle) < len(cones) or cone is not cones[0]]
         while True:
             active = [cone for cone in cones if cone not in idle]
             found = self._solved(lifting, active, deadline, best)
