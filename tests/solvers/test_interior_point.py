@@ -141,6 +141,18 @@ def test_nearly_parallel_rows_are_left_to_clarabel_unless_it_was_asked_for() -> 
     assert outcome.log.startswith("clarabel") and outcome.lower is not None and outcome.lower > 0.0
 
 
+def test_a_run_that_stalls_far_from_its_claim_goes_to_clarabel_too_and_the_better_certificate_stays() -> None:
+    rng = np.random.default_rng(0)
+    X, Y = rng.standard_normal((3, 2)), rng.standard_normal((3, 2))
+    problem = Problem(X, Y, 2e-6 * float(np.linalg.norm(X, 2) * np.linalg.norm(Y, 2)))
+    both = [sdprelax.solve(problem, "sdp", solver=name, rounding=None) for name in ("interior_point", "clarabel")]
+    default = sdprelax.solve(problem, "sdp", rounding=None)
+    lowers = [outcome.lower for outcome in both if outcome.lower is not None]
+    assert default.lower is not None and default.certificate is not None
+    assert default.lower >= (1.0 - 1e-3) * max(lowers)
+    assert sdprelax.verify(problem, default.certificate) >= default.lower
+
+
 @pytest.mark.parametrize("options", [{"form": "lifted"}, {"cones": 2}, {"presolve": False}])
 def test_it_is_for_the_single_presolved_block(options: dict[str, object]) -> None:
     with pytest.raises(InputError, match=r"solver: interior_point is for the presolved reduced form's single block"):
