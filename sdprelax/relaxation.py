@@ -153,8 +153,8 @@ def solve_relaxation(
     """
     if not isinstance(solver, StructuredSolver):
         return relaxation(lifting, form, cones).solve(solver, deadline)
-    name = solver.availability().name
     if form != "reduced" or len(cones) > 1:
+        name = solver.availability().name
         raise InputError(f"solver {name} solves the reduced form's single block; take clarabel for anything else.")
     found = solver.solve_reduced(lifting, deadline, report)
     lifted: Floats = lifting.face @ found.matrix @ lifting.face.T

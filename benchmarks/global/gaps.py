@@ -108,11 +108,11 @@ def large(folder: Path) -> Rows:
 def interior_point(folder: Path) -> Rows:
     """The relaxation by our interior point and by Clarabel, alternating; times as ratios within a pair."""
     sets = [("random", row) for row in range(10)] + [("spiral", 0), ("iris", 0)]
+    # The first run of a process compiles.
+    sdprelax.solve(problem(folder, "random", 0.1), "sdp", solver="interior_point", rounding=None)
     for gamma in (0.1, 0.01):
         for name, row in sets:
             task = problem(folder, name, gamma, row)
-            # The first run of a process compiles.
-            sdprelax.solve(task, "sdp", solver="interior_point", rounding=None, time_limit=1.0)
             ours = measured(f"{name} {row}", task, "sdp", rounding=None, solver="interior_point")
             theirs = measured(f"{name} {row}", task, "sdp", rounding=None, solver="clarabel")
             for found in (ours, theirs):

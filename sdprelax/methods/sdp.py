@@ -233,8 +233,7 @@ class SDP:
 
 def _settled(lifting: LiftedProgram, found: RelaxationSolution) -> bool:
     """Say whether the claimed value and the dual value of a solution agree."""
-    A, claimed = found.multiplier, found.solved.value
-    dual = float(np.sum(A * lifting.problem.Y) - 0.5 * np.sum(A * A))
+    dual, claimed = lifting.problem.dual_value(found.multiplier), found.solved.value
     return found.solved.status != "stalled" or claimed is None or abs(claimed - dual) <= SETTLED * abs(claimed)
 
 

@@ -14,7 +14,6 @@ point keeps P = GXGᵀ > 0 for *all* entries: an entry that is not held and woul
 
 from __future__ import annotations
 
-import importlib.metadata
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,7 +28,8 @@ from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 from sdprelax.deadline import Deadline
 from sdprelax.errors import SolverFailed
 from sdprelax.lifting import LiftedProgram
-from sdprelax.solvers import Availability, Solved, StructuredSolution, register
+from sdprelax.partition import whole_space
+from sdprelax.solvers import Availability, Solved, StructuredSolution, installed, register
 from sdprelax.verified import Floats
 
 __all__ = ["InteriorPoint", "dual_start", "primal_start", "schur_matrix"]
@@ -91,8 +91,8 @@ class InteriorPoint:
     max_constraints: PositiveInt = 20_000
 
     def availability(self) -> Availability:
-        """Say that it runs."""
-        return Availability("interior_point", True, importlib.metadata.version("sdprelax"))
+        """Say that it runs wherever this package does."""
+        return installed("interior_point", "sdprelax", "pip install sdprelax")
 
     def solve_reduced(
         self, lifting: LiftedProgram, deadline: Deadline, report: Callable[[Floats, Floats], None]
@@ -131,18 +131,18 @@ class InteriorPoint:
             report(run.A, run.multipliers)
             if run.dual >= run.dual_at(best):
                 best = run.y
-            if run.gap <= self.tolerance:
+            gap = run.gap
+            if gap <= self.tolerance:
                 status = "optimal"
                 break
-            since = 0 if run.gap < PROGRESS * least else since + 1
-            least = min(least, run.gap)
+            since = 0 if gap < PROGRESS * least else since + 1
+            least = min(least, gap)
             if since == PATIENCE:
                 status = "stalled"
                 break
         run.y = np.concatenate([best, np.zeros(len(run.y) - len(best))])
-        held = run.held
         log = (
-            f"interior_point: {status}, {steps} steps, {held} of {run.entries} entrywise constraints held, "
+            f"interior_point: {status}, {steps} steps, {run.held} of {run.entries} entrywise constraints held, "
             f"relative gap {run.gap:.1e}\n"
         )
         return StructuredSolution(2.0 * run.X, run.A, run.multipliers, Solved(status, run.primal, log))
@@ -175,7 +175,7 @@ def primal_start(rows: Floats) -> Floats:
         if g > NEAR:
             chosen = np.concatenate([chosen, rng.choice(order[i, NEAR:], min(ANY, g - NEAR), replace=False)])
         add(rows[i : i + 1], rows[chosen])
-    G = np.block([[np.eye(g), rows], [np.eye(g), np.zeros((g, r))]])
+    G = whole_space(g).generators(rows)
     P = G @ total @ G.T
     first, second = np.nonzero(np.triu(P <= 0.0))
     for a, b in zip(first, second, strict=True):
@@ -224,7 +224,7 @@ class _Run:
 
     def __init__(self, lifting: LiftedProgram, options: InteriorPoint) -> None:
         problem, rows = lifting.problem, lifting.reduction.rows
-        self.options, self.gamma, self.Y = options, problem.gamma, problem.Y
+        self.options, self.problem, self.gamma, self.Y = options, problem, problem.gamma, problem.Y
         g, r = rows.shape
         n, c = problem.Y.shape
         self.g, self.nonnegative = g, 2 * g
@@ -263,6 +263,16 @@ class _Run:
         return len(self.x)
 
     @property
+    def weight(self) -> Floats:
+        """1, or ½ where a pair has one row twice: F_p = weight·(g_ag_bᵀ + g_bg_aᵀ)."""
+        return np.where(self.first == self.second, 0.5, 1.0)
+
+    @property
+    def mu(self) -> float:
+        """The mean complementarity product."""
+        return (float(np.sum(self.X * self.Z)) + float(self.x @ self.y[self.free :])) / (len(self.Z) + self.held)
+
+    @property
     def A(self) -> Floats:
         """A, shape (n, c)."""
         return self.y[: self.linear].reshape(self.Y.shape)
@@ -283,8 +293,7 @@ class _Run:
 
     def dual_at(self, y: Floats) -> float:
         """Return ⟨A, Y⟩ − ½‖A‖² of a dual point."""
-        A = y[: self.linear]
-        return float(A @ self.Y.ravel() - 0.5 * (A @ A))
+        return self.problem.dual_value(y[: self.linear].reshape(self.Y.shape))
 
     @property
     def dual(self) -> float:
@@ -298,9 +307,8 @@ class _Run:
 
     def _adjoint(self, y: Floats) -> Floats:
         """Return Σ y_pF_p."""
-        half = np.where(self.first == self.second, 0.5, 1.0) * y
         order = self.rows.shape[0]
-        upper = sp.csr_array((half, (self.first, self.second)), shape=(order, order))
+        upper = sp.csr_array((self.weight * y, (self.first, self.second)), shape=(order, order))
         matrix = np.asarray((self.transposed @ upper @ self.rows).toarray())
         summed: Floats = matrix + matrix.T
         return summed
@@ -311,7 +319,7 @@ class _Run:
 
     def _values(self, images: Floats) -> Floats:
         """Return ⟨F_p, ·⟩ from a matrix's images."""
-        values: Floats = np.where(self.first == self.second, 1.0, 2.0) * images[self.first, self.second]
+        values: Floats = 2.0 * self.weight * images[self.first, self.second]
         return values
 
     def step(self) -> None:
@@ -360,8 +368,7 @@ class _Run:
     def _hold(self, pairs: Pairs) -> None:
         """Hold more entries, as near the central path as Z ⪰ 0 allows; the twins pay as in :func:`dual_start`."""
         first, second = pairs.T
-        old = len(self.y)
-        mu = (float(np.sum(self.X * self.Z)) + float(self.x @ self.y[self.free :])) / (len(self.Z) + self.held)
+        old, mu = len(self.y), self.mu
         self.first, self.second = np.concatenate([self.first, first]), np.concatenate([self.second, second])
         x = self._values(self._images(self.X))[old:]
         added = np.zeros(len(self.first))
@@ -400,38 +407,32 @@ class _Newton:
         self.W = inverse.T @ inverse
         self.P = run._images(run.X)
         self.s = run.y[run.free :]
-        self.mu = self.mu_after(None, 0.0, 0.0)
+        self.mu = run.mu
         unknowns = len(run.y)
-        matrix = np.empty((unknowns, unknowns))
-        weight = np.where(run.first == run.second, 0.5, 1.0)
-        schur_matrix(self.P, run._images(self.W), run.first, run.second, weight, matrix)
-        diagonal = np.einsum("ii->i", matrix)
-        diagonal[: run.linear] += 1.0
-        diagonal[run.free :] += run.x / self.s
-        self.scale = 1.0 / np.sqrt(diagonal)
-        matrix *= self.scale[:, None]
-        matrix *= self.scale
+        matrix, Q, weight = np.empty((unknowns, unknowns)), run._images(self.W), run.weight
         shift = 1e-13
         while True:
-            np.einsum("ii->i", matrix)[:] = 1.0 + shift
+            schur_matrix(self.P, Q, run.first, run.second, weight, matrix)
+            diagonal = np.einsum("ii->i", matrix)
+            diagonal[: run.linear] += 1.0
+            diagonal[run.free :] += run.x / self.s
+            self.scale = 1.0 / np.sqrt(diagonal)
+            matrix *= self.scale[:, None]
+            matrix *= self.scale
+            diagonal[:] = 1.0 + shift
             # Only the lower triangle of the rows is read, which is the upper one of LAPACK's columns.
-            factor, info = scipy.linalg.lapack.dpotrf(matrix.T, lower=0, overwrite_a=1, clean=0)
+            self.factor, info = scipy.linalg.lapack.dpotrf(matrix.T, lower=0, overwrite_a=1, clean=0)
             if info == 0:
                 break
+            # The factorisation was in place: the matrix is made anew.
             shift *= 100.0
             if shift > 1e-6 or not np.all(np.isfinite(self.scale)):
                 raise np.linalg.LinAlgError
-            schur_matrix(self.P, run._images(self.W), run.first, run.second, weight, matrix)
-            matrix *= self.scale[:, None]
-            matrix *= self.scale
-        self.factor = factor
 
-    def mu_after(self, direction: _Direction | None, primal: float, dual: float) -> float:
+    def mu_after(self, direction: _Direction, primal: float, dual: float) -> float:
         """Return the mean complementarity product after a step."""
-        X, x, Z, s = self.run.X, self.run.x, self.run.Z, self.s
-        if direction is not None:
-            X, x = X + primal * direction.X, x + primal * direction.x
-            Z, s = Z + dual * direction.Z, s + dual * direction.y[self.run.free :]
+        X, x = self.run.X + primal * direction.X, self.run.x + primal * direction.x
+        Z, s = self.run.Z + dual * direction.Z, self.s + dual * direction.y[self.run.free :]
         return (float(np.sum(X * Z)) + float(x @ s)) / (len(Z) + len(x))
 
     def direction(self, target: float, affine: _Direction | None) -> _Direction:
@@ -480,9 +481,11 @@ class _Newton:
             raise np.linalg.LinAlgError
         residual = right - self._applied(y)
         best, least = y, float(np.linalg.norm(residual * self.scale))
-        z = self._preconditioned(residual)
-        p, rho = z, float(residual @ z)
+        p, previous = np.zeros_like(y), 1.0
         for _ in range(CORRECTIONS):
+            z = self._preconditioned(residual)
+            rho = float(residual @ z)
+            p, previous = z + rho / previous * p, rho
             image = self._applied(p)
             length = float(p @ image)
             if not (rho > 0.0 and length > 0.0):
@@ -491,9 +494,6 @@ class _Newton:
             size = float(np.linalg.norm(residual * self.scale))
             if size < least:
                 best, least = y, size
-            z = self._preconditioned(residual)
-            rho, previous = float(residual @ z), rho
-            p = z + rho / previous * p
         return best
 
 
