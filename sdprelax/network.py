@@ -9,16 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sdprelax.errors import InputError
+from sdprelax.predictor import load_predictor, query_inputs, register, save_predictor
 from sdprelax.verified import Floats
 
-__all__ = ["Network", "append_bias"]
+__all__ = ["Network"]
 
 
-def append_bias(X: Floats) -> Floats:
-    """Return ``X`` with a column of ones on its right."""
-    return np.hstack([X, np.ones((X.shape[0], 1))])
-
-
+@register("network")
 @dataclass(frozen=True, eq=False)
 class Network:
     """x ↦ (xᵀU)₊V, with hidden weights U and output weights V.
@@ -63,12 +60,7 @@ class Network:
 
     def predict(self, X: ArrayLike) -> Floats:
         """Return the outputs, shape (n, c), for inputs of shape (n, d)."""
-        inputs = np.asarray(X, dtype=np.float64)
-        if inputs.ndim != 2 or inputs.shape[1] + self.bias != self.hidden.shape[0]:
-            expected = self.hidden.shape[0] - self.bias
-            raise InputError(f"inputs of shape {inputs.shape} do not fit: this network takes (n, {expected}).")
-        if self.bias:
-            inputs = append_bias(inputs)
+        inputs = query_inputs(X, self.hidden.shape[0], self.bias)
         predictions: Floats = np.maximum(inputs @ self.hidden, 0.0) @ self.output
         return predictions
 
@@ -116,7 +108,7 @@ class Network:
 
     def save(self, path: str | Path) -> None:
         """Write the weights to an ``.npz`` file."""
-        np.savez(path, hidden=self.hidden, output=self.output, bias=np.array(self.bias))
+        save_predictor(path, self)
 
     @staticmethod
     def load(path: str | Path) -> Network:
@@ -126,9 +118,7 @@ class Network:
         ------
         InputError: the file is not a network.
         """
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                return Network(stored["hidden"], stored["output"], bool(stored["bias"]))
-        except Exception as error:
-            # A damaged archive fails in zlib, zipfile or NumPy, each with errors of its own.
-            raise InputError(f"{path} is not a readable network: {error}.") from None
+        found = load_predictor(path)
+        if not isinstance(found, Network):
+            raise InputError(f"{path} is not a readable network: it holds a {type(found).__name__}.")
+        return found

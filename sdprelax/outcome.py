@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sdprelax.certificate import Certificate
 from sdprelax.network import Network
+from sdprelax.predictor import Predictor
 
 __all__ = ["Bound", "Outcome", "Report", "Status", "relative_gap", "unreported"]
 
@@ -45,6 +46,10 @@ class Outcome:
     upper: rigorous upper bound of p*, the objective of ``network`` rounded up; None without a network.
     network: the network that attains ``upper``.
     certificate: what proves ``lower``; ``sdprelax.verify(problem, certificate)`` checks it anew.
+    predictors: what else the method predicts with, by name: other networks, and models that are no ReLU network.
+        Accuracies of a trial are those of ``network``, or of the first of these where there is none.
+    candidates: networks that the method chose among by the training objective, for protocols
+        that choose otherwise.
     solver_value: what the conic solver claimed, never a bound.
     solver_status: the solver's own word for how it ended.
     status: "solved", or "time limit" when the deadline cut the method short.
@@ -57,6 +62,8 @@ class Outcome:
     upper: float | None = None
     network: Network | None = None
     certificate: Certificate | None = None
+    predictors: Mapping[str, Predictor] = field(default_factory=dict)
+    candidates: tuple[Network, ...] = field(default=(), repr=False)
     solver_value: float | None = None
     solver_status: str | None = None
     status: Status = "solved"

@@ -10,7 +10,8 @@ import scipy.linalg
 from numpy.typing import ArrayLike
 
 from sdprelax.errors import InputError
-from sdprelax.network import Network, append_bias
+from sdprelax.network import Network
+from sdprelax.predictor import append_bias
 from sdprelax.verified import Ball, Floats, bound_above
 
 __all__ = ["Problem", "ridge_value"]

@@ -1,0 +1,93 @@
+"""What predicts: networks, and the other models that methods train on the same problem.
+
+A predictor is a frozen dataclass of arrays, numbers and words with ``predict(X) -> (n, c)``. Registered under the name
+of its kind, it is saved to and loaded from an ``.npz`` file field by field. Only a network witnesses an upper bound.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol, TypeVar, cast, get_type_hints, runtime_checkable
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from sdprelax.errors import InputError, nearest
+from sdprelax.verified import Floats
+
+__all__ = ["Predictor", "append_bias", "load_predictor", "query_inputs", "register", "save_predictor"]
+
+C = TypeVar("C", bound=type)
+_kinds: dict[str, type] = {}
+
+
+@runtime_checkable
+class Predictor(Protocol):
+    """Maps inputs, shape (n, d) without any column of ones, to outputs, shape (n, c)."""
+
+    def predict(self, X: ArrayLike) -> Floats:
+        """Return the outputs.
+
+        Raises
+        ------
+        InputError: inputs of another shape.
+        """
+        ...
+
+
+def register(kind: str) -> Callable[[C], C]:
+    """Return a class decorator that lets a frozen dataclass be saved and loaded under ``kind``."""
+
+    def enter(predictor: C) -> C:
+        _kinds[kind] = predictor
+        return predictor
+
+    return enter
+
+
+def save_predictor(path: str | Path, predictor: Predictor) -> None:
+    """Write a registered predictor to an ``.npz`` file."""
+    kind = next(name for name, known in _kinds.items() if type(predictor) is known)
+    fields = {item.name: getattr(predictor, item.name) for item in dataclasses.fields(cast(Any, predictor))}
+    np.savez(path, allow_pickle=False, kind=np.array(kind), **{name: np.asarray(v) for name, v in fields.items()})
+
+
+def load_predictor(path: str | Path) -> Predictor:
+    """Read what :func:`save_predictor` wrote.
+
+    Raises
+    ------
+    InputError: the file is none.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            kind = str(stored["kind"])
+            if kind not in _kinds:
+                raise InputError(f"unknown kind '{kind}': {nearest(kind, _kinds)}")
+            hints = get_type_hints(_kinds[kind])
+            given = {item.name: stored[item.name] for item in dataclasses.fields(_kinds[kind])}
+            plain = {n: v.item() if hints[n] in (bool, int, float, str) else v for n, v in given.items()}
+            return cast(Predictor, _kinds[kind](**plain))
+    except Exception as error:
+        # A damaged archive fails in zlib, zipfile or NumPy, each with errors of its own.
+        raise InputError(f"{path} is not a readable predictor: {error}.") from None
+
+
+def append_bias(X: Floats) -> Floats:
+    """Return ``X`` with a column of ones on its right."""
+    return np.hstack([X, np.ones((X.shape[0], 1))])
+
+
+def query_inputs(X: ArrayLike, width: int, bias: bool) -> Floats:
+    """Return inputs as a hidden layer of ``width`` inputs sees them, the column of ones included.
+
+    Raises
+    ------
+    InputError: X is not of shape (n, width), or (n, width − 1) with a bias.
+    """
+    inputs = np.asarray(X, dtype=np.float64)
+    if inputs.ndim != 2 or inputs.shape[1] + bias != width:
+        raise InputError(f"inputs of shape {inputs.shape} do not fit: this predictor takes (n, {width - bias}).")
+    return append_bias(inputs) if bias else inputs
