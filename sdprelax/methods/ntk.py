@@ -1,0 +1,36 @@
+"""Method ``ntk``: the neural tangent kernel of an infinitely wide network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sdprelax.deadline import Deadline
+from sdprelax.kernels import Ridge, kernel_ridge
+from sdprelax.methods import register
+from sdprelax.outcome import Outcome, Report, unreported
+from sdprelax.problem import Problem
+
+__all__ = ["NTK"]
+
+
+@register("ntk")
+@dataclass(frozen=True)
+class NTK:
+    """Kernel ridge regression with the NTK kernel in closed form: training linearised at random weights; no bounds.
+
+    Parameters
+    ----------
+    ridge: "absolute" puts γ on the kernel's diagonal; "relative" γ times its mean, as neural-tangents does, and P25
+        with it.
+    """
+
+    ridge: Ridge = "absolute"
+
+    def run(
+        self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline, report: Report = unreported
+    ) -> Outcome:
+        """Return the predictor."""
+        predictor, value = kernel_ridge(problem, "ntk", self.ridge)
+        return Outcome(predictors={"kernel": predictor}, seconds=deadline.elapsed, details={"ridge_value": value})
