@@ -5,7 +5,7 @@ A data set is a frozen dataclass whose fields are its options, with one call ``l
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal, Protocol
 
 import numpy as np
@@ -16,7 +16,7 @@ from sdprelax.errors import InputError
 from sdprelax.registry import Registry
 from sdprelax.verified import Floats
 
-__all__ = ["Dataset", "Scaling", "Share", "Source", "datasets", "one_hot", "register", "split"]
+__all__ = ["Dataset", "Scaling", "Share", "Source", "datasets", "one_hot", "register", "scaled", "split"]
 
 Share = Annotated[float, pydantic.Field(ge=0.0, lt=1.0)]
 Scaling = Literal["none", "standard", "minmax"]
@@ -43,8 +43,8 @@ class Dataset:
 class Source(Protocol):
     """Produces a data set from its options alone: the same options give the same arrays.
 
-    A source that reads a file also has ``digest() -> str``, the SHA-256 of what it reads: it is then part of
-    the name of every trial on these data.
+    A source that reads a file also has ``digest() -> str``, the SHA-256 of what it reads ("" where it reads
+    none): it is then part of the name of every trial on these data.
     """
 
     def load(self) -> Dataset:
@@ -76,7 +76,6 @@ def split(
     InputError: ``test_size`` leaves no sample on one side.
     """
     from sklearn.model_selection import train_test_split
-    from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
     X_test = Y_test = None
     if test_size != 0.0:
@@ -84,8 +83,15 @@ def split(
             X, X_test, Y, Y_test = train_test_split(X, Y, test_size=test_size, random_state=seed)
         except ValueError as error:
             raise InputError(f"test_size {test_size} cannot split {len(X)} samples: {error}.") from None
-    if scaling != "none":
-        scaler = (StandardScaler() if scaling == "standard" else MinMaxScaler()).fit(X)
-        X = scaler.transform(X)
-        X_test = None if X_test is None else scaler.transform(X_test)
-    return Dataset(X, Y, X_test, Y_test, classes)
+    return scaled(Dataset(X, Y, X_test, Y_test, classes), scaling)
+
+
+def scaled(data: Dataset, scaling: Scaling) -> Dataset:
+    """Return the data set with inputs scaled by the training part, as ``split`` says."""
+    from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+    if scaling == "none":
+        return data
+    scaler = (StandardScaler() if scaling == "standard" else MinMaxScaler()).fit(data.X)
+    X_test = None if data.X_test is None else scaler.transform(data.X_test)
+    return replace(data, X=scaler.transform(data.X), X_test=X_test)

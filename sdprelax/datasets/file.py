@@ -7,17 +7,18 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pydantic import NonNegativeInt
 
 from sdprelax.datasets import Dataset, Scaling, Share, one_hot, register, split
 from sdprelax.errors import InputError, nearest
 from sdprelax.verified import Floats
 
-__all__ = ["File"]
+__all__ = ["File", "finite", "numbers", "read_arrays", "read_table", "sha256"]
 
 READERS: dict[str, Callable[..., pd.DataFrame]] = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
 
@@ -54,11 +55,7 @@ class File:
 
     def digest(self) -> str:
         """Return the SHA-256 of the file."""
-        try:
-            with Path(self.path).open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise InputError(f"{self.path} cannot be read: {error.strerror}.") from None
+        return sha256(self.path)
 
     def load(self) -> Dataset:
         """Return the data.
@@ -70,12 +67,7 @@ class File:
         path = Path(self.path)
         if path.suffix == ".npz":
             return self._from_arrays(path)
-        try:
-            table = READERS[path.suffix](path)
-        except Exception as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise InputError(f"{path} cannot be read as {path.suffix[1:]}: {reason}.") from None
-        return self._from_table(path, table)
+        return self._from_table(path, read_table(path, READERS[path.suffix]))
 
     def _from_table(self, path: Path, table: pd.DataFrame) -> Dataset:
         columns = [str(name) for name in table.columns]
@@ -90,7 +82,7 @@ class File:
         features = [name for name in columns if name not in targets]
         if not features or len(table) == 0:
             raise InputError(f"{path} needs at least one row and one column besides the target.")
-        X = _numbers(path, table[features])
+        X = numbers(path, table[features])
         label = table[targets[0]]
         classify = self.task == "classification"
         if self.task == "auto" and len(targets) == 1:
@@ -105,30 +97,58 @@ class File:
             codes, values = pd.factorize(label, sort=True)
             names = tuple(str(value) for value in values)
             return self._split(X, one_hot(codes, names), names)
-        return self._split(X, _numbers(path, table[targets]), None)
+        return self._split(X, numbers(path, table[targets]), None)
 
     def _from_arrays(self, path: Path) -> Dataset:
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                arrays = {name: np.asarray(stored[name]) for name in stored.files}
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
-            raise InputError(f"{path} cannot be read as npz: {str(error).splitlines()[0]}.") from None
+        arrays = read_arrays(path)
         for name in ("X", "Y"):
             if name not in arrays:
                 raise InputError(f"{path} has no array '{name}': it must hold X and Y, and holds {', '.join(arrays)}.")
-        for name, array in arrays.items():
-            if not np.issubdtype(array.dtype, np.number) or not np.all(np.isfinite(array)):
-                raise InputError(f"{path}: array '{name}' must hold finite numbers only.")
-        X, Y = arrays["X"].astype(np.float64), arrays["Y"].astype(np.float64)
-        if "X_test" in arrays and "Y_test" in arrays:
-            return Dataset(X, Y, arrays["X_test"].astype(np.float64), arrays["Y_test"].astype(np.float64))
+        numeric = {name: finite(path, name, array) for name, array in arrays.items()}
+        X, Y = numeric["X"], numeric["Y"]
+        if "X_test" in numeric and "Y_test" in numeric:
+            return Dataset(X, Y, numeric["X_test"], numeric["Y_test"])
         return self._split(X, Y, None)
 
     def _split(self, X: Floats, Y: Floats, classes: tuple[str, ...] | None) -> Dataset:
         return split(X, Y, classes, test_size=self.test_size, seed=self.split_seed, scaling=self.scaling)
 
 
-def _numbers(path: Path, table: pd.DataFrame) -> Floats:
+def sha256(path: str) -> str:
+    """Return the SHA-256 of a file's content."""
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def read_table(path: Path, reader: Callable[..., pd.DataFrame], **options: Any) -> pd.DataFrame:
+    """Return ``reader(path, **options)``; what goes wrong there is one sentence here."""
+    try:
+        return reader(path, **options)
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{path} cannot be read as {path.suffix[1:]}: {reason}.") from None
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Return the arrays of an NPZ file by name."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: np.asarray(stored[name]) for name in stored.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path} cannot be read as npz: {str(error).splitlines()[0]}.") from None
+
+
+def finite(path: Path, name: str, array: NDArray[Any]) -> Floats:
+    """Return an array of a file in double precision, or refuse what is not a finite number."""
+    if not np.issubdtype(array.dtype, np.number) or not np.all(np.isfinite(array)):
+        raise InputError(f"{path}: array '{name}' must hold finite numbers only.")
+    return array.astype(np.float64)
+
+
+def numbers(path: Path, table: pd.DataFrame) -> Floats:
     """Return a table as finite numbers, or name the first cell that is none."""
     numeric: Floats = table.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
     bad = np.argwhere(~np.isfinite(numeric))

@@ -1,0 +1,413 @@
+"""Classification sets of P25 that OpenML hands out, or that the user has as a local file.
+
+scikit-learn fetches them, caches them and compares what it reads with the md5 that OpenML states. Of the
+arrays that come out the SHA-256 is kept beside the cache the first time, and other arrays are refused later.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import http.client
+import json
+import os
+import urllib.error
+import warnings
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import NonNegativeInt, PositiveInt
+
+from sdprelax.datasets import Dataset, Scaling, Share, one_hot, register, scaled, split
+from sdprelax.datasets.file import finite, numbers, read_arrays, read_table, sha256
+from sdprelax.errors import InputError
+
+__all__ = ["BankNotes", "Ionosphere", "Mnist", "Pima"]
+
+SUFFIXES = (".npz", ".csv", ".data", ".txt")
+MNIST_TRAINING = 60_000
+
+
+class Known(NamedTuple):
+    """What is known of a set, whoever hands it out.
+
+    Parameters
+    ----------
+    n, d: samples and features.
+    classes: names in the order of the one-hot columns, which is the sorted one.
+    openml: OpenML's data id, which stands for one version, and its name there.
+    spellings: how else the labels are written, each in the order of ``classes``.
+    """
+
+    name: str
+    n: int
+    d: int
+    classes: tuple[str, ...]
+    openml: tuple[int, str]
+    spellings: tuple[tuple[str, ...], ...] = ()
+
+
+class Samples(NamedTuple):
+    """Inputs (n, d) as they were stored, and the number of each sample's class (n,)."""
+
+    X: NDArray[Any]
+    codes: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class _Table:
+    test_size: Share = 0.5
+    split_seed: NonNegativeInt = 42
+    scaling: Scaling = "none"
+    drop_first: bool = False
+    path: str | None = None
+    cache: str | None = None
+
+    known: ClassVar[Known]
+
+    def __post_init__(self) -> None:
+        _check_path(self.known, self.path)
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the local file, or "" without one."""
+        return sha256(self.path) if self.path else ""
+
+    def load(self) -> Dataset:
+        """Return the split data.
+
+        Raises
+        ------
+        InputError: OpenML cannot be reached, or what it or the file holds is not this set.
+        """
+        known = self.known
+        train, test = _samples(known, self.path, self.cache)
+        if test is not None:
+            _refuse(self, known, {"test_size", "split_seed", "drop_first"})
+            count = len(train.X) + len(test.X)
+            if count not in (known.n, known.n - 1):
+                raise InputError(
+                    f"{self.path} holds {count} samples, but {known.name} has {known.n} (P25's arrays {known.n - 1})."
+                )
+            return scaled(_dataset(known, train, test), self.scaling)
+        if len(train.X) != known.n:
+            raise InputError(f"{self.path} holds {len(train.X)} samples, but {known.name} has {known.n}.")
+        whole = _dataset(known, Samples(*(part[int(self.drop_first) :] for part in train)))
+        return split(
+            whole.X, whole.Y, known.classes, test_size=self.test_size, seed=self.split_seed, scaling=self.scaling
+        )
+
+
+@register("ionosphere")
+@dataclass(frozen=True)
+class Ionosphere(_Table):
+    """Ionosphere: 351 radar returns, 34 features, good or bad; split in halves and unscaled, as in P25.
+
+    Parameters
+    ----------
+    test_size: share held out.
+    split_seed: seed of the split.
+    scaling: "none", "standard" or "minmax", fitted on the training part.
+    drop_first: leave out the first sample, as P25's reader did, which took it for the header: in UCI's order
+        of the rows, and with the options of splitting at their defaults, the result is P25's arrays.
+    path: local file instead of OpenML, relative to the current directory: a table .csv, .data or .txt
+        separated by commas as UCI distributes it (the label is the last column; a header is recognised), or
+        .npz with X and Y, or already split with X_train, Y_train, X_test and Y_test (as P25's arrays), where
+        Y is one-hot or labels. A file that is split keeps its split: the options of splitting do not apply.
+    cache: folder of scikit-learn's cache, by default its own (~/scikit_learn_data).
+    """
+
+    known = Known("ionosphere", 351, 34, ("b", "g"), (59, "ionosphere"))
+
+
+@register("pima")
+@dataclass(frozen=True)
+class Pima(_Table):
+    """Pima Indians diabetes: 768 patients, 8 measurements, diabetes or not. Options as for ionosphere."""
+
+    known = Known("pima", 768, 8, ("0", "1"), (37, "diabetes"), (("tested_negative", "tested_positive"),))
+
+
+@register("bank_notes")
+@dataclass(frozen=True)
+class BankNotes(_Table):
+    """Bank note authentication: 1372 images of notes, 4 features, 2 classes. Options as for ionosphere."""
+
+    known = Known("bank_notes", 1372, 4, ("0", "1"), (1462, "banknote-authentication"), (("1", "2"),))
+
+
+@register("mnist")
+@dataclass(frozen=True)
+class Mnist:
+    """MNIST: equally many images of each digit, reduced to principal components; defaults of P25's size.
+
+    Of every digit ``per_digit`` training images are drawn from MNIST's 60,000, and as many for testing from
+    its other 10,000; of 70,000 images the first 60,000 are MNIST's training part, as at OpenML. A local file of
+    another length has no such parts: there one half of each digit's images, drawn at random, is for training.
+    Pixels of 0 … 255 are brought to 0 … 1. The components are those of the training part, whose mean is taken
+    off and whose variances stay as they are, as in P25. Which images P25 drew and how it scaled pixels could
+    not be recovered: its own arrays come only by ``path``.
+
+    Parameters
+    ----------
+    per_digit: training images of each digit, and again as many for testing.
+    components: principal components kept, fitted on the training part; None keeps the 784 pixels.
+    seed: seed of the draw, for NumPy's default generator.
+    scaling: "none", "standard" or "minmax" of the features, fitted on the training part.
+    path: local file instead of OpenML, as for ionosphere; one that is split already (as P25's arrays) may have
+        any number of features and is taken as it is, so ``per_digit``, ``components`` and ``seed`` do not apply.
+    cache: folder of scikit-learn's cache, by default its own (~/scikit_learn_data).
+    """
+
+    per_digit: PositiveInt = 100
+    components: PositiveInt | None = 20
+    seed: NonNegativeInt = 42
+    scaling: Scaling = "none"
+    path: str | None = None
+    cache: str | None = None
+
+    known: ClassVar[Known] = Known("mnist", 70_000, 784, tuple("0123456789"), (554, "mnist_784"))
+
+    def __post_init__(self) -> None:
+        _check_path(self.known, self.path)
+        if self.components is not None and self.components > min(10 * self.per_digit, self.known.d):
+            raise InputError(
+                f"data set 'mnist': {10 * self.per_digit} training images have no {self.components} principal "
+                f"components: option 'components' is at most {min(10 * self.per_digit, self.known.d)}."
+            )
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the local file, or "" without one."""
+        return sha256(self.path) if self.path else ""
+
+    def load(self) -> Dataset:
+        """Return the drawn images, or the file's own split.
+
+        Raises
+        ------
+        InputError: OpenML cannot be reached, what it or the file holds is not MNIST, or too few images.
+        """
+        train, test = _samples(self.known, self.path, self.cache)
+        if test is not None:
+            _refuse(self, self.known, {"per_digit", "components", "seed"})
+            return scaled(_dataset(self.known, train, test), self.scaling)
+        lowest, highest = train.X.min(), train.X.max()
+        if lowest < 0.0 or highest > 255.0:
+            raise InputError(f"{self.path} holds pixels of {lowest:g} … {highest:g}; right are 0 … 255, or 0 … 1.")
+        drawn = self._drawn(train)
+        data = _dataset(self.known, *drawn)
+        X, X_test = (np.asarray(part.X, dtype=np.float64) / (255.0 if highest > 1.0 else 1.0) for part in drawn)
+        if self.components is not None:
+            from sklearn.decomposition import PCA
+
+            pca = PCA(self.components, svd_solver="full").fit(X)
+            X, X_test = pca.transform(X), pca.transform(X_test)
+        return scaled(dataclasses.replace(data, X=X, X_test=X_test), self.scaling)
+
+    def _drawn(self, images: Samples) -> tuple[Samples, Samples]:
+        rng = np.random.default_rng(self.seed)
+        parts: tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]] = ([], [])
+        for digit in range(10):
+            rows = rng.permutation(np.flatnonzero(images.codes == digit))
+            standard = len(images.codes) == self.known.n
+            first = rows < MNIST_TRAINING if standard else np.arange(len(rows)) < (len(rows) + 1) // 2
+            for part, pool in zip(parts, (rows[first], rows[~first]), strict=True):
+                if len(pool) < self.per_digit:
+                    raise InputError(
+                        f"data set 'mnist': option 'per_digit' is {self.per_digit}, but of digit {digit} there are "
+                        f"{int(first.sum())} images for training and {int((~first).sum())} for testing."
+                    )
+                part.append(pool[: self.per_digit])
+        train, test = (np.concatenate(part) for part in parts)
+        return Samples(images.X[train], images.codes[train]), Samples(images.X[test], images.codes[test])
+
+
+def _check_path(known: Known, path: str | None) -> None:
+    if path is None:
+        return
+    if not Path(path).is_file():
+        raise InputError(f"data set '{known.name}': option 'path' is '{path}', and there is no such file.")
+    if Path(path).suffix not in SUFFIXES:
+        raise InputError(f"{path}: files end in {', '.join(SUFFIXES)}, not in '{Path(path).suffix}'.")
+
+
+def _refuse(source: _Table | Mnist, known: Known, names: Collection[str]) -> None:
+    """Refuse options that cannot act on a file that is split already."""
+    for field in dataclasses.fields(source):
+        if field.name in names and getattr(source, field.name) != field.default:
+            raise InputError(
+                f"data set '{known.name}': option '{field.name}' cannot act on {source.path}, which is split already; "
+                "leave it out."
+            )
+
+
+def _dataset(known: Known, train: Samples, test: Samples | None = None) -> Dataset:
+    Y = one_hot(train.codes, known.classes)
+    X = np.asarray(train.X, dtype=np.float64)
+    if test is None:
+        return Dataset(X, Y, classes=known.classes)
+    X_test = np.asarray(test.X, dtype=np.float64)
+    return Dataset(X, Y, X_test, one_hot(test.codes, known.classes), known.classes)
+
+
+def _samples(known: Known, path: str | None, cache: str | None) -> tuple[Samples, Samples | None]:
+    """Return training and test part, or all samples and None where the origin has no split."""
+    if path is None:
+        return _from_openml(known, cache), None
+    if Path(path).suffix == ".npz":
+        return _from_arrays(known, Path(path))
+    return _from_table(known, Path(path)), None
+
+
+def _check_width(known: Known, origin: object, features: int) -> None:
+    if features != known.d:
+        raise InputError(f"{origin} has {features} features, but {known.name} has {known.d}.")
+
+
+def _codes(known: Known, origin: object, labels: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the number of each label's class; all classes must occur, in one of the known spellings."""
+    values, positions = np.unique(np.array([_written(label) for label in labels]), return_inverse=True)
+    for spelling in (known.classes, *known.spellings):
+        if set(values) == set(spelling):
+            return np.array([spelling.index(str(value)) for value in values], dtype=np.int64)[positions]
+    shown = ", ".join(map(str, values[:10])) + (", …" if len(values) > 10 else "")
+    right = " or ".join(", ".join(spelling) for spelling in (known.classes, *known.spellings))
+    raise InputError(f"{origin} has the labels {shown}, but those of {known.name} are {right}.")
+
+
+def _written(label: Any) -> str:
+    """Return a label as text, whole numbers without a decimal point."""
+    text = str(label).strip()
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return str(int(number)) if number.is_integer() else text
+
+
+def _from_table(known: Known, path: Path) -> Samples:
+    common: dict[str, Any] = {"skipinitialspace": True, "index_col": False}
+    first = read_table(path, pd.read_csv, header=None, nrows=1, dtype=str, keep_default_na=False, **common)
+    cells = [str(cell) for cell in first.iloc[0]]
+    if len(cells) != known.d + 1:
+        raise InputError(
+            f"{path} has {len(cells)} columns, but {known.name} has {known.d} features and the label in the last "
+            "column, separated by commas."
+        )
+    # A header is a first row without any number; a row of data with one bad cell is still data.
+    header = bool(pd.to_numeric(first.iloc[0, :-1], errors="coerce").isna().all())
+    names = cells if header and len(set(cells)) == len(cells) else [str(k + 1) for k in range(len(cells))]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # a row with too many cells
+        table = read_table(
+            path, pd.read_csv, header=0 if header else None, names=names, dtype={names[-1]: str}, low_memory=False,
+            **common,
+        )  # fmt: skip
+    if len(table) == 0:
+        raise InputError(f"{path} has a header and no samples.")
+    return Samples(numbers(path, table[names[:-1]]), _codes(known, path, table[names[-1]].to_numpy()))
+
+
+def _from_arrays(known: Known, path: Path) -> tuple[Samples, Samples | None]:
+    arrays = read_arrays(path)
+    whole = not any(name.endswith(("_train", "_test")) for name in arrays)
+    suffixes = ("",) if whole else ("_train" if "X_train" in arrays else "", "_test")
+    inputs, labels = [], []
+    for suffix in suffixes:
+        target = next((name for name in (f"Y{suffix}", f"y{suffix}") if name in arrays), None)
+        if f"X{suffix}" not in arrays or target is None:
+            raise InputError(
+                f"{path} holds {', '.join(arrays) or 'nothing'}, but must hold X_train, Y_train, X_test and Y_test, or "
+                "X and Y."
+            )
+        X = finite(path, f"X{suffix}", arrays[f"X{suffix}"])
+        Y = _labels(known, path, target, arrays[target])
+        if X.ndim != 2 or len(X) != len(Y):
+            raise InputError(f"{path}: X{suffix} of shape {X.shape} must have one row for each of {len(Y)} targets.")
+        if whole or known.name != "mnist":
+            _check_width(known, f"{path}: X{suffix}", X.shape[1])
+        inputs.append(X)
+        labels.append(Y)
+    if inputs[-1].shape[1] != inputs[0].shape[1]:
+        raise InputError(f"{path}: its test part has {inputs[-1].shape[1]} features, and not {inputs[0].shape[1]}.")
+    codes = np.split(_codes(known, path, np.concatenate(labels)), [len(labels[0])])
+    parts = [Samples(X, part) for X, part in zip(inputs, codes, strict=False)]
+    return parts[0], None if whole else parts[1]
+
+
+def _labels(known: Known, path: Path, name: str, targets: NDArray[Any]) -> NDArray[Any]:
+    """Return the label of each target: the class's name where targets are one-hot."""
+    if targets.ndim == 1:
+        return np.array(targets.astype(str))
+    numeric = targets.dtype.kind in "biuf" and targets.shape[1:] == (len(known.classes),)
+    if not numeric or not np.all((targets == 0) | (targets == 1)) or not np.all(targets.sum(axis=1) == 1):
+        raise InputError(
+            f"{path}: array '{name}' must hold one label, or a one-hot row of {len(known.classes)}, for each sample."
+        )
+    return np.array([known.classes[column] for column in np.argmax(targets, axis=1)])
+
+
+def _from_openml(known: Known, cache: str | None) -> Samples:
+    from sklearn.datasets import fetch_openml, get_data_home
+
+    number, name = known.openml
+    origin = f"OpenML's data set {number} ({name})"
+    instead = "option 'path' takes a local file instead"
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="A network error occurred")
+            bunch = fetch_openml(data_id=number, data_home=cache, as_frame=False, parser="auto")
+        folder = Path(get_data_home(cache))
+    except (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException) as error:
+        reason = _first_line(getattr(error, "reason", None) or error)
+        raise InputError(f"data set '{known.name}': OpenML cannot be reached ({reason}); {instead}.") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{origin} cannot be fetched ({_first_line(error)}); {instead}.") from None
+    stated = (bunch.details["name"].lower(), str(bunch.details["version"]))
+    if stated != (name, "1"):
+        raise InputError(f"{origin} is now {stated[0]} in version {stated[1]}, not version 1; {instead}.")
+    if bunch.data.shape != (known.n, known.d):
+        found, right = (" × ".join(map(str, shape)) for shape in (bunch.data.shape, (known.n, known.d)))
+        raise InputError(f"{origin} has the shape {found}, but {known.name} has {right}; {instead}.")
+    try:
+        X = np.asarray(bunch.data, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{origin} holds what is not a number ({_first_line(error)}); {instead}.") from None
+    if not np.all(np.isfinite(X)):
+        raise InputError(f"{origin} holds what is not a finite number; {instead}.")
+    samples = Samples(X, _codes(known, origin, bunch.target))
+    _keep_or_compare(folder / "sdprelax" / f"{known.name}.json", origin, samples)
+    return samples
+
+
+def _first_line(error: object) -> str:
+    return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+
+
+def _keep_or_compare(record: Path, origin: str, samples: Samples) -> None:
+    """Keep the SHA-256 of the samples in ``record`` the first time, and refuse others from then on."""
+    digest = hashlib.sha256(np.ascontiguousarray(samples.X, dtype="<f8").data)
+    digest.update(np.ascontiguousarray(samples.codes, dtype="<i8").data)
+    found = digest.hexdigest()
+    try:
+        if record.exists():
+            kept = json.loads(record.read_text())["sha256"]
+            if kept != found:
+                raise InputError(
+                    f"{origin} has changed: its SHA-256 is {found}, and {record} says {kept}; delete that file to "
+                    "accept the change."
+                )
+            return
+        record.parent.mkdir(exist_ok=True)
+        # Written elsewhere and renamed: another process never reads half a record.
+        draft = record.with_suffix(f".{os.getpid()}")
+        draft.write_text(json.dumps({"source": origin, "sha256": found}))
+        draft.replace(record)
+    except OSError as error:
+        raise InputError(f"the checksum {record} cannot be read or written: {error.strerror}.") from None
+    except (KeyError, TypeError, json.JSONDecodeError):
+        raise InputError(f"{record} does not hold a checksum: delete it, and it is written anew.") from None
