@@ -63,12 +63,12 @@ def step_moments(X: Floats, Z: Floats) -> Floats:
 
 def nngp_kernel(X: Floats, Z: Floats) -> Floats:
     """Return the NNGP kernel of one hidden ReLU layer, E (wᵀx)₊(wᵀz)₊ for w ~ N(0, I/d)."""
-    return relu_moments(X, Z) / X.shape[1]
+    return np.asarray(relu_moments(X, Z) / X.shape[1])
 
 
 def ntk_kernel(X: Floats, Z: Floats) -> Floats:
     """Return the NTK of one hidden ReLU layer in NTK parameterisation: NNGP + (xᵀz/d)·(π − θ)/2π."""
-    return nngp_kernel(X, Z) + (X @ Z.T) / X.shape[1] * step_moments(X, Z)
+    return np.asarray(nngp_kernel(X, Z) + (X @ Z.T) / X.shape[1] * step_moments(X, Z))
 
 
 KERNELS: dict[str, Callable[[Floats, Floats], Floats]] = {"nngp": nngp_kernel, "ntk": ntk_kernel}

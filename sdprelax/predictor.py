@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from sdprelax.errors import InputError, nearest
 from sdprelax.verified import Floats
 
-__all__ = ["Predictor", "append_bias", "load_predictor", "query_inputs", "register", "save_predictor"]
+__all__ = ["Predictor", "append_bias", "is_registered", "load_predictor", "query_inputs", "register", "save_predictor"]
 
 C = TypeVar("C", bound=type)
 _kinds: dict[str, type] = {}
@@ -47,6 +47,11 @@ def register(kind: str) -> Callable[[C], C]:
     return enter
 
 
+def is_registered(predictor: object) -> bool:
+    """Say whether a predictor can be saved."""
+    return type(predictor) in _kinds.values()
+
+
 def save_predictor(path: str | Path, predictor: Predictor) -> None:
     """Write a registered predictor to an ``.npz`` file."""
     kind = next(name for name, known in _kinds.items() if type(predictor) is known)
@@ -72,7 +77,7 @@ def load_predictor(path: str | Path) -> Predictor:
             return cast(Predictor, _kinds[kind](**plain))
     except Exception as error:
         # A damaged archive fails in zlib, zipfile or NumPy, each with errors of its own.
-        raise InputError(f"{path} is not a readable predictor: {error}.") from None
+        raise InputError(f"{path} is not a readable network or other predictor: {error}.") from None
 
 
 def append_bias(X: Floats) -> Floats:

@@ -50,6 +50,8 @@ class Problem:
     Y: targets, shape (n, c), or (n,) for one output.
     gamma: weight decay γ > 0.
     bias: append a column of ones to ``X``; the bias is regularised like any weight (as P25 does).
+    queries: inputs at which predictions will be wanted, shape (t, d). They have no loss, so p* does not depend on
+        them; a transductive method may look at them (``sdp`` with ``transductive``).
 
     Raises
     ------
@@ -60,9 +62,17 @@ class Problem:
     Y: Floats
     gamma: float
     bias: bool = False
+    queries: Floats | None = None
 
-    def __init__(self, X: ArrayLike, Y: ArrayLike, gamma: float, bias: bool = False) -> None:
+    def __init__(
+        self, X: ArrayLike, Y: ArrayLike, gamma: float, bias: bool = False, queries: ArrayLike | None = None
+    ) -> None:
         inputs, targets = _matrix("X", X), _matrix("Y", Y)
+        asked = None if queries is None else _matrix("queries", queries)
+        if asked is not None and asked.shape[1] != inputs.shape[1]:
+            raise InputError(
+                f"queries have {asked.shape[1]} columns and X has {inputs.shape[1]}; both must have the same."
+            )
         if inputs.shape[0] != targets.shape[0]:
             raise InputError(
                 f"X has {inputs.shape[0]} rows and Y has {targets.shape[0]}; both must have one row per sample."
@@ -77,6 +87,7 @@ class Problem:
         object.__setattr__(self, "Y", targets)
         object.__setattr__(self, "gamma", decay)
         object.__setattr__(self, "bias", bool(bias))
+        object.__setattr__(self, "queries", asked)
 
     def __repr__(self) -> str:
         n, d, c = self.shape
@@ -86,6 +97,12 @@ class Problem:
     def inputs(self) -> Floats:
         """What the hidden layer sees: ``X``, with its column of ones if there is a bias."""
         return append_bias(self.X) if self.bias else self.X
+
+    @property
+    def query_inputs(self) -> Floats:
+        """What the hidden layer sees of the queries, shape (t, d); of none, t = 0."""
+        asked = np.zeros((0, self.X.shape[1])) if self.queries is None else self.queries
+        return append_bias(asked) if self.bias else asked
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -59,7 +59,8 @@ class Units:
         if self.inputs == self.targets == 1.0 and not self.original.bias:
             return self.original
         gamma = self.original.gamma / self.inputs / self.targets
-        return Problem(self.original.inputs / self.inputs, self.original.Y / self.targets, gamma)
+        queries = None if self.original.queries is None else self.original.query_inputs / self.inputs
+        return Problem(self.original.inputs / self.inputs, self.original.Y / self.targets, gamma, queries=queries)
 
     def value(self, value: float) -> float:
         """Return an objective value, ≥ 0, in the user's units, rounded down should that not be exact."""

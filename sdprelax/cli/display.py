@@ -18,7 +18,16 @@ from rich.text import Text
 from sdprelax.results.overview import Overview
 from sdprelax.trials.store import Running, Store
 
-__all__ = ["Progress", "console", "duration", "number", "print_tightness", "progress_picture", "trial_line"]
+__all__ = [
+    "Progress",
+    "console",
+    "duration",
+    "number",
+    "print_predictions",
+    "print_tightness",
+    "progress_picture",
+    "trial_line",
+]
 
 # Running trials shown at once.
 SHOWN = 8
@@ -79,12 +88,40 @@ def print_tightness(table: pd.DataFrame) -> None:
         typer.echo(f"{row.status}: {row.dataset}, gamma {row.gamma:g}, {row.method}: {row.message}")
 
 
+def print_predictions(table: pd.DataFrame) -> None:
+    """Print how well every predictor of every method does on every problem."""
+    from sdprelax.results.tables import predictions_summary
+
+    summary = predictions_summary(table)
+    percent = [name for name in summary.columns if name.endswith(("accuracy", "f1"))]
+    figures = [name for name in summary.columns if name in ("objective", *percent, "test_rmse", "paper_threshold")]
+    printed = Table(box=None, header_style="bold")
+    for name in ("data set", "γ", "method", "predictor"):
+        printed.add_column(name, overflow="fold")
+    for name in figures:
+        printed.add_column(name.replace("_", " "), justify="right")
+    last = None
+    for row in summary.to_dict("records"):
+        problem = (row["dataset"], row["gamma"])
+        if last is not None and problem != last:
+            printed.add_section()
+        last = problem
+        cells = [
+            number(100.0 * row[name], ".1f", "%") if name in percent else number(row[name], ".6g") for name in figures
+        ]
+        printed.add_row(row["dataset"], f"{row['gamma']:g}", row["method"], row["predictor"], *cells)
+    console().print(printed)
+
+
 def trial_line(record: dict[str, Any]) -> str:
     """Return a finished trial as one line."""
     seconds = "" if record["seconds"] is None else f" in {record['seconds']:.1f} s"
+    accuracy = record.get("test_accuracy")
+    tested = "" if accuracy is None else f"test accuracy={100.0 * accuracy:.1f}% "
     return (
         f"{record['status']}{seconds}: {record['dataset']} gamma={record['gamma']:g} {record['method']} "
-        f"lower={number(record['lower'], '.8g')} upper={number(record['upper'], '.8g')} {record['message']}"
+        f"lower={number(record['lower'], '.8g')} upper={number(record['upper'], '.8g')} "
+        f"{tested}{record['message']}"
     ).rstrip()
 
 

@@ -29,13 +29,20 @@ class Format(StrEnum):
 def show(
     results: ResultsFolder,
     form: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.table,
+    predictions: Annotated[
+        bool, typer.Option("--predictions", help="Accuracies of every predictor of every trial instead.")
+    ] = False,
 ) -> None:
-    """Print the tightness table of a sweep."""
-    from sdprelax.cli.display import print_tightness
-    from sdprelax.results.tables import load_table, render, tightness_table
+    """Print the tightness table of a sweep, or how well everything predicts."""
+    from sdprelax.cli.display import print_predictions, print_tightness
+    from sdprelax.results.tables import load_table, predictions_summary, render, tightness_table
 
-    table = load_table(results)
-    if form is Format.table:
+    table = load_table(results, "predictions" if predictions else "table")
+    if predictions and form is Format.table:
+        print_predictions(table)
+    elif predictions:
+        typer.echo(render(predictions_summary(table), form.value), nl=False)
+    elif form is Format.table:
         print_tightness(table)
     else:
         typer.echo(render(tightness_table(table), form.value), nl=False)

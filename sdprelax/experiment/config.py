@@ -24,6 +24,7 @@ from sdprelax.trials.modules import load_modules
 
 __all__ = ["Entry", "Sweep", "load_sweep", "schema"]
 
+Protocol = typing.Literal["standard", "paper"]
 SECONDS = {"s": 1.0, "sec": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 MEGABYTES = {
     "kb": 2.0**-10,
@@ -55,6 +56,7 @@ class Sweep:
     gamma, bias: weight decays, and with or without bias.
     repeat: how often each trial is run, with different random numbers.
     seed: what the random numbers derive from.
+    protocol: "standard", or "paper" for P25's test accuracy beside the others.
     limits: what one trial may take.
     engine: where trials run.
     modules: Python files with the user's own methods and data sets, as absolute paths.
@@ -67,6 +69,7 @@ class Sweep:
     bias: tuple[bool, ...]
     repeat: int
     seed: int
+    protocol: Protocol
     limits: Limits
     engine: Entry
     modules: tuple[str, ...]
@@ -89,6 +92,7 @@ class _Written(pydantic.BaseModel):
     methods: list[Any] = pydantic.Field(description="methods, each with its options")
     repeat: int = pydantic.Field(1, ge=1, description="runs of each trial, with different random numbers")
     seed: int = pydantic.Field(0, ge=0, description="what the random numbers derive from")
+    protocol: Protocol = pydantic.Field("standard", description="paper: P25's test accuracy beside the others")
     limits: _Limits = pydantic.Field(_Limits(), description="what one trial may take")
     engine: Any = pydantic.Field("processes", description="where trials run")
     modules: list[str] = pydantic.Field([], description="Python files with methods and data sets of your own")
@@ -142,6 +146,7 @@ def load_sweep(path: Path, overrides: typing.Sequence[str] = ()) -> Sweep:
         bias=tuple(written.bias if isinstance(written.bias, list) else [written.bias]),
         repeat=written.repeat,
         seed=written.seed,
+        protocol=written.protocol,
         limits=limits,
         engine=_engine(document, written.engine),
         modules=modules,

@@ -28,7 +28,7 @@ def plan(sweep: Sweep) -> list[Trial]:
                     for repeat in range(sweep.repeat):
                         trial = Trial(
                             dataset, dataset_options, digest, gamma, bias, method, method_options, repeat, sweep.seed,
-                            sweep.limits,
+                            sweep.limits, sweep.protocol,
                         )  # fmt: skip
                         trials.setdefault(trial.hash, trial)
     return list(trials.values())

@@ -17,7 +17,7 @@ from sdprelax.trials.trial import run_trial
 
 __all__ = ["Reproduction", "find_trial", "rerun"]
 
-COMPARED = ("status", "lower", "upper", "width", "train_accuracy", "test_accuracy")
+COMPARED = ("status", "lower", "upper", "width", "predictors")
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ from sdprelax.trials.store import write_whole
 __all__ = [
     "kept",
     "load_table",
+    "predictions_summary",
+    "predictions_table",
     "render",
     "results_table",
     "tightness_table",
@@ -26,16 +28,21 @@ __all__ = [
 
 COLUMNS = [
     "dataset", "n", "d", "c", "gamma", "bias", "method", "repeat", "status", "lower", "upper", "gap", "solver_value",
-    "solver_status", "seconds", "peak_memory_mb", "width", "train_accuracy", "test_accuracy", "message", "seed",
+    "solver_status", "seconds", "peak_memory_mb", "width", "train_accuracy", "train_rmse", "test_accuracy",
+    "test_balanced_accuracy", "test_f1", "test_rmse", "paper_accuracy", "message", "seed",
     "options", "dataset_options", "versions", "hash", "attempt",
 ]  # fmt: skip
 PROBLEM = ["dataset", "bias", "gamma"]
 NUMBERS = [
     "n", "d", "c", "gamma", "lower", "upper", "gap", "solver_value", "seconds", "peak_memory_mb", "width",
-    "train_accuracy", "test_accuracy",
+    "train_accuracy", "train_rmse", "test_accuracy", "test_balanced_accuracy", "test_f1", "test_rmse", "paper_accuracy",
 ]  # fmt: skip
 
 
+PREDICTIONS = [
+    "dataset", "gamma", "bias", "method", "repeat", "predictor", "objective", "train_accuracy", "test_accuracy",
+    "test_balanced_accuracy", "test_f1", "test_rmse", "paper_accuracy", "paper_threshold", "hash",
+]  # fmt: skip
 TIGHTNESS = [
     "dataset", "gamma", "method", "lower", "upper", "gap", "certified_percent", "excess_percent", "seconds", "status",
 ]  # fmt: skip
@@ -68,7 +75,7 @@ def results_table(records: list[dict[str, Any]]) -> pd.DataFrame:
 
 def kept(record: dict[str, Any]) -> dict[str, Any]:
     """Return what tables need of a record, a fraction of it."""
-    needed = {name: record[name] for name in (*COLUMNS, "trial", "trace") if name in record}
+    needed = {name: record[name] for name in (*COLUMNS, "trial", "trace", "predictors") if name in record}
     return needed | {"provenance": {"versions": record["provenance"]["versions"]}}
 
 
@@ -102,6 +109,32 @@ def trace_table(records: list[dict[str, Any]]) -> pd.DataFrame:
     for name in ("seconds", "lower", "upper"):
         table[name] = pd.to_numeric(table[name])
     return table
+
+
+def predictions_table(records: list[dict[str, Any]]) -> pd.DataFrame:
+    """Return one row per predictor of every trial: its objective if it is a network, and how well it predicts.
+
+    ``paper_accuracy`` is P25's, chosen on the test set: a figure to compare with P25's, no estimate of anything.
+    """
+    labels = {kind: _labels(kind, records) for kind in ("dataset", "method")}
+    rows = [
+        {**record, **{kind: labels[kind][_entry(kind, record)] for kind in labels}, **found, "predictor": found["name"]}
+        for record in records
+        for found in record["predictors"]
+    ]
+    table = pd.DataFrame(rows, columns=pd.Index(PREDICTIONS))
+    for name in PREDICTIONS[6:-1]:
+        table[name] = pd.to_numeric(table[name], errors="coerce")
+    return table
+
+
+def predictions_summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Return how well everything predicts on every problem: means over the repeats, objectives their least."""
+    shown = table.assign(dataset=table["dataset"] + np.where(table["bias"].astype(bool), " + bias", ""))
+    figures = dict.fromkeys(PREDICTIONS[7:-1], "mean") | {"objective": "min"}
+    keys = ["dataset", "gamma", "method", "predictor"]
+    found = shown.groupby(keys, sort=False).agg(figures).reset_index()
+    return found[[name for name in PREDICTIONS if name in found]].dropna(axis="columns", how="all")
 
 
 def unsound(table: pd.DataFrame) -> list[str]:
@@ -144,22 +177,25 @@ def tightness_table(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def write_tables(folder: Path, records: list[dict[str, Any]]) -> pd.DataFrame:
-    """Write table.{parquet,csv} and trace.parquet into a sweep's folder, each whole; return the table."""
+    """Write table, predictions and trace into a sweep's folder, each whole; return the table."""
     table = results_table(records)
+    predictions = predictions_table(records)
+    write_whole(folder / "predictions.csv", predictions.to_csv(index=False).encode())
+    write_whole(folder / "predictions.parquet", predictions.to_parquet(index=False))
     write_whole(folder / "trace.parquet", trace_table(records).to_parquet(index=False))
     write_whole(folder / "table.csv", table.to_csv(index=False).encode())
     write_whole(folder / "table.parquet", table.to_parquet(index=False))
     return table
 
 
-def load_table(folder: Path) -> pd.DataFrame:
-    """Return the table of a sweep's folder.
+def load_table(folder: Path, name: str = "table") -> pd.DataFrame:
+    """Return a table of a sweep's folder: "table", "predictions" or "trace".
 
     Raises
     ------
     InputError: there is none, or it is damaged.
     """
-    path = folder / "table.parquet"
+    path = folder / f"{name}.parquet"
     if not path.is_file():
         raise InputError(f"{folder} holds no results: name a sweep's folder, e.g. results/quickstart.")
     try:

@@ -17,7 +17,7 @@ from sdprelax.methods import methods
 __all__ = ["RESULTS_VERSION", "Job", "Limits", "Trial", "described", "flat_options"]
 
 # Raised when a change makes the same trial give other results, so that old ones are not mistaken for new.
-RESULTS_VERSION = 4
+RESULTS_VERSION = 5
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class Trial:
     dataset_digest: SHA-256 of the user's own file; "" for data that the options alone determine.
     limits: what the trial may take. Not part of the hash: a trial that ended within its limits has the
         same result under wider ones.
+    protocol: "standard", or "paper" for P25's test accuracy, chosen on the test set, beside the others.
     """
 
     dataset: str
@@ -60,6 +61,7 @@ class Trial:
     repeat: int
     seed: int
     limits: Limits = field(default_factory=Limits)
+    protocol: str = "standard"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the trial as JSON can hold it."""

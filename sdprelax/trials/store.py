@@ -1,7 +1,8 @@
 """Results on disk: one folder per attempt at a trial, written whole or not at all, never changed afterwards.
 
     results/<sweep>/sweep.json                      the sweep and its trials, in order
-    results/<sweep>/trials/<hash>/                  record.json, log.txt, network.npz, certificate.npz
+    results/<sweep>/trials/<hash>/                  record.json, log.txt, network.npz, certificate.npz,
+                                                    predictor-1.npz, ...
     results/<sweep>/trials/<hash>.2/                a second attempt; the last one counts
     results/<sweep>/running/<hash>/                 what runs now: by whom, and its best bounds so far
 
@@ -29,12 +30,12 @@ from typing import Any
 
 import psutil
 
-from sdprelax.certificate import Certificate
 from sdprelax.errors import InputError, StorageError
-from sdprelax.network import Network
+from sdprelax.outcome import Outcome
+from sdprelax.predictor import Predictor, save_predictor
 from sdprelax.trials.job import Job
 
-__all__ = ["Running", "Scratch", "Store", "last_report", "seal", "write_whole"]
+__all__ = ["Running", "Scratch", "Store", "last_report", "predictor_files", "seal", "write_whole"]
 
 # Seconds without a sign of life after which a worker of another host counts as lost.
 SILENCE = 300.0
@@ -48,9 +49,17 @@ def seal(record: dict[str, Any], folder: Path) -> dict[str, Any]:
     Against mistakes and damage, not against an adversary, who could make a new one: what *proves* a row
     is its certificate and its network.
     """
-    files = {name: _digest((folder / name).read_bytes()) for name in FILES if (folder / name).is_file()}
+    there = [*(folder / name for name in FILES), *sorted(folder.glob("predictor-*.npz"))]
+    files = {path.name: _digest(path.read_bytes()) for path in there if path.is_file()}
     rest = {key: value for key, value in record.items() if key != "seal"}
     return {"files": files, "record": _digest(json.dumps(rest, sort_keys=True).encode())}
+
+
+def predictor_files(outcome: Outcome) -> list[tuple[str, str, Predictor]]:
+    """Return name, file and predictor of everything that an outcome predicts with, its network first."""
+    network = [] if outcome.network is None else [("network", "network.npz", outcome.network)]
+    others = [(name, f"predictor-{k}.npz", one) for k, (name, one) in enumerate(outcome.predictors.items(), start=1)]
+    return [*network, *others]
 
 
 def _digest(content: bytes) -> str:
@@ -124,24 +133,22 @@ class Scratch:
         """Where the trial's standard output and error go."""
         return self.folder / "output.txt"
 
-    def keep(self, record: dict[str, Any], network: Network | None, certificate: Certificate | None) -> None:
+    def keep(self, record: dict[str, Any], outcome: Outcome) -> None:
         """Write a provisional record and its witnesses, whole, in place of the last."""
         self._reports += 1
         folder = self.folder / f".report-{self._reports:06}"
         folder.mkdir()
-        _write_files(folder, record, network, certificate, None)
+        _write_files(folder, record, outcome, None)
         final = folder.with_name(folder.name[1:])
         folder.rename(final)
         if self._reports > 1:
             shutil.rmtree(self.folder / f"report-{self._reports - 1:06}", ignore_errors=True)
 
-    def finish(
-        self, record: dict[str, Any], network: Network | None, certificate: Certificate | None, log: str
-    ) -> dict[str, Any]:
+    def finish(self, record: dict[str, Any], outcome: Outcome, log: str) -> dict[str, Any]:
         """Enter the result into the store and return its record: this one, or that of who was first."""
         folder = self.folder / "result"
         folder.mkdir()
-        _write_files(folder, record, network, certificate, log)
+        _write_files(folder, record, outcome, log)
         return self.store.enter(folder, self.folder.name, record)
 
     def close(self) -> None:
@@ -149,14 +156,12 @@ class Scratch:
         _remove(self.folder)
 
 
-def _write_files(
-    folder: Path, record: dict[str, Any], network: Network | None, certificate: Certificate | None, log: str | None
-) -> None:
+def _write_files(folder: Path, record: dict[str, Any], outcome: Outcome, log: str | None) -> None:
     """Write the files of a record; synced to the disk only where they are final (there is a log)."""
-    if network is not None:
-        network.save(folder / "network.npz")
-    if certificate is not None:
-        certificate.save(folder / "certificate.npz")
+    for _, file, predictor in predictor_files(outcome):
+        save_predictor(folder / file, predictor)
+    if outcome.certificate is not None:
+        outcome.certificate.save(folder / "certificate.npz")
     if log is not None:
         (folder / "log.txt").write_text(log, encoding="utf-8")
         record["seal"] = seal(record, folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import hashlib
 import json
@@ -24,14 +25,16 @@ from sdprelax.datasets import Dataset, datasets
 from sdprelax.deadline import Deadline
 from sdprelax.errors import InputError, ProblemTooLarge, SdprelaxError, SolverUnavailable, StorageError
 from sdprelax.methods import methods
+from sdprelax.metrics import METRICS, metrics, paper_accuracy
 from sdprelax.network import Network
 from sdprelax.outcome import Outcome
+from sdprelax.predictor import Predictor, is_registered
 from sdprelax.problem import Problem
 from sdprelax.trials.job import Job, Trial
 from sdprelax.trials.provenance import provenance
-from sdprelax.trials.store import Scratch, Store, last_report, seal
+from sdprelax.trials.store import Scratch, Store, last_report, predictor_files, seal
 
-__all__ = ["accuracy", "data_digest", "load_problem", "run_trial", "stopped"]
+__all__ = ["data_digest", "evaluate", "load_problem", "run_trial", "stopped"]
 
 
 @functools.lru_cache(maxsize=4)
@@ -50,14 +53,14 @@ def load_problem(trial: Trial) -> tuple[Dataset, Problem]:
     InputError: the data cannot be read, are not finite numbers of fitting shapes, or are not what they were.
     """
     data = _load(trial.dataset, json.dumps(trial.dataset_options, sort_keys=True), trial.dataset_digest)
-    return data, Problem(data.X, data.Y, trial.gamma, trial.bias)
+    return data, Problem(data.X, data.Y, trial.gamma, trial.bias, queries=data.X_test)
 
 
 @functools.lru_cache(maxsize=4)
 def data_digest(data: Dataset) -> str:
-    """Return the SHA-256 of the training arrays, their shapes included."""
+    """Return the SHA-256 of the arrays, test part and shapes included."""
     found = hashlib.sha256()
-    for array in (data.X, data.Y):
+    for array in (part for part in (data.X, data.Y, data.X_test, data.Y_test) if part is not None):
         found.update(str(array.shape).encode())
         found.update(np.ascontiguousarray(array, dtype=np.float64).tobytes())
     return found.hexdigest()
@@ -88,7 +91,7 @@ def run_trial(job: Job, store: Store, *, capture: bool = True) -> dict[str, Any]
         if standing is not None:
             return standing
         with store.writing():
-            scratch.keep(record, None, None)
+            scratch.keep(record, outcome)
         return _run(job, store, scratch, capture)
     finally:
         scratch.close()
@@ -109,11 +112,13 @@ def _run(job: Job, store: Store, scratch: Scratch, capture: bool) -> dict[str, A
                 outcome = _witnessed(best)
                 now = _record(job, "running", "", time.perf_counter() - started, data, best)
                 with store.writing():
-                    scratch.keep(now, best.network, best.certificate)
+                    scratch.keep(now, best)
 
             deadline = Deadline(math.inf if trial.limits.time is None else trial.limits.time)
             method = methods.create(trial.method, trial.method_options)
             outcome = _witnessed(method.run(problem, rng=trial.generator(), deadline=deadline, report=report))
+            if trial.protocol == "paper":
+                outcome = _with_papers_choice(outcome, data)
             status = str(outcome.status)
         except StorageError:
             raise
@@ -134,7 +139,7 @@ def _run(job: Job, store: Store, scratch: Scratch, capture: bool) -> dict[str, A
     record["peak_memory_mb"] = peak()
     log = "\n".join(part for part in (outcome.log, _text(scratch.output), trouble) if part)
     with store.writing():
-        return scratch.finish(record, outcome.network, outcome.certificate, log)
+        return scratch.finish(record, outcome, log)
 
 
 def _witnessed(outcome: Outcome) -> Outcome:
@@ -156,7 +161,22 @@ def _witnessed(outcome: Outcome) -> Outcome:
             raise SdprelaxError(
                 f"the method returned {article} {name} bound without the {witness_name} that proves it."
             )
+    for label, predictor in outcome.predictors.items():
+        if not is_registered(predictor):
+            raise SdprelaxError(
+                f"the method's predictor '{label}' cannot be stored: register {type(predictor).__name__} "
+                "with sdprelax.predictor.register."
+            )
     return outcome
+
+
+def _with_papers_choice(outcome: Outcome, data: Dataset) -> Outcome:
+    """Return an outcome that offers P25's network too: of the candidates the one best on the test set."""
+    if not outcome.candidates or data.X_test is None or data.Y_test is None or data.classes is None:
+        return outcome
+    X, Y = data.X_test, data.Y_test
+    chosen = max(outcome.candidates, key=lambda network: paper_accuracy(network.predict(X), Y)[0])
+    return dataclasses.replace(outcome, predictors={**outcome.predictors, "iterate best on the test set": chosen})
 
 
 def stopped(job: Job, store: Store, pid: int, status: str, message: str, peak: float | None) -> dict[str, Any]:
@@ -253,6 +273,14 @@ def _record(
 ) -> dict[str, Any]:
     trial = job.trial
     n, d, c = (data.X.shape[0], data.X.shape[1] + trial.bias, data.Y.shape[1]) if data else (None, None, None)
+    predictors = []
+    if data is not None:
+        problem = Problem(data.X, data.Y, trial.gamma, trial.bias)
+        predictors = [
+            {"name": name, "file": file, **evaluate(predictor, problem, data, trial.protocol)}
+            for name, file, predictor in predictor_files(found)
+        ]
+    first = predictors[0] if predictors else dict.fromkeys(EVALUATED)
     record = {
         "dataset": trial.dataset_label, "n": n, "d": d, "c": c, "gamma": trial.gamma, "bias": trial.bias,
         "method": trial.method_label, "repeat": trial.repeat, "status": status, "message": message,
@@ -260,11 +288,11 @@ def _record(
         "solver_value": found.solver_value, "solver_status": found.solver_status, "seconds": seconds,
         "peak_memory_mb": None,
         "width": found.network.width if found.network else None,
-        "train_accuracy": accuracy(found.network, data, test=False),
-        "test_accuracy": accuracy(found.network, data, test=True),
+        **{name: first[name] for name in EVALUATED if name != "objective"},
         "hash": trial.hash, "attempt": job.attempt, "trial": trial.to_dict(),
         "data_digest": data_digest(data) if data else None,
         "details": found.details,
+        "predictors": predictors,
         "trace": [[point.seconds, point.lower, point.upper] for point in found.trace],
         "provenance": provenance(),
     }  # fmt: skip
@@ -272,14 +300,32 @@ def _record(
     return plain
 
 
-def accuracy(network: Network | None, data: Dataset | None, *, test: bool) -> float | None:
-    """Return the share of samples whose largest output is the right class; None where there are no classes."""
-    if network is None or data is None or data.classes is None:
-        return None
-    X, Y = (data.X_test, data.Y_test) if test else (data.X, data.Y)
-    if X is None or Y is None:
-        return None
-    return float(np.mean(np.argmax(network.predict(X), axis=1) == np.argmax(Y, axis=1)))
+# What is said of every predictor.
+EVALUATED = (
+    "objective", *(f"{part}_{name}" for part in ("train", "test") for name in METRICS), "paper_accuracy",
+    "paper_threshold",
+)  # fmt: skip
+
+
+def evaluate(predictor: Predictor, problem: Problem, data: Dataset, protocol: str) -> dict[str, float | None]:
+    """Return what a record says of a predictor: a network's objective, proved, and metrics on training and test data.
+
+    Parameters
+    ----------
+    protocol: "paper" also evaluates as P25 did (:func:`sdprelax.metrics.paper_accuracy` on the test set).
+    """
+    found: dict[str, float | None] = dict.fromkeys(EVALUATED)
+    if isinstance(predictor, Network):
+        found["objective"] = problem.upper_bound(predictor)
+    for part, X, Y in (("train", data.X, data.Y), ("test", data.X_test, data.Y_test)):
+        if X is None or Y is None:
+            continue
+        predicted = predictor.predict(X)
+        measured = metrics(predicted, Y, classification=data.classes is not None)
+        found |= {f"{part}_{name}": value for name, value in measured.items()}
+        if part == "test" and protocol == "paper" and data.classes is not None:
+            found["paper_accuracy"], found["paper_threshold"] = paper_accuracy(predicted, Y)
+    return found
 
 
 def _plain(value: Any) -> Any:
