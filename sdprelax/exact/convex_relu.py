@@ -1,4 +1,4 @@
-"""Exact training for one output: the group lasso over all activation patterns with their cones.
+"""Training for one output: the group lasso over activation patterns with their cones; exact over all of them.
 
 With every pattern D_i of the arrangement, training equals (Pilanci and Ergen 2020; docs/mathematics.md 4.1)
 
@@ -14,6 +14,7 @@ from __future__ import annotations
 import clarabel
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
 from sdprelax.deadline import Deadline
 from sdprelax.exact.arrangement import activation_patterns
@@ -25,18 +26,25 @@ from sdprelax.verified import Floats
 __all__ = ["solve_convex_relu"]
 
 
-def solve_convex_relu(problem: Problem, reduction: Reduction, deadline: Deadline) -> tuple[Floats, Floats]:
+def solve_convex_relu(
+    problem: Problem, reduction: Reduction, deadline: Deadline, signs: NDArray[np.int8] | None = None
+) -> tuple[Floats, Floats]:
     """Solve the convex program of a problem with one output with Clarabel.
+
+    Parameters
+    ----------
+    signs: patterns to train over, shape (m, g), of ±1; all of them by default.
 
     Returns
     -------
-    Reduced hidden weights (r, m) and output weights (m, 1) of an optimal network.
+    Reduced hidden weights (r, 2m) and output weights (2m, 1) of a network that is optimal over these patterns.
 
     Raises
     ------
     SolverFailed: the solver returned no point.
     """
-    signs, _ = activation_patterns(reduction.rows)
+    if signs is None:
+        signs, _ = activation_patterns(reduction.rows)
     count, (g, r), n = len(signs), reduction.rows.shape, problem.shape[0]
     selection = reduction.selection()
     active = np.hstack([signs > 0, signs < 0])
