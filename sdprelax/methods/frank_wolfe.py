@@ -1,0 +1,425 @@
+"""Method ``frank_wolfe``: Sahiner et al.'s Frank–Wolfe with a nonnegative-PCA oracle per sampled pattern."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import scipy.optimize
+from numpy.typing import NDArray
+from pydantic import PositiveFloat, PositiveInt
+
+from sdprelax.certificate import empty_network_certificate, users_certificate
+from sdprelax.certificate.residual import proving_seconds, residual_certificate
+from sdprelax.deadline import Deadline
+from sdprelax.errors import InputError, ProblemTooLarge
+from sdprelax.group_lasso import group_lasso
+from sdprelax.methods import register
+from sdprelax.network import Network
+from sdprelax.outcome import Bound, Outcome, Report, unreported
+from sdprelax.patterns import sampled_patterns
+from sdprelax.problem import Problem
+from sdprelax.reduction import Reduction, reduce
+from sdprelax.units import Units
+from sdprelax.verified import Floats
+
+__all__ = ["FrankWolfe", "PatternOracle"]
+
+# A direction that leaves its closed cone by less than this is in it; equal directions are one atom.
+INSIDE = 1e-12
+# Steps of a projected power iteration, and the relative gain below which it has ended: while patterns are compared, and
+# on the best of them.
+POWER_STEPS, COARSE_GAIN, LEAST_GAIN = 100, 1e-3, 1e-10
+# A pattern is searched again once it could beat the best of the others by this share.
+WORTH = 1e-9
+# Steps from one corrective group lasso to the next, and the most dual variables n·c that it takes.
+CORRECTING, LARGEST_MASTER = 10, 12_000
+# Seconds from one report to the next.
+TELLING = 1.0
+
+
+@register("frank_wolfe")
+@dataclass(frozen=True)
+class FrankWolfe:
+    """Frank-Wolfe over sampled activation patterns (Sahiner et al. 2021): networks, neuron by neuron.
+
+    Every sampled pattern D_i is asked for its best neuron at the residual R = Y − predictions,
+
+        max ‖RᵀD_iXu‖  over  ‖u‖ ≤ 1, (2D_i − I)Xu ≥ 0                    (nonnegative PCA),
+
+    and the best of all, u with output weights v = RᵀD_iXu/‖RᵀD_iXu‖, is the atom of this step. Sahiner, Ergen, Pauly
+    and Pilanci, *Vector-output ReLU neural network problems are copositive programs* (ICLR 2021), step 2/(2 + k) within
+    a ball Σ‖u_k‖‖v_k‖ ≤ t whose radius they give by hand (``step: classic``). Their oracle takes the top eigenvector of
+    XᵀD_iRRᵀD_iX where that lies in the cone and recurses over the cone's faces where it does not, which is exponential
+    in the rank; :class:`PatternOracle` is polynomial, exact in rank 2 and for one output, and else a local search.
+
+    Without a radius the penalised objective ½‖R‖² + γΣ‖u_k‖‖v_k‖ itself is minimised: conditional gradient for
+    norm-regularised problems (Harchaoui, Juditsky, Nemirovski 2015), in its variant that minimises, at every step, over
+    all of the cone spanned by the present iterate and the new atom: a quadratic program in two nonnegative variables,
+    the scale of the one and the size of the other.
+
+    Every iterate is a network, and the best of them is returned. ``sampled_frank_wolfe_gap`` in the details is the
+    Frank–Wolfe gap as this oracle sees it. It bounds nothing: only sampled patterns are seen, and the oracle may be
+    local.
+
+    Parameters
+    ----------
+    patterns: distinct activation patterns sampled by Gaussian gates; fewer where no more turn up.
+    iterations: most steps.
+    step: "line_search" (exact) or "classic", 2/(2 + k) as published, which needs a radius.
+    radius: t, in the user's units: Σ‖u_k‖‖v_k‖ ≤ t instead of a penalty; None for the penalised form.
+    corrective: every tenth step, and at the end, solve for all output weights anew (group lasso over the atoms;
+        penalised form only).
+    tolerance: sampled gap, relative to the objective, at which to stop.
+    certify: prove a lower bound from the best iterate's residual where the rank is at most 5, in half of the time and
+        at most 30 s.
+    """
+
+    patterns: PositiveInt = 100
+    iterations: PositiveInt = 1000
+    step: Literal["line_search", "classic"] = "line_search"
+    radius: PositiveFloat | None = None
+    corrective: bool = False
+    tolerance: PositiveFloat = 1e-6
+    certify: bool = True
+
+    def __post_init__(self) -> None:
+        if self.step == "classic" and self.radius is None:
+            raise InputError("step: classic moves within a ball and needs its radius; without one take line_search.")
+        if self.corrective and self.radius is not None:
+            raise InputError("corrective: true solves the penalised form; leave the radius out.")
+        if self.radius is not None and not math.isfinite(self.radius):
+            raise InputError(f"radius is {self.radius}; it must be a finite number, or None for the penalised form.")
+
+    def size(self, problem: Problem) -> str:
+        """Return the number of patterns and what each of them is asked for."""
+        reduction = reduce(problem)
+        return f"at most {self.patterns} patterns of {reduction.generators} rows in rank {reduction.rank}"
+
+    def run(
+        self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline, report: Report = unreported
+    ) -> Outcome:
+        """Return the best iterate, and the bound that the last residual proves."""
+        units = Units.of(problem)
+        scaled = units.problem
+        n, d, c = problem.shape
+        if self.corrective and n * c > LARGEST_MASTER:
+            raise ProblemTooLarge(
+                f"corrective: true factors dense matrices of order n·c = {n * c:,} and takes at most "
+                f"{LARGEST_MASTER:,}; corrective: false has no such limit."
+            )
+        reduction = reduce(scaled)
+        network = Network.empty(d - problem.bias, c, problem.bias)
+        best = Outcome(upper=problem.upper_bound(network), network=network)
+        trace = [Bound(deadline.elapsed, None, best.upper)]
+        report(best)
+        empty = empty_network_certificate(scaled, reduction)
+        if empty is not None:
+            empty = users_certificate(units, empty)
+            return Outcome(
+                lower=empty.lower, upper=best.upper, network=network, certificate=empty, seconds=deadline.elapsed,
+                trace=tuple(trace), details={"program": "empty network"},
+            )  # fmt: skip
+
+        def offer(iterate: _Iterate) -> None:
+            nonlocal best
+            candidate = units.network(reduction.network(iterate.directions, iterate.weights, scaled))
+            upper = problem.upper_bound(candidate)
+            if best.upper is None or upper < best.upper:
+                best = Outcome(upper=upper, network=candidate)
+                trace.append(Bound(deadline.elapsed, None, upper))
+                report(best)
+
+        proving = proving_seconds(reduction, deadline) if self.certify else 0.0
+        training = Deadline(deadline.remaining - proving)
+        signs, gates = sampled_patterns(reduction.rows, self.patterns, rng)
+        oracle = PatternOracle(reduction.rows, signs, gates)
+        radius = None if self.radius is None else self.radius * units.inputs / units.targets
+        descent = _Descent(scaled, reduction, self.step, radius)
+        iterate = _Iterate.empty(reduction.rank, scaled.Y)
+        lowest, objective = iterate, descent.objective(iterate)
+        told, gap, steps, converged = deadline.elapsed, math.inf, 0, False
+        while not training.expired:
+            w, height = oracle.best(reduction.pull_back(scaled.Y - iterate.predictions), training)
+            gap = descent.gap(iterate, height)
+            converged = gap <= self.tolerance * descent.scale(iterate)
+            if converged or steps == self.iterations:
+                break
+            iterate = descent.moved(iterate, w, steps)
+            steps += 1
+            if self.corrective and steps % CORRECTING == 0:
+                iterate = descent.corrected(iterate, training)
+            value = descent.objective(iterate)
+            if value < objective:
+                lowest, objective = iterate, value
+            if deadline.elapsed - told > TELLING:
+                offer(lowest)
+                told = deadline.elapsed
+        if self.corrective:
+            lowest = descent.corrected(lowest, training)
+        offer(lowest)
+        certificate = None
+        if self.certify:
+            certificate = residual_certificate(units, reduction, scaled.Y - lowest.predictions, deadline)
+        details: dict[str, Any] = {
+            "rank": reduction.rank, "patterns": len(signs), "oracle": "exact" if oracle.exact(c) else "local",
+            "iterations": steps, "converged": converged, "atoms": lowest.directions.shape[1],
+            "sampled_frank_wolfe_gap": units.value(gap) if math.isfinite(gap) else None,
+        }  # fmt: skip
+        lower = None if certificate is None else certificate.lower
+        trace.append(Bound(deadline.elapsed, lower, best.upper))
+        stopped = deadline.expired or (training.expired and not converged and steps < self.iterations)
+        return Outcome(
+            lower=lower, upper=best.upper, network=best.network, certificate=certificate,
+            status="time limit" if stopped else "solved", seconds=deadline.elapsed, trace=tuple(trace), details=details,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class _Iterate:
+    """A network as unit hidden weights, shape (r, K), output weights, shape (K, c), and its predictions (n, c)."""
+
+    directions: Floats
+    weights: Floats
+    predictions: Floats
+
+    @staticmethod
+    def empty(rank: int, Y: Floats) -> _Iterate:
+        return _Iterate(np.zeros((rank, 0)), np.zeros((0, Y.shape[1])), np.zeros_like(Y))
+
+    @property
+    def mass(self) -> float:
+        """Σ‖u_k‖‖v_k‖."""
+        return float(np.linalg.norm(self.weights, axis=1).sum())
+
+    def combined(self, scale: float, w: Floats, v: Floats, activations: Floats) -> _Iterate:
+        """Return the iterate times a scale, plus a neuron of unit hidden weights w and output weights v."""
+        predictions = scale * self.predictions + np.outer(activations, v)
+        same = np.flatnonzero(np.max(np.abs(self.directions - w[:, None]), axis=0, initial=0.0) <= INSIDE)
+        weights = scale * self.weights
+        if same.size:
+            weights[same[0]] += v
+            return _Iterate(self.directions, weights, predictions)
+        return _Iterate(np.column_stack([self.directions, w]), np.vstack([weights, v]), predictions)
+
+
+@dataclass(frozen=True, eq=False)
+class _Descent:
+    """The steps of one form of the problem, penalised (radius None) or over the ball."""
+
+    problem: Problem
+    reduction: Reduction
+    step: str
+    radius: float | None
+
+    def objective(self, iterate: _Iterate) -> float:
+        """Return ½‖R‖² + γΣ‖u_k‖‖v_k‖."""
+        return self._loss(iterate) + self.problem.gamma * iterate.mass
+
+    def _loss(self, iterate: _Iterate) -> float:
+        return 0.5 * float(np.sum((self.problem.Y - iterate.predictions) ** 2))
+
+    def scale(self, iterate: _Iterate) -> float:
+        """Return what the gap is relative to: the objective, in the ball ½‖R‖² + γt."""
+        if self.radius is None:
+            return self.objective(iterate)
+        return self._loss(iterate) + self.problem.gamma * self.radius
+
+    def gap(self, iterate: _Iterate, height: float) -> float:
+        """Return the Frank–Wolfe gap if the oracle's maximum is ``height``.
+
+        In the penalised form the atoms are those of the ball of radius objective/γ, which holds all that is better.
+        """
+        gamma = self.problem.gamma
+        along = float(np.sum((self.problem.Y - iterate.predictions) * iterate.predictions))
+        if self.radius is not None:
+            return max(0.0, self.radius * height - along)
+        excess = max(0.0, height - gamma) * self.objective(iterate) / gamma
+        return max(0.0, gamma * iterate.mass - along + excess)
+
+    def moved(self, iterate: _Iterate, w: Floats, k: int) -> _Iterate:
+        """Return the iterate after step k towards the neuron of unit hidden weights w."""
+        Y, P = self.problem.Y, iterate.predictions
+        activations = self.reduction.features(w[:, None])[:, 0]
+        slope = activations @ (Y - P)
+        length = float(np.linalg.norm(slope))
+        v = slope / length if length > 0.0 else np.zeros_like(slope)
+        Q = np.outer(activations, v)
+        if self.radius is None:
+            scale, size = _two_variables(P, Q, Y, self.problem.gamma, iterate.mass)
+        else:
+            towards = self.radius * Q - P
+            square = float(np.sum(towards**2))
+            exact = float(np.sum((Y - P) * towards)) / square if square > 0.0 else 0.0
+            share = 2.0 / (2.0 + k) if self.step == "classic" else min(1.0, max(0.0, exact))
+            scale, size = 1.0 - share, share * self.radius
+        return iterate.combined(scale, w, size * v, activations)
+
+    def corrected(self, iterate: _Iterate, deadline: Deadline) -> _Iterate:
+        """Return the best network on the iterate's directions, those without weight dropped, if it is better."""
+        features = self.reduction.features(iterate.directions)
+        found = group_lasso(features, self.problem.Y, self.problem.gamma, deadline=deadline)
+        sizes = np.linalg.norm(found.weights, axis=1)
+        kept = sizes > 1e-9 * np.max(sizes, initial=0.0)
+        weights = found.weights[kept]
+        other = _Iterate(iterate.directions[:, kept], weights, features[:, kept] @ weights)
+        return other if self.objective(other) <= self.objective(iterate) else iterate
+
+
+def _two_variables(P: Floats, Q: Floats, Y: Floats, gamma: float, mass: float) -> tuple[float, float]:
+    """Return a, b ≥ 0 of least ½‖aP + bQ − Y‖² + γ(a·mass + b)."""
+    H = np.array([[np.sum(P * P), np.sum(P * Q)], [np.sum(P * Q), np.sum(Q * Q)]])
+    h = np.array([np.sum(P * Y) - gamma * mass, np.sum(Q * Y) - gamma])
+    candidates = [np.array([1.0, 0.0])]
+    for edge in (0, 1):
+        if H[edge, edge] > 0.0:
+            alone = np.zeros(2)
+            alone[edge] = max(0.0, h[edge] / H[edge, edge])
+            candidates.append(alone)
+    if np.linalg.det(H) > 1e-14 * H[0, 0] * H[1, 1]:
+        candidates.append(np.maximum(np.linalg.solve(H, h), 0.0))
+    a, b = min(candidates, key=lambda x: float(0.5 * x @ H @ x - h @ x))
+    return float(a), float(b)
+
+
+class PatternOracle:
+    """The best neuron on each of some activation patterns: nonnegative PCA on their cones.
+
+    On the closed cone K of a pattern the outputs Bᵀa(w) are linear, Lw; ‖Lw‖ is maximised over the unit vectors of K.
+
+    - *Rank ≤ 2*: exactly, over the cone's rays and L's top singular vector, where it lies in K.
+    - *Higher rank*: projected power iteration w ← Π_K(LᵀLw)/‖·‖, each step of which maximises the linearisation over
+      the cone's part of the ball and so never descends; Π_K(z) = z + Fᵀλ by nonnegative least squares over the walls
+      Fw ≥ 0 (Moreau). It starts at the best of the projections of L's top singular vector and of its negative and the
+      pattern's last maximiser, at first its gate. For one output that is the maximum already.
+
+    A pattern whose maximum was h when its map was L' has at most h + ‖L − L'‖ now, and at most ‖L‖; only those that
+    could beat the best are searched, until a step gains less than a thousandth, and the best of all is followed to the
+    end.
+
+    Parameters
+    ----------
+    rows: generator rows, shape (g, r).
+    signs: ±1, shape (m, g); gates: a direction inside each pattern's cone, shape (r, m).
+    """
+
+    def __init__(self, rows: Floats, signs: NDArray[np.int8], gates: Floats) -> None:
+        self.rows, self.signs = rows, signs
+        self._active = (signs > 0).astype(np.float64)
+        self._points = gates.T.copy()
+        self._rays = _rays(rows, signs) if rows.shape[1] <= 2 else None
+        self._searched: Floats | None = None
+        self._heights = np.full(len(signs), np.inf)
+
+    def exact(self, outputs: int) -> bool:
+        """Say whether maxima over a pattern are global."""
+        return self._rays is not None or outputs == 1
+
+    def maps(self, dual: Floats) -> Floats:
+        """Return L of every pattern, shape (m, c, r), for B of shape (2g, c)."""
+        g, r = self.rows.shape
+        c = dual.shape[1]
+        jumps = ((dual[:g] + dual[g:])[:, :, None] * self.rows[:, None, :]).reshape(g, c * r)
+        maps: Floats = (self._active @ jumps).reshape(-1, c, r) - dual[g:].T @ self.rows
+        return maps
+
+    def best(self, dual: Floats, deadline: Deadline | None = None) -> tuple[Floats, float]:
+        """Return the unit direction of largest ‖Bᵀa(w)‖ over all patterns, shape (r,), and that value.
+
+        Parameters
+        ----------
+        dual: B, shape (2g, c).
+        deadline: ends the search early with what there is.
+        """
+        maps = self.maps(dual)
+        top = np.linalg.svd(maps, full_matrices=False)
+        if self._rays is not None:
+            return self._best_of_rays(maps, top.Vh[:, 0])
+        heights = np.linalg.norm(np.einsum("mcr,mr->mc", maps, self._points), axis=1)
+        if self._searched is None:
+            self._searched = maps.copy()
+        drift = np.linalg.norm(maps - self._searched, axis=(1, 2))
+        bounds = np.minimum(top.S[:, 0], self._heights + drift)
+        best = int(np.argmax(heights))
+        for i in np.argsort(-bounds):
+            if bounds[i] <= heights[best] * (1.0 + WORTH) or (deadline is not None and deadline.expired):
+                break
+            self._points[i], heights[i] = self.search(int(i), maps[i], top.Vh[i, 0])
+            self._searched[i], self._heights[i] = maps[i], heights[i]
+            if heights[i] > heights[best]:
+                best = int(i)
+        w = _power_iteration(self._walls(best), maps[best], self._points[best], LEAST_GAIN)
+        self._points[best] = w
+        return w.copy(), float(np.linalg.norm(maps[best] @ w))
+
+    def _walls(self, pattern: int) -> Floats:
+        walls: Floats = self.signs[pattern][:, None] * self.rows
+        return walls
+
+    def _best_of_rays(self, maps: Floats, top: Floats) -> tuple[Floats, float]:
+        assert self._rays is not None
+        tried = np.concatenate([self._rays, top[:, None], -top[:, None]], axis=1)
+        inside = np.einsum("mg,gr,mkr->mkg", self.signs, self.rows, tried, optimize=True).min(axis=2) >= -INSIDE
+        heights = np.where(inside, np.linalg.norm(np.einsum("mcr,mkr->mkc", maps, tried), axis=2), -1.0)
+        i, k = np.unravel_index(int(np.argmax(heights)), heights.shape)
+        return tried[i, k].copy(), float(heights[i, k])
+
+    def search(self, pattern: int, L: Floats, top: Floats) -> tuple[Floats, float]:
+        """Return where the power iteration from a pattern's best start leads, shape (r,), and its value ‖Lw‖.
+
+        Parameters
+        ----------
+        L: the pattern's map, shape (c, r); top: its top singular vector, shape (r,).
+        """
+        walls = self._walls(pattern)
+        starts = [self._points[pattern]]
+        starts += [w for w in (_projected(walls, top), _projected(walls, -top)) if w is not None]
+        start = max(starts, key=lambda w: float(np.linalg.norm(L @ w)))
+        w = _power_iteration(walls, L, start, COARSE_GAIN)
+        return w, float(np.linalg.norm(L @ w))
+
+
+def _rays(rows: Floats, signs: NDArray[np.int8]) -> Floats:
+    """Return unit vectors that hold the rays of each pattern's cone, shape (m, k, r), for rank 1 or 2."""
+    if rows.shape[1] == 1:
+        only: Floats = (signs[:, :1] * np.sign(rows[0, 0]))[:, :, None]
+        return only
+    # Of the unit vectors along the walls, two are in the closed cone: its rays.
+    normal = np.stack([-rows[:, 1], rows[:, 0]], axis=1)
+    normal /= np.linalg.norm(normal, axis=1)[:, None]
+    both = np.vstack([normal, -normal])
+    worst = np.einsum("mg,gr,kr->mkg", signs, rows, both, optimize=True).min(axis=2)
+    chosen = np.argsort(-worst, axis=1)[:, :2]
+    rays: Floats = both[chosen]
+    return rays
+
+
+def _projected(walls: Floats, z: Floats) -> Floats | None:
+    """Return the unit vector along the projection of z onto {w : walls·w ≥ 0}; None where that is 0."""
+    try:
+        multipliers, _ = scipy.optimize.nnls(walls.T, -z)
+    except RuntimeError:  # out of iterations
+        return None
+    w: Floats = z + walls.T @ multipliers
+    length = float(np.linalg.norm(w))
+    return w / length if length > 1e-8 * float(np.linalg.norm(z)) else None
+
+
+def _power_iteration(walls: Floats, L: Floats, w: Floats, least_gain: float) -> Floats:
+    """Return where w ← Π_K(LᵀLw)/‖·‖ leads to from a unit vector of K; ‖Lw‖ never falls."""
+    height = float(np.linalg.norm(L @ w))
+    for _ in range(POWER_STEPS):
+        ahead = L.T @ (L @ w)
+        length = float(np.linalg.norm(ahead))
+        found = _projected(walls, ahead / length) if length > 0.0 else None
+        if found is None:
+            break
+        reached = float(np.linalg.norm(L @ found))
+        if reached <= height:
+            break
+        w, gain, height = found, reached / height - 1.0 if height > 0.0 else math.inf, reached
+        if gain <= least_gain:
+            break
+    return w
