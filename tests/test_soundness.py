@@ -18,6 +18,8 @@ METHODS = [
     ("sdp", {"form": "lifted", "rounding": "extract"}, 10),
     ("sdp", {"solver_options": {"max_iterations": 4}, "rounding": "three_operator"}, 5),
     ("lbfgs", {"width": 20, "restarts": 1}, 1),
+    ("frank_wolfe", {"patterns": 20, "iterations": 20}, 2),
+    ("copositive", {"patterns": 10, "samples": 3}, 4),
 ]
 
 

@@ -1,0 +1,268 @@
+"""Method ``copositive``: Sahiner et al.'s copositive program over sampled patterns, doubly nonnegative."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import scipy.optimize
+from numpy.typing import NDArray
+from pydantic import PositiveInt
+
+from sdprelax.certificate import empty_network_certificate, users_certificate
+from sdprelax.certificate.residual import proving_seconds, residual_certificate
+from sdprelax.deadline import Deadline
+from sdprelax.errors import InputError, ProblemTooLarge, SolverFailed
+from sdprelax.exact.sparsify import sparsified
+from sdprelax.group_lasso import network_on_directions
+from sdprelax.lifting import LiftedProgram
+from sdprelax.methods import register
+from sdprelax.network import Network
+from sdprelax.outcome import Bound, Outcome, Report, unreported
+from sdprelax.partition import DETERMINED, Cone, combination
+from sdprelax.patterns import sampled_patterns
+from sdprelax.problem import Problem
+from sdprelax.reduction import Reduction, reduce
+from sdprelax.relaxation import relaxation
+from sdprelax.solvers import StructuredSolver, solvers
+from sdprelax.units import Units
+from sdprelax.verified import Floats
+
+__all__ = ["Copositive", "pattern_cone"]
+
+# Nonzeros of the entrywise constraints that a conic solver is given at most.
+LARGEST_PROGRAM = 10_000_000
+# Doubly nonnegative matrices of this order are completely positive (Maxfield and Minc 1962), those of larger order need
+# not be.
+COMPLETELY_POSITIVE = 4
+# Directions that the group lasso of the rounding is given at most.
+LARGEST_ROUNDING = 2_000
+# Share of the trace below which a block is rounded to nothing, and of a singular value of S to be a direction.
+NEGLIGIBLE = 1e-8
+# Share of the remaining time that the solver may take.
+SOLVING = 0.75
+# What fewer neurons may cost, relative to the objective.
+SPARSE = 1e-7
+
+
+@register("copositive")
+@dataclass(frozen=True)
+class Copositive:
+    """Sahiner et al.'s copositive program over sampled patterns (2021), relaxed to an SDP and rounded.
+
+    Sahiner, Ergen, Pauly and Pilanci, *Vector-output ReLU neural network problems are copositive programs* (ICLR 2021):
+    with D_i over the activation patterns, training is
+
+        min ½‖Σ D_iXW_i − Y‖² + (γ/2)Σ(tr S_i + tr T_i)
+        s.t. [S_i W_i; W_iᵀ T_i] ⪰ 0,  S_i ∈ conv{uuᵀ : (2D_i − I)Xu ≥ 0}.
+
+    Here as in their code, patterns are sampled by Gaussian gates and the last constraint is relaxed to FS_iFᵀ ≥ 0
+    entrywise for the walls F = (2D_i − I)X. A row that the facets imply is a nonnegative combination of them, and so
+    are products of such rows: the facets' entries alone say the same. One block of order r + c per pattern.
+
+    Eliminating W and T leaves (γ/2)tr Yᵀ(γI + ΣD_iXS_iXᵀD_i)⁻¹Y + (γ/2)Σ tr S_i. Their code writes ½yᵀ(I +
+    2ΣD_iXU_iXᵀD_i)⁻¹y + β²Σ tr U_i: the same program, with β = γ and S_i = 2γU_i.
+
+    ``solver_value`` is the program's value and no bound of p*: leaving patterns out raises it, and relaxing the cone
+    lowers it, but for cones of at most four facets (as all are in rank 2), where doubly nonnegative is completely
+    positive. If ``cones_beyond_four_facets`` in the details is 0, the exact value of the program is at least p*, and p*
+    itself with all patterns. The network is rounded: neurons along directions of the S_i inside their cones (as far as
+    the solver's accuracy goes), output weights by group lasso.
+
+    Parameters
+    ----------
+    patterns: distinct activation patterns sampled by Gaussian gates; fewer where no more turn up.
+    solver: conic solver; ``sdprelax list solvers`` says which run here.
+    solver_options: options of that solver; their code ran SCS with ``tolerance: 1e-4``.
+    samples: directions u ~ N(0, S_i), projected onto the cone, that each pattern adds to the rounding.
+    certify: prove a lower bound from the solution's residual where the rank is at most 5, in half of the time and at
+        most 30 s.
+    """
+
+    patterns: PositiveInt = 50
+    solver: str = "clarabel"
+    solver_options: dict[str, Any] = field(default_factory=dict)
+    samples: PositiveInt = 20
+    certify: bool = True
+
+    def __post_init__(self) -> None:
+        name = solvers.canonical(self.solver)
+        solver = solvers.create(name, self.solver_options)
+        if isinstance(solver, StructuredSolver):
+            raise InputError(
+                f"solver: {name} solves sdp's single block; copositive needs a conic one: clarabel or scs."
+            )
+        object.__setattr__(self, "solver", name)
+        typed = {option: getattr(solver, option) for option in self.solver_options}
+        object.__setattr__(self, "solver_options", typed)
+
+    def size(self, problem: Problem) -> str:
+        """Return the number of blocks and their order."""
+        return f"at most {self.patterns} blocks of order {reduce(problem).rank + problem.shape[2]}"
+
+    def run(
+        self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline, report: Report = unreported
+    ) -> Outcome:
+        """Return the program's value, the rounded network, and the bound that the residual proves."""
+        units = Units.of(problem)
+        scaled = units.problem
+        _, d, c = problem.shape
+        reduction = reduce(scaled)
+        best = Outcome(network=Network.empty(d - problem.bias, c, problem.bias))
+        assert best.network is not None
+        best = Outcome(upper=problem.upper_bound(best.network), network=best.network)
+        trace = [Bound(deadline.elapsed, None, best.upper)]
+        report(best)
+        empty = empty_network_certificate(scaled, reduction)
+        if empty is not None:
+            empty = users_certificate(units, empty)
+            return Outcome(
+                lower=empty.lower, upper=best.upper, network=best.network, certificate=empty, seconds=deadline.elapsed,
+                trace=tuple(trace), details={"program": "empty network"},
+            )  # fmt: skip
+
+        def offer(directions: Floats) -> None:
+            nonlocal best
+            trained = network_on_directions(scaled, reduction, directions)
+            if not deadline.expired:
+                trained = sparsified(scaled, reduction, trained, SPARSE)
+            network = units.network(trained)
+            upper = problem.upper_bound(network)
+            if best.upper is None or upper < best.upper:
+                best = Outcome(upper=upper, network=network)
+                trace.append(Bound(deadline.elapsed, None, upper))
+                report(best)
+
+        def outcome(**found: Any) -> Outcome:
+            trace.append(Bound(deadline.elapsed, found.get("lower"), best.upper))
+            return Outcome(
+                upper=best.upper, network=best.network, seconds=deadline.elapsed, trace=tuple(trace), details=details,
+                status="time limit" if deadline.expired or solving.expired else "solved", **found,
+            )  # fmt: skip
+
+        proving = proving_seconds(reduction, deadline) if self.certify else 0.0
+        solving = Deadline(SOLVING * (deadline.remaining - proving))
+        signs, gates = sampled_patterns(reduction.rows, self.patterns, rng)
+        details: dict[str, Any] = {"rank": reduction.rank, "patterns": len(signs), "order": reduction.rank + c}
+        cones: list[Cone] = []
+        for pattern, gate in zip(signs, gates.T, strict=True):
+            cones.append(pattern_cone(reduction.rows, pattern, gate))
+            self._check(cones, reduction.rank)
+            if solving.expired:
+                return outcome()
+        facets = sorted(len(cone.facets) for cone in cones)
+        details["facets"] = {"least": facets[0], "median": facets[len(facets) // 2], "most": facets[-1]}
+        details["cones_beyond_four_facets"] = sum(count > COMPLETELY_POSITIVE for count in facets)
+        # The gates alone make a network to fall back on, should the solver take all of the time.
+        offer(gates)
+        lifting = LiftedProgram(scaled, reduction)
+        solver = solvers.create(self.solver, self.solver_options)
+        assert not isinstance(solver, StructuredSolver)
+        try:
+            solution = relaxation(lifting, "reduced", cones).solve(solver, solving)
+        except SolverFailed:
+            if solving.expired:
+                return outcome()
+            raise
+        u = lifting.blocks["u"]
+        found = _directions(reduction.rows, cones, [part[u, u] for part in solution.parts], self.samples, rng)
+        offer(_promising(reduction, found, solution.multiplier))
+        certificate = None
+        if self.certify:
+            certificate = residual_certificate(units, reduction, solution.multiplier, deadline)
+        claimed = solution.solved.value
+        return outcome(
+            lower=None if certificate is None else certificate.lower, certificate=certificate, log=solution.solved.log,
+            solver_value=None if claimed is None else units.value(claimed), solver_status=solution.solved.status,
+        )  # fmt: skip
+
+    def _check(self, cones: Sequence[Cone], rank: int) -> None:
+        """Refuse what no solver here can hold, as soon as the cones known so far are too much."""
+        pairs = sum(len(cone.facets) * (len(cone.facets) + 1) // 2 for cone in cones)
+        nonzeros = pairs * rank * (rank + 1) // 2
+        if nonzeros > LARGEST_PROGRAM:
+            raise ProblemTooLarge(
+                f"copositive cannot hold this problem: {len(cones)} patterns of up to "
+                f"{max(len(cone.facets) for cone in cones)} facets in rank {rank} already make entrywise constraints "
+                f"of {nonzeros:,} nonzeros and it takes at most {LARGEST_PROGRAM:,}; take fewer patterns."
+            )
+
+
+def pattern_cone(rows: Floats, signs: NDArray[np.int8], inside: Floats) -> Cone:
+    """Return the cone of an activation pattern with its facets alone.
+
+    A wall that the facets known so far do not imply shows a direction u that is on their side and beyond it: their
+    nonnegative least-squares residual. The first wall met on the way to u from inside is a facet (Clarkson 1994), so no
+    more least squares are solved than there are walls and facets, each over the facets alone.
+
+    Parameters
+    ----------
+    rows: generator rows, shape (g, r).
+    signs: the pattern, ±1, shape (g,).
+    inside: a direction with signs·rows·inside > 0, shape (r,).
+    """
+    walls = signs[:, None] * rows
+    depth = walls @ inside
+    facets: list[int] = []
+    # Near walls are likely to be facets.
+    for j in np.argsort(depth):
+        while j not in facets:
+            weights, distance = combination(walls[j], walls[facets])
+            if distance <= DETERMINED:
+                break
+            along = walls @ (weights @ walls[facets] - walls[j])
+            crossed = np.flatnonzero(along < 0.0)
+            first = int(crossed[np.argmin(depth[crossed] / (depth[crossed] - along[crossed]))])
+            facets.append(int(j) if first in facets else first)
+    path = tuple((row, int(signs[row])) for row in sorted(facets))
+    return Cone(path, signs, path)
+
+
+def _directions(
+    rows: Floats, cones: Sequence[Cone], moments: Sequence[Floats], samples: int, rng: np.random.Generator
+) -> Floats:
+    """Return directions inside the cones that the moments S_i = Σuuᵀ suggest, shape (r, k).
+
+    For every cone S's columns along the facets, Sf, which are in the cone as FSFᵀ ≥ 0; what is left of S on each facet,
+    S − SffᵀS/(fᵀSf), by its top eigenvector; S's eigenvectors; samples of N(0, S). All but the first are projected onto
+    the cone. In rank 2 the first two factorise S.
+    """
+    total = sum(float(np.trace(S)) for S in moments)
+    found: list[Floats] = []
+    for cone, S in zip(cones, moments, strict=True):
+        if float(np.trace(S)) <= NEGLIGIBLE * total:
+            continue
+        walls = cone.walls(rows)
+        eigenvalues, vectors = np.linalg.eigh(S)
+        alive = eigenvalues > NEGLIGIBLE * eigenvalues[-1]
+        root = vectors[:, alive] * np.sqrt(eigenvalues[alive])
+        columns = S @ walls.T
+        heights = np.einsum("fr,rf->f", walls, columns)
+        outside = [*root.T, *(root @ rng.standard_normal((root.shape[1], samples))).T]
+        for column, height in zip(columns.T, heights, strict=True):
+            if height > 0.0:
+                outside.append(np.linalg.eigh(S - np.outer(column, column) / height)[1][:, -1])
+        found += [*columns.T[heights > 0.0], *(_projected(walls, u) for u in outside)]
+    return np.array(found).reshape(-1, rows.shape[1]).T
+
+
+def _promising(reduction: Reduction, directions: Floats, A: Floats) -> Floats:
+    """Return the directions of largest ‖Aᵀ(Xu)₊‖/‖u‖, which is γ at an optimum's neurons and less elsewhere."""
+    lengths = np.linalg.norm(directions, axis=0)
+    alive = directions[:, lengths > 0.0] / lengths[lengths > 0.0]
+    slopes = np.linalg.norm(A.T @ reduction.features(alive), axis=0)
+    chosen: Floats = alive[:, np.argsort(-slopes)[:LARGEST_ROUNDING]]
+    return chosen
+
+
+def _projected(walls: Floats, u: Floats) -> Floats:
+    """Return the longer of the projections of u and −u onto {w : walls·w ≥ 0} (Moreau), or u where there is none."""
+    projections = []
+    for z in (u, -u):
+        try:
+            projections.append(z + walls.T @ scipy.optimize.nnls(walls.T, -z)[0])
+        except RuntimeError:  # out of iterations
+            projections.append(z)
+    return max(projections, key=lambda w: float(np.linalg.norm(w)))
