@@ -24,9 +24,12 @@ from sdprelax.errors import (
     SolverFailed,
     SolverUnavailable,
 )
+from sdprelax.gated import GatedNetwork
+from sdprelax.kernels import KernelPredictor
 from sdprelax.methods import methods as _methods
 from sdprelax.network import Network
 from sdprelax.outcome import Outcome, Report, unreported
+from sdprelax.predictor import Predictor, load_predictor, save_predictor
 from sdprelax.problem import Problem
 
 __version__ = "0.1.0"
@@ -34,15 +37,20 @@ __version__ = "0.1.0"
 __all__ = [
     "Certificate",
     "CertificateError",
+    "GatedNetwork",
     "InputError",
+    "KernelPredictor",
     "Network",
     "Outcome",
+    "Predictor",
     "Problem",
     "ProblemTooLarge",
     "SdprelaxError",
     "SolverFailed",
     "SolverUnavailable",
     "__version__",
+    "load_predictor",
+    "save_predictor",
     "solve",
     "verify",
 ]

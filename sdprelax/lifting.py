@@ -56,7 +56,7 @@ class LiftedProgram:
     Parameters
     ----------
     problem: the training problem.
-    reduction: the generator rows to lift over; ``Reduction.identity(problem)`` lifts the data as given.
+    reduction: the generator rows to lift over; ``Reduction.identity(problem.inputs)`` lifts the data as given.
     """
 
     problem: Problem

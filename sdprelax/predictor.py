@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast, get_type_hints, runtime_checkable
 
@@ -17,7 +18,16 @@ from numpy.typing import ArrayLike
 from sdprelax.errors import InputError, nearest
 from sdprelax.verified import Floats
 
-__all__ = ["Predictor", "append_bias", "is_registered", "load_predictor", "query_inputs", "register", "save_predictor"]
+__all__ = [
+    "Predictor",
+    "Tabulated",
+    "append_bias",
+    "is_registered",
+    "load_predictor",
+    "query_inputs",
+    "register",
+    "save_predictor",
+]
 
 C = TypeVar("C", bound=type)
 _kinds: dict[str, type] = {}
@@ -78,6 +88,33 @@ def load_predictor(path: str | Path) -> Predictor:
     except Exception as error:
         # A damaged archive fails in zlib, zipfile or NumPy, each with errors of its own.
         raise InputError(f"{path} is not a readable network or other predictor: {error}.") from None
+
+
+@register("tabulated")
+@dataclass(frozen=True, eq=False)
+class Tabulated:
+    """Predictions at given inputs and nowhere else, as a transductive method makes them.
+
+    Parameters
+    ----------
+    inputs: shape (n, d).
+    outputs: shape (n, c).
+    """
+
+    inputs: Floats
+    outputs: Floats
+
+    def predict(self, X: ArrayLike) -> Floats:
+        """Return the outputs at inputs, shape (n, d), each of which must be in the table to the last bit."""
+        asked = query_inputs(X, self.inputs.shape[1], False)
+        known = {row.tobytes(): k for k, row in enumerate(np.ascontiguousarray(self.inputs) + 0.0)}
+        try:
+            found = [known[row.tobytes()] for row in np.ascontiguousarray(asked) + 0.0]
+        except KeyError:
+            raise InputError(
+                "a transductive model predicts at the inputs it was made for, and one of these is none of them."
+            ) from None
+        return np.asarray(self.outputs[found])
 
 
 def append_bias(X: Floats) -> Floats:

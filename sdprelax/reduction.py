@@ -12,6 +12,7 @@ rounding; the certificate bounds what is missing instead of trusting this file.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +24,7 @@ from sdprelax.network import Network
 from sdprelax.problem import Problem
 from sdprelax.verified import Floats
 
-__all__ = ["Reduction", "reduce"]
+__all__ = ["Reduction", "reduce", "reduce_inputs"]
 
 Integers = NDArray[np.int64]
 # Unit rows that differ by less than this are one generator; the difference goes into the certificate.
@@ -79,17 +80,25 @@ class Reduction:
         """Return the network of reduced hidden weights, shape (r, m), and output weights, shape (m, c)."""
         return Network(self.basis @ hidden, output, problem.bias).balanced()
 
+    def of_samples(self, chosen: slice) -> Reduction:
+        """Return the reduction of some of the samples, with the generators of all of them."""
+        return dataclasses.replace(self, group=self.group[chosen], factor=self.factor[chosen])
+
     @staticmethod
-    def identity(problem: Problem) -> Reduction:
-        """Return the reduction that changes nothing: every sample is its own generator."""
-        n, d, _ = problem.shape
-        return Reduction(problem.inputs.copy(), np.eye(d), np.arange(n), np.ones(n))
+    def identity(X: Floats) -> Reduction:
+        """Return the reduction of inputs, shape (n, d), that changes nothing: every sample is its own generator."""
+        n, d = X.shape
+        return Reduction(X.copy(), np.eye(d), np.arange(n), np.ones(n))
 
 
 def reduce(problem: Problem) -> Reduction:
     """Return the presolved form of a problem: unit rows, parallel rows merged, in the row space."""
-    X = problem.inputs
-    n, d, _ = problem.shape
+    return reduce_inputs(problem.inputs)
+
+
+def reduce_inputs(X: Floats) -> Reduction:
+    """Return the presolved form of inputs, shape (n, d)."""
+    n, d = X.shape
     # Powers of two scale exactly and keep squares of extreme entries representable.
     largest = np.max(np.abs(X), axis=1)
     exponent = np.where(largest > 0.0, np.frexp(largest)[1], 0)

@@ -19,7 +19,7 @@ def test_a_lifted_network_is_feasible_and_has_its_objective(seed: int, width: in
     _, d, c = problem.shape
     rng = np.random.default_rng(seed)
     network = Network(rng.standard_normal((d, width)), rng.standard_normal((width, c)), problem.bias)
-    reduction = reduce(problem) if presolve else Reduction.identity(problem)
+    reduction = reduce(problem) if presolve else Reduction.identity(problem.inputs)
     # Presolve forgets directions outside the row space, which only cost; the network's part inside counts.
     inside = Network(reduction.basis @ (reduction.basis.T @ network.hidden), network.output, problem.bias)
     lifting = LiftedProgram(problem, reduction)
@@ -31,13 +31,13 @@ def test_a_lifted_network_is_feasible_and_has_its_objective(seed: int, width: in
 
 
 def test_the_face_solves_the_linear_constraint() -> None:
-    lifting = LiftedProgram(degenerate_problem(1), Reduction.identity(degenerate_problem(1)))
+    lifting = LiftedProgram(degenerate_problem(1), Reduction.identity(degenerate_problem(1).inputs))
     np.testing.assert_allclose(lifting.linear_map @ lifting.face, 0.0, atol=1e-14)
 
 
 def test_residuals_see_each_violation() -> None:
     problem = degenerate_problem(6)
-    lifting = LiftedProgram(problem, Reduction.identity(problem))
+    lifting = LiftedProgram(problem, Reduction.identity(problem.inputs))
     g = lifting.generators
     zero = np.zeros((lifting.order, lifting.order))
     for entry, name in (((0, 0), "linear"), ((0, g), "complementarity"), ((g, g), "linear")):

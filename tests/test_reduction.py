@@ -56,7 +56,7 @@ def test_extreme_scales_neither_overflow_nor_vanish() -> None:
 
 def test_the_identity_changes_nothing() -> None:
     problem = degenerate_problem(7)
-    reduction = Reduction.identity(problem)
+    reduction = Reduction.identity(problem.inputs)
     np.testing.assert_array_equal(reduction.rows, problem.inputs)
     A = np.ones_like(problem.Y)
     np.testing.assert_array_equal(reduction.pull_back(A)[: len(A)], A)

@@ -84,7 +84,7 @@ def test_presolve_does_not_change_the_value() -> None:
     X = np.vstack([X, 2.0 * X[:2], -X[2:3]])
     problem = Problem(X, rng.standard_normal((7, 2)), 0.1)
     with_it = sdprelax.solve(problem, "sdp", rounding=None).lower
-    identity = relaxation(LiftedProgram(problem, Reduction.identity(problem)), "reduced")
+    identity = relaxation(LiftedProgram(problem, Reduction.identity(problem.inputs)), "reduced")
     raw = identity.solve(solvers.create("scs", {"tolerance": 1e-6}), Deadline())
     assert raw.solved.value == pytest.approx(with_it, rel=5e-3)
 

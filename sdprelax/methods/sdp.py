@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import scipy.linalg
+import scipy.sparse as sp
 from pydantic import PositiveInt
 
 from sdprelax.certificate import Certificate, empty_network_certificate, relaxation_certificate, users_certificate
@@ -21,11 +23,12 @@ from sdprelax.methods import register
 from sdprelax.network import Network
 from sdprelax.outcome import Bound, Outcome, Report, unreported
 from sdprelax.partition import Cone, whole_space
+from sdprelax.predictor import Predictor, Tabulated
 from sdprelax.problem import Problem
-from sdprelax.reduction import Reduction, reduce
+from sdprelax.reduction import Reduction, reduce, reduce_inputs
 from sdprelax.registry import Registry
 from sdprelax.relaxation import Form, RelaxationSolution, solve_relaxation
-from sdprelax.rounding import roundings
+from sdprelax.rounding import Rounding, Walk, roundings
 from sdprelax.rounding.extract import tightness
 from sdprelax.solvers import StructuredSolver, solvers
 from sdprelax.splitting import (
@@ -49,6 +52,8 @@ GUIDE_GAP, GUIDE_WIDTH, GUIDE_SECONDS = 1e-7, 60, 30.0
 BACK = 1.0 + 1e-6
 # Relative distance of claim and dual value from which on a stalled run counts as settled, and most rows for another.
 SETTLED, SECOND_OPINION = 1e-3, 100
+# Share of a time limit that is the solver's, where there is a rounding.
+SOLVING = 0.85
 # Share of the time that certificates of points on the way may take.
 PROVING = 0.05
 
@@ -71,7 +76,11 @@ class SDP:
         residual improves most; small problems).
     rounding: how to turn the solution into a network; None for the bound alone.
     rounding_options: options of that rounding.
-    polish: improve the rounded network by local training (L-BFGS).
+    more_roundings: further roundings of the same solution, each a name or {name: {option: value}}; the best network
+        counts.
+    polish: improve rounded networks by local training (L-BFGS).
+    transductive: lift the test inputs too, without a loss, and offer the relaxation's own predictions there
+        (docs/mathematics.md section 7.2). It makes the relaxation larger, and if anything tighter.
     """
 
     form: Form = "reduced"
@@ -82,7 +91,9 @@ class SDP:
     splitting: Splitting = "violation"
     rounding: str | None = "gaussian"
     rounding_options: dict[str, Any] = field(default_factory=dict)
+    more_roundings: list[str | dict[str, dict[str, Any]]] = field(default_factory=list)
     polish: bool = True
+    transductive: bool = False
 
     def __post_init__(self) -> None:
         # Wrong names and options are refused here, before any work starts.
@@ -100,6 +111,20 @@ class SDP:
         if self.rounding is not None:
             object.__setattr__(self, "rounding", roundings.canonical(self.rounding))
             object.__setattr__(self, "rounding_options", _validated(roundings, self.rounding, self.rounding_options))
+        elif self.more_roundings:
+            raise InputError("more_roundings come after the first one, and rounding is null: name it there.")
+        for entry in self.more_roundings:
+            name, options = _named(entry)
+            _validated(roundings, name, options)
+            if [roundings.canonical(name) for name, _ in self._roundings].count(roundings.canonical(name)) > 1:
+                raise InputError(f"rounding '{name}' is named twice; each rounding of a solution is named once.")
+
+    @property
+    def _roundings(self) -> list[tuple[str, dict[str, Any]]]:
+        """Name and options of every rounding, in order."""
+        if self.rounding is None:
+            return []
+        return [(self.rounding, self.rounding_options), *(_named(entry) for entry in self.more_roundings)]
 
     @property
     def _single(self) -> bool:
@@ -113,7 +138,7 @@ class SDP:
 
     def size(self, problem: Problem) -> str:
         """Return the order of the matrix variable and the number of entrywise constraints on it."""
-        lifting = LiftedProgram(problem, reduce(problem) if self.presolve else Reduction.identity(problem))
+        lifting = LiftedProgram(problem, self._reduced(problem)[0])
         order = lifting.face.shape[1] if self.form == "reduced" else lifting.order
         return f"matrix of order {order}"
 
@@ -123,7 +148,7 @@ class SDP:
         """Return the certified bound of the relaxation and the rounded network."""
         units = Units.of(problem)
         scaled = units.problem
-        reduction = reduce(scaled) if self.presolve else Reduction.identity(scaled)
+        reduction, asked = self._reduced(scaled)
         network = Network.empty(problem.X.shape[1], problem.Y.shape[1], problem.bias)
         upper = problem.upper_bound(network)
         empty = empty_network_certificate(scaled, reduce(scaled))
@@ -139,7 +164,10 @@ class SDP:
         cones, idle = [whole_space(reduction.generators)], list[Cone]()
         if self.cones > 1:
             cones, idle = self._partition(lifting, rng, deadline, best)
-        solution, pruned = self._solve(lifting, cones, idle, deadline, best)
+        # Within a time limit a part of it is the roundings'.
+        share = SOLVING if self.rounding is not None and deadline.seconds < math.inf else 1.0
+        reserved = deadline.fraction(share)
+        solution, pruned = self._solve(lifting, cones, idle, reserved, best)
         certificate = best.certificate
         assert certificate is not None
         details["pruned"] = pruned
@@ -147,19 +175,47 @@ class SDP:
         if self.cones > 1:
             details["cones"] = len(cones)
             details["undetermined"] = sorted((len(cone.undetermined) for cone in cones), reverse=True)
-        if self.rounding is not None:
-            rounded = roundings.create(self.rounding, self.rounding_options).round(lifting, solution.lifted, rng=rng)
-            details["tightness"] = dataclasses.asdict(tightness(lifting, solution.lifted, rounded))
-            details["rounded"] = best.offer(rounded)
+        details["solve_seconds"] = deadline.elapsed
+        predictors: dict[str, Predictor] = {}
+        if asked is not None:
+            predictors["relaxation"] = _transduced(units, lifting, asked, solution.lifted)
+        candidates: list[Network] = []
+        for name, options in self._roundings:
+            # The first one comes in any case: without it there would be no network at all.
+            if deadline.expired and name != self.rounding:
+                break
+            started = deadline.elapsed
+            rounded, met = _rounded(roundings.create(name, options), lifting, solution.lifted, rng)
+            if name == self.rounding:
+                details["tightness"] = dataclasses.asdict(tightness(lifting, solution.lifted, rounded))
+            candidates += map(units.network, met)
+            reached = {"rounded": best.offer(rounded), "seconds": deadline.elapsed - started}
+            predictors[name] = units.network(rounded)
             if self.polish and not deadline.expired:
-                details["polished"] = best.offer(polish(scaled, rounded, deadline=deadline))
+                polished = polish(scaled, rounded, deadline=deadline)
+                reached |= {"polished": best.offer(polished), "seconds": deadline.elapsed - started}
+                predictors[f"{name}, polished"] = units.network(polished)
+            details.setdefault("roundings", {})[name] = reached
         claimed = solution.solved.value
         return Outcome(
             lower=certificate.lower, upper=best.upper, network=best.network, certificate=certificate,
+            predictors=predictors, candidates=tuple(candidates),
             solver_value=None if claimed is None else units.value(claimed), solver_status=solution.solved.status,
-            status="time limit" if deadline.expired else "solved",
+            status="time limit" if deadline.expired or reserved.expired else "solved",
             seconds=deadline.elapsed, trace=tuple(best.trace), details=details, log=solution.solved.log,
         )  # fmt: skip
+
+    def _reduced(self, problem: Problem) -> tuple[Reduction, Reduction | None]:
+        """Return the reduction to lift over, and that of the queries on the same generators if they are lifted too."""
+        if self.transductive and problem.queries is None:
+            raise InputError(
+                "transductive predicts at the test inputs, and there are none: give the data set a test part "
+                "(test_size), or Problem its queries."
+            )
+        n = problem.shape[0]
+        X = np.vstack([problem.inputs, problem.query_inputs]) if self.transductive else problem.inputs
+        whole = reduce_inputs(X) if self.presolve else Reduction.identity(X)
+        return whole.of_samples(slice(n)), whole.of_samples(slice(n, None)) if self.transductive else None
 
     def _solve(
         self, lifting: LiftedProgram, cones: Sequence[Cone], idle: Sequence[Cone], deadline: Deadline, best: _Best
@@ -286,6 +342,39 @@ class _Best:
             self.network, self.upper = users, value
             self._tell()
         return value
+
+
+def _named(entry: str | dict[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
+    """Return name and options of an entry of ``more_roundings``."""
+    if isinstance(entry, str):
+        return entry, {}
+    if len(entry) != 1:
+        raise InputError(f"more_roundings has {entry!r}; write a name, or one {{name: {{option: value}}}} for each.")
+    name, options = next(iter(entry.items()))
+    return name, options
+
+
+def _rounded(
+    rounding: Rounding, lifting: LiftedProgram, lifted: Floats, rng: np.random.Generator
+) -> tuple[Network, list[Network]]:
+    """Return a rounding's network and, of one that walks, those that it met."""
+    if not isinstance(rounding, Walk):
+        return rounding.round(lifting, lifted, rng=rng), []
+    met = list(rounding.walk(lifting, lifted))
+    return min(met, key=lifting.problem.objective), met
+
+
+def _transduced(units: Units, lifting: LiftedProgram, asked: Reduction, lifted: Floats) -> Tabulated:
+    """Return the relaxation's own predictions in kernel form, K_q(K + γI)⁻¹Y, at training inputs and queries."""
+    g, problem = lifting.generators, lifting.problem
+    rows = sp.vstack([lifting.selection, asked.selection()]).tocsr()
+    cross = np.asarray(lifting.selection @ (rows @ lifted[: 2 * g, : 2 * g]).T).T
+    kernel = cross[: len(problem.Y)]
+    ridge = 0.5 * (kernel + kernel.T) + problem.gamma * np.eye(len(kernel))
+    predicted = cross @ scipy.linalg.solve(ridge, problem.Y, assume_a="sym")
+    original = units.original
+    assert original.queries is not None
+    return Tabulated(np.vstack([original.X, original.queries]), predicted * units.targets)
 
 
 def _validated(registry: Registry[Any], name: str, options: dict[str, Any]) -> dict[str, Any]:

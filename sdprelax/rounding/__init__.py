@@ -6,7 +6,8 @@ objective is an upper bound like any other's; whether Λ itself was tight is wha
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Iterator
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from sdprelax.network import Network
 from sdprelax.registry import Registry
 from sdprelax.verified import Floats
 
-__all__ = ["Rounding", "register", "roundings"]
+__all__ = ["Rounding", "Walk", "register", "roundings"]
 
 
 class Rounding(Protocol):
@@ -23,6 +24,15 @@ class Rounding(Protocol):
 
     def round(self, lifting: LiftedProgram, lifted: Floats, *, rng: np.random.Generator) -> Network:
         """Return a network for the problem of ``lifting`` from its lifted variable, shape (order, order)."""
+        ...
+
+
+@runtime_checkable
+class Walk(Protocol):
+    """A rounding that goes through many networks; it returns the one of least objective."""
+
+    def walk(self, lifting: LiftedProgram, lifted: Floats) -> Iterator[Network]:
+        """Yield the networks, at least one."""
         ...
 
 

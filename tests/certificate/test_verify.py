@@ -30,7 +30,7 @@ def solved(seed: int = 6) -> tuple[Problem, Certificate]:
 def test_any_multipliers_whatever_give_a_bound_below_the_optimum(seed: int, log_scale: float, presolve: bool) -> None:
     problem = degenerate_problem(seed % 60)
     rng = np.random.default_rng(seed)
-    reduction = reduce(problem) if presolve else Reduction.identity(problem)
+    reduction = reduce(problem) if presolve else Reduction.identity(problem.inputs)
     A = problem.Y + 10.0**log_scale * rng.standard_normal(problem.Y.shape)
     N = 10.0 ** (log_scale - 1) * rng.standard_normal((2 * reduction.generators, 2 * reduction.generators))
     optimum = sdprelax.solve(problem, "exact").upper

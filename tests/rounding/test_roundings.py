@@ -11,7 +11,7 @@ from sdprelax.lifting import LiftedProgram
 from sdprelax.reduction import reduce
 from sdprelax.rounding import roundings
 from sdprelax.rounding.extract import tightness
-from sdprelax.rounding.three_operator import project_complementary
+from sdprelax.rounding.three_operator import ThreeOperator, project_complementary
 
 
 def gaussian(seed: int, n: int = 8, d: int = 2, c: int = 2, gamma: float = 0.1) -> Problem:
@@ -83,3 +83,40 @@ def test_an_unknown_rounding_is_refused_with_the_nearest_name() -> None:
         sdprelax.solve(gaussian(0), "sdp", rounding="gausian")
     with pytest.raises(InputError, match="rounding 'gaussian' has no option 'sample': did you mean 'samples'"):
         sdprelax.solve(gaussian(0), "sdp", rounding_options={"sample": 3})
+
+
+def test_more_roundings_share_a_solution_and_the_best_network_counts() -> None:
+    problem = gaussian(2, n=10, c=3)
+    more: list[object] = ["eigen", {"three_operator": {"iterations": 50, "columns": 12}}]
+    outcome = sdprelax.solve(problem, "sdp", more_roundings=more)
+    names = [name + end for name in ("gaussian", "eigen", "three_operator") for end in ("", ", polished")]
+    assert list(outcome.predictors) == names
+    objectives = {name: problem.upper_bound(network) for name, network in outcome.predictors.items()}  # type: ignore[arg-type]
+    assert outcome.upper == min(objectives.values())
+    for name, reached in outcome.details["roundings"].items():
+        assert reached == {**reached, "rounded": objectives[name], "polished": objectives[f"{name}, polished"]}
+    alone = sdprelax.solve(problem, "sdp")
+    assert alone.lower == outcome.lower and alone.details["roundings"]["gaussian"]["rounded"] == objectives["gaussian"]
+    assert len(outcome.candidates) == 50 and all(network.width <= 12 for network in outcome.candidates)
+
+
+def test_three_operator_splitting_stays_in_the_linear_constraints_and_comes_nearer_to_the_solution() -> None:
+    problem = gaussian(3, n=8, c=2)
+    reduction = reduce(problem)
+    lifting = LiftedProgram(problem, reduction)
+    target = lifting.lift(sdprelax.solve(problem, "exact").network)  # type: ignore[arg-type]
+    walk = list(ThreeOperator(columns=20, iterations=2000).walk(lifting, target))
+    mismatch = [np.linalg.norm(lifting.lift(network) - target) / np.linalg.norm(target) for network in walk]
+    assert len(walk) == 200 and mismatch[-1] < 0.05 and mismatch[-1] < 0.5 * mismatch[0]
+
+
+@pytest.mark.parametrize(("options", "words"), [
+    ({"more_roundings": ["gausian"]}, "unknown rounding 'gausian'"),
+    ({"more_roundings": ["gaussian"]}, "rounding 'gaussian' is named twice"),
+    ({"more_roundings": [{"eigen": {"samples": 3}}]}, "rounding 'eigen' has no option 'samples'"),
+    ({"more_roundings": [{"eigen": {}, "extract": {}}]}, "write a name, or one {name: {option: value}}"),
+    ({"more_roundings": ["eigen"], "rounding": None}, "more_roundings come after the first one"),
+])  # fmt: skip
+def test_wrong_roundings_are_one_sentence(options: dict[str, object], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        sdprelax.solve(gaussian(0), "sdp", **options)
