@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 
 import numpy as np
 import scipy.optimize
@@ -14,7 +13,7 @@ from sdprelax.outcome import Bound, Outcome, Report, unreported
 from sdprelax.problem import Problem
 from sdprelax.verified import Floats
 
-__all__ = ["network_size", "objective_and_gradient", "polish", "random_network", "train_with_restarts"]
+__all__ = ["BestNetwork", "network_size", "objective_and_gradient", "polish", "random_network"]
 
 # Neurons whose unit hidden weights differ by less than these are tried as one.
 MERGE_TOLERANCES = (0.0, 1e-6, 1e-4, 1e-2)
@@ -77,36 +76,43 @@ def network_size(problem: Problem, width: int) -> str:
     return f"{width * (d + c):,} weights"
 
 
-def train_with_restarts(
-    problem: Problem, restarts: int, deadline: Deadline, train: Callable[[], Network], report: Report = unreported
-) -> Outcome:
-    """Return the best network of several local trainings, the zero network among the candidates.
+class BestNetwork:
+    """The best network of several local trainings, the one without neurons among the candidates.
 
     Parameters
     ----------
     problem: the training problem.
-    restarts: how often to call ``train``.
-    deadline: no training starts after it; ``train`` should itself stop at it.
-    train: trains once from new random weights and returns the network.
+    deadline: whose time the trace is in.
     report: called with every improvement.
     """
-    best = Network.empty(problem.X.shape[1], problem.Y.shape[1], problem.bias)
-    upper = problem.upper_bound(best)
-    trace = [Bound(deadline.elapsed, None, upper)]
-    objectives: list[float] = []
-    report(Outcome(upper=upper, network=best, trace=tuple(trace)))
-    while len(objectives) < restarts and not deadline.expired:
-        network = train()
-        reached = problem.upper_bound(network)
-        objectives.append(reached)
-        trace.append(Bound(deadline.elapsed, None, min(reached, upper)))
-        if reached < upper:
-            best, upper = network, reached
-            report(Outcome(upper=upper, network=best, trace=tuple(trace)))
-    return Outcome(
-        upper=upper, network=best, status="time limit" if deadline.expired else "solved",
-        seconds=deadline.elapsed, trace=tuple(trace), details={"width": best.width, "objectives": objectives},
-    )  # fmt: skip
+
+    def __init__(self, problem: Problem, deadline: Deadline, report: Report = unreported) -> None:
+        self.problem, self.deadline, self.report = problem, deadline, report
+        self.network = Network.empty(problem.X.shape[1], problem.Y.shape[1], problem.bias)
+        self.upper = problem.upper_bound(self.network)
+        self.trace: list[Bound] = []
+        self._tell()
+
+    def _tell(self) -> None:
+        self.trace.append(Bound(self.deadline.elapsed, None, self.upper))
+        self.report(Outcome(upper=self.upper, network=self.network, trace=tuple(self.trace)))
+
+    def offer(self, network: Network) -> float:
+        """Take a network if it is better; return its objective, rounded up."""
+        reached = self.problem.upper_bound(network)
+        if reached < self.upper:
+            self.network, self.upper = network, reached
+            self._tell()
+        return reached
+
+    def outcome(self, objectives: list[float]) -> Outcome:
+        """Return the outcome of a method that trained to these objectives, one per start."""
+        self._tell()
+        return Outcome(
+            upper=self.upper, network=self.network, status="time limit" if self.deadline.expired else "solved",
+            seconds=self.deadline.elapsed, trace=tuple(self.trace),
+            details={"width": self.network.width, "objectives": objectives},
+        )  # fmt: skip
 
 
 class _TimeIsUp(Exception):

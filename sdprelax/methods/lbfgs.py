@@ -8,9 +8,8 @@ import numpy as np
 from pydantic import PositiveFloat, PositiveInt
 
 from sdprelax.deadline import Deadline
-from sdprelax.local_training import network_size, polish, random_network, train_with_restarts
+from sdprelax.local_training import BestNetwork, network_size, polish, random_network
 from sdprelax.methods import register
-from sdprelax.network import Network
 from sdprelax.outcome import Outcome, Report, unreported
 from sdprelax.problem import Problem
 
@@ -44,8 +43,9 @@ class LBFGS:
     ) -> Outcome:
         """Return the best network of all starts."""
 
-        def train() -> Network:
+        best, objectives = BestNetwork(problem, deadline, report), list[float]()
+        while len(objectives) < self.restarts and not deadline.expired:
             start = random_network(problem, self.width, rng, self.init_scale)
-            return polish(problem, start, max_iterations=self.max_iterations, deadline=deadline)
-
-        return train_with_restarts(problem, self.restarts, deadline, train, report)
+            trained = polish(problem, start, max_iterations=self.max_iterations, deadline=deadline)
+            objectives.append(best.offer(trained))
+        return best.outcome(objectives)

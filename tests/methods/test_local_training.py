@@ -12,6 +12,7 @@ import sdprelax
 from sdprelax import InputError, Network, Problem, SolverUnavailable
 from sdprelax.deadline import Deadline
 from sdprelax.local_training import objective_and_gradient, polish, random_network
+from sdprelax.methods.gradient_descent import _train
 from tests.conftest import degenerate_problem
 
 
@@ -85,6 +86,39 @@ def test_gradient_descent_comes_near_the_optimum(method: str, options: dict[str,
     assert outcome.network is not None and outcome.upper is not None and optimum is not None
     assert outcome.upper == problem.upper_bound(outcome.network)
     assert optimum * (1 - 1e-9) <= outcome.upper <= 1.03 * optimum
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam"])
+def test_runs_side_by_side_are_the_runs_of_pytorch_s_own_optimiser_and_schedule(name: str) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed (extra: torch)")
+    problem, rng, epochs, rate = gaussian(4, c=3), np.random.default_rng(0), 700, 3e-3
+    starts = [random_network(problem, 7, rng) for _ in range(3)]
+    options = {"momentum": 0.95} if name == "SGD" else {}
+    make = getattr(torch.optim, name)
+    found = list(_train(problem, starts, lambda weights: make(weights, lr=1.0, **options), rate, epochs, Deadline()))[
+        -1
+    ]
+    X, Y = torch.tensor(problem.inputs), torch.tensor(problem.Y)
+    for start, network in zip(starts, found, strict=True):
+        U, V = (torch.tensor(part, requires_grad=True) for part in (start.hidden, start.output))
+        steps = make([U, V], lr=rate, **options)
+        schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(steps, factor=0.5, patience=100)
+        best = np.inf
+        for _ in range(epochs):
+            steps.zero_grad()
+            value = 0.5 * ((torch.relu(X @ U) @ V - Y) ** 2).sum() + 0.5 * problem.gamma * ((U**2).sum() + (V**2).sum())
+            if value.item() < best:
+                best, kept = value.item(), Network(U.detach().numpy(), V.detach().numpy())
+            value.backward()
+            steps.step()
+            schedule.step(value.item())
+        np.testing.assert_allclose(network.predict(problem.X), kept.predict(problem.X), atol=1e-8)
+
+
+def test_a_learning_rate_that_is_too_large_leaves_the_best_network_before_it_diverged() -> None:
+    pytest.importorskip("torch", reason="PyTorch is not installed (extra: torch)")
+    outcome = sdprelax.solve(gaussian(3), "sgd", learning_rate=1e3, epochs=200)
+    assert outcome.upper is not None and outcome.upper <= 0.5 * np.sum(gaussian(3).Y ** 2) * (1 + 1e-12)
 
 
 def test_without_pytorch_one_sentence_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
