@@ -178,3 +178,39 @@ def test_the_shell_completes_commands(tmp_path: Path) -> None:
     asked = {**os.environ, "_SDPRELAX_COMPLETE": "complete_bash", "COMP_WORDS": "sdprelax ver", "COMP_CWORD": "1"}
     done = subprocess.run([str(script)], env=asked, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.stdout.split() == ["verify"]
+
+
+def test_several_sweeps_run_one_after_the_other_and_overrides_go_where_they_fit(tmp_path: Path) -> None:
+    method = "methods: [lbfgs: {width: 4, restarts: 1}]\n"
+    (tmp_path / "a.yaml").write_text("name: a\ndatasets: [random: {n: 4}]\ngamma: 0.1\n" + method)
+    (tmp_path / "b.yaml").write_text("name: b\ndatasets: [spiral: {points_per_class: 2}]\ngamma: 0.1\n" + method)
+    done = sdprelax("run", "a.yaml", "b.yaml", "--set", "gamma=0.5", "--set", "datasets.random.c=2", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = [(tmp_path / "results" / name / "table.csv").read_text() for name in "ab"]
+    assert all(",0.5," in row for row in rows) and "random,4,2,2" in rows[0] and "spiral,6,2,3" in rows[1]
+
+
+@pytest.mark.parametrize(("second", "set_", "words"), [
+    ("name: a\ndatasets: [random]\ngamma: 1\nmethods: [exact]\n", None, "are both named 'a'"),
+    ("name: b\ndatasets: [random]\ngamma: -1\nmethods: [exact]\n", None, "b.yaml, line 3: gamma is -1"),
+    ("name: b\ndatasets: [iris]\ngamma: 1\nmethods: [exact]\n", "datasets.spiral.noise=0", "no datasets entry"),
+])  # fmt: skip
+def test_nothing_runs_when_one_of_several_sweeps_is_wrong(
+    second: str, set_: str | None, words: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.yaml").write_text("name: a\ndatasets: [random: {n: 4}]\ngamma: 0.1\nmethods: [lbfgs]\n")
+    (tmp_path / "b.yaml").write_text(second)
+    done = sdprelax("run", "a.yaml", "b.yaml", *(["--set", set_] if set_ else []), cwd=tmp_path)
+    assert done.returncode == 2 and words in done.stderr and len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "results").exists()
+
+
+def test_show_prints_how_well_everything_predicts(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(
+        "name: a\ndatasets: [iris]\ngamma: 0.1\nprotocol: paper\nmethods: [ntk, lbfgs: {width: 4, restarts: 1}]\n"
+    )
+    assert sdprelax("run", "a.yaml", cwd=tmp_path).returncode == 0
+    shown = sdprelax("show", "results/a", "--predictions", cwd=tmp_path)
+    assert shown.returncode == 0 and "balanced" in shown.stdout and "kernel" in shown.stdout and "%" in shown.stdout
+    table = sdprelax("show", "results/a", "--predictions", "--format", "csv", cwd=tmp_path).stdout
+    assert table.splitlines()[0].endswith("test_rmse,paper_accuracy,paper_threshold") and len(table.splitlines()) == 3

@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from sdprelax.experiment.runner import Scheduled
 
 __all__ = ["app"]
 
@@ -19,7 +22,7 @@ ResultsFolder = Annotated[Path, typer.Argument(help="A sweep's folder, e.g. resu
 
 @app.command()
 def run(
-    file: Annotated[Path, typer.Argument(help="The sweep, a YAML file.")],
+    files: Annotated[list[Path], typer.Argument(help="The sweep, a YAML file; or several, one after the other.")],
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", help="Replace a setting, e.g. methods.sdp.solver=scs."),
@@ -37,20 +40,31 @@ def run(
     force: Annotated[bool, typer.Option("--force", help="Run every trial once more.")] = False,
 ) -> None:
     """Run what is missing of a sweep; print its table; write tables and pictures."""
-    from sdprelax.cli.display import Progress, print_tightness
-    from sdprelax.experiment.config import load_sweep
-    from sdprelax.experiment.runner import run_scheduled, schedule
-    from sdprelax.results.overview import Overview
-    from sdprelax.trials.store import Store
+    from sdprelax.experiment.config import load_sweeps
+    from sdprelax.experiment.runner import schedule
 
-    sweep = load_sweep(file, set_ or [])
-    scheduled = schedule(sweep, results, retry=retry or [], force=force)
-    total, count = len(scheduled.trials), len(scheduled.jobs)
+    # All of them are checked before the first one runs.
+    sweeps = load_sweeps(files, set_ or [])
+    scheduled = [schedule(sweep, results, retry=retry or [], force=force) for sweep in sweeps]
     if dry_run:
         from sdprelax.experiment.sizes import print_plan
 
-        print_plan(scheduled, typer.echo)
+        for one in scheduled:
+            print_plan(one, typer.echo)
         return
+    sound = [_run(one, results, workers, engine) for one in scheduled]
+    if not all(sound):
+        raise typer.Exit(1)
+
+
+def _run(scheduled: Scheduled, results: Path, workers: int | None, engine: str | None) -> bool:
+    """Run a sweep and print what came of it; say whether its bounds are sound."""
+    from sdprelax.cli.display import Progress, print_tightness
+    from sdprelax.experiment.runner import run_scheduled
+    from sdprelax.results.overview import Overview
+    from sdprelax.trials.store import Store
+
+    sweep, total, count = scheduled.sweep, len(scheduled.trials), len(scheduled.jobs)
 
     @contextlib.contextmanager
     def announce(plan: dict[str, Any]) -> Iterator[Callable[[dict[str, Any]], None]]:
@@ -79,8 +93,7 @@ def run(
         typer.echo(f"{failed} of {total} trials failed; --retry failed runs them once more.")
     for sentence in found.unsound:
         typer.echo(sentence, err=True)
-    if found.unsound:
-        raise typer.Exit(1)
+    return not found.unsound
 
 
 @app.command()

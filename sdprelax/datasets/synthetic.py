@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from sdprelax.datasets import Dataset, one_hot, register
+from sdprelax.datasets.file import finite, read_arrays, sha256
+from sdprelax.errors import InputError
 
 __all__ = ["Random", "Spiral"]
 
@@ -23,7 +26,9 @@ class Random:
     ----------
     n, d, c: samples, inputs, outputs.
     teacher_width: hidden neurons of the teacher.
-    seed: seed of NumPy's default generator.
+    seed: seed of NumPy's default generator; with ``path`` the number of the set in the file, from 0.
+    path: an .npz file with arrays X (sets, n, d) and Y (sets, n, c) in place of the generator. P25's own hundred sets
+        were drawn without a seed that could be repeated, so they come only from such a file.
     """
 
     n: PositiveInt = 25
@@ -31,14 +36,41 @@ class Random:
     c: PositiveInt = 5
     teacher_width: PositiveInt = 100
     seed: NonNegativeInt = 0
+    path: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.path is not None and not (Path(self.path).is_file() and self.path.endswith(".npz")):
+            raise InputError(f"data set 'random': option 'path' is '{self.path}'; it must be an existing .npz file.")
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the file; "" without one."""
+        return "" if self.path is None else sha256(self.path)
 
     def load(self) -> Dataset:
-        """Return the data; there is no test part."""
+        """Return the data; there is no test part.
+
+        Raises
+        ------
+        InputError: the file has no such set, or sets of another size.
+        """
+        if self.path is not None:
+            return self._stored(Path(self.path))
         rng = np.random.default_rng(self.seed)
         X = rng.standard_normal((self.n, self.d))
         hidden = rng.standard_normal((self.d, self.teacher_width))
         output = rng.standard_normal((self.teacher_width, self.c))
         return Dataset(X, np.maximum(X @ hidden, 0.0) @ output)
+
+    def _stored(self, path: Path) -> Dataset:
+        arrays = read_arrays(path)
+        X, Y = arrays.get("X"), arrays.get("Y")
+        expected = f"X of shape (sets, {self.n}, {self.d}) and Y of shape (sets, {self.n}, {self.c})"
+        if X is None or Y is None or X.shape[1:] != (self.n, self.d) or Y.shape != (len(X), self.n, self.c):
+            shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+            raise InputError(f"{path} must hold {expected}; it holds {shapes}.")
+        if self.seed >= len(X):
+            raise InputError(f"{path} has the sets 0 to {len(X) - 1}, and seed is {self.seed}.")
+        return Dataset(finite(path, "X", X)[self.seed], finite(path, "Y", Y)[self.seed])
 
 
 @register("spiral")

@@ -22,7 +22,7 @@ from sdprelax.registry import Registry
 from sdprelax.trials.job import Limits
 from sdprelax.trials.modules import load_modules
 
-__all__ = ["Entry", "Sweep", "load_sweep", "schema"]
+__all__ = ["Entry", "Sweep", "load_sweep", "load_sweeps", "schema"]
 
 Protocol = typing.Literal["standard", "paper"]
 SECONDS = {"s": 1.0, "sec": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -99,22 +99,47 @@ class _Written(pydantic.BaseModel):
 
 
 def load_sweep(path: Path, overrides: typing.Sequence[str] = ()) -> Sweep:
-    """Read and validate a sweep.
+    """Read and validate a sweep: :func:`load_sweeps` of one file."""
+    return load_sweeps([path], overrides)[0]
+
+
+def load_sweeps(paths: typing.Sequence[Path], overrides: typing.Sequence[str] = ()) -> list[Sweep]:
+    """Read and validate several sweeps.
 
     Parameters
     ----------
-    path: the YAML file.
-    overrides: settings such as ``methods.sdp.solver=scs`` or ``gamma=[0.1, 1]`` that replace the file's.
+    paths: the YAML files.
+    overrides: settings such as ``methods.sdp.solver=scs`` or ``gamma=[0.1, 1]`` that replace the files'. Of several
+        files each takes those that fit it, and one that fits none is wrong.
 
     Raises
     ------
-    InputError: anything wrong, in one sentence with file and line.
+    InputError: anything wrong, in one sentence with file and line; or two sweeps of one name.
     """
-    document = read_document(path)
-    if not isinstance(document.content, dict):
-        raise InputError(f"{path}: a sweep is a mapping with the keys {', '.join(_Written.model_fields)}, include.")
+    documents = []
+    for path in paths:
+        document = read_document(path)
+        if not isinstance(document.content, dict):
+            raise InputError(f"{path}: a sweep is a mapping with the keys {', '.join(_Written.model_fields)}, include.")
+        documents.append(document)
     for override in overrides:
-        _override(document, override)
+        refused = []
+        for document in documents:
+            try:
+                _override(document, override)
+            except InputError as error:
+                refused.append(error)
+        if len(refused) == len(documents):
+            raise refused[0]
+    sweeps = [_validated(path, document) for path, document in zip(paths, documents, strict=True)]
+    for k, sweep in enumerate(sweeps):
+        for path, other in zip(paths, sweeps[:k], strict=False):
+            if sweep.name == other.name:
+                raise InputError(f"{path} and {paths[k]} are both named '{sweep.name}': each needs its own folder.")
+    return sweeps
+
+
+def _validated(path: Path, document: Document) -> Sweep:
     try:
         written = _Written.model_validate(document.content)
     except pydantic.ValidationError as error:

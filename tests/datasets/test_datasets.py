@@ -135,3 +135,28 @@ def test_wrong_names_and_options_are_refused() -> None:
         datasets.create("file")
     with pytest.raises(InputError, match="no such file"):
         datasets.create("file", {"path": "nowhere.csv"})
+
+
+def test_random_sets_of_a_file_are_numbered_by_seed(tmp_path: Path, p25: Path) -> None:
+    stored = np.load(p25 / "random.npz")
+    source = datasets.create("random", {"path": str(p25 / "random.npz"), "seed": 7})
+    data = source.load()
+    np.testing.assert_array_equal(data.X, stored["X"][7])
+    np.testing.assert_array_equal(data.Y, stored["Y"][7])
+
+
+def test_random_sets_of_a_made_file_and_what_is_wrong_with_one(tmp_path: Path) -> None:
+    path = tmp_path / "sets.npz"
+    rng = np.random.default_rng(0)
+    X, Y = rng.standard_normal((3, 6, 2)), rng.standard_normal((3, 6, 4))
+    np.savez(path, X=X, Y=Y)
+    options = {"path": str(path), "n": 6, "c": 4}
+    source = datasets.create("random", {**options, "seed": 2})
+    np.testing.assert_array_equal(source.load().X, X[2])
+    assert len(source.digest()) == 64 and datasets.create("random").digest() == ""  # type: ignore[attr-defined]
+    for wrong, words in (
+        ({"seed": 3}, "has the sets 0 to 2, and seed is 3"), ({"n": 5}, r"must hold X of shape \(sets, 5, 2\)"),
+        ({"path": "nowhere.npz"}, "it must be an existing .npz file"),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match=words):
+            datasets.create("random", {**options, **wrong}).load()
