@@ -131,5 +131,15 @@ def flat_options(options: dict[str, Any]) -> dict[str, Any]:
 
 def described(name: str, options: dict[str, Any]) -> str:
     """Return ``name(option=value, ...)`` for flat options, an inner one by its own name."""
-    shown = [f"{key.rsplit('.', 1)[-1]}={value}" for key, value in options.items()]
+    shown = [f"{key.rsplit('.', 1)[-1]}={_shown(value)}" for key, value in options.items()]
     return f"{name}({', '.join(shown)})" if shown else name
+
+
+def _shown(value: Any) -> str:
+    """Return an option's value as a label has it: a list of names, or of names with options, without quotes."""
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_shown, value)) + "]"
+    if isinstance(value, dict):
+        return ", ".join(described(key, inner) if isinstance(inner, dict) else f"{key}={inner}"
+                         for key, inner in value.items())  # fmt: skip
+    return str(value)
