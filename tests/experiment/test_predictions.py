@@ -1,0 +1,136 @@
+"""What a trial predicts with is stored, measured on the test set, tabled and audited; P25's protocol beside it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sdprelax.experiment.config import load_sweep
+from sdprelax.experiment.runner import run_sweep
+from sdprelax.metrics import metrics, paper_accuracy
+from sdprelax.predictor import load_predictor
+from sdprelax.results.audit import audit
+from sdprelax.results.tables import load_table
+from sdprelax.trials.job import Trial
+from sdprelax.trials.store import seal
+from sdprelax.trials.trial import load_problem
+
+SWEEP = """\
+name: predicted
+datasets: [file: {{path: {path}, test_size: 0.5}}]
+gamma: 0.1
+protocol: paper
+methods:
+  - sdp: {{more_roundings: [three_operator: {{iterations: 40, columns: 10}}]}}
+  - sdp: {{rounding: null, transductive: true}}
+  - ntk
+  - gated_relu: {{patterns: 20}}
+"""
+ITERATE = "iterate best on the test set"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("predictions")
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((24, 2))
+    label = np.where(X[:, 0] * X[:, 1] > 0, "even", "odd")
+    pd.DataFrame({"a": X[:, 0], "b": X[:, 1], "class": label}).to_csv(folder / "mine.csv", index=False)
+    (folder / "sweep.yaml").write_text(SWEEP.format(path=folder / "mine.csv"))
+    run_sweep(load_sweep(folder / "sweep.yaml"), folder, engine="serial")
+    return folder / "predicted"
+
+
+def records(folder: Path) -> list[dict[str, Any]]:
+    found = [json.loads((path / "record.json").read_text()) for path in sorted((folder / "trials").iterdir())]
+    assert all(record["status"] == "solved" for record in found), [record["message"] for record in found]
+    return found
+
+
+def test_every_predictor_is_measured_on_the_test_set_as_its_file_predicts(finished: Path) -> None:
+    names = set()
+    for record in records(finished):
+        data, problem = load_problem(Trial.from_dict(record["trial"]))
+        assert data.X_test is not None and data.Y_test is not None
+        for entry in record["predictors"]:
+            names.add(entry["name"])
+            predictor = load_predictor(finished / "trials" / record["hash"] / entry["file"])
+            predicted = predictor.predict(data.X_test)
+            measured = metrics(predicted, data.Y_test, classification=True)
+            assert {key: entry[f"test_{key}"] for key in measured} == measured
+            assert (entry["paper_accuracy"], entry["paper_threshold"]) == paper_accuracy(predicted, data.Y_test)
+            assert entry["paper_accuracy"] <= entry["test_accuracy"]
+            if entry["objective"] is not None:
+                assert entry["objective"] == problem.upper_bound(predictor)  # type: ignore[arg-type]
+        first = record["predictors"][0]
+        assert record["test_accuracy"] == first["test_accuracy"] and record["test_f1"] == first["test_f1"]
+        assert (record["upper"] is None) == (first["name"] != "network")
+    assert names >= {
+        "network",
+        "gaussian",
+        "gaussian, polished",
+        "three_operator",
+        "relaxation",
+        "kernel",
+        "gated",
+        ITERATE,
+    }
+
+
+def test_papers_iterate_is_chosen_on_the_test_set_and_counts_nowhere_else(finished: Path) -> None:
+    record = next(r for r in records(finished) if "three_operator" in str(r["method"]))
+    by_name = {entry["name"]: entry for entry in record["predictors"]}
+    assert by_name[ITERATE]["paper_accuracy"] >= by_name["three_operator"]["paper_accuracy"]
+    assert record["test_accuracy"] == by_name["network"]["test_accuracy"]
+    assert record["upper"] == min(entry["objective"] for name, entry in by_name.items() if name != ITERATE)
+
+
+def test_the_table_has_a_row_per_predictor(finished: Path) -> None:
+    table = load_table(finished, "predictions")
+    assert len(table) == sum(len(record["predictors"]) for record in records(finished))
+    assert set(table["predictor"]) >= {"network", "kernel", "gated", "relaxation"}
+    kernel = table[table["predictor"] == "kernel"]
+    assert kernel["objective"].isna().all() and kernel["test_balanced_accuracy"].between(0.0, 1.0).all()
+    assert len(pd.read_csv(finished / "predictions.csv")) == len(table)
+
+
+def test_untouched_results_hold_and_forged_predictions_do_not(finished: Path, tmp_path: Path) -> None:
+    assert not any(finding.faults for finding in audit(finished))
+    copy = Path(shutil.copytree(finished, tmp_path / "predicted"))
+    path = next(copy / "trials" / r["hash"] for r in records(copy) if r["method"] == "ntk")
+
+    def faults(change: Any) -> str:
+        original = (path / "record.json").read_text()
+        record = json.loads(original)
+        change(record)
+        record["seal"] = seal(record, path)
+        (path / "record.json").write_text(json.dumps(record))
+        found = {finding.name: " ".join(finding.faults) for finding in audit(copy) if finding.faults}
+        (path / "record.json").write_text(original)
+        return found[path.name]
+
+    assert "it says test_accuracy 1.5 of 'kernel'" in faults(lambda r: r["predictors"][0].update(test_accuracy=1.5))
+    assert "it says test_f1 2.0, and its predictor has" in faults(lambda r: r.update(test_f1=2.0))
+    assert "and has no predictor" in faults(lambda r: r.update(predictors=[]))
+    other = next(copy / "trials" / r["hash"] for r in records(copy) if "gated" in r["method"])
+    shutil.copy(other / "predictor-1.npz", path / "predictor-1.npz")
+    assert "of 'kernel', which has" in faults(lambda r: None)
+    (path / "predictor-1.npz").unlink()
+    assert "its predictor 'kernel' is lost" in faults(lambda r: None)
+
+
+def test_the_sweeps_of_the_paper_are_sweeps() -> None:
+    folder = Path(__file__).resolve().parents[2] / "experiments" / "paper"
+    sweeps = [load_sweep(path) for path in sorted(folder.glob("*.yaml"))]
+    assert len({sweep.name for sweep in sweeps}) == len(sweeps) == 8
+    assert {entry.name for sweep in sweeps for entry in sweep.datasets} == {
+        "random", "spiral", "iris", "ionosphere", "pima", "bank_notes", "mnist",
+    }  # fmt: skip
+    hundred = next(sweep for sweep in sweeps if sweep.name == "paper-random").datasets
+    assert sorted(entry.options["seed"] for entry in hundred) == list(range(100))
