@@ -47,7 +47,7 @@ class Outcome:
     network: the network that attains ``upper``.
     certificate: what proves ``lower``; ``sdprelax.verify(problem, certificate)`` checks it anew.
     predictors: what else the method predicts with, by name: other networks, and models that are no ReLU network.
-        Accuracies of a trial are those of ``network``, or of the first of these where there is none.
+        Accuracies of a trial are those of ``network``, or of the first of these where that has no neurons.
     candidates: networks that the method chose among by the training objective, for protocols
         that choose otherwise.
     solver_value: what the conic solver claimed, never a bound.

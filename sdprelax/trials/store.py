@@ -56,10 +56,15 @@ def seal(record: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def predictor_files(outcome: Outcome) -> list[tuple[str, str, Predictor]]:
-    """Return name, file and predictor of everything that an outcome predicts with, its network first."""
-    network = [] if outcome.network is None else [("network", "network.npz", outcome.network)]
+    """Return name, file and predictor of everything that an outcome predicts with, what the row speaks of first.
+
+    That is the network, unless it has no neurons (it is there for the upper bound only) and something else predicts.
+    """
     others = [(name, f"predictor-{k}.npz", one) for k, (name, one) in enumerate(outcome.predictors.items(), start=1)]
-    return [*network, *others]
+    if outcome.network is None:
+        return others
+    network = [("network", "network.npz", outcome.network)]
+    return [*network, *others] if outcome.network.width else [*others, *network]
 
 
 def _digest(content: bytes) -> str:
