@@ -214,3 +214,11 @@ def test_show_prints_how_well_everything_predicts(tmp_path: Path) -> None:
     assert shown.returncode == 0 and "balanced" in shown.stdout and "kernel" in shown.stdout and "%" in shown.stdout
     table = sdprelax("show", "results/a", "--predictions", "--format", "csv", cwd=tmp_path).stdout
     assert table.splitlines()[0].endswith("test_rmse,paper_accuracy,paper_threshold") and len(table.splitlines()) == 3
+
+
+def test_a_label_with_brackets_is_printed_whole(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(
+        "name: a\ndatasets: [random: {n: 4}]\ngamma: 0.1\nmethods: [sdp, sdp: {more_roundings: [eigen]}]\n"
+    )
+    done = sdprelax("run", "a.yaml", cwd=tmp_path)
+    assert "sdp(more_roundings=[eigen])" in done.stdout.split("data set")[1]

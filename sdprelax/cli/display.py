@@ -35,7 +35,8 @@ SHOWN = 8
 
 def console() -> Console:
     """Return where to print; piped output keeps whole lines for grep and less."""
-    return Console() if sys.stdout.isatty() else Console(width=180)
+    # Labels have brackets of their own, which are no markup.
+    return Console(markup=False) if sys.stdout.isatty() else Console(width=180, markup=False)
 
 
 def number(value: Any, form: str, unit: str = "") -> str:
