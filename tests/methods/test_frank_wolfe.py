@@ -7,7 +7,8 @@ import pytest
 
 import sdprelax
 from sdprelax import InputError, Problem, ProblemTooLarge
-from sdprelax.methods.frank_wolfe import PatternOracle, _Descent, _Iterate, _two_variables
+from sdprelax.exact.nonnegative_pca import PatternOracle
+from sdprelax.methods.frank_wolfe import _Descent, _Iterate, _two_variables
 from sdprelax.patterns import sampled_patterns
 from sdprelax.reduction import reduce
 from tests.conftest import degenerate_problem
