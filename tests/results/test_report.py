@@ -208,3 +208,20 @@ def test_the_command_writes_where_it_is_told(finished: Path, tmp_path: Path) -> 
     assert failed.returncode == 2 and "No such file or directory" in failed.stderr
     with pytest.raises(InputError, match="holds no results"):
         write_report(tmp_path)
+
+
+def test_a_trial_with_a_test_part_shows_how_well_everything_predicts(tmp_path: Path, opened: Any) -> None:
+    (tmp_path / "sweep.yaml").write_text(
+        "name: tested\ndatasets: [iris]\ngamma: 0.1\nprotocol: paper\nmethods: [gated_relu: {patterns: 10}, ntk]\n"
+    )
+    run_sweep(load_sweep(tmp_path / "sweep.yaml"), tmp_path, engine="serial")
+    page = opened(write_report(tmp_path / "tested"))
+    page.select_option("#filter-method", "gated_relu")
+    page.click("#table tr.row")
+    page.wait_for_selector(".predictions")
+    cells = page.eval_on_selector_all(
+        ".predictions tr", "rows => rows.map(r => [...r.children].map(c => c.textContent))"
+    )
+    assert cells[0] == ["predictor", "objective", "accuracy", "balanced", "F1", "RMSE", "paper's"]
+    assert [row[0] for row in cells[1:]] == ["network", "gated"] and cells[2][1] == ""
+    assert all(row[2].endswith(" %") for row in cells[1:])

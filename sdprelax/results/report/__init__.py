@@ -57,7 +57,7 @@ def write_report(folder: Path, target: Path | None = None) -> Path:
         origin = json.dumps(record["provenance"], indent=1, sort_keys=True)
         trials.append([row[name] for name in COLUMNS] + [
             _thinned(record["trace"]), _log(path), _options(record), origins.setdefault(origin, len(origins)),
-            pictures.of(record, path), record["details"],
+            pictures.of(record, path), record["details"], record["predictors"],
         ])  # fmt: skip
     content = {
         "name": folder.resolve().name, "columns": COLUMNS, "trials": trials, "origins": list(origins),

@@ -1,7 +1,7 @@
 "use strict";
 (() => {
   const report = JSON.parse(document.getElementById("data").textContent);
-  const extra = ["trace", "log", "options", "origin", "network", "details"];
+  const extra = ["trace", "log", "options", "origin", "network", "details", "predictors"];
   const names = [...report.columns, ...extra];
   const trials = report.trials.map((values) => Object.fromEntries(names.map((name, k) => [name, values[k]])));
   const COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"];
@@ -145,12 +145,30 @@
       copy.textContent = "copied";
     });
     part("Options as a sweep", copy, options);
+    const tested = t.predictors.filter((p) => p.test_rmse !== null);
+    if (tested.length) part("On the test set", predictions(tested));
     if (t.network) { const box = element("div", "", "plot"); box.id = "plot-neurons"; part("Neurons", box); neurons(t); }
     if (t.trace.length) { const box = element("div", "", "plot"); box.id = "plot-trial"; part("Bounds against time (solid: lower, dotted: upper)", box); traces("plot-trial", [t], t.problem); }
     part("Log", element("pre", t.log || "(empty)", "log"));
     if (Object.keys(t.details).length) part("Details", element("pre", JSON.stringify(t.details, null, 1)));
     part("Where it was computed", element("pre", report.origins[t.origin]));
     section.scrollIntoView({ block: "start" });
+  }
+  function predictions(list) {
+    const shown = [["name", "predictor"], ["objective", "objective"], ["test_accuracy", "accuracy"], ["test_balanced_accuracy", "balanced"],
+      ["test_f1", "F1"], ["test_rmse", "RMSE"], ["paper_accuracy", "paper's"]].filter(([key]) => list.some((p) => p[key] !== null));
+    const table = element("table", "", "predictions"), head = element("tr");
+    for (const [, title] of shown) head.append(element("th", title));
+    table.append(head);
+    for (const p of list) {
+      const row = element("tr");
+      for (const [key] of shown) {
+        const value = p[key], percent = key.endsWith("accuracy") || key === "test_f1";
+        row.append(element("td", value === null ? "" : key === "name" ? value : percent ? (100 * value).toFixed(1) + " %" : general(value, 6)));
+      }
+      table.append(row);
+    }
+    return table;
   }
   window.addEventListener("hashchange", open);
 
