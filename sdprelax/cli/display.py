@@ -94,24 +94,34 @@ def print_predictions(table: pd.DataFrame) -> None:
     from sdprelax.results.tables import predictions_summary
 
     summary = predictions_summary(table)
-    percent = [name for name in summary.columns if name.endswith(("accuracy", "f1"))]
-    figures = [name for name in summary.columns if name in ("objective", *percent, "test_rmse", "paper_threshold")]
+    titles = {
+        "objective": "objective", "train_accuracy": "train", "test_accuracy": "test",
+        "test_balanced_accuracy": "balanced", "test_f1": "F1", "test_rmse": "RMSE", "paper_accuracy": "paper's", "paper_threshold": "threshold",
+    }  # fmt: skip
+    figures = [name for name in titles if name in summary]
     printed = Table(box=None, header_style="bold")
-    for name in ("data set", "γ", "method", "predictor"):
-        printed.add_column(name, overflow="fold")
+    for name in ("data set", "γ", "method"):
+        printed.add_column(name, overflow="fold", max_width=44)
+    printed.add_column("predictor", no_wrap=True)
     for name in figures:
-        printed.add_column(name.replace("_", " "), justify="right")
-    last = None
+        printed.add_column(titles[name], justify="right", no_wrap=True)
+    last: tuple[Any, ...] = ()
     for row in summary.to_dict("records"):
-        problem = (row["dataset"], row["gamma"])
-        if last is not None and problem != last:
+        trial = (row["dataset"], row["gamma"], row["method"])
+        if last and trial[:2] != last[:2]:
             printed.add_section()
-        last = problem
+        # What stays the same is said once.
+        said = [str(row["dataset"]), f"{row['gamma']:g}", str(row["method"])] if trial != last else ["", "", ""]
+        last = trial
         cells = [
-            number(100.0 * row[name], ".1f", "%") if name in percent else number(row[name], ".6g") for name in figures
+            number(100.0 * row[name], ".1f", "%") if name.endswith(("accuracy", "f1")) else number(row[name], ".6g")
+            for name in figures
         ]
-        printed.add_row(row["dataset"], f"{row['gamma']:g}", row["method"], row["predictor"], *cells)
+        printed.add_row(*said, row["predictor"], *cells)
     console().print(printed)
+    typer.echo("accuracies on the training and the test part; balanced, F1 and RMSE on the test part.")
+    if "paper_accuracy" in figures:
+        typer.echo("paper's: P25's accuracy, whose threshold is the best on the test set: no estimate of anything.")
 
 
 def trial_line(record: dict[str, Any]) -> str:
