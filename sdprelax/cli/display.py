@@ -95,9 +95,15 @@ def print_predictions(table: pd.DataFrame) -> None:
 
     summary = predictions_summary(table)
     titles = {
-        "objective": "objective", "train_accuracy": "train", "test_accuracy": "test",
-        "test_balanced_accuracy": "balanced", "test_f1": "F1", "test_rmse": "RMSE", "paper_accuracy": "paper's", "paper_threshold": "threshold",
-    }  # fmt: skip
+        "objective": "objective",
+        "train_accuracy": "train",
+        "test_accuracy": "test",
+        "test_balanced_accuracy": "balanced",
+        "test_f1": "F1",
+        "test_rmse": "RMSE",
+        "paper_accuracy": "paper's",
+        "paper_threshold": "threshold",
+    }
     figures = [name for name in titles if name in summary]
     printed = Table(box=None, header_style="bold")
     for name in ("data set", "γ", "method"):
