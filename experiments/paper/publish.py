@@ -184,9 +184,16 @@ def main() -> None:
     bounds.to_csv(given.out / "paper_bounds.csv", index=False, float_format="%.12g")
     predictions.to_csv(given.out / "paper_predictions.csv", index=False, float_format="%.8g")
     traces(given.results).to_csv(given.out / "paper_traces.csv", index=False, float_format="%.8g")
-    tables = [bounds_table(bounds, predictions), random_table(bounds), accuracy_table(predictions),
-              roundings_table(predictions), protocol_table(predictions)]  # fmt: skip
-    for table in tables:
+    tables = {
+        "bounds": bounds_table(bounds, predictions),
+        "random": random_table(bounds),
+        "accuracy": accuracy_table(predictions[~predictions["bias"]]),
+        "accuracy with a bias": accuracy_table(predictions[predictions["bias"]]),
+        "roundings": roundings_table(predictions),
+        "protocol": protocol_table(predictions),
+    }
+    for name, table in tables.items():
+        print(f"<!-- {name} -->")
         print("| " + " | ".join(map(str, table.columns)) + " |")
         print("|" + "---|" * len(table.columns))
         for row in table.astype(str).to_numpy().tolist():
