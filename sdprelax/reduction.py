@@ -24,7 +24,7 @@ from sdprelax.network import Network
 from sdprelax.problem import Problem
 from sdprelax.verified import Floats
 
-__all__ = ["Reduction", "reduce", "reduce_inputs"]
+__all__ = ["PARALLEL", "Reduction", "reduce", "reduce_inputs"]
 
 Integers = NDArray[np.int64]
 # Unit rows that differ by less than this are one generator; the difference goes into the certificate.
@@ -96,8 +96,13 @@ def reduce(problem: Problem) -> Reduction:
     return reduce_inputs(problem.inputs)
 
 
-def reduce_inputs(X: Floats) -> Reduction:
-    """Return the presolved form of inputs, shape (n, d)."""
+def reduce_inputs(X: Floats, parallel: float = PARALLEL) -> Reduction:
+    """Return the presolved form of inputs, shape (n, d).
+
+    Parameters
+    ----------
+    parallel: distance of unit rows below which they are one generator; what that neglects goes into the certificate.
+    """
     n, d = X.shape
     # Powers of two scale exactly and keep squares of extreme entries representable.
     largest = np.max(np.abs(X), axis=1)
@@ -112,7 +117,7 @@ def reduce_inputs(X: Floats) -> Reduction:
     basis = np.eye(d)
     while True:
         # Rows that are merged or projected may leave fewer dimensions than before: until nothing changes.
-        owner, sign, chosen = _merge_parallel(unit)
+        owner, sign, chosen = _merge_parallel(unit, parallel)
         _, singular, right = np.linalg.svd(unit[chosen], full_matrices=False)
         rank = int(np.sum(singular > singular[0] * max(unit.shape) * np.finfo(float).eps))
         if rank == unit.shape[1]:
@@ -125,7 +130,7 @@ def reduce_inputs(X: Floats) -> Reduction:
     return Reduction(unit[chosen], basis, group, factor)
 
 
-def _merge_parallel(unit: Floats) -> tuple[Integers, Floats, Integers]:
+def _merge_parallel(unit: Floats, parallel: float) -> tuple[Integers, Floats, Integers]:
     """Return (generator of each row, sign of each row along it, rows that are the generators)."""
     count = len(unit)
     tree = KDTree(np.vstack([unit, -unit]))
@@ -135,7 +140,7 @@ def _merge_parallel(unit: Floats) -> tuple[Integers, Floats, Integers]:
     for i in range(count):
         if owner[i] >= 0:
             continue
-        for j in tree.query_ball_point(unit[i], PARALLEL):
+        for j in tree.query_ball_point(unit[i], parallel):
             row, flip = j % count, -1.0 if j >= count else 1.0
             if owner[row] < 0:
                 owner[row], sign[row] = len(chosen), flip

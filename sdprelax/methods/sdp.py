@@ -25,7 +25,7 @@ from sdprelax.outcome import Bound, Outcome, Report, unreported
 from sdprelax.partition import Cone, whole_space
 from sdprelax.predictor import Predictor, Tabulated
 from sdprelax.problem import Problem
-from sdprelax.reduction import Reduction, reduce, reduce_inputs
+from sdprelax.reduction import PARALLEL, Reduction, reduce, reduce_inputs
 from sdprelax.registry import Registry
 from sdprelax.relaxation import Form, RelaxationSolution, solve_relaxation
 from sdprelax.rounding import Rounding, Walk, roundings
@@ -52,6 +52,8 @@ GUIDE_GAP, GUIDE_WIDTH, GUIDE_SECONDS = 1e-7, 60, 30.0
 BACK = 1.0 + 1e-6
 # Relative distance of claim and dual value from which on a stalled run counts as settled, and most rows for another.
 SETTLED, SECOND_OPINION = 1e-3, 100
+# Distance of unit rows below which they are one generator where the solver has no start otherwise.
+NEARLY_PARALLEL = 1e-5
 # Share of a time limit that is the solver's, where there is a rounding.
 SOLVING = 0.85
 # Share of the time that certificates of points on the way may take.
@@ -148,7 +150,6 @@ class SDP:
         """Return the certified bound of the relaxation and the rounded network."""
         units = Units.of(problem)
         scaled = units.problem
-        reduction, asked = self._reduced(scaled)
         network = Network.empty(problem.X.shape[1], problem.Y.shape[1], problem.bias)
         upper = problem.upper_bound(network)
         empty = empty_network_certificate(scaled, reduce(scaled))
@@ -158,19 +159,25 @@ class SDP:
                 lower=empty.lower, upper=upper, network=network, certificate=empty, seconds=deadline.elapsed,
                 details={"program": "empty network"},
             )  # fmt: skip
-        lifting = LiftedProgram(scaled, reduction)
-        best = _Best(problem, units, reduction, deadline, report, network, upper)
-        details: dict[str, Any] = {}
-        cones, idle = [whole_space(reduction.generators)], list[Cone]()
-        if self.cones > 1:
-            cones, idle = self._partition(lifting, rng, deadline, best)
         # Within a time limit a part of it is the roundings'.
         share = SOLVING if self.rounding is not None and deadline.seconds < math.inf else 1.0
         reserved = deadline.fraction(share)
-        solution, pruned = self._solve(lifting, cones, idle, reserved, best)
+        reduction, asked = self._reduced(scaled)
+        try:
+            lifting, best = self._started(problem, units, reduction, deadline, report)
+            cones, idle = self._partition(lifting, rng, deadline, best)
+            solution, pruned = self._solve(lifting, cones, idle, reserved, best, strict=self._single)
+        except SolverFailed:
+            if not self._single:
+                raise
+            # Rows too nearly parallel for a start are one generator; the certificate pays for the difference.
+            reduction, asked = self._reduced(scaled, NEARLY_PARALLEL)
+            lifting, best = self._started(problem, units, reduction, deadline, report)
+            cones = [whole_space(reduction.generators)]
+            solution, pruned = self._solve(lifting, cones, [], reserved, best)
         certificate = best.certificate
         assert certificate is not None
-        details["pruned"] = pruned
+        details: dict[str, Any] = {"pruned": pruned}
         details["order"] = int(lifting.face.shape[1] if self.form == "reduced" else lifting.order)
         if self.cones > 1:
             details["cones"] = len(cones)
@@ -205,7 +212,15 @@ class SDP:
             seconds=deadline.elapsed, trace=tuple(best.trace), details=details, log=solution.solved.log,
         )  # fmt: skip
 
-    def _reduced(self, problem: Problem) -> tuple[Reduction, Reduction | None]:
+    def _started(
+        self, problem: Problem, units: Units, reduction: Reduction, deadline: Deadline, report: Report
+    ) -> tuple[LiftedProgram, _Best]:
+        network = Network.empty(problem.X.shape[1], problem.Y.shape[1], problem.bias)
+        upper = problem.upper_bound(network)
+        best = _Best(problem, units, reduction, deadline, report, network, upper)
+        return LiftedProgram(units.problem, reduction), best
+
+    def _reduced(self, problem: Problem, parallel: float = PARALLEL) -> tuple[Reduction, Reduction | None]:
         """Return the reduction to lift over, and that of the queries on the same generators if they are lifted too."""
         if self.transductive and problem.queries is None:
             raise InputError(
@@ -214,22 +229,23 @@ class SDP:
             )
         n = problem.shape[0]
         X = np.vstack([problem.inputs, problem.query_inputs]) if self.transductive else problem.inputs
-        whole = reduce_inputs(X) if self.presolve else Reduction.identity(X)
+        whole = reduce_inputs(X, parallel) if self.presolve else Reduction.identity(X)
         return whole.of_samples(slice(n)), whole.of_samples(slice(n, None)) if self.transductive else None
 
     def _solve(
-        self, lifting: LiftedProgram, cones: Sequence[Cone], idle: Sequence[Cone], deadline: Deadline, best: _Best
-    ) -> tuple[RelaxationSolution, int]:
+        self, lifting: LiftedProgram, cones: Sequence[Cone], idle: Sequence[Cone], deadline: Deadline, best: _Best,
+        *, strict: bool = False,
+    ) -> tuple[RelaxationSolution, int]:  # fmt: skip
         """Solve over the cones that are not idle; an idle one is proved by its own multipliers, or comes back.
 
-        Returns the solution and how many cones stayed idle.
+        Returns the solution and how many cones stayed idle. ``strict``: the first solver's failure is final.
         """
         reduction, gamma = lifting.reduction, lifting.problem.gamma
         # Where no neuron pays all cones are idle, and the relaxation still wants a block.
         idle = [cone for cone in idle if len(idle) < len(cones) or cone is not cones[0]]
         while True:
             active = [cone for cone in cones if cone not in idle]
-            found = self._solved(lifting, active, deadline, best)
+            found = self._solved(lifting, active, deadline, best, strict)
             dual = reduction.pull_back(found.multiplier)
             proofs = [local_certificate(reduction.rows, dual, cone, deadline) for cone in idle]
             loose = [cone for cone, (omega, _) in zip(idle, proofs, strict=True) if omega > gamma * BACK]
@@ -239,7 +255,7 @@ class SDP:
             idle = [cone for cone in idle if cone not in loose]
 
     def _solved(
-        self, lifting: LiftedProgram, cones: Sequence[Cone], deadline: Deadline, best: _Best
+        self, lifting: LiftedProgram, cones: Sequence[Cone], deadline: Deadline, best: _Best, strict: bool
     ) -> RelaxationSolution:
         names = self._candidates()
         found: RelaxationSolution | None = None
@@ -250,7 +266,7 @@ class SDP:
                     lifting, self.form, cones, solver, deadline, lambda A, N: best.maybe_prove(A, [N], cones)
                 )
             except SolverFailed:
-                if name == names[-1] and found is None:
+                if found is None and (strict or name == names[-1]):
                     raise
                 continue
             # A run that stalls far from its own claim, as for tiny γ, goes to the next solver too.
@@ -266,6 +282,8 @@ class SDP:
         """Return the cones, and those that seem idle."""
         problem, reduction = lifting.problem, lifting.reduction
         rows, space = reduction.rows, [whole_space(reduction.generators)]
+        if self.cones == 1:
+            return space, []
         if self.splitting == "coverage":
             return split_by_coverage(rows, space, self.cones), []
         if self.splitting == "violation":

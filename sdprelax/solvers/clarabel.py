@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import psutil
 from pydantic import PositiveFloat, PositiveInt
 
 from sdprelax.deadline import Deadline
@@ -40,7 +41,20 @@ class Clarabel:
         return installed("clarabel", "clarabel", "pip install clarabel")
 
     def solve(self, program: Any, deadline: Deadline) -> Solved:
-        """Solve a ``cvxpy.Problem`` with Clarabel on one thread."""
+        """Solve a ``cvxpy.Problem`` with Clarabel on one thread.
+
+        Raises
+        ------
+        SolverFailed: it left no values, or its dense block for the semidefinite cone does not fit into memory.
+        """
+        order = max((variable.shape[0] for variable in program.variables() if variable.attributes["PSD"]), default=0)
+        needed, there = 8.0 * (0.5 * order * (order + 1)) ** 2, psutil.virtual_memory().available
+        if needed > there:
+            # It would not fail but end the process.
+            raise SolverFailed(
+                f"clarabel needs {needed / 1e9:.0f} GB for a semidefinite matrix of order {order}, and "
+                f"{there / 1e9:.0f} GB are free; interior_point takes more rows."
+            )
         settings = {
             "tol_gap_abs": self.tolerance,
             "tol_gap_rel": self.tolerance,

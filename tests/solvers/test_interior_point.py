@@ -131,14 +131,20 @@ def test_a_time_limit_leaves_a_proved_bound_of_a_size_that_no_other_solver_start
     assert len(lowers) > 3 and lowers == sorted(lowers)
 
 
-def test_nearly_parallel_rows_are_left_to_clarabel_unless_it_was_asked_for() -> None:
+@pytest.mark.parametrize("spread", [1e-12, 1e-8, 3e-6])
+def test_rows_too_nearly_parallel_for_a_start_are_one_generator_and_the_certificate_pays(spread: float) -> None:
     rng = np.random.default_rng(2)
-    X = np.ones((6, 2)) + 1e-12 * rng.standard_normal((6, 2))
-    problem = Problem(X, rng.standard_normal((6, 1)), 0.1)
-    with pytest.raises(sdprelax.SolverFailed, match=r"too nearly parallel; clarabel may do\."):
-        sdprelax.solve(problem, "sdp", solver="interior_point", rounding=None)
-    outcome = sdprelax.solve(problem, "sdp", rounding=None)
-    assert outcome.log.startswith("clarabel") and outcome.lower is not None and outcome.lower > 0.0
+    X = np.vstack([np.ones((6, 2)) + spread * rng.standard_normal((6, 2)), rng.standard_normal((3, 2))])
+    problem = Problem(X, rng.standard_normal((9, 2)), 0.1)
+    outcome = sdprelax.solve(problem, "sdp", rounding=None, solver="interior_point")
+    assert outcome.log.startswith("interior_point") and outcome.certificate is not None
+    if spread < 3e-6:
+        assert outcome.certificate.reduction.generators == 4
+    assert sdprelax.verify(problem, outcome.certificate) >= outcome.lower
+    optimum = sdprelax.solve(problem, "exact")
+    other = sdprelax.solve(problem, "sdp", rounding=None, solver="clarabel")
+    assert outcome.lower is not None and other.lower is not None and optimum.upper is not None
+    assert other.lower * (1.0 - 1e-3) <= outcome.lower <= optimum.upper
 
 
 def test_a_run_that_stalls_far_from_its_claim_goes_to_clarabel_too_and_the_better_certificate_stays() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 import sdprelax
-from sdprelax import InputError, Problem
+from sdprelax import InputError, Problem, SolverFailed
 from sdprelax.solvers import available
 
 
@@ -58,3 +60,9 @@ def test_unknown_solvers_and_options_are_refused_with_the_nearest_name() -> None
         sdprelax.solve(gaussian(0), "sdp", solver="clarable")
     with pytest.raises(InputError, match=r"solver 'scs' has no option 'tol': did you mean 'tolerance'"):
         sdprelax.solve(gaussian(0), "sdp", solver="scs", solver_options={"tol": 1e-3})
+
+
+def test_clarabel_refuses_what_would_not_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=1e4))
+    with pytest.raises(SolverFailed, match=r"clarabel needs 0 GB for a semidefinite matrix of order \d+, and 0 GB are"):
+        sdprelax.solve(gaussian(0), "sdp", solver="clarabel")
