@@ -20,8 +20,8 @@ import scipy.linalg
 from numpy.typing import ArrayLike
 from scipy.spatial.distance import cdist
 
-from sdprelax.errors import SolverFailed
-from sdprelax.predictor import query_inputs, register
+from sdprelax.errors import InputError, SolverFailed, nearest
+from sdprelax.predictor import query_inputs, register, require_rows
 from sdprelax.problem import Problem, ridge_value
 from sdprelax.verified import Floats
 
@@ -85,12 +85,21 @@ class KernelPredictor:
     inputs: training inputs x_i, a bias's column of ones included, shape (n, d).
     coefficients: a_i, shape (n, c).
     bias: whether a constant 1 is appended to what is predicted for.
+
+    Raises
+    ------
+    InputError: an unknown kernel, shapes that do not fit, or entries that are not finite numbers.
     """
 
     kernel: str
     inputs: Floats
     coefficients: Floats
     bias: bool = False
+
+    def __post_init__(self) -> None:
+        if self.kernel not in KERNELS:
+            raise InputError(f"unknown kernel '{self.kernel}': {nearest(self.kernel, KERNELS)}.")
+        require_rows("inputs", self.inputs, "coefficients", self.coefficients)
 
     def predict(self, X: ArrayLike) -> Floats:
         """Return the outputs, shape (n, c), for inputs of shape (n, d)."""

@@ -26,6 +26,7 @@ __all__ = [
     "load_predictor",
     "query_inputs",
     "register",
+    "require_rows",
     "save_predictor",
 ]
 
@@ -87,7 +88,7 @@ def load_predictor(path: str | Path) -> Predictor:
             return cast(Predictor, _kinds[kind](**plain))
     except Exception as error:
         # A damaged archive fails in zlib, zipfile or NumPy, each with errors of its own.
-        raise InputError(f"{path} is not a readable network or other predictor: {error}.") from None
+        raise InputError(f"{path} is not a readable network or other predictor: {str(error).rstrip('.')}.") from None
 
 
 @register("tabulated")
@@ -104,6 +105,9 @@ class Tabulated:
     inputs: Floats
     outputs: Floats
 
+    def __post_init__(self) -> None:
+        require_rows("inputs", self.inputs, "outputs", self.outputs)
+
     def predict(self, X: ArrayLike) -> Floats:
         """Return the outputs at inputs, shape (n, d), each of which must be in the table to the last bit."""
         asked = query_inputs(X, self.inputs.shape[1], False)
@@ -115,6 +119,22 @@ class Tabulated:
                 "a transductive model predicts at the inputs it was made for, and one of these is none of them."
             ) from None
         return np.asarray(self.outputs[found])
+
+
+def require_rows(first: str, inputs: Floats, second: str, values: Floats) -> None:
+    """Refuse two matrices that are not of finite numbers with one row each per sample.
+
+    Raises
+    ------
+    InputError: what is wrong.
+    """
+    for name, array in ((first, inputs), (second, values)):
+        if array.ndim != 2 or not np.issubdtype(array.dtype, np.floating) or not np.all(np.isfinite(array)):
+            raise InputError(f"{name} must be a matrix of finite numbers.")
+    if len(inputs) != len(values):
+        raise InputError(
+            f"{len(inputs)} rows of {first} and {len(values)} of {second} do not fit: one each per sample."
+        )
 
 
 def append_bias(X: Floats) -> Floats:
@@ -129,7 +149,10 @@ def query_inputs(X: ArrayLike, width: int, bias: bool) -> Floats:
     ------
     InputError: X is not of shape (n, width), or (n, width − 1) with a bias.
     """
-    inputs = np.asarray(X, dtype=np.float64)
+    try:
+        inputs = np.asarray(X, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError("inputs must be an array of real numbers.") from None
     if inputs.ndim != 2 or inputs.shape[1] + bias != width:
         raise InputError(f"inputs of shape {inputs.shape} do not fit: this predictor takes (n, {width - bias}).")
     return append_bias(inputs) if bias else inputs

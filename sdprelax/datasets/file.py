@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import NonNegativeInt
 
-from sdprelax.datasets import Dataset, Scaling, Share, one_hot, register, split
+from sdprelax.datasets import Dataset, Scaling, Share, one_hot, register, scaled, split
 from sdprelax.errors import InputError, nearest
 from sdprelax.verified import Floats
 
@@ -33,7 +33,7 @@ class File:
     path: file name ending in .csv, .parquet or .npz, relative to the current directory.
     target: target column(s) of a table; by default the last one.
     task: "classification" one-hot encodes one target column; "regression" takes numbers as they
-        are; "auto" classifies when the target is text, boolean or integer with at most 20 values.
+        are; "auto" classifies when the target is text, boolean or integer with at most 20 values, or a one-hot array.
     test_size: share held out, 0 by default; an NPZ file with X_test has its own test part.
     split_seed: seed of the split.
     scaling: "none", "standard" or "minmax", fitted on the training part.
@@ -106,9 +106,17 @@ class File:
                 raise InputError(f"{path} has no array '{name}': it must hold X and Y, and holds {', '.join(arrays)}.")
         numeric = {name: finite(path, name, array) for name, array in arrays.items()}
         X, Y = numeric["X"], numeric["Y"]
-        if "X_test" in numeric and "Y_test" in numeric:
-            return Dataset(X, Y, numeric["X_test"], numeric["Y_test"])
-        return self._split(X, Y, None)
+        hot = Y.ndim == 2 and Y.shape[1] > 1 and bool(np.all(np.isin(Y, (0.0, 1.0))) and np.all(Y.sum(axis=1) == 1.0))
+        if self.task == "classification" and not hot:
+            raise InputError(f"{path}: classification takes a one-hot array Y of shape (n, classes).")
+        classes = tuple(f"class {k}" for k in range(Y.shape[1])) if hot and self.task != "regression" else None
+        if ("X_test" in numeric) != ("Y_test" in numeric):
+            raise InputError(f"{path} must hold both X_test and Y_test, or neither.")
+        if "X_test" not in numeric:
+            return self._split(X, Y, classes)
+        if self.test_size != 0.0:
+            raise InputError(f"{path} has a test part of its own: leave test_size out.")
+        return scaled(Dataset(X, Y, numeric["X_test"], numeric["Y_test"], classes), self.scaling)
 
     def _split(self, X: Floats, Y: Floats, classes: tuple[str, ...] | None) -> Dataset:
         return split(X, Y, classes, test_size=self.test_size, seed=self.split_seed, scaling=self.scaling)

@@ -14,6 +14,7 @@ from sdprelax.errors import InputError, nearest
 from sdprelax.experiment.config import Sweep
 from sdprelax.experiment.engines import engines
 from sdprelax.experiment.plan import plan
+from sdprelax.methods import methods
 from sdprelax.results.collect import Results, collect
 from sdprelax.trials.job import Job, Limits, Trial
 from sdprelax.trials.store import Store
@@ -68,15 +69,19 @@ def schedule(sweep: Sweep, results: Path, *, retry: Sequence[str] = (), force: b
             jobs.append(Job(trial, max(attempts.get(trial.hash, [0])) + 1))
         else:
             ended.append({name: record[name] for name in ("hash", "status", "gap", "seconds", "attempt")})
-    checked = set()
+    checked: set[tuple[Any, ...]] = set()
     for job in jobs:
         trial = job.trial
-        if (trial.dataset_label, trial.bias) not in checked:
-            checked.add((trial.dataset_label, trial.bias))
-            try:
-                load_problem(trial)
-            except InputError as error:
-                raise InputError(f"data set {trial.dataset_label}: {error}") from None
+        data, asks = (trial.dataset_label, trial.bias), hasattr(methods[trial.method], "check")
+        if data in checked and not (asks and (*data, trial.method_label) not in checked):
+            continue
+        checked |= {data, (*data, trial.method_label)}
+        try:
+            _, problem = load_problem(trial)
+            if asks:
+                methods.create(trial.method, trial.method_options).check(problem)  # type: ignore[attr-defined]
+        except InputError as error:
+            raise InputError(f"data set {trial.dataset_label}: {error}") from None
     return Scheduled(sweep, trials, jobs, ended)
 
 

@@ -7,8 +7,10 @@ A method is a frozen dataclass whose fields are its options, with one call::
     ) -> Outcome
 
 ``report`` takes the best pair of bounds so far, with its witnesses: a trial that is stopped from outside
-(its time or memory is up, and the method is deep in a solver) keeps what was reported last. A second call,
-``size(problem) -> str``, is optional: it says before anything runs how large the computation will be.
+(its time or memory is up, and the method is deep in a solver) keeps what was reported last. Two more calls are
+optional:
+``check(problem)`` refuses a problem that the method's options do not fit, and ``size(problem) -> str`` says how
+large the computation will be, both before anything runs.
 """
 
 from __future__ import annotations

@@ -214,6 +214,10 @@ def pattern_cone(rows: Floats, signs: NDArray[np.int8], inside: Floats) -> Cone:
                 break
             along = walls @ (weights @ walls[facets] - walls[j])
             crossed = np.flatnonzero(along < 0.0)
+            if crossed.size == 0:
+                # Rows so nearly parallel that rounding hides the way out: one facet too many does no harm.
+                facets.append(int(j))
+                break
             first = int(crossed[np.argmin(depth[crossed] / (depth[crossed] - along[crossed]))])
             facets.append(int(j) if first in facets else first)
     path = tuple((row, int(signs[row])) for row in sorted(facets))

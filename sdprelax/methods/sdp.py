@@ -138,6 +138,19 @@ class SDP:
             return [self.solver]
         return ["interior_point", "clarabel"] if self._single else ["clarabel"]
 
+    def check(self, problem: Problem) -> None:
+        """Refuse ``transductive`` where there is nothing to predict at.
+
+        Raises
+        ------
+        InputError: the problem has no queries.
+        """
+        if self.transductive and problem.queries is None:
+            raise InputError(
+                "transductive predicts at the test inputs, and there are none: give the data set a test part "
+                "(test_size), or Problem its queries."
+            )
+
     def size(self, problem: Problem) -> str:
         """Return the order of the matrix variable and the number of entrywise constraints on it."""
         lifting = LiftedProgram(problem, self._reduced(problem)[0])
@@ -148,6 +161,7 @@ class SDP:
         self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline, report: Report = unreported
     ) -> Outcome:
         """Return the certified bound of the relaxation and the rounded network."""
+        self.check(problem)
         units = Units.of(problem)
         scaled = units.problem
         network = Network.empty(problem.X.shape[1], problem.Y.shape[1], problem.bias)
@@ -155,9 +169,10 @@ class SDP:
         empty = empty_network_certificate(scaled, reduce(scaled))
         if empty is not None:
             empty = users_certificate(units, empty)
+            nothing = {"relaxation": _tabulated(problem, np.zeros(problem.Y.shape[1]))} if self.transductive else {}
             return Outcome(
-                lower=empty.lower, upper=upper, network=network, certificate=empty, seconds=deadline.elapsed,
-                details={"program": "empty network"},
+                lower=empty.lower, upper=upper, network=network, certificate=empty, predictors=nothing,
+                seconds=deadline.elapsed, details={"program": "empty network"},
             )  # fmt: skip
         # Within a time limit a part of it is the roundings'.
         share = SOLVING if self.rounding is not None and deadline.seconds < math.inf else 1.0
@@ -185,7 +200,9 @@ class SDP:
         details["solve_seconds"] = deadline.elapsed
         predictors: dict[str, Predictor] = {}
         if asked is not None:
-            predictors["relaxation"] = _transduced(units, lifting, asked, solution.lifted)
+            predicted, distance = _transduced(lifting, asked, solution.lifted)
+            predictors["relaxation"] = _tabulated(problem, predicted * units.targets)
+            details["kernel_form_distance"] = distance
         candidates: list[Network] = []
         for name, options in self._roundings:
             # The first one comes in any case: without it there would be no network at all.
@@ -222,11 +239,6 @@ class SDP:
 
     def _reduced(self, problem: Problem, parallel: float = PARALLEL) -> tuple[Reduction, Reduction | None]:
         """Return the reduction to lift over, and that of the queries on the same generators if they are lifted too."""
-        if self.transductive and problem.queries is None:
-            raise InputError(
-                "transductive predicts at the test inputs, and there are none: give the data set a test part "
-                "(test_size), or Problem its queries."
-            )
         n = problem.shape[0]
         X = np.vstack([problem.inputs, problem.query_inputs]) if self.transductive else problem.inputs
         whole = reduce_inputs(X, parallel) if self.presolve else Reduction.identity(X)
@@ -382,17 +394,26 @@ def _rounded(
     return min(met, key=lifting.problem.objective), met
 
 
-def _transduced(units: Units, lifting: LiftedProgram, asked: Reduction, lifted: Floats) -> Tabulated:
-    """Return the relaxation's own predictions in kernel form, K_q(K + γI)⁻¹Y, at training inputs and queries."""
+def _transduced(lifting: LiftedProgram, asked: Reduction, lifted: Floats) -> tuple[Floats, float]:
+    """Return the relaxation's own predictions in kernel form, K_q(K + γI)⁻¹Y, at training inputs and queries.
+
+    Also returned: their largest distance from Λ_{α_q,v}, relative to the largest prediction; 0 at an exact optimum.
+    """
     g, problem = lifting.generators, lifting.problem
     rows = sp.vstack([lifting.selection, asked.selection()]).tocsr()
     cross = np.asarray(lifting.selection @ (rows @ lifted[: 2 * g, : 2 * g]).T).T
     kernel = cross[: len(problem.Y)]
     ridge = 0.5 * (kernel + kernel.T) + problem.gamma * np.eye(len(kernel))
-    predicted = cross @ scipy.linalg.solve(ridge, problem.Y, assume_a="sym")
-    original = units.original
-    assert original.queries is not None
-    return Tabulated(np.vstack([original.X, original.queries]), predicted * units.targets)
+    predicted: Floats = cross @ scipy.linalg.solve(ridge, problem.Y, assume_a="sym")
+    direct = rows @ lifted[: 2 * g, lifting.blocks["v"]]
+    return predicted, float(np.max(np.abs(predicted - direct)) / max(np.max(np.abs(predicted)), 1e-300))
+
+
+def _tabulated(problem: Problem, predicted: Floats) -> Tabulated:
+    """Return predictions, shape (n + t, c) or (c,), at the problem's inputs and queries."""
+    assert problem.queries is not None
+    inputs = np.vstack([problem.X, problem.queries])
+    return Tabulated(inputs, np.broadcast_to(predicted, (len(inputs), problem.Y.shape[1])).copy())
 
 
 def _validated(registry: Registry[Any], name: str, options: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from sdprelax.network import Network
 from sdprelax.outcome import relative_gap
 from sdprelax.predictor import load_predictor
 from sdprelax.problem import Problem
-from sdprelax.results.tables import kept, load_table, results_table, unsound
+from sdprelax.results.tables import kept, load_table, predictions_table, results_table, unsound
 from sdprelax.trials.job import Trial
 from sdprelax.trials.modules import load_modules
 from sdprelax.trials.store import Store, seal
@@ -73,21 +73,22 @@ def _examine_table(store: Store, plan: dict[str, Any], attempts: dict[str, list[
     """Hold the table against the records, and the bounds of every problem against each other."""
     planned = [trial["hash"] for trial in plan["trials"] if trial["hash"] in attempts]
     try:
-        table = results_table([kept(record) for record in store.records({t: attempts[t] for t in planned})])
+        records = [kept(record) for record in store.records({t: attempts[t] for t in planned})]
+        table, predictions = results_table(records), predictions_table(records)
     except (KeyError, TypeError, ValueError):
         return  # a record that is none has been named already
     faults = tuple(unsound(table))
-    if not _same(table, store.folder):
+    if not (_same(table, store.folder, "table") and _same(predictions, store.folder, "predictions")):
         faults += (f"it does not say what the records say; sdprelax collect {store.folder} rebuilds it.",)
     if faults:
         yield Finding("table", f"{len(table)} rows", 0, faults)
 
 
-def _same(table: pd.DataFrame, folder: Path) -> bool:
-    """Say whether the tables that lie in a folder, if any do, are this one."""
+def _same(table: pd.DataFrame, folder: Path, name: str) -> bool:
+    """Say whether the tables of a name that lie in a folder, if any do, are this one."""
     try:
-        same = not (folder / "table.parquet").exists() or table.equals(load_table(folder))
-        return bool(same and table.to_csv(index=False).encode() == (folder / "table.csv").read_bytes())
+        same = not (folder / f"{name}.parquet").exists() or table.equals(load_table(folder, name))
+        return bool(same and table.to_csv(index=False).encode() == (folder / f"{name}.csv").read_bytes())
     except FileNotFoundError:
         return bool(same)
     except (SdprelaxError, OSError):
@@ -110,7 +111,7 @@ def _examine(folder: Path, record: dict[str, Any]) -> tuple[int, list[str]]:
         bounds, wrong = _prove(folder, record, trial)
     except SdprelaxError as error:
         return 0, [*faults, str(error)]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         return 0, [*faults, f"its record is not one of a trial ({type(error).__name__}: {error})."]
     return bounds, faults + wrong
 
@@ -162,20 +163,32 @@ def _examine_predictors(
     folder: Path, record: dict[str, Any], trial: Trial, data: Dataset, problem: Problem
 ) -> list[str]:
     """Evaluate everything that a trial predicts with again, and say what came out differently."""
-    faults = []
     said = record["predictors"]
+    faults = _misfiled(folder, [entry["file"] for entry in said])
     for index, entry in enumerate(said):
         try:
-            predictor = load_predictor(folder / entry["file"])
+            predictor = load_predictor(folder / Path(entry["file"]).name)
+            figures = evaluate(predictor, problem, data, trial.protocol)
         except SdprelaxError as error:
             faults.append(f"its predictor '{entry['name']}' is lost: {error}")
             continue
-        figures = evaluate(predictor, problem, data, trial.protocol)
         faults += [f"it says {key} {entry[key]!r} of '{entry['name']}', which has {value!r}."
                    for key, value in figures.items() if _differs(entry[key], value)]  # fmt: skip
         if index == 0:
             faults += [f"it says {key} {record[key]!r}, and its predictor has {figures[key]!r}."
                        for key in EVALUATED if key != "objective" and _differs(record[key], figures[key])]  # fmt: skip
-    if not said and any(record[key] is not None for key in EVALUATED if key != "objective"):
-        faults.append("it says how well it predicts, and has no predictor.")
     return faults
+
+
+def _misfiled(folder: Path, listed: list[str]) -> list[str]:
+    """Say whether a record lists the predictors that lie beside it, what its row speaks of first."""
+    there = [path.name for path in (folder / "network.npz", *folder.glob("predictor-*.npz")) if path.is_file()]
+    if sorted(listed) != sorted(there):
+        return [
+            f"it lists the predictors {', '.join(listed) or 'none'}, and {', '.join(there) or 'none'} lie beside it."
+        ]
+    if "network.npz" in listed:
+        speaks = Network.load(folder / "network.npz").width > 0 or len(listed) == 1
+        if speaks != (listed[0] == "network.npz"):
+            return ["its row speaks of another predictor than it should."]
+    return []

@@ -197,6 +197,8 @@ def load_table(folder: Path, name: str = "table") -> pd.DataFrame:
     """
     path = folder / f"{name}.parquet"
     if not path.is_file():
+        if (folder / "sweep.json").is_file():
+            raise InputError(f"{path} is not there; sdprelax collect {folder} writes it.")
         raise InputError(f"{folder} holds no results: name a sweep's folder, e.g. results/quickstart.")
     try:
         return pd.read_parquet(path)

@@ -320,7 +320,9 @@ def evaluate(predictor: Predictor, problem: Problem, data: Dataset, protocol: st
     for part, X, Y in (("train", data.X, data.Y), ("test", data.X_test, data.Y_test)):
         if X is None or Y is None:
             continue
-        predicted = predictor.predict(X)
+        predicted = np.asarray(predictor.predict(X))
+        if predicted.shape != Y.shape:
+            raise SdprelaxError(f"it predicts outputs of shape {predicted.shape}, and the targets have {Y.shape}.")
         measured = metrics(predicted, Y, classification=data.classes is not None)
         found |= {f"{part}_{name}": value for name, value in measured.items()}
         if part == "test" and protocol == "paper" and data.classes is not None:

@@ -77,7 +77,7 @@ def test_files_of_each_kind_give_the_same_data(kind: str, tmp_path: Path) -> Non
     data = datasets.create("file", {"path": write(tmp_path, kind)}).load()
     assert np.array_equal(data.X, [[1, 0], [2, 1], [3, 0], [4, 1]])
     assert np.array_equal(data.Y, np.eye(3)[[0, 1, 0, 2]])
-    assert data.classes == (None if kind == "npz" else ("x", "y", "z"))
+    assert data.classes == (("class 0", "class 1", "class 2") if kind == "npz" else ("x", "y", "z"))
 
 
 def test_file_options_choose_targets_and_task(tmp_path: Path) -> None:
@@ -160,3 +160,22 @@ def test_random_sets_of_a_made_file_and_what_is_wrong_with_one(tmp_path: Path) -
     ):  # fmt: skip
         with pytest.raises(InputError, match=words):
             datasets.create("random", {**options, **wrong}).load()
+
+
+def test_arrays_that_are_one_hot_are_classes_and_split_ones_are_scaled_by_their_training_part(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    X, Y = rng.standard_normal((8, 2)), np.eye(3)[rng.integers(0, 3, 8)]
+    path = tmp_path / "split.npz"
+    np.savez(path, X=X, Y=Y, X_test=2.0 * X, Y_test=Y)
+    data = datasets.create("file", {"path": str(path), "scaling": "standard"}).load()
+    assert data.classes == ("class 0", "class 1", "class 2") and data.X_test is not None
+    np.testing.assert_allclose(data.X.std(axis=0), 1.0)
+    np.testing.assert_allclose(data.X_test.std(axis=0), 2.0)
+    assert datasets.create("file", {"path": str(path), "task": "regression"}).load().classes is None
+    with pytest.raises(InputError, match="leave test_size out"):
+        datasets.create("file", {"path": str(path), "test_size": 0.5}).load()
+    np.savez(path, X=X, Y=X, X_test=X)
+    with pytest.raises(InputError, match="both X_test and Y_test, or neither"):
+        datasets.create("file", {"path": str(path)}).load()
+    with pytest.raises(InputError, match="takes a one-hot array Y"):
+        datasets.create("file", {"path": str(path), "task": "classification"}).load()

@@ -20,7 +20,7 @@ from sdprelax.results.audit import audit
 from sdprelax.results.tables import load_table
 from sdprelax.trials.job import Trial
 from sdprelax.trials.store import seal
-from sdprelax.trials.trial import load_problem
+from sdprelax.trials.trial import EVALUATED, load_problem
 
 SWEEP = """\
 name: predicted
@@ -119,12 +119,51 @@ def test_untouched_results_hold_and_forged_predictions_do_not(finished: Path, tm
 
     assert "it says test_accuracy 1.5 of 'kernel'" in faults(lambda r: r["predictors"][0].update(test_accuracy=1.5))
     assert "it says test_f1 2.0, and its predictor has" in faults(lambda r: r.update(test_f1=2.0))
-    assert "and has no predictor" in faults(lambda r: r.update(predictors=[]))
+    empty = dict.fromkeys([*EVALUATED, "predictors"])
+    assert "it lists the predictors none, and predictor-1.npz" in faults(lambda r: r.update(empty | {"predictors": []}))
+    elsewhere = "../" + path.name + "/predictor-1.npz"
+    assert "it lists the predictors" in faults(lambda r: r["predictors"][0].update(file=elsewhere))
     other = next(copy / "trials" / r["hash"] for r in records(copy) if "gated" in r["method"])
     shutil.copy(other / "predictor-1.npz", path / "predictor-1.npz")
     assert "of 'kernel', which has" in faults(lambda r: None)
+    for fields in ({"kernel": "foo"}, {"inputs": np.array(["a"])}, {"coefficients": np.ones((3, 2))}):
+        original = load_predictor(finished / "trials" / path.name / "predictor-1.npz")
+        whole = {"kind": "kernel", "kernel": "ntk", "inputs": original.inputs, "bias": False}  # type: ignore[attr-defined]
+        np.savez(path / "predictor-1.npz", **(whole | {"coefficients": original.coefficients} | fields))  # type: ignore
+        assert "its predictor 'kernel' is lost" in faults(lambda r: None)
     (path / "predictor-1.npz").unlink()
-    assert "its predictor 'kernel' is lost" in faults(lambda r: None)
+    assert "it lists the predictors predictor-1.npz, and none lie beside it" in faults(lambda r: None)
+
+
+def test_a_row_that_speaks_of_the_iterate_chosen_on_the_test_set_is_caught(finished: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(finished, tmp_path / "predicted"))
+    record = next(r for r in records(copy) if "three_operator" in str(r["method"]))
+    record["predictors"].sort(key=lambda entry: entry["name"] != ITERATE)
+    record |= {key: record["predictors"][0][key] for key in EVALUATED if key != "objective"}
+    path = copy / "trials" / record["hash"]
+    record["seal"] = seal(record, path)
+    (path / "record.json").write_text(json.dumps(record))
+    faults = [fault for finding in audit(copy) if finding.name == path.name for fault in finding.faults]
+    assert "its row speaks of another predictor than it should." in faults
+
+
+def test_a_changed_or_missing_table_of_predictions_is_named(finished: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(finished, tmp_path / "predicted"))
+    text = (copy / "predictions.csv").read_text()
+    (copy / "predictions.csv").write_text(text.replace("kernel", "Kernel", 1))
+    assert any("it does not say what the records say" in f for finding in audit(copy) for f in finding.faults)
+    (copy / "predictions.parquet").unlink()
+    with pytest.raises(sdprelax.InputError, match=r"sdprelax collect .* writes it"):
+        load_table(copy, "predictions")
+
+
+def test_transductive_without_a_test_part_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    (tmp_path / "sweep.yaml").write_text(
+        "name: none\ndatasets: [random: {n: 4}]\ngamma: 0.1\nmethods: [lbfgs, sdp: {transductive: true}]\n"
+    )
+    with pytest.raises(sdprelax.InputError, match="give the data set a test part"):
+        run_sweep(load_sweep(tmp_path / "sweep.yaml"), tmp_path, engine="serial")
+    assert not (tmp_path / "none").exists()
 
 
 def test_the_sweeps_of_the_paper_are_sweeps() -> None:

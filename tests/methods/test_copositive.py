@@ -131,3 +131,14 @@ def test_what_no_solver_can_hold_is_refused_with_the_count() -> None:
 def test_wrong_options_are_refused_in_one_sentence(options: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         sdprelax.solve(gaussian(0), "copositive", **options)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_rows_so_nearly_parallel_that_rounding_hides_a_facet_do_no_harm(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((3, 2))
+    X = np.vstack([X, X * (1.0 + 1e-9 * rng.standard_normal((3, 2)))])
+    problem = Problem(X, rng.standard_normal((6, 1)), 0.1)
+    outcome = sdprelax.solve(problem, "copositive", patterns=12, samples=1)
+    optimum = sdprelax.solve(problem, "exact")
+    assert outcome.upper is not None and optimum.lower is not None and outcome.upper >= optimum.lower
