@@ -85,7 +85,12 @@ def bounds_table(bounds: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFram
 
 def excess(value: float, best: float) -> str:
     """Return how far a network's objective lies above the best network's."""
-    return "–" if np.isnan(value) else f"+{100.0 * (value / best - 1.0):.2g} %"
+    return "–" if np.isnan(value) else f"+{percent(100.0 * (value / best - 1.0))} %"
+
+
+def percent(value: float) -> str:
+    """Return a percentage with two digits, or whole."""
+    return f"{value:.0f}" if value >= 10.0 else f"{value:.2g}"
 
 
 def best_of(networks: pd.DataFrame, best: float) -> str:
@@ -108,7 +113,7 @@ def random_table(bounds: pd.DataFrame) -> pd.DataFrame:
         rows.append({
             "method": method, "γ": f"{gamma:g}", "sets": len(trials),
             "certified, mean (least)": f"{part.mean():.3f} % ({part.min():.3f} %)" if part.notna().any() else "–",
-            "network, mean (largest)": f"+{over.mean():.2g} % (+{over.max():.2g} %)",
+            "network, mean (largest)": f"+{percent(over.mean())} % (+{percent(over.max())} %)",
             "seconds, mean": f"{trials['seconds'].mean():.2f}",
         })  # fmt: skip
     return pd.DataFrame(rows)
