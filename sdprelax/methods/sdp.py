@@ -204,9 +204,10 @@ class SDP:
             predictors["relaxation"] = _tabulated(problem, predicted * units.targets)
             details["kernel_form_distance"] = distance
         candidates: list[Network] = []
+        started = deadline.elapsed
         for name, options in self._roundings:
-            # The first one comes in any case: without it there would be no network at all.
-            if deadline.expired and name != self.rounding:
+            # The first one comes in any case: without it there would be no network at all. Another takes about as long.
+            if name != self.rounding and deadline.remaining <= deadline.elapsed - started:
                 break
             started = deadline.elapsed
             rounded, met = _rounded(roundings.create(name, options), lifting, solution.lifted, rng)
