@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT / "notebooks"))
 def test_a_notebook_runs_from_top_to_bottom(name: str, tmp_path: Path) -> None:
     from execute import execute
 
-    for folder in ("notebooks", "experiments"):
+    for folder in ("notebooks", "experiments", "results/published"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     path = tmp_path / "notebooks" / name
     execute(path)

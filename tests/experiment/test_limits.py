@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from sdprelax import InputError, Network
+from sdprelax import InputError, Network, Outcome
 from sdprelax.experiment.config import load_sweep
 from sdprelax.experiment.runner import run_sweep, schedule
 from sdprelax.results.audit import audit
@@ -147,11 +147,11 @@ def test_of_two_writers_of_one_attempt_the_first_wins(tmp_path: Path) -> None:
     scratch = Scratch.claim(store, job)
     assert scratch is not None and Scratch.claim(store, job) is None, "one at a time"
     first = {"hash": job.trial.hash, "status": "solved", "writer": 1}
-    assert scratch.finish(first, Network.empty(2, 1), None, "")["writer"] == 1
+    assert scratch.finish(first, Outcome(network=Network.empty(2, 1)), "")["writer"] == 1
     scratch.close()
     late = Scratch.claim(store, job)
     assert late is not None
-    assert late.finish({**first, "writer": 2}, Network.empty(2, 1), None, "")["writer"] == 1
+    assert late.finish({**first, "writer": 2}, Outcome(network=Network.empty(2, 1)), "")["writer"] == 1
     late.close()
     assert json.loads((store.trials / job.name / "record.json").read_text())["writer"] == 1
 
