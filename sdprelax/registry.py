@@ -141,6 +141,16 @@ class Registry(Generic[T]):
                 raise InputError(f"{label}: option '{key}' is {value!r}, but {reason}.") from None
         return entry(**given)
 
+    def typed(self, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the given options as the entry holds them: of its types, whichever way they were written.
+
+        Raises
+        ------
+        InputError: see :meth:`create`.
+        """
+        entry = self.create(name, options)
+        return {option: getattr(entry, option) for option in options}
+
 
 def _written(hint: Any) -> str:
     """Return a type as a user reads it: ``one of 'lifted', 'reduced'``, ``float``, ``str or None``."""

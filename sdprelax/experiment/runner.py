@@ -69,13 +69,14 @@ def schedule(sweep: Sweep, results: Path, *, retry: Sequence[str] = (), force: b
             jobs.append(Job(trial, max(attempts.get(trial.hash, [0])) + 1))
         else:
             ended.append({name: record[name] for name in ("hash", "status", "gap", "seconds", "attempt")})
-    checked: set[tuple[Any, ...]] = set()
+    checked = set()
     for job in jobs:
         trial = job.trial
-        data, asks = (trial.dataset_label, trial.bias), hasattr(methods[trial.method], "check")
-        if data in checked and not (asks and (*data, trial.method_label) not in checked):
+        asks = hasattr(methods[trial.method], "check")
+        what = (trial.dataset_label, trial.bias, trial.method_label if asks else "")
+        if what in checked:
             continue
-        checked |= {data, (*data, trial.method_label)}
+        checked.add(what)
         try:
             _, problem = load_problem(trial)
             if asks:

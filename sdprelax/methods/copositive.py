@@ -11,7 +11,6 @@ import scipy.optimize
 from numpy.typing import NDArray
 from pydantic import PositiveInt
 
-from sdprelax.certificate import empty_network_certificate, users_certificate
 from sdprelax.certificate.residual import proving_seconds, residual_certificate
 from sdprelax.deadline import Deadline
 from sdprelax.errors import InputError, ProblemTooLarge, SolverFailed
@@ -20,7 +19,7 @@ from sdprelax.group_lasso import network_on_directions
 from sdprelax.lifting import LiftedProgram
 from sdprelax.methods import register
 from sdprelax.network import Network
-from sdprelax.outcome import Bound, Outcome, Report, unreported
+from sdprelax.outcome import Bound, Outcome, Report, empty_network_outcome, unreported
 from sdprelax.partition import DETERMINED, Cone, combination
 from sdprelax.patterns import sampled_patterns
 from sdprelax.problem import Problem
@@ -95,8 +94,7 @@ class Copositive:
                 f"solver: {name} solves sdp's single block; copositive needs a conic one: clarabel or scs."
             )
         object.__setattr__(self, "solver", name)
-        typed = {option: getattr(solver, option) for option in self.solver_options}
-        object.__setattr__(self, "solver_options", typed)
+        object.__setattr__(self, "solver_options", solvers.typed(name, self.solver_options))
 
     def size(self, problem: Problem) -> str:
         """Return the number of blocks and their order."""
@@ -115,13 +113,9 @@ class Copositive:
         best = Outcome(upper=problem.upper_bound(best.network), network=best.network)
         trace = [Bound(deadline.elapsed, None, best.upper)]
         report(best)
-        empty = empty_network_certificate(scaled, reduction)
+        empty = empty_network_outcome(problem, units, deadline)
         if empty is not None:
-            empty = users_certificate(units, empty)
-            return Outcome(
-                lower=empty.lower, upper=best.upper, network=best.network, certificate=empty, seconds=deadline.elapsed,
-                trace=tuple(trace), details={"program": "empty network"},
-            )  # fmt: skip
+            return empty
 
         def offer(directions: Floats) -> None:
             nonlocal best

@@ -9,7 +9,6 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import PositiveFloat, PositiveInt
 
-from sdprelax.certificate import empty_network_certificate, users_certificate
 from sdprelax.certificate.residual import proving_seconds, residual_certificate
 from sdprelax.deadline import Deadline
 from sdprelax.errors import InputError, ProblemTooLarge
@@ -17,7 +16,7 @@ from sdprelax.exact.nonnegative_pca import PatternOracle
 from sdprelax.group_lasso import group_lasso
 from sdprelax.methods import register
 from sdprelax.network import Network
-from sdprelax.outcome import Bound, Outcome, Report, unreported
+from sdprelax.outcome import Bound, Outcome, Report, empty_network_outcome, unreported
 from sdprelax.patterns import sampled_patterns
 from sdprelax.problem import Problem
 from sdprelax.reduction import Reduction, reduce
@@ -109,13 +108,9 @@ class FrankWolfe:
         best = Outcome(upper=problem.upper_bound(network), network=network)
         trace = [Bound(deadline.elapsed, None, best.upper)]
         report(best)
-        empty = empty_network_certificate(scaled, reduction)
+        empty = empty_network_outcome(problem, units, deadline)
         if empty is not None:
-            empty = users_certificate(units, empty)
-            return Outcome(
-                lower=empty.lower, upper=best.upper, network=network, certificate=empty, seconds=deadline.elapsed,
-                trace=tuple(trace), details={"program": "empty network"},
-            )  # fmt: skip
+            return empty
 
         def offer(iterate: _Iterate) -> None:
             nonlocal best

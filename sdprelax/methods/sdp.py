@@ -13,7 +13,7 @@ import scipy.linalg
 import scipy.sparse as sp
 from pydantic import PositiveInt
 
-from sdprelax.certificate import Certificate, empty_network_certificate, relaxation_certificate, users_certificate
+from sdprelax.certificate import Certificate, relaxation_certificate, users_certificate
 from sdprelax.deadline import Deadline
 from sdprelax.errors import InputError, SolverFailed
 from sdprelax.exact.column_generation import generate_columns
@@ -21,12 +21,11 @@ from sdprelax.lifting import LiftedProgram
 from sdprelax.local_training import polish, random_network
 from sdprelax.methods import register
 from sdprelax.network import Network
-from sdprelax.outcome import Bound, Outcome, Report, unreported
+from sdprelax.outcome import Bound, Outcome, Report, empty_network_outcome, unreported
 from sdprelax.partition import Cone, whole_space
 from sdprelax.predictor import Predictor, Tabulated
 from sdprelax.problem import Problem
-from sdprelax.reduction import PARALLEL, Reduction, reduce, reduce_inputs
-from sdprelax.registry import Registry
+from sdprelax.reduction import PARALLEL, Reduction, reduce_inputs
 from sdprelax.relaxation import Form, RelaxationSolution, solve_relaxation
 from sdprelax.rounding import Rounding, Walk, roundings
 from sdprelax.rounding.extract import tightness
@@ -104,7 +103,7 @@ class SDP:
         name = self._candidates()[0]
         if self.solver is not None:
             object.__setattr__(self, "solver", solvers.canonical(name))
-        object.__setattr__(self, "solver_options", _validated(solvers, name, self.solver_options))
+        object.__setattr__(self, "solver_options", solvers.typed(name, self.solver_options))
         if not self._single and isinstance(solvers.create(name, self.solver_options), StructuredSolver):
             raise InputError(
                 f"solver: {name} is for the presolved reduced form's single block; form: lifted, presolve: false and "
@@ -112,12 +111,12 @@ class SDP:
             )
         if self.rounding is not None:
             object.__setattr__(self, "rounding", roundings.canonical(self.rounding))
-            object.__setattr__(self, "rounding_options", _validated(roundings, self.rounding, self.rounding_options))
+            object.__setattr__(self, "rounding_options", roundings.typed(self.rounding, self.rounding_options))
         elif self.more_roundings:
             raise InputError("more_roundings come after the first one, and rounding is null: name it there.")
         for entry in self.more_roundings:
             name, options = _named(entry)
-            _validated(roundings, name, options)
+            roundings.typed(name, options)
             if [roundings.canonical(name) for name, _ in self._roundings].count(roundings.canonical(name)) > 1:
                 raise InputError(f"rounding '{name}' is named twice; each rounding of a solution is named once.")
 
@@ -166,30 +165,26 @@ class SDP:
         scaled = units.problem
         network = Network.empty(problem.X.shape[1], problem.Y.shape[1], problem.bias)
         upper = problem.upper_bound(network)
-        empty = empty_network_certificate(scaled, reduce(scaled))
+        empty = empty_network_outcome(problem, units, deadline)
         if empty is not None:
-            empty = users_certificate(units, empty)
             nothing = {"relaxation": _tabulated(problem, np.zeros(problem.Y.shape[1]))} if self.transductive else {}
-            return Outcome(
-                lower=empty.lower, upper=upper, network=network, certificate=empty, predictors=nothing,
-                seconds=deadline.elapsed, details={"program": "empty network"},
-            )  # fmt: skip
+            return dataclasses.replace(empty, predictors=nothing)
         # Within a time limit a part of it is the roundings'.
         share = SOLVING if self.rounding is not None and deadline.seconds < math.inf else 1.0
         reserved = deadline.fraction(share)
-        reduction, asked = self._reduced(scaled)
-        try:
-            lifting, best = self._started(problem, units, reduction, deadline, report)
-            cones, idle = self._partition(lifting, rng, deadline, best)
-            solution, pruned = self._solve(lifting, cones, idle, reserved, best, strict=self._single)
-        except SolverFailed:
-            if not self._single:
-                raise
-            # Rows too nearly parallel for a start are one generator; the certificate pays for the difference.
-            reduction, asked = self._reduced(scaled, NEARLY_PARALLEL)
-            lifting, best = self._started(problem, units, reduction, deadline, report)
-            cones = [whole_space(reduction.generators)]
-            solution, pruned = self._solve(lifting, cones, [], reserved, best)
+        for parallel in (PARALLEL, NEARLY_PARALLEL):
+            # Rows too nearly parallel for a start become one generator; the certificate pays for the difference.
+            strict = self._single and parallel == PARALLEL
+            reduction, asked = self._reduced(scaled, parallel)
+            lifting = LiftedProgram(scaled, reduction)
+            best = _Best(problem, units, reduction, deadline, report, network, upper)
+            try:
+                cones, idle = self._partition(lifting, rng, deadline, best)
+                solution, pruned = self._solve(lifting, cones, idle, reserved, best, strict=strict)
+                break
+            except SolverFailed:
+                if not strict:
+                    raise
         certificate = best.certificate
         assert certificate is not None
         details: dict[str, Any] = {"pruned": pruned}
@@ -229,14 +224,6 @@ class SDP:
             status="time limit" if deadline.expired or reserved.expired else "solved",
             seconds=deadline.elapsed, trace=tuple(best.trace), details=details, log=solution.solved.log,
         )  # fmt: skip
-
-    def _started(
-        self, problem: Problem, units: Units, reduction: Reduction, deadline: Deadline, report: Report
-    ) -> tuple[LiftedProgram, _Best]:
-        network = Network.empty(problem.X.shape[1], problem.Y.shape[1], problem.bias)
-        upper = problem.upper_bound(network)
-        best = _Best(problem, units, reduction, deadline, report, network, upper)
-        return LiftedProgram(units.problem, reduction), best
 
     def _reduced(self, problem: Problem, parallel: float = PARALLEL) -> tuple[Reduction, Reduction | None]:
         """Return the reduction to lift over, and that of the queries on the same generators if they are lifted too."""
@@ -415,9 +402,3 @@ def _tabulated(problem: Problem, predicted: Floats) -> Tabulated:
     assert problem.queries is not None
     inputs = np.vstack([problem.X, problem.queries])
     return Tabulated(inputs, np.broadcast_to(predicted, (len(inputs), problem.Y.shape[1])).copy())
-
-
-def _validated(registry: Registry[Any], name: str, options: dict[str, Any]) -> dict[str, Any]:
-    """Return the given options as their entry holds them: of its types, whichever way they were written."""
-    entry = registry.create(name, options)
-    return {option: getattr(entry, option) for option in options}

@@ -101,16 +101,16 @@ def _run(job: Job, store: Store, scratch: Scratch, capture: bool) -> dict[str, A
     trial = job.trial
     started = time.perf_counter()
     outcome = Outcome()
-    data: Dataset | None = None
+    loaded: tuple[Dataset, Problem] | None = None
     status, message, trouble = "error", "", ""
     with _captured(scratch.output if capture else None), _peak_memory() as peak:
         try:
-            data, problem = load_problem(trial)
+            loaded = data, problem = load_problem(trial)
 
             def report(best: Outcome) -> None:
                 nonlocal outcome
                 outcome = _witnessed(best)
-                now = _record(job, "running", "", time.perf_counter() - started, data, best)
+                now = _record(job, "running", "", time.perf_counter() - started, loaded, best)
                 with store.writing():
                     scratch.keep(now, best)
 
@@ -135,7 +135,7 @@ def _run(job: Job, store: Store, scratch: Scratch, capture: bool) -> dict[str, A
         except Exception as error:
             status, message = "error", f"{type(error).__name__}: {str(error).split(chr(10))[0]}"
             trouble = traceback.format_exc()
-    record = _record(job, status, message, time.perf_counter() - started, data, outcome)
+    record = _record(job, status, message, time.perf_counter() - started, loaded, outcome)
     record["peak_memory_mb"] = peak()
     log = "\n".join(part for part in (outcome.log, _text(scratch.output), trouble) if part)
     with store.writing():
@@ -269,17 +269,14 @@ def _peak_memory() -> Iterator[Any]:
 
 
 def _record(
-    job: Job, status: str, message: str, seconds: float, data: Dataset | None, found: Outcome
+    job: Job, status: str, message: str, seconds: float, loaded: tuple[Dataset, Problem] | None, found: Outcome
 ) -> dict[str, Any]:
     trial = job.trial
-    n, d, c = (data.X.shape[0], data.X.shape[1] + trial.bias, data.Y.shape[1]) if data else (None, None, None)
-    predictors = []
-    if data is not None:
-        problem = Problem(data.X, data.Y, trial.gamma, trial.bias)
-        predictors = [
-            {"name": name, "file": file, **evaluate(predictor, problem, data, trial.protocol)}
-            for name, file, predictor in predictor_files(found)
-        ]
+    n, d, c = (None, None, None) if loaded is None else loaded[1].shape
+    predictors = [] if loaded is None else [
+        {"name": name, "file": file, **evaluate(predictor, loaded[1], loaded[0], trial.protocol)}
+        for name, file, predictor in predictor_files(found)
+    ]  # fmt: skip
     first = predictors[0] if predictors else dict.fromkeys(EVALUATED)
     record = {
         "dataset": trial.dataset_label, "n": n, "d": d, "c": c, "gamma": trial.gamma, "bias": trial.bias,
@@ -290,7 +287,7 @@ def _record(
         "width": found.network.width if found.network else None,
         **{name: first[name] for name in EVALUATED if name != "objective"},
         "hash": trial.hash, "attempt": job.attempt, "trial": trial.to_dict(),
-        "data_digest": data_digest(data) if data else None,
+        "data_digest": None if loaded is None else data_digest(loaded[0]),
         "details": found.details,
         "predictors": predictors,
         "trace": [[point.seconds, point.lower, point.upper] for point in found.trace],

@@ -1,0 +1,57 @@
+"""Methods ``nngp`` and ``ntk``: kernel ridge regression with the kernels of infinitely wide networks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from sdprelax.deadline import Deadline
+from sdprelax.kernels import Ridge, kernel_ridge
+from sdprelax.methods import register
+from sdprelax.outcome import Outcome, Report, unreported
+from sdprelax.problem import Problem
+
+__all__ = ["NNGP", "NTK"]
+
+
+@dataclass(frozen=True)
+class _KernelRidge:
+    kernel: ClassVar[str]
+    ridge: Ridge = "absolute"
+
+    def run(
+        self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline, report: Report = unreported
+    ) -> Outcome:
+        """Return the predictor."""
+        predictor, value = kernel_ridge(problem, self.kernel, self.ridge)
+        return Outcome(predictors={"kernel": predictor}, seconds=deadline.elapsed, details={"ridge_value": value})
+
+
+@register("nngp")
+@dataclass(frozen=True)
+class NNGP(_KernelRidge):
+    """Kernel ridge regression with the NNGP kernel in closed form: only the output layer is trained; no bounds.
+
+    Parameters
+    ----------
+    ridge: "absolute" puts γ on the kernel's diagonal; "relative" γ times its mean, as neural-tangents does, and P25
+        with it.
+    """
+
+    kernel = "nngp"
+
+
+@register("ntk")
+@dataclass(frozen=True)
+class NTK(_KernelRidge):
+    """Kernel ridge regression with the NTK kernel in closed form: training linearised at random weights; no bounds.
+
+    Parameters
+    ----------
+    ridge: "absolute" puts γ on the kernel's diagonal; "relative" γ times its mean, as neural-tangents does, and P25
+        with it.
+    """
+
+    kernel = "ntk"
