@@ -9,7 +9,7 @@ over the β of the rows that C leaves undetermined; Λ is the sum of their lifts
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -21,7 +21,7 @@ from sdprelax.deadline import Deadline
 from sdprelax.errors import InputError, nearest
 from sdprelax.lifting import LiftedProgram
 from sdprelax.partition import Cone, whole_space
-from sdprelax.solvers import Solved, Solver, StructuredSolver
+from sdprelax.solvers import Report, Solved, Solver, StructuredSolver
 from sdprelax.verified import Floats
 
 __all__ = [
@@ -138,13 +138,14 @@ def solve_relaxation(
     cones: Sequence[Cone],
     solver: Solver | StructuredSolver,
     deadline: Deadline,
-    report: Callable[[Floats, Floats], None],
+    report: Report,
 ) -> RelaxationSolution:
     """Solve a relaxation with any solver.
 
     Parameters
     ----------
-    report: called with dual points (A, N) on the way by solvers that have them.
+    report: called with dual points (A, N) on the way by solvers that have them; see
+        :class:`sdprelax.solvers.StructuredSolver`.
 
     Raises
     ------

@@ -71,9 +71,9 @@ def relaxation_certificate(
 
     Notes
     -----
-    Repair (docs/mathematics.md section 3.5): among all κ, δ with κE_ww + δE_ββ − DDᵀ − GᵀNG ⪰ 0 the
-    bound κ + δλ_max(X̂ᵀX̂) of the oracle's square is least on a curve: κ is the largest
-    eigenvalue of a Schur complement in δ, found by a one-dimensional search. One A serves all cones.
+    Repair (docs/mathematics.md section 3.5): where H is not positive semidefinite the multipliers of the twins, the
+    entries (α_i, β_i), are all lowered by one t, which adds 2t‖β‖² and 2tβᵀX̂w to it. The κ that is then needed is the
+    largest eigenvalue of a Schur complement, and t is found by a one-dimensional search. One A serves all cones.
     """
     units = Units.of(problem)
     reduction = _measured(units, reduction)
@@ -108,37 +108,24 @@ def _admissible(multipliers: Floats, cone: Cone) -> Floats:
 
 
 def _repaired(rows: Floats, dual: Ball, cone: Cone, N: Floats) -> BlockProof | None:
-    """Return the block of a cone with the best κ, δ that can be proved; None where its slack overflows."""
+    """Return the block of a cone with the best N − t·(twins), κ, δ that can be proved; None where its slack overflows."""
     k, r = len(cone.undetermined), rows.shape[1]
     slack = reduced_slack(rows, dual, cone, N).mid
     if not np.all(np.isfinite(slack)):
         return None
-    eigenvalues, vectors = np.linalg.eigh(slack[:k, :k])
-    coupling = slack[k:, :k] @ vectors
-    corner = slack[k:, k:]
-    free = rows[cone.undetermined]
-    largest = float(np.linalg.eigvalsh(free.T @ free)[-1])
-
-    def kappa(delta: float) -> float:
-        schur = (coupling / (eigenvalues + delta)) @ coupling.T - corner
-        return max(0.0, float(np.linalg.eigvalsh(schur)[-1]))
-
-    scale = max(float(np.abs(eigenvalues).max(initial=0.0)), float(np.abs(corner).max()), 1e-250)
-    delta = 0.0
+    scale = max(float(np.abs(slack).max()), 1e-250)
     if k:
-        least = max(0.0, -float(eigenvalues[0]))
-        found = scipy.optimize.minimize_scalar(
-            lambda log: kappa(least + math.exp(log)) + math.exp(log) * largest,
-            bounds=(math.log(scale * 1e-16), math.log(scale * 10.0)),
-            method="bounded",
-            options={"xatol": 1e-3},
-        )
-        delta = least + math.exp(float(found.x))
+        N = _with_twins_lowered(N, k, _twin_shift(slack, rows[cone.undetermined]))
+        slack = reduced_slack(rows, dual, cone, N).mid
+    eigenvalues, vectors = np.linalg.eigh(slack[:k, :k])
+    coupling, corner = slack[k:, :k] @ vectors, slack[k:, k:]
     # What the Cholesky proof itself needs on the diagonal, increased until the proof goes through.
     margin = 4.0 * (k + r) * np.finfo(float).eps * scale
+    least = max(0.0, -float(eigenvalues[0])) if k else 0.0
     for _ in range(60):
-        shifted = delta + margin
-        block = BlockProof(cone, N, kappa(shifted - 0.5 * margin) + margin, shifted)
+        shifted = least + margin
+        kappa = _largest_violation(coupling, eigenvalues + (shifted - 0.5 * margin), corner)
+        block = BlockProof(cone, N, kappa + margin, shifted)
         try:
             block_oracle(rows, dual, block)
         except CertificateError:
@@ -147,6 +134,42 @@ def _repaired(rows: Floats, dual: Ball, cone: Cone, N: Floats) -> BlockProof | N
         # Twice the margin that was needed here leaves room for another machine's rounding.
         return BlockProof(cone, N, block.kappa + margin, block.delta + margin)
     raise CertificateError("no repair of the solver's multipliers could be proved")
+
+
+def _largest_violation(coupling: Floats, eigenvalues: Floats, corner: Floats) -> float:
+    """Return the least κ ≥ 0 with κE_ww + slack ⪰ 0, by the Schur complement in the β block's eigenvectors."""
+    schur = (coupling / eigenvalues) @ coupling.T - corner
+    return max(0.0, float(np.linalg.eigvalsh(schur)[-1]))
+
+
+def _twin_shift(slack: Floats, free: Floats) -> float:
+    """Return the t > 0 for which multipliers lowered by t at the entries (α_i, β_i) need the least κ.
+
+    Parameters
+    ----------
+    slack: over (β, w), shape (k + r, k + r); it gains 2t on the diagonal of ββ and tX̂ between β and w.
+    free: the rows X̂ of the β, shape (k, r).
+    """
+    k = len(free)
+    eigenvalues, vectors = np.linalg.eigh(slack[:k, :k])
+    coupling, gained, corner = slack[k:, :k] @ vectors, free.T @ vectors, slack[k:, k:]
+    least, scale = max(0.0, -0.5 * float(eigenvalues[0])), max(float(np.abs(slack).max()), 1e-250)
+
+    def kappa(log: float) -> float:
+        t = least + math.exp(log)
+        return _largest_violation(coupling + t * gained, eigenvalues + 2.0 * t, corner)
+
+    ends = (math.log(scale * 1e-16), math.log(scale * 10.0))
+    found = scipy.optimize.minimize_scalar(kappa, bounds=ends, method="bounded", options={"xatol": 1e-3})
+    return least + math.exp(float(found.x))
+
+
+def _with_twins_lowered(N: Floats, k: int, shift: float) -> Floats:
+    """Return N less ``shift`` at the entries (α_i, β_i)."""
+    lowered, pairs = N.copy(), np.arange(k)
+    lowered[pairs, pairs + k] -= shift
+    lowered[pairs + k, pairs] = lowered[pairs, pairs + k]
+    return lowered
 
 
 def cone_certificate(

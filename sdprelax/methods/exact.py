@@ -199,7 +199,7 @@ def _locally_trained(problem: Problem, rng: np.random.Generator, deadline: Deadl
 def _relaxed(problem: Problem, reduction: Reduction, deadline: Deadline) -> list[Certificate]:
     """Return the certificate of the relaxation, as far as it is solved by the deadline; none without a start."""
     try:
-        found = InteriorPoint().solve_reduced(LiftedProgram(problem, reduction), deadline, lambda A, N: None)
+        found = InteriorPoint().solve_reduced(LiftedProgram(problem, reduction), deadline, lambda A, N: 0.0)
     except SolverFailed:
         return []
     return [relaxation_certificate(problem, reduction, found.multiplier, [found.multipliers])]

@@ -55,8 +55,6 @@ SETTLED, SECOND_OPINION = 1e-3, 100
 NEARLY_PARALLEL = 1e-5
 # Share of a time limit that is the solver's, where there is a rounding.
 SOLVING = 0.85
-# Share of the time that certificates of points on the way may take.
-PROVING = 0.05
 
 
 @register("sdp")
@@ -263,7 +261,7 @@ class SDP:
             solver = solvers.create(name, self.solver_options if name == names[0] else {})
             try:
                 found = solve_relaxation(
-                    lifting, self.form, cones, solver, deadline, lambda A, N: best.maybe_prove(A, [N], cones)
+                    lifting, self.form, cones, solver, deadline, lambda A, N: best.prove(A, [N], cones)
                 )
             except SolverFailed:
                 if found is None and (strict or name == names[-1]):
@@ -329,7 +327,6 @@ class _Best:
         self.network, self.upper = network, upper
         self.certificate: Certificate | None = None
         self.trace: list[Bound] = []
-        self._ready = 0.0
         self._tell()
 
     def _tell(self) -> None:
@@ -337,20 +334,14 @@ class _Best:
         self.trace.append(Bound(self.deadline.elapsed, lower, self.upper))
         self.report(Outcome(lower, self.upper, self.network, self.certificate, trace=tuple(self.trace)))
 
-    def prove(self, A: Floats, multipliers: Sequence[Floats], cones: Sequence[Cone]) -> None:
-        """Make a certificate of approximate multipliers."""
-        proposed = relaxation_certificate(self.units.problem, self.reduction, A, multipliers, cones)
-        proposed = users_certificate(self.units, proposed)
+    def prove(self, A: Floats, multipliers: Sequence[Floats], cones: Sequence[Cone]) -> float:
+        """Make a certificate of approximate multipliers; return its bound in the units."""
+        found = relaxation_certificate(self.units.problem, self.reduction, A, multipliers, cones)
+        proposed = users_certificate(self.units, found)
         if self.certificate is None or proposed.lower > self.certificate.lower:
             self.certificate = proposed
         self._tell()
-
-    def maybe_prove(self, A: Floats, multipliers: Sequence[Floats], cones: Sequence[Cone]) -> None:
-        """Make a certificate, unless that would take more than a share of all time."""
-        started = self.deadline.elapsed
-        if started >= self._ready:
-            self.prove(A, multipliers, cones)
-            self._ready = self.deadline.elapsed + (self.deadline.elapsed - started) / PROVING
+        return found.lower
 
     def offer(self, network: Network) -> float:
         """Take a network in the units if it is better; return its objective."""

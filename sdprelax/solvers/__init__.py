@@ -21,8 +21,10 @@ from sdprelax.verified import Floats
 
 __all__ = [
     "Availability",
+    "Report",
     "Solved",
     "Solver",
+    "Sparing",
     "StructuredSolution",
     "StructuredSolver",
     "available",
@@ -80,12 +82,38 @@ class StructuredSolution:
     multiplier: A, shape (n, c).
     multipliers: N, shape (2g, 2g).
     solved: its own words.
+    state: what a later run of this solver can start from; None where it has no use for one.
     """
 
     matrix: Floats
     multiplier: Floats
     multipliers: Floats
     solved: Solved
+    state: Any = None
+
+
+Report = Callable[[Floats, Floats], float]
+
+
+class Sparing:
+    """A report that passes a dual point on, unless proving them would take more than a share of all time.
+
+    Parameters
+    ----------
+    report: what proves a point.
+    share: of the time since construction.
+    """
+
+    def __init__(self, report: Report, share: float = 0.05) -> None:
+        self._report, self._share = report, share
+        self._clock, self._ready = Deadline(), 0.0
+
+    def __call__(self, A: Floats, N: Floats) -> None:
+        """Report a dual point, if it is time."""
+        started = self._clock.elapsed
+        if started >= self._ready:
+            self._report(A, N)
+            self._ready = self._clock.elapsed + (self._clock.elapsed - started) / self._share
 
 
 @runtime_checkable
@@ -97,13 +125,14 @@ class StructuredSolver(Protocol):
         ...
 
     def solve_reduced(
-        self, lifting: LiftedProgram, deadline: Deadline, report: Callable[[Floats, Floats], None]
+        self, lifting: LiftedProgram, deadline: Deadline, report: Report
     ) -> StructuredSolution:
         """Solve the reduced relaxation of a program.
 
         Parameters
         ----------
-        report: called with dual points on the way: A, shape (n, c), and N, shape (2g, 2g).
+        report: called with dual points on the way: A, shape (n, c), and N, shape (2g, 2g); returns the lower bound,
+            in the problem's units, that they prove.
 
         Raises
         ------

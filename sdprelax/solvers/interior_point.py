@@ -15,7 +15,6 @@ point keeps P = GXGᵀ > 0 for *all* entries: an entry that is not held and woul
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numba
@@ -29,7 +28,7 @@ from sdprelax.deadline import Deadline
 from sdprelax.errors import SolverFailed
 from sdprelax.lifting import LiftedProgram
 from sdprelax.partition import whole_space
-from sdprelax.solvers import Availability, Solved, StructuredSolution, installed, register
+from sdprelax.solvers import Availability, Report, Solved, Sparing, StructuredSolution, installed, register
 from sdprelax.verified import Floats
 
 __all__ = ["InteriorPoint", "dual_start", "primal_start", "schur_matrix"]
@@ -47,6 +46,8 @@ CORRECTIONS = 3
 PROGRESS, PATIENCE = 0.95, 6
 # Squared distance of unit rows from which on nearer pairs start no larger multipliers.
 NEAREST = 1e-10
+# Neighbours that rows start with where nobody says, up to so many generators and beyond.
+FEW_ROWS, MANY_NEIGHBOURS, FEW_NEIGHBOURS = 100, 12, 3
 # Directions per row that the first primal point is made of: towards the nearest rows, and towards any.
 NEAR, ANY = 32, 32
 
@@ -80,14 +81,14 @@ class InteriorPoint:
     ----------
     tolerance: relative distance of primal and dual value at which it stops.
     max_iterations: interior-point steps.
-    neighbours: nearest rows whose constraints every row starts with.
+    neighbours: nearest rows whose constraints every row starts with; None: 12 for up to 100 generators, 3 for more.
     max_constraints: most entrywise constraints that are held, m; memory is 8m² bytes, time m³ a step. Beyond them the
         bound is that of a looser relaxation.
     """
 
     tolerance: PositiveFloat = 1e-6
     max_iterations: PositiveInt = 300
-    neighbours: NonNegativeInt = 12
+    neighbours: NonNegativeInt | None = None
     max_constraints: PositiveInt = 20_000
 
     def availability(self) -> Availability:
@@ -95,13 +96,13 @@ class InteriorPoint:
         return installed("interior_point", "sdprelax", "pip install sdprelax")
 
     def solve_reduced(
-        self, lifting: LiftedProgram, deadline: Deadline, report: Callable[[Floats, Floats], None]
+        self, lifting: LiftedProgram, deadline: Deadline, report: Report
     ) -> StructuredSolution:
         """Solve the reduced relaxation of a presolved program.
 
         Parameters
         ----------
-        report: called after every step with A, shape (n, c), and N, shape (2g, 2g), a strictly feasible dual point.
+        report: called now and then with A, shape (n, c), and N, shape (2g, 2g), a strictly feasible dual point.
 
         Raises
         ------
@@ -114,7 +115,7 @@ class InteriorPoint:
             raise SolverFailed(
                 "interior_point found no strictly feasible start: rows of X are too nearly parallel; clarabel may do."
             ) from None
-        status, steps = "iteration limit", 0
+        status, steps, tell = "iteration limit", 0, Sparing(report)
         best, least, since = run.y, math.inf, 0
         while steps < self.max_iterations:
             if deadline.expired:
@@ -128,7 +129,7 @@ class InteriorPoint:
                 status = "stalled"
                 break
             steps += 1
-            report(run.A, run.multipliers)
+            tell(run.A, run.multipliers)
             if run.dual >= run.dual_at(best):
                 best = run.y
             gap = run.gap
@@ -234,7 +235,10 @@ class _Run:
         self.rows = sp.csr_array(outer)
         self.transposed = sp.csr_array(self.rows.T)
         self.samples, self.outputs = slice(2 * g, 2 * g + n), slice(2 * g + n, 2 * g + n + c)
-        twins, pairs, values = dual_start(rows, problem.gamma, options.neighbours)
+        neighbours = options.neighbours
+        if neighbours is None:
+            neighbours = MANY_NEIGHBOURS if g <= FEW_ROWS else FEW_NEIGHBOURS
+        twins, pairs, values = dual_start(rows, problem.gamma, neighbours)
         sample, output = np.divmod(np.arange(n * c), c)
         self.first = np.concatenate([sample + 2 * g, np.arange(g), pairs[:, 0]])
         self.second = np.concatenate([output + 2 * g + n, np.arange(g) + g, pairs[:, 1]])

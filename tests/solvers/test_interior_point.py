@@ -90,10 +90,12 @@ def test_primal_and_dual_point_meet_and_every_step_is_feasible() -> None:
     lifting = LiftedProgram(problem, reduction)
     duals: list[float] = []
 
-    def look(A: Floats, N: Floats) -> None:
+    def look(A: Floats, N: Floats) -> float:
         duals.append(float(np.sum(A * problem.Y) - 0.5 * np.sum(A**2)))
         # No repair is needed: the certificate proves the dual value itself.
-        assert relaxation_certificate(problem, reduction, A, [N]).lower >= duals[-1] * (1.0 - 1e-6)
+        lower = relaxation_certificate(problem, reduction, A, [N]).lower
+        assert lower >= duals[-1] * (1.0 - 1e-6)
+        return lower
 
     found = InteriorPoint().solve_reduced(lifting, Deadline(), look)
     lifted = lifting.face @ found.matrix @ lifting.face.T

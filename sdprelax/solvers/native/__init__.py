@@ -1,0 +1,130 @@
+"""Our solver for the reduced relaxation at any size: alternating directions, and an interior point where they crawl.
+
+docs/solver.md has the derivation, what was tried and lost, and figures.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import psutil
+from pydantic import PositiveFloat, PositiveInt
+
+from sdprelax.deadline import Deadline
+from sdprelax.lifting import LiftedProgram
+from sdprelax.solvers import Availability, Report, Solved, StructuredSolution, installed, register
+from sdprelax.solvers.interior_point import InteriorPoint
+from sdprelax.solvers.native.alternating import AlternatingDirections, Start
+from sdprelax.solvers.native.arrays import Arrays, Library, arrays_of
+__all__ = ["Native"]
+
+# Steps before the first certificate, and the factor from one to the next.
+FIRST_CHECK, CHECKS = 40, 1.3
+# Steps before the other phase is thought of.
+LEAST = 300
+# What the interior point takes, by experience: steps, held constraints per generator, share of peak speed lost.
+NEWTON_STEPS, HELD_PER_ROW = 55, 16
+# Share of the free memory that its matrix may take.
+MEMORY = 0.5
+
+
+@register("native")
+@dataclass(frozen=True)
+class Native:
+    """Our own first-order solver: the reduced relaxation only, to thousands of rows, on CPU or GPU, no licence.
+
+    Parameters
+    ----------
+    tolerance: relative spread of the certified bound and three estimates of the relaxation's value at which it stops.
+    max_iterations: steps of the first phase.
+    phases: "alternating" directions alone, or "auto": where those would take longer than an interior point is expected
+        to, as for rows that lie in a narrow bundle, that takes over (on the CPU).
+    arrays: library that the first phase computes with; "torch" and "cupy" know devices.
+    device: such as "cuda"; None for the library's default.
+    """
+
+    tolerance: PositiveFloat = 1e-3
+    max_iterations: PositiveInt = 100_000
+    phases: Literal["auto", "alternating"] = "auto"
+    arrays: Library = "numpy"
+    device: str | None = None
+
+    def availability(self) -> Availability:
+        """Say that it runs wherever this package does."""
+        return installed("native", "sdprelax", "pip install sdprelax")
+
+    def solve_reduced(
+        self, lifting: LiftedProgram, deadline: Deadline, report: Report, start: Start | None = None
+    ) -> StructuredSolution:
+        """Solve the reduced relaxation of a presolved program.
+
+        Parameters
+        ----------
+        report: called at every check with A, shape (n, c), and N, shape (2g, 2g); returns the bound that they prove.
+        start: ``state`` of a solution over the same generator rows, of another γ or other targets.
+
+        Raises
+        ------
+        SolverUnavailable: the arrays' library or device is not there.
+        """
+        return self.solve_with(arrays_of(self.arrays, self.device), lifting, deadline, report, start)
+
+    def solve_with(
+        self, arrays: Arrays, lifting: LiftedProgram, deadline: Deadline, report: Report, start: Start | None = None
+    ) -> StructuredSolution:
+        """Solve as :meth:`solve_reduced` does, on given arrays."""
+        run = AlternatingDirections(lifting, arrays, start)
+        status, check = "iteration limit", FIRST_CHECK
+        best, spreads = 0.0, {}
+        while True:
+            run.step()
+            last = run.steps >= self.max_iterations or deadline.expired
+            if run.steps < check and not last:
+                continue
+            check = math.ceil(CHECKS * check)
+            best = max(best, report(*run.certified_point()))
+            spreads[run.steps] = spread = run.estimates().spread(best)
+            if spread <= self.tolerance:
+                status = "optimal"
+            elif deadline.expired:
+                status = "time limit"
+            elif not last and self._crawls(lifting, spreads):
+                status = "crawls"
+            if last or status != "iteration limit":
+                break
+        value = run.estimates().semidefinite
+        log = f"native: {status}, {run.steps} steps, rank {run.rank}, spread {spread:.1e}\n"
+        A, N = run.certified_point()
+        found = StructuredSolution(run.matrix(), A, N, Solved(status, value, log), run.state)
+        return found if status != "crawls" else self._second_phase(lifting, deadline, report, best, found)
+
+    def _crawls(self, lifting: LiftedProgram, spreads: dict[int, float]) -> bool:
+        """Say whether an interior point is expected to be done before these steps are, at their present rate.
+
+        The spread falls as a power of the number of steps; costs are counted in multiplications, not measured, so that
+        the decision is the same on every machine that has the memory.
+        """
+        steps, spread = list(spreads.items())[-1]
+        if self.phases != "auto" or steps < LEAST:
+            return False
+        earlier = max((k for k in spreads if 2 * k <= steps), default=min(spreads))
+        rate = math.log(spreads[earlier] / spread) / math.log(steps / earlier)
+        missing = math.log(spread / self.tolerance)
+        more = steps * math.expm1(missing / rate) if rate > 0.0 and missing < 50.0 * rate else math.inf
+        n, _, c = lifting.problem.shape
+        g, order = lifting.generators, lifting.face.shape[1]
+        unknowns = n * c + (1 + HELD_PER_ROW) * g
+        newton = NEWTON_STEPS * (unknowns**3 / 4.0 + 10.0 * unknowns**2)
+        fits = 8.0 * unknowns**2 <= MEMORY * psutil.virtual_memory().available
+        return fits and newton < more * (10.0 * order**3 + 60.0 * g**2)
+
+    def _second_phase(
+        self, lifting: LiftedProgram, deadline: Deadline, report: Report, best: float, first: StructuredSolution
+    ) -> StructuredSolution:
+        """Return the interior point's solution, or the first phase's if that proves more."""
+        found = InteriorPoint(tolerance=self.tolerance).solve_reduced(lifting, deadline, report)
+        better = found if lifting.problem.dual_value(found.multiplier) >= best else first
+        solved = Solved(found.solved.status, better.solved.value, first.solved.log + found.solved.log)
+        return StructuredSolution(better.matrix, better.multiplier, better.multipliers, solved, first.state)

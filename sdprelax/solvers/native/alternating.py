@@ -1,0 +1,222 @@
+"""Alternating directions for the reduced relaxation: one projection, everything else entrywise (docs/solver.md section 2).
+
+The relaxation is min f(Λ) + h(Λ): h is the indicator of {TSTᵀ : S ⪰ 0}, onto which one projects by an eigenvalue
+decomposition of order g + r + c, and f, the loss, the penalty and Λ ≥ 0 with Λ_{α_iβ_i} = 0, is a sum over entries.
+Douglas and Rachford's splitting (ADMM, in the variable z) alternates the two:
+
+    x = prox_{f/ρ}(z),    y = proj(2x − z),    z ← z + θ(y − x).
+
+ρ(z − x) is a subgradient of f at x: *exact* multipliers N ≥ 0, and A = Y − predictions(x) goes with them. That is the
+point that is certified.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sdprelax.lifting import LiftedProgram
+from sdprelax.solvers.native.arrays import Arrays
+from sdprelax.solvers.native.face import Blocks, Face
+from sdprelax.verified import Floats
+
+__all__ = ["AlternatingDirections", "Estimates", "Start"]
+
+# θ: over-relaxation, which must be below 2.
+RELAXATION = 1.7
+# First ρ over γ; it is balanced at once.
+PENALTY = 0.1
+# ρ is balanced every so many steps at first and later, by at most so large a factor.
+EARLY, EARLY_EVERY, EARLY_FACTOR = 100, 10, 3.0
+LATE_EVERY, LATE_FACTOR = 50, 1.25
+# Primal over dual residual that is aimed at: certificates want multipliers that move fast.
+BALANCE = 3.0
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """What a run can start from: z and ρ of an earlier one over the same generator rows, and its γ."""
+
+    z: Blocks
+    penalty: float
+    gamma: float
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """Three values that agree with the relaxation's at the solution, in the problem's units; none is a bound.
+
+    Attributes
+    ----------
+    entrywise: objective of x, whose entries are feasible.
+    semidefinite: objective of y, which is positive semidefinite and in the face.
+    dual: ⟨A, Y⟩ − ½‖A‖² of x's residual A.
+    """
+
+    entrywise: float
+    semidefinite: float
+    dual: float
+
+    def spread(self, certified: float) -> float:
+        """Return the largest difference among the three and a certified bound, relative to the bound."""
+        values = (self.entrywise, self.semidefinite, self.dual, certified)
+        return (max(values) - min(values)) / max(certified, 1e-300)
+
+
+class AlternatingDirections:
+    """The iteration and its state z.
+
+    Parameters
+    ----------
+    lifting: a presolved program with at least one generator.
+    arrays: where to compute.
+    start: a state to go on from; None for zero.
+    """
+
+    def __init__(self, lifting: LiftedProgram, arrays: Arrays, start: Start | None = None) -> None:
+        problem, reduction = lifting.problem, lifting.reduction
+        self.lifting, self.arrays, self.gamma = lifting, arrays, problem.gamma
+        self.face = Face(reduction.rows, problem.shape[2], arrays)
+        g = reduction.generators
+        # ½Σ_i‖f_iΛ_{a(i),v} − y_i‖² is separable over the rows a of (α, β): weights Σf_i² and pulls Σf_iy_i.
+        selection = lifting.selection
+        weight, pull = np.asarray(selection.power(2).sum(axis=0)), np.asarray(selection.T @ problem.Y)
+        self._weight = {"av": arrays.of(weight[:g, None]), "bv": arrays.of(weight[g:, None])}
+        self._pull = {"av": arrays.of(pull[:g]), "bv": arrays.of(pull[g:])}
+        self._twins = arrays.identity(g)
+        self.steps, self.rank = 0, 0
+        self.y: Blocks | None = None
+        if start is None:
+            self.z, self.penalty = Blocks.zeros(arrays, g, reduction.rank, problem.shape[2]), PENALTY * self.gamma
+        else:
+            self.z, self.penalty = start.z.copied(arrays), start.penalty
+            # Λ stays; multipliers are in units of γ.
+            self._rescale(start.penalty, self.gamma / start.gamma, start.gamma)
+
+    @property
+    def state(self) -> Start:
+        """What another run can start from."""
+        return Start(self.z, self.penalty, self.gamma)
+
+    def _entry(self, name: str, gamma: float | None = None) -> Any:
+        """Return a block of x = prox(z)."""
+        xp, z = self.arrays.xp, getattr(self.z, name)
+        if name in ("aa", "bb"):
+            return xp.clip(z, 0.0, None)
+        if name == "ab":
+            return xp.clip(z, 0.0, None) * (1.0 - self._twins)
+        if name in ("av", "bv"):
+            # The matrix has every entry of these blocks twice.
+            return (self._pull[name] + 2.0 * self.penalty * z) / (self._weight[name] + 2.0 * self.penalty)
+        if name in ("ww", "vv"):
+            return z - (gamma or self.gamma) / (2.0 * self.penalty) * self.arrays.identity(z.shape[0])
+        return z
+
+    def step(self) -> None:
+        """Take one step."""
+        balancing = self._balances(self.steps + 1)
+        before = self._primal() if balancing else None
+        xp, z = self.arrays.xp, self.z
+        mirrored = {name: 2.0 * self._entry(name) - getattr(z, name) for name in ("av", "bv", "ww", "vv")}
+        # 2·max(z, 0) − z is |z|; at the twins, where x = 0, it is −z.
+        mirrored |= {"aa": xp.abs(z.aa), "bb": xp.abs(z.bb), "aw": z.aw, "bw": z.bw, "wv": z.wv}
+        mirrored["ab"] = xp.abs(z.ab)
+        mirrored["ab"] -= self._twins * (mirrored["ab"] + z.ab)
+        compressed = self.face.compress(Blocks(**mirrored))
+        del mirrored
+        nearest, self.rank = self.arrays.positive_part(compressed)
+        del compressed
+        self.y = self.face.expand(nearest)
+        distance = 0.0
+        for name, weight in _weights():
+            change = getattr(self.y, name) - self._entry(name)
+            distance += weight * self._square(change)
+            change *= RELAXATION
+            change += getattr(z, name)
+            setattr(z, name, change)
+        self.steps += 1
+        if before is not None:
+            self._balance(math.sqrt(distance), before)
+
+    @staticmethod
+    def _balances(step: int) -> bool:
+        return step % (EARLY_EVERY if step <= EARLY else LATE_EVERY) == 0
+
+    def _balance(self, distance: float, before: Blocks) -> None:
+        """Change ρ so that the relative residuals ‖y − x‖ and ρ‖x − x before‖ come to the ratio that is aimed at."""
+        moved = primal = dual = shadow = 0.0
+        for name, weight in _weights():
+            near, far = self._entry(name), getattr(self.y, name)
+            moved += weight * self._square(near - getattr(before, name))
+            primal += weight * self._square(near)
+            shadow += weight * self._square(far)
+            dual += weight * self._square(getattr(self.z, name) - near)
+        primal = max(primal, shadow)
+        if not (moved > 0.0 and primal > 0.0 and dual > 0.0):
+            return
+        ratio = distance / math.sqrt(primal) / (BALANCE * math.sqrt(moved / dual))
+        most = EARLY_FACTOR if self.steps <= EARLY else LATE_FACTOR
+        self._rescale(self.penalty * min(max(math.sqrt(ratio), 1.0 / most), most))
+
+    def _rescale(self, penalty: float, grown: float = 1.0, gamma: float | None = None) -> None:
+        """Change ρ; x stays, and the multipliers ρ(z − x) grow by a factor."""
+        for name, _ in _weights():
+            # x at the old ρ and γ; what the loss pulls with is given by x, whatever γ.
+            near = self._entry(name, gamma)
+            ratio = self.penalty / penalty * (1.0 if name in ("av", "bv") else grown)
+            setattr(self.z, name, near + ratio * (getattr(self.z, name) - near))
+        self.penalty = penalty
+
+    def _primal(self) -> Blocks:
+        return Blocks(**{name: self._entry(name) for name, _ in _weights()})
+
+    def _square(self, block: Any) -> float:
+        return float(self.arrays.xp.sum(block * block))
+
+    def certified_point(self) -> tuple[Floats, Floats]:
+        """Return A, shape (n, c), and N, shape (2g, 2g), nonnegative but at the twins."""
+        g, back, scale = self.face.generators, self.arrays.back, -2.0 * self.gamma * self.penalty
+        N = np.empty((2 * g, 2 * g))
+        for name, first, second in (("aa", 0, 0), ("ab", 0, g), ("bb", g, g)):
+            N[first : first + g, second : second + g] = scale * back(getattr(self.z, name) - self._entry(name))
+        N[g:, :g] = N[:g, g:].T
+        return self._residual(self._entry("av"), self._entry("bv")), N
+
+    def _residual(self, alpha: Any, beta: Any) -> Floats:
+        """Return Y − predictions, shape (n, c)."""
+        outputs = np.vstack([self.arrays.back(alpha), self.arrays.back(beta)])
+        residual: Floats = self.lifting.problem.Y - self.lifting.selection @ outputs
+        return residual
+
+    def _objective(self, residual: Floats, ww: Any, vv: Any) -> float:
+        trace = float(np.trace(self.arrays.back(ww))) + float(np.trace(self.arrays.back(vv)))
+        return 0.5 * float(np.sum(residual**2)) + 0.5 * self.gamma * trace
+
+    def estimates(self) -> Estimates:
+        """Return the three estimates of the value."""
+        assert self.y is not None
+        A = self._residual(self._entry("av"), self._entry("bv"))
+        return Estimates(
+            self._objective(A, self._entry("ww"), self._entry("vv")),
+            self._objective(self._residual(self.y.av, self.y.bv), self.y.ww, self.y.vv),
+            self.lifting.problem.dual_value(A),
+        )
+
+    def matrix(self) -> Floats:
+        """Return S over (β, w, v), shape (g + r + c, g + r + c), of y."""
+        assert self.y is not None
+        y = {name: self.arrays.back(getattr(self.y, name)) for name in ("bb", "bw", "bv", "ww", "wv", "vv")}
+        return np.block(
+            [[y["bb"], y["bw"], y["bv"]], [y["bw"].T, y["ww"], y["wv"]], [y["bv"].T, y["wv"].T, y["vv"]]]
+        )  # fmt: skip
+
+
+def _weights() -> Iterator[tuple[str, float]]:
+    """Return the blocks and how often the whole matrix has their entries."""
+    for field in dataclasses.fields(Blocks):
+        yield field.name, 1.0 if field.name in ("aa", "bb", "ww", "vv") else 2.0
