@@ -108,7 +108,7 @@ def _admissible(multipliers: Floats, cone: Cone) -> Floats:
 
 
 def _repaired(rows: Floats, dual: Ball, cone: Cone, N: Floats) -> BlockProof | None:
-    """Return the block of a cone with the best N − t·(twins), κ, δ that can be proved; None where its slack overflows."""
+    """Return the block of a cone with the best N − t·(twins), κ, δ that can be proved; None where all overflows."""
     k, r = len(cone.undetermined), rows.shape[1]
     slack = reduced_slack(rows, dual, cone, N).mid
     if not np.all(np.isfinite(slack)):

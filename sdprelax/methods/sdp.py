@@ -49,6 +49,8 @@ COARSE = 2 / 3
 GUIDE_GAP, GUIDE_WIDTH, GUIDE_SECONDS = 1e-7, 60, 30.0
 # A pruned cone whose own certificate exceeds γ by this factor gets its block back.
 BACK = 1.0 + 1e-6
+# Most generators at which a relaxation without a named solver is solved to many digits.
+SMALL = 150
 # Relative distance of claim and dual value from which on a stalled run counts as settled, and most rows for another.
 SETTLED, SECOND_OPINION = 1e-3, 100
 # Distance of unit rows below which they are one generator where the solver has no start otherwise.
@@ -65,9 +67,9 @@ class SDP:
     Parameters
     ----------
     form: "reduced" (facially reduced, the default) or "lifted" (as published).
-    solver: conic solver; ``sdprelax solvers`` says which run here. Default: "interior_point" where it applies (the
-        reduced form's single block, presolved, no nearly parallel rows), else "clarabel".
-    solver_options: options of that solver.
+    solver: conic solver; ``sdprelax solvers`` says which run here. Default: for the presolved reduced form's single
+        block "interior_point" up to 150 generator rows and "native" beyond, else "clarabel".
+    solver_options: options of that solver; without a named one, of "interior_point" (or "clarabel"), whatever the size.
     presolve: merge parallel rows, drop zero rows and scale (docs/mathematics.md 3.3); off repeats P25.
     cones: most cones that weight space is split into, one block each; more of them close the gap (section 5).
     splitting: which rows to split at: "violation" (where a coarser solution mixes both signs of a row), "coverage"
@@ -98,9 +100,9 @@ class SDP:
         # Wrong names and options are refused here, before any work starts.
         if self.form == "lifted" and self.cones > 1:
             raise InputError("form: lifted is P25's single block as published; cones need form: reduced.")
-        name = self._candidates()[0]
         if self.solver is not None:
-            object.__setattr__(self, "solver", solvers.canonical(name))
+            object.__setattr__(self, "solver", solvers.canonical(self.solver))
+        name = self.solver or self._candidates(0)[0]
         object.__setattr__(self, "solver_options", solvers.typed(name, self.solver_options))
         if not self._single and isinstance(solvers.create(name, self.solver_options), StructuredSolver):
             raise InputError(
@@ -129,11 +131,14 @@ class SDP:
     def _single(self) -> bool:
         return self.form == "reduced" and self.cones == 1 and self.presolve
 
-    def _candidates(self) -> list[str]:
+    def _candidates(self, generators: int) -> list[str]:
         """Return the names of the solvers to try, until one has a point."""
         if self.solver is not None:
             return [self.solver]
-        return ["interior_point", "clarabel"] if self._single else ["clarabel"]
+        if not self._single:
+            return ["clarabel"]
+        many = generators > SMALL and not self.solver_options
+        return ["native" if many else "interior_point", "clarabel"]
 
     def check(self, problem: Problem) -> None:
         """Refuse ``transductive`` where there is nothing to predict at.
@@ -255,7 +260,7 @@ class SDP:
     def _solved(
         self, lifting: LiftedProgram, cones: Sequence[Cone], deadline: Deadline, best: _Best, strict: bool
     ) -> RelaxationSolution:
-        names = self._candidates()
+        names = self._candidates(lifting.generators)
         found: RelaxationSolution | None = None
         for name in names:
             solver = solvers.create(name, self.solver_options if name == names[0] else {})

@@ -124,9 +124,7 @@ class StructuredSolver(Protocol):
         """Say whether the solver runs here."""
         ...
 
-    def solve_reduced(
-        self, lifting: LiftedProgram, deadline: Deadline, report: Report
-    ) -> StructuredSolution:
+    def solve_reduced(self, lifting: LiftedProgram, deadline: Deadline, report: Report) -> StructuredSolution:
         """Solve the reduced relaxation of a program.
 
         Parameters

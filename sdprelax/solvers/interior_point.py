@@ -95,9 +95,7 @@ class InteriorPoint:
         """Say that it runs wherever this package does."""
         return installed("interior_point", "sdprelax", "pip install sdprelax")
 
-    def solve_reduced(
-        self, lifting: LiftedProgram, deadline: Deadline, report: Report
-    ) -> StructuredSolution:
+    def solve_reduced(self, lifting: LiftedProgram, deadline: Deadline, report: Report) -> StructuredSolution:
         """Solve the reduced relaxation of a presolved program.
 
         Parameters

@@ -18,6 +18,7 @@ from sdprelax.solvers import Availability, Report, Solved, StructuredSolution, i
 from sdprelax.solvers.interior_point import InteriorPoint
 from sdprelax.solvers.native.alternating import AlternatingDirections, Start
 from sdprelax.solvers.native.arrays import Arrays, Library, arrays_of
+
 __all__ = ["Native"]
 
 # Steps before the first certificate, and the factor from one to the next.
@@ -117,7 +118,7 @@ class Native:
         g, order = lifting.generators, lifting.face.shape[1]
         unknowns = n * c + (1 + HELD_PER_ROW) * g
         newton = NEWTON_STEPS * (unknowns**3 / 4.0 + 10.0 * unknowns**2)
-        fits = 8.0 * unknowns**2 <= MEMORY * psutil.virtual_memory().available
+        fits = bool(8.0 * unknowns**2 <= MEMORY * psutil.virtual_memory().available)
         return fits and newton < more * (10.0 * order**3 + 60.0 * g**2)
 
     def _second_phase(

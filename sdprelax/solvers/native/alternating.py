@@ -1,4 +1,4 @@
-"""Alternating directions for the reduced relaxation: one projection, everything else entrywise (docs/solver.md section 2).
+"""Alternating directions for the reduced relaxation: one projection, the rest entrywise (docs/solver.md section 2).
 
 The relaxation is min f(Λ) + h(Λ): h is the indicator of {TSTᵀ : S ⪰ 0}, onto which one projects by an eigenvalue
 decomposition of order g + r + c, and f, the loss, the penalty and Λ ≥ 0 with Λ_{α_iβ_i} = 0, is a sum over entries.
@@ -12,7 +12,6 @@ point that is certified.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,6 +35,8 @@ EARLY, EARLY_EVERY, EARLY_FACTOR = 100, 10, 3.0
 LATE_EVERY, LATE_FACTOR = 50, 1.25
 # Primal over dual residual that is aimed at: certificates want multipliers that move fast.
 BALANCE = 3.0
+# The blocks, and how often the whole matrix has their entries.
+WEIGHTS = {"aa": 1.0, "ab": 2.0, "bb": 1.0, "aw": 2.0, "bw": 2.0, "av": 2.0, "bv": 2.0, "ww": 1.0, "wv": 2.0, "vv": 1.0}
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +91,7 @@ class AlternatingDirections:
         self._pull = {"av": arrays.of(pull[:g]), "bv": arrays.of(pull[g:])}
         self._twins = arrays.identity(g)
         self.steps, self.rank = 0, 0
-        self.y: Blocks | None = None
+        self.nearest: Any = None
         if start is None:
             self.z, self.penalty = Blocks.zeros(arrays, g, reduction.rank, problem.shape[2]), PENALTY * self.gamma
         else:
@@ -117,55 +118,70 @@ class AlternatingDirections:
             return z - (gamma or self.gamma) / (2.0 * self.penalty) * self.arrays.identity(z.shape[0])
         return z
 
+    def _mirrored(self, name: str) -> Any:
+        """Return a block of 2x − z, a new array."""
+        xp, z = self.arrays.xp, getattr(self.z, name)
+        if name in ("aa", "bb", "ab"):
+            # 2·max(z, 0) − z is |z|; at the twins, where x = 0, it is −z.
+            mirrored = xp.abs(z)
+            if name == "ab":
+                mirrored -= self._twins * (mirrored + z)
+            return mirrored
+        return 2.0 * self._entry(name) - z
+
     def step(self) -> None:
         """Take one step."""
         balancing = self._balances(self.steps + 1)
         before = self._primal() if balancing else None
-        xp, z = self.arrays.xp, self.z
-        mirrored = {name: 2.0 * self._entry(name) - getattr(z, name) for name in ("av", "bv", "ww", "vv")}
-        # 2·max(z, 0) − z is |z|; at the twins, where x = 0, it is −z.
-        mirrored |= {"aa": xp.abs(z.aa), "bb": xp.abs(z.bb), "aw": z.aw, "bw": z.bw, "wv": z.wv}
-        mirrored["ab"] = xp.abs(z.ab)
-        mirrored["ab"] -= self._twins * (mirrored["ab"] + z.ab)
-        compressed = self.face.compress(Blocks(**mirrored))
-        del mirrored
-        nearest, self.rank = self.arrays.positive_part(compressed)
-        del compressed
-        self.y = self.face.expand(nearest)
-        distance = 0.0
-        for name, weight in _weights():
-            change = getattr(self.y, name) - self._entry(name)
-            distance += weight * self._square(change)
-            change *= RELAXATION
-            change += getattr(z, name)
-            setattr(z, name, change)
+        self.nearest, self.rank = self.arrays.positive_part(self.face.compress(self._mirrored))
+        distance = size = 0.0
+        for name, block in self._semidefinite():
+            weight = WEIGHTS[name]
+            if balancing:
+                size += weight * self._square(block)
+            block -= self._entry(name)
+            if balancing:
+                distance += weight * self._square(block)
+            block *= RELAXATION
+            block += getattr(self.z, name)
+            setattr(self.z, name, block)
         self.steps += 1
         if before is not None:
-            self._balance(math.sqrt(distance), before)
+            self._balance(distance, size, before)
+
+    def _semidefinite(self) -> Iterator[tuple[str, Any]]:
+        """Yield the blocks of y, new arrays."""
+        assert self.nearest is not None
+        for name, block in self.face.others(self.nearest).items():
+            yield name, block + 0.0
+        yield from self.face.activations(self.nearest)
 
     @staticmethod
     def _balances(step: int) -> bool:
         return step % (EARLY_EVERY if step <= EARLY else LATE_EVERY) == 0
 
-    def _balance(self, distance: float, before: Blocks) -> None:
-        """Change ρ so that the relative residuals ‖y − x‖ and ρ‖x − x before‖ come to the ratio that is aimed at."""
-        moved = primal = dual = shadow = 0.0
-        for name, weight in _weights():
-            near, far = self._entry(name), getattr(self.y, name)
+    def _balance(self, distance: float, size: float, before: Blocks) -> None:
+        """Change ρ so that the relative residuals ‖y − x‖ and ρ‖x − x before‖ come to the ratio that is aimed at.
+
+        Parameters
+        ----------
+        distance, size: ‖y − x‖² and ‖y‖²; x was that before the step.
+        before: x before the step.
+        """
+        moved = dual = 0.0
+        for name, weight in WEIGHTS.items():
+            near = self._entry(name)
             moved += weight * self._square(near - getattr(before, name))
-            primal += weight * self._square(near)
-            shadow += weight * self._square(far)
             dual += weight * self._square(getattr(self.z, name) - near)
-        primal = max(primal, shadow)
-        if not (moved > 0.0 and primal > 0.0 and dual > 0.0):
+        if not (moved > 0.0 and size > 0.0 and dual > 0.0):
             return
-        ratio = distance / math.sqrt(primal) / (BALANCE * math.sqrt(moved / dual))
+        ratio = math.sqrt(distance / size) / (BALANCE * math.sqrt(moved / dual))
         most = EARLY_FACTOR if self.steps <= EARLY else LATE_FACTOR
         self._rescale(self.penalty * min(max(math.sqrt(ratio), 1.0 / most), most))
 
     def _rescale(self, penalty: float, grown: float = 1.0, gamma: float | None = None) -> None:
         """Change ρ; x stays, and the multipliers ρ(z − x) grow by a factor."""
-        for name, _ in _weights():
+        for name in WEIGHTS:
             # x at the old ρ and γ; what the loss pulls with is given by x, whatever γ.
             near = self._entry(name, gamma)
             ratio = self.penalty / penalty * (1.0 if name in ("av", "bv") else grown)
@@ -173,7 +189,7 @@ class AlternatingDirections:
         self.penalty = penalty
 
     def _primal(self) -> Blocks:
-        return Blocks(**{name: self._entry(name) for name, _ in _weights()})
+        return Blocks(**{name: self._entry(name) for name in WEIGHTS})
 
     def _square(self, block: Any) -> float:
         return float(self.arrays.xp.sum(block * block))
@@ -199,24 +215,20 @@ class AlternatingDirections:
 
     def estimates(self) -> Estimates:
         """Return the three estimates of the value."""
-        assert self.y is not None
+        y = self.face.others(self.nearest)
         A = self._residual(self._entry("av"), self._entry("bv"))
         return Estimates(
             self._objective(A, self._entry("ww"), self._entry("vv")),
-            self._objective(self._residual(self.y.av, self.y.bv), self.y.ww, self.y.vv),
+            self._objective(self._residual(y["av"], y["bv"]), y["ww"], y["vv"]),
             self.lifting.problem.dual_value(A),
         )
 
     def matrix(self) -> Floats:
         """Return S over (β, w, v), shape (g + r + c, g + r + c), of y."""
-        assert self.y is not None
-        y = {name: self.arrays.back(getattr(self.y, name)) for name in ("bb", "bw", "bv", "ww", "wv", "vv")}
+        activations = dict(self.face.activations(self.nearest))
+        y = {name: self.arrays.back(block) for name, block in self.face.others(self.nearest).items()}
+        y["bb"] = self.arrays.back(activations["bb"])
         return np.block(
             [[y["bb"], y["bw"], y["bv"]], [y["bw"].T, y["ww"], y["wv"]], [y["bv"].T, y["wv"].T, y["vv"]]]
         )  # fmt: skip
 
-
-def _weights() -> Iterator[tuple[str, float]]:
-    """Return the blocks and how often the whole matrix has their entries."""
-    for field in dataclasses.fields(Blocks):
-        yield field.name, 1.0 if field.name in ("aa", "bb", "ww", "vv") else 2.0

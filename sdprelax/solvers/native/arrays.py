@@ -32,7 +32,8 @@ class Arrays:
 
     def of(self, values: Floats) -> Any:
         """Return float64 values as an array of the namespace, on the device."""
-        return self.xp.asarray(np.ascontiguousarray(values, dtype=np.float64), dtype=self.xp.float64, device=self.device)
+        dense = np.ascontiguousarray(values, dtype=np.float64)
+        return self.xp.asarray(dense, dtype=self.xp.float64, device=self.device)
 
     def back(self, array: Any) -> Floats:
         """Return an array of the namespace as one of NumPy."""
@@ -40,7 +41,7 @@ class Arrays:
             array = array.get()
         if hasattr(array, "cpu"):
             array = array.cpu()
-        return np.array(array, dtype=np.float64)
+        return np.array(np.asarray(array), dtype=np.float64)
 
     def zeros(self, *shape: int) -> Any:
         """Return zeros of a shape."""
@@ -88,5 +89,6 @@ def arrays_of(library: Library, device: str | None) -> Arrays:
     except Exception as error:
         # Every library has errors of its own for a device that it does not know or cannot use.
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise SolverUnavailable(f"solver native has no device '{device}' with arrays: {library} here ({said}).") from None
+        place = "" if device is None else f" on device '{device}'"
+        raise SolverUnavailable(f"solver native cannot compute with arrays: {library}{place} here ({said}).") from None
     return arrays

@@ -8,6 +8,7 @@ between a matrix over λ and one over (s, y, v) are sums of blocks and products 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,7 +52,6 @@ class Blocks:
             z(g, g), z(g, g), z(g, g), z(g, r), z(g, r), z(g, c), z(g, c), z(r, r), z(r, c), z(c, c)
         )  # fmt: skip
 
-
     def copied(self, arrays: Arrays) -> Blocks:
         """Return a copy."""
         names = [field.name for field in dataclasses.fields(self)]
@@ -72,7 +72,7 @@ class Face:
         values, vectors = np.linalg.eigh(0.5 * rows.T @ rows + np.eye(rows.shape[1]))
         scale: Floats = (vectors / np.sqrt(values)) @ vectors.T
         self.arrays, self.outputs = arrays, outputs
-        self.generators, self.rank = rows.shape
+        self.generators, self.rank = int(rows.shape[0]), int(rows.shape[1])
         self.E, self.F = arrays.of(ROOT * rows @ scale), arrays.of(scale)
 
     @property
@@ -80,42 +80,65 @@ class Face:
         """Order g + r + c of a matrix over (s, y, v)."""
         return self.generators + self.rank + self.outputs
 
-    def compress(self, m: Blocks) -> Any:
-        """Return QᵀMQ, shape (g + r + c, g + r + c), for the orthonormal basis Q of the face."""
+    def compress(self, block: Callable[[str], Any]) -> Any:
+        """Return QᵀMQ, shape (g + r + c, g + r + c), for the orthonormal basis Q of the face.
+
+        Parameters
+        ----------
+        block: returns a new array with the block of M of that name; they are asked for one by one, to save memory.
+        """
         g, r, E, F = self.generators, self.rank, self.E, self.F
         R = self.arrays.zeros(self.order, self.order)
-        skew = m.ab.T - m.ab
-        both = m.aa + m.bb
         # (α, β) → (s, t): ss = ½(aa + bb + ab + abᵀ), tt = ½(aa + bb − ab − abᵀ), st = ½(aa − bb − ab + abᵀ).
-        R[:g, :g] = HALF * (both + m.ab + m.ab.T)
-        both -= m.ab
-        both -= m.ab.T
-        corner = E.T @ (HALF * both) @ E
-        skew += m.aa
-        skew -= m.bb
-        sw, tw = ROOT * (m.aw + m.bw), ROOT * (m.aw - m.bw)
-        R[:g, g : g + r] = HALF * (skew @ E) + sw @ F
-        cross = E.T @ tw @ F
-        R[g : g + r, g : g + r] = corner + cross + cross.T + F.T @ m.ww @ F
-        R[:g, g + r :] = ROOT * (m.av + m.bv)
-        R[g : g + r, g + r :] = E.T @ (ROOT * (m.av - m.bv)) + F.T @ m.wv
-        R[g + r :, g + r :] = m.vv
+        both, skew = block("aa"), block("bb")
+        both += skew
+        skew *= -2.0
+        skew += both
+        across = block("ab")
+        skew -= across
+        skew += across.T
+        R[:g, g : g + r] = HALF * (skew @ E)
+        del skew
+        even = across + across.T
+        del across
+        both -= even
+        R[g : g + r, g : g + r] = HALF * (E.T @ both @ E) + F.T @ block("ww") @ F
+        even *= 2.0
+        even += both
+        even *= HALF
+        R[:g, :g] = even
+        del even, both
+        aw, bw, av, bv = (block(name) for name in ("aw", "bw", "av", "bv"))
+        R[:g, g : g + r] += ROOT * ((aw + bw) @ F)
+        cross = ROOT * (E.T @ (aw - bw) @ F)
+        R[g : g + r, g : g + r] += cross + cross.T
+        R[:g, g + r :] = ROOT * (av + bv)
+        R[g : g + r, g + r :] = ROOT * (E.T @ (av - bv)) + F.T @ block("wv")
+        R[g + r :, g + r :] = block("vv")
         R[g : g + r, :g] = R[:g, g : g + r].T
         R[g + r :, : g + r] = R[: g + r, g + r :].T
-        return HALF * (R + R.T)
+        return R
 
-    def expand(self, R: Any) -> Blocks:
-        """Return QRQᵀ, a matrix over λ, of a symmetric R over (s, y, v)."""
+    def activations(self, R: Any) -> Iterator[tuple[str, Any]]:
+        """Yield the blocks "aa", "bb" and "ab" of QRQᵀ, each a new array, for a symmetric R over (s, y, v)."""
+        g, r, E = self.generators, self.rank, self.E
+        st = R[:g, g : g + r] @ E.T
+        even, odd = HALF * (E @ R[g : g + r, g : g + r] @ E.T), HALF * (st + st.T)
+        even += HALF * R[:g, :g]
+        yield "aa", even + odd
+        yield "bb", even - odd
+        # ½(ss − tt − st + stᵀ) is what α and β have across.
+        odd -= st
+        odd -= even
+        odd += R[:g, :g]
+        yield "ab", odd
+
+    def others(self, R: Any) -> dict[str, Any]:
+        """Return the other blocks of QRQᵀ."""
         g, r, E, F = self.generators, self.rank, self.E, self.F
-        ss, sy, yy = R[:g, :g], R[:g, g : g + r], R[g : g + r, g : g + r]
-        st, tt = sy @ E.T, E @ yy @ E.T
-        even, odd = HALF * (ss + tt), HALF * (st + st.T)
-        # ½((ss − tt) − (st − stᵀ)) is what α and β have across.
-        across = even - tt
-        across += odd
-        across -= st
-        sw, tw, sv, tv = sy @ F.T, E @ yy @ F.T, R[:g, g + r :], E @ R[g : g + r, g + r :]
-        return Blocks(
-            even + odd, across, even - odd, ROOT * (sw + tw), ROOT * (sw - tw), ROOT * (sv + tv), ROOT * (sv - tv),
-            F @ yy @ F.T, F @ R[g : g + r, g + r :], R[g + r :, g + r :],
-        )  # fmt: skip
+        yy = R[g : g + r, g : g + r]
+        sw, tw, sv, tv = R[:g, g : g + r] @ F.T, E @ yy @ F.T, R[:g, g + r :], E @ R[g : g + r, g + r :]
+        return {
+            "aw": ROOT * (sw + tw), "bw": ROOT * (sw - tw), "av": ROOT * (sv + tv), "bv": ROOT * (sv - tv),
+            "ww": F @ yy @ F.T, "wv": F @ R[g : g + r, g + r :], "vv": R[g + r :, g + r :],
+        }  # fmt: skip
