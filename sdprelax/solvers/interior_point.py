@@ -50,6 +50,8 @@ NEAREST = 1e-10
 FEW_ROWS, MANY_NEIGHBOURS, FEW_NEIGHBOURS = 100, 12, 3
 # Directions per row that the first primal point is made of: towards the nearest rows, and towards any.
 NEAR, ANY = 32, 32
+# Pairs of rows whose neurons are made at a time.
+CHUNK = 1000
 
 
 @numba.njit(cache=True, fastmath=True)
@@ -155,32 +157,35 @@ def primal_start(rows: Floats) -> Floats:
     of the others, and every pair that still has a zero entry.
     """
     g, r = rows.shape
-    cosines = rows @ rows.T
-    order = np.argsort(-np.abs(cosines), axis=1)
+    order = np.argsort(-np.abs(rows @ rows.T), axis=1)
     rng = np.random.default_rng(0)
-    total, count = np.zeros((g + r, g + r)), 0
+    near = min(g, NEAR)
+    chosen = [order[:, :near]]
+    if g > near:
+        any_others = [rng.choice(order[i, near:], min(ANY, g - near), replace=False) for i in range(g)]
+        chosen.append(np.array(any_others))
+    others = np.hstack(chosen)
+    total, count = _neurons_between(rows, np.repeat(np.arange(g), others.shape[1]), others.ravel())
+    G = whole_space(g).generators(rows)
+    first, second = np.nonzero(np.triu(G @ total @ G.T <= 0.0))
+    crossing = second - first != g
+    more, added = _neurons_between(rows, first[crossing] % g, second[crossing] % g)
+    return (total + more) / (count + added)
 
-    def add(mine: Floats, others: Floats) -> None:
-        nonlocal total, count
-        w = np.concatenate([mine - others, others - mine, mine + others, -mine - others])
+
+def _neurons_between(rows: Floats, first: Pairs, second: Pairs) -> tuple[Floats, int]:
+    """Return Σzzᵀ over the neurons at ±x̂_i ± x̂_j of pairs of rows, and their number."""
+    g, r = rows.shape
+    total, count = np.zeros((g + r, g + r)), 0
+    for start in range(0, len(first), CHUNK):
+        mine, other = rows[first[start : start + CHUNK]], rows[second[start : start + CHUNK]]
+        w = np.concatenate([mine - other, other - mine, mine + other, -mine - other])
         w = w[np.linalg.norm(w, axis=1) > 0.0]
         w /= np.linalg.norm(w, axis=1)[:, None]
         z = np.hstack([np.maximum(-w @ rows.T, 0.0), w])
         total += z.T @ z
         count += len(z)
-
-    for i in range(g):
-        chosen = order[i, : min(g, NEAR)]
-        if g > NEAR:
-            chosen = np.concatenate([chosen, rng.choice(order[i, NEAR:], min(ANY, g - NEAR), replace=False)])
-        add(rows[i : i + 1], rows[chosen])
-    G = whole_space(g).generators(rows)
-    P = G @ total @ G.T
-    first, second = np.nonzero(np.triu(P <= 0.0))
-    for a, b in zip(first, second, strict=True):
-        if b - a != g:
-            add(rows[a % g][None, :], rows[b % g][None, :])
-    return total / count
+    return total, count
 
 
 def dual_start(rows: Floats, gamma: float, neighbours: int) -> tuple[Floats, Pairs, Floats]:
