@@ -31,6 +31,7 @@ from sdprelax.network import Network
 from sdprelax.outcome import Outcome, Report, unreported
 from sdprelax.predictor import Predictor, load_predictor, save_predictor
 from sdprelax.problem import Problem
+from sdprelax.regularisation_path import regularisation_path
 
 __version__ = "0.1.0"
 
@@ -50,6 +51,7 @@ __all__ = [
     "SolverUnavailable",
     "__version__",
     "load_predictor",
+    "regularisation_path",
     "save_predictor",
     "solve",
     "verify",

@@ -1,6 +1,6 @@
 """Certified bound against time: `native` beside Clarabel and SCS on P25's data, in one run.
 
-    python benchmarks/native/solvers.py [--data ../shared/data/p25] [--only NAME ...] [--threads N] [--out results/published]
+    python benchmarks/native/solvers.py [--data ../shared/data/p25] [--only NAME ...] [--threads N]
 
 Every run has a process of its own, with the memory limit that --memory says, and the time limit of its row; modelling
 and compiling count. What is recorded: every certified bound with its time, peak memory, and an *upper value* of the
@@ -156,7 +156,7 @@ def measured_apart(
 def table(runs: pd.DataFrame, traces: pd.DataFrame) -> str:
     """Return the table in Markdown."""
     lines = [
-        "| data | solver | form | seconds | certified | gap to the upper value | seconds to 2 % | peak memory | status |",
+        "| data | solver | form | seconds | certified | gap to upper value | seconds to 2 % | peak memory | status |",
         "|---|---|---|--:|--:|--:|--:|--:|---|",
     ]
     for name, group in runs.groupby("data", sort=False):
@@ -197,8 +197,8 @@ def main() -> None:
             if chosen.solver and solver not in chosen.solver:
                 continue
             run = measured_apart(chosen.data, name, solver, form, options, limit, chosen.threads, chosen.memory)
-            traces += [{"run": len(runs), "data": name, "solver": solver, "form": form, "seconds": seconds, "lower": lower}
-                       for seconds, lower in run.pop("trace")]  # fmt: skip
+            key = {"run": len(runs), "data": name, "solver": solver, "form": form}
+            traces += [{**key, "seconds": seconds, "lower": lower} for seconds, lower in run.pop("trace")]
             runs.append({"upper": None, "peak_mb": None, "claim": None, "threads": chosen.threads, **run})
             print(json.dumps(runs[-1]), file=sys.stderr, flush=True)
             chosen.out.mkdir(parents=True, exist_ok=True)

@@ -156,7 +156,7 @@ def primal_start(rows: Floats) -> Floats:
     cos²(θ/2)‖w‖², attained at x̂_i + x̂_j. Those are the neurons: of every row with its nearest ones, a random choice
     of the others, and every pair that still has a zero entry.
     """
-    g, r = rows.shape
+    g = len(rows)
     order = np.argsort(-np.abs(rows @ rows.T), axis=1)
     rng = np.random.default_rng(0)
     near = min(g, NEAR)

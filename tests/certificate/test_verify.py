@@ -146,3 +146,29 @@ def test_a_certificate_of_another_problem_does_not_pass() -> None:
     ):
         with pytest.raises(CertificateError):
             sdprelax.verify(other, certificate)
+
+
+def test_lowering_the_twins_proves_more_than_paying_for_beta() -> None:
+    """Multipliers far from the solution: the repair by t is worth what δ‖β‖² ≤ δλ_max(X̂ᵀX̂)‖w‖² would cost, and more."""
+    rng = np.random.default_rng(4)
+    problem = Problem(rng.standard_normal((20, 3)), rng.standard_normal((20, 2)), 1.0)
+    reduction = reduce(problem)
+    A, g = 0.3 * problem.Y, reduction.generators
+    certificate = relaxation_certificate(problem, reduction, A, [np.zeros((2 * g, 2 * g))])
+    assert isinstance(certificate.proof, RelaxationProof)
+    proved = certificate.proof.blocks[0]
+    twins = np.diag(proved.multipliers[:g, g:])
+    assert np.all(twins < 0.0) and np.ptp(twins) == 0.0
+    # The best that κ and δ alone could do.
+    B = reduction.pull_back(A)
+    D = np.vstack([B[:g] + B[g:], reduction.rows.T @ B[:g]])
+    slack, largest = -D @ D.T, np.linalg.eigvalsh(reduction.rows.T @ reduction.rows)[-1]
+    least = -np.linalg.eigvalsh(slack[:g, :g])[0]
+
+    def price(delta: float) -> float:
+        inner = np.linalg.solve(slack[:g, :g] + delta * np.eye(g), slack[:g, g:])
+        return float(np.linalg.eigvalsh(slack[g:, :g] @ inner - slack[g:, g:])[-1]) + delta * float(largest)
+
+    before = min(price(least * factor) for factor in np.geomspace(1.0001, 100.0, 400))
+    assert proved.kappa + proved.delta * largest < 0.9 * before
+    assert sdprelax.verify(problem, certificate) >= certificate.lower > 0.0

@@ -16,17 +16,17 @@ from sdprelax.deadline import Deadline
 from sdprelax.lifting import LiftedProgram
 from sdprelax.solvers import Availability, Report, Solved, StructuredSolution, installed, register
 from sdprelax.solvers.interior_point import InteriorPoint
-from sdprelax.solvers.native.alternating import AlternatingDirections, Start
+from sdprelax.solvers.native.alternating import AlternatingDirections, Estimates, Start
 from sdprelax.solvers.native.arrays import Arrays, Library, arrays_of
 
 __all__ = ["Native"]
 
 # Steps before the first certificate, and the factor from one to the next.
 FIRST_CHECK, CHECKS = 40, 1.3
-# Steps before the other phase is thought of.
-LEAST = 300
-# What the interior point takes, by experience: steps, held constraints per generator, share of peak speed lost.
+# What the interior point takes, by experience: steps, and held constraints per generator, or more if the rank is.
 NEWTON_STEPS, HELD_PER_ROW = 55, 16
+# Share of that cost that the steps may take before the interior point is thought of.
+INSURANCE = 0.1
 # Share of the free memory that its matrix may take.
 MEMORY = 0.5
 
@@ -38,7 +38,8 @@ class Native:
 
     Parameters
     ----------
-    tolerance: relative spread of the certified bound and three estimates of the relaxation's value at which it stops.
+    tolerance: relative spread of the certified bound and three estimates of the relaxation's value, over two checks, at
+        which it stops.
     max_iterations: steps of the first phase.
     phases: "alternating" directions alone, or "auto": where those would take longer than an interior point is expected
         to, as for rows that lie in a narrow bundle, that takes over (on the CPU).
@@ -78,7 +79,8 @@ class Native:
         """Solve as :meth:`solve_reduced` does, on given arrays."""
         run = AlternatingDirections(lifting, arrays, start)
         status, check = "iteration limit", FIRST_CHECK
-        best, spreads = 0.0, {}
+        best, spreads, spread = 0.0, {}, math.inf
+        before: Estimates | None = None
         while True:
             run.step()
             last = run.steps >= self.max_iterations or deadline.expired
@@ -86,12 +88,15 @@ class Native:
                 continue
             check = math.ceil(CHECKS * check)
             best = max(best, report(*run.certified_point()))
-            spreads[run.steps] = spread = run.estimates().spread(best)
+            now = run.estimates()
+            if before is not None:
+                spreads[run.steps] = spread = now.spread(before, best)
+            before = now
             if spread <= self.tolerance:
                 status = "optimal"
             elif deadline.expired:
                 status = "time limit"
-            elif not last and self._crawls(lifting, spreads):
+            elif not last and spreads and self._crawls(lifting, spreads, run.rank):
                 status = "crawls"
             if last or status != "iteration limit":
                 break
@@ -101,25 +106,27 @@ class Native:
         found = StructuredSolution(run.matrix(), A, N, Solved(status, value, log), run.state)
         return found if status != "crawls" else self._second_phase(lifting, deadline, report, best, found)
 
-    def _crawls(self, lifting: LiftedProgram, spreads: dict[int, float]) -> bool:
+    def _crawls(self, lifting: LiftedProgram, spreads: dict[int, float], rank: int) -> bool:
         """Say whether an interior point is expected to be done before these steps are, at their present rate.
 
-        The spread falls as a power of the number of steps; costs are counted in multiplications, not measured, so that
-        the decision is the same on every machine that has the memory.
+        The spread falls as a power of the number of steps; a solution of some rank has at least that many binding
+        constraints per row; costs are counted in multiplications, not measured, so that the decision is the same on
+        every machine that has the memory.
         """
         steps, spread = list(spreads.items())[-1]
-        if self.phases != "auto" or steps < LEAST:
+        n, _, c = lifting.problem.shape
+        g, order = lifting.generators, lifting.face.shape[1]
+        unknowns = n * c + (1 + max(HELD_PER_ROW, rank)) * g
+        newton = NEWTON_STEPS * (unknowns**3 / 4.0 + 10.0 * unknowns**2)
+        each = 10.0 * order**3 + 60.0 * g**2
+        if self.phases != "auto" or steps * each < INSURANCE * newton:
             return False
         earlier = max((k for k in spreads if 2 * k <= steps), default=min(spreads))
         rate = math.log(spreads[earlier] / spread) / math.log(steps / earlier)
         missing = math.log(spread / self.tolerance)
         more = steps * math.expm1(missing / rate) if rate > 0.0 and missing < 50.0 * rate else math.inf
-        n, _, c = lifting.problem.shape
-        g, order = lifting.generators, lifting.face.shape[1]
-        unknowns = n * c + (1 + HELD_PER_ROW) * g
-        newton = NEWTON_STEPS * (unknowns**3 / 4.0 + 10.0 * unknowns**2)
         fits = bool(8.0 * unknowns**2 <= MEMORY * psutil.virtual_memory().available)
-        return fits and newton < more * (10.0 * order**3 + 60.0 * g**2)
+        return fits and newton < more * each
 
     def _second_phase(
         self, lifting: LiftedProgram, deadline: Deadline, report: Report, best: float, first: StructuredSolution
