@@ -17,6 +17,7 @@ METHODS = [
     ("sdp", {"presolve": False, "rounding": None}, 3),
     ("sdp", {"form": "lifted", "rounding": "extract"}, 10),
     ("sdp", {"solver_options": {"max_iterations": 4}, "rounding": "three_operator"}, 5),
+    ("sdp", {"solver": "native", "solver_options": {"max_iterations": 150, "tolerance": 1e-9}, "rounding": None}, 2),
     ("lbfgs", {"width": 20, "restarts": 1}, 1),
     ("frank_wolfe", {"patterns": 20, "iterations": 20}, 2),
     ("copositive", {"patterns": 10, "samples": 3}, 4),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tracemalloc
+from pathlib import Path
 from typing import Any
 
 import array_api_compat.numpy
@@ -242,3 +243,37 @@ def test_a_library_or_device_that_is_not_there_is_one_sentence(monkeypatch: pyte
     monkeypatch.setitem(__import__("sys").modules, "array_api_compat.cupy", None)
     with pytest.raises(SolverUnavailable, match="needs cupy"):
         arrays_of("cupy", None)
+
+
+def test_torch_gives_the_bound_of_numpy_from_the_method() -> None:
+    pytest.importorskip("torch")
+    problem = gaussian(8, 25, 6, 2, 1.0)
+    bounds = []
+    for library in ("numpy", "torch"):
+        options = {"arrays": library, "phases": "alternating", "tolerance": 1e-2}
+        outcome = sdprelax.solve(problem, "sdp", solver="native", solver_options=options, rounding=None)
+        assert outcome.lower is not None and outcome.certificate is not None
+        assert sdprelax.verify(problem, outcome.certificate) >= outcome.lower
+        bounds.append(outcome.lower)
+    assert bounds[0] == pytest.approx(bounds[1], rel=1e-6)
+
+
+def test_beyond_150_rows_native_is_the_default() -> None:
+    few, many = gaussian(9, 20, 5, 1, 5.0), gaussian(9, 160, 5, 1, 60.0)
+    assert sdprelax.solve(few, "sdp", rounding=None).log.startswith("interior_point")
+    outcome = sdprelax.solve(many, "sdp", rounding=None, time_limit=60.0)
+    assert outcome.log.startswith("native") and outcome.certificate is not None
+    assert sdprelax.verify(many, outcome.certificate) >= outcome.lower
+    # Options without a name are the interior point's, as before.
+    assert sdprelax.solve(few, "sdp", solver_options={"neighbours": 2}, rounding=None).log.startswith("interior_point")
+
+
+def test_ionosphere_of_p25_is_certified_within_two_per_cent(p25: Path) -> None:
+    """The reference is the objective of a feasible point that an interior point leaves at a relative gap of 1e-6."""
+    data = np.load(p25 / "ionosphere.npz")
+    problem = Problem(data["X_train"].astype(float), data["Y_train"].astype(float), 0.1)
+    options = {"phases": "alternating", "tolerance": 2e-2}
+    outcome = sdprelax.solve(problem, "sdp", solver="native", solver_options=options, rounding=None, time_limit=60.0)
+    assert outcome.lower is not None and outcome.certificate is not None
+    assert 0.98 * 0.8028 <= outcome.lower <= 0.8029
+    assert sdprelax.verify(problem, outcome.certificate) >= outcome.lower
