@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any
+
+import numpy as np
 
 from sdprelax.certificate import Certificate, relaxation_certificate, users_certificate
 from sdprelax.deadline import Deadline
 from sdprelax.errors import InputError
 from sdprelax.lifting import LiftedProgram
 from sdprelax.network import Network
-from sdprelax.outcome import Outcome, empty_network_outcome
+from sdprelax.outcome import Outcome, Report, empty_network_outcome, unreported
 from sdprelax.problem import Problem
 from sdprelax.reduction import reduce
 from sdprelax.solvers import solvers
@@ -28,20 +32,22 @@ def regularisation_path(
     *,
     warm_start: bool = True,
     time_limit: float = float("inf"),
+    report: Report = unreported,
     solver_options: Mapping[str, Any] | None = None,
 ) -> list[Outcome]:
     """Return certified lower bounds of the training problem at every γ of a path, by the solver ``native``.
 
     Neighbouring γ have neighbouring solutions: a run starts at the iterate where the one before ended, which its log's
-    number of steps shows (docs/solver.md section 5). The upper bounds are those of the empty network: rounding is
-    method ``sdp``'s.
+    number of steps shows (docs/solver.md section 5), and with the bound that the last certificate proves at the new γ.
+    The upper bounds are those of the empty network: rounding is method ``sdp``'s.
 
     Parameters
     ----------
     problem: data, targets and bias; its own γ plays no part.
     gammas: weight decays, > 0, in the order in which they are solved; decreasing order is fastest.
     warm_start: start from the solution before; False solves each on its own.
-    time_limit: seconds for the whole path; what is left undone then has a bound all the same, if a weak one.
+    time_limit: seconds for the whole path; what is left undone then has a bound all the same, if a weaker one.
+    report: called with an Outcome whenever a point has a better bound; ``details["gamma"]`` says which point.
     solver_options: of the solver ``native``; its ``phases`` are "alternating" unless said otherwise, since an interior
         point has no use for a start.
 
@@ -49,39 +55,77 @@ def regularisation_path(
     ------
     InputError: no γ, one that is not positive, or a wrong option.
     """
-    if len(gammas) == 0:
-        raise InputError("a regularisation path needs at least one gamma.")
-    solver = solvers.create("native", {"phases": "alternating", **(solver_options or {})})
-    assert isinstance(solver, Native)
-    problems = [dataclasses.replace(problem, gamma=float(gamma)) for gamma in gammas]
-    deadline = Deadline(time_limit)
-    path: list[Outcome] = []
-    before: tuple[Units, Any] | None = None
-    for point in problems:
-        clock, units = Deadline(), Units.of(point)
-        empty = empty_network_outcome(point, units, deadline)
+    if not isinstance(problem, Problem):
+        raise InputError(f"regularisation_path() takes a Problem first, not {type(problem).__name__}.")
+    if not (isinstance(time_limit, Real) and float(time_limit) >= 0.0):
+        raise InputError(f"time_limit is {time_limit!r}; it must be a number of seconds, 0 or more.")
+    if not isinstance(warm_start, bool):
+        raise InputError(f"warm_start is {warm_start!r}; it must be True or False.")
+    if not isinstance(solver_options, Mapping | None):
+        raise InputError(f"solver_options is {solver_options!r}; it must be a mapping such as {{'tolerance': 1e-2}}.")
+    options = {"phases": "alternating", **(solver_options or {})}
+    path = _Path(problem, solvers.create("native", options), warm_start, Deadline(float(time_limit)), report)
+    return [path.solve(gamma) for gamma in _checked(gammas)]
+
+
+def _checked(gammas: Any) -> list[float]:
+    if not isinstance(gammas, Sequence | np.ndarray) or isinstance(gammas, str) or len(gammas) == 0:
+        raise InputError(f"gammas is {gammas!r}; a regularisation path needs at least one gamma, in a list.")
+    for gamma in gammas:
+        if isinstance(gamma, bool) or not isinstance(gamma, Real) or not 0.0 < float(gamma) < math.inf:
+            raise InputError(f"gammas has {gamma!r}; every gamma must be a positive number.")
+    return [float(gamma) for gamma in gammas]
+
+
+class _Path:
+    """What goes from one point of a path to the next."""
+
+    def __init__(self, problem: Problem, solver: Any, warm_start: bool, deadline: Deadline, report: Report) -> None:
+        assert isinstance(solver, Native)
+        self.problem, self.solver, self.warm, self.deadline = problem, solver, warm_start, deadline
+        self.report = report
+        self.units: Units | None = None
+        self.state: Any = None
+        self.proved: tuple[Floats, Floats] | None = None
+
+    def solve(self, gamma: float) -> Outcome:
+        """Return the outcome at one γ."""
+        point, clock = dataclasses.replace(self.problem, gamma=gamma), Deadline()
+        units = Units.of(point)
+        details = {"gamma": gamma}
+        empty = empty_network_outcome(point, units, clock)
         if empty is not None:
-            path.append(dataclasses.replace(empty, seconds=clock.elapsed))
-            continue
+            found = dataclasses.replace(empty, details={**empty.details, **details})
+            self.report(found)
+            return found
         lifting = LiftedProgram(units.problem, reduce(units.problem))
-        found: list[Certificate] = []
-
-        def prove(A: Floats, N: Floats, lifting: LiftedProgram = lifting, found: list[Certificate] = found) -> float:
-            found.append(relaxation_certificate(lifting.problem, lifting.reduction, A, [N]))
-            return found[-1].lower
-
-        same = before is not None and (before[0].inputs, before[0].targets) == (units.inputs, units.targets)
-        start = before[1] if warm_start and same and before is not None else None
-        solution = solver.solve_reduced(lifting, deadline, prove, start)
-        before = units, solution.state
-        certificate = users_certificate(units, max(found, key=lambda one: one.lower))
         network = Network.empty(point.X.shape[1], point.Y.shape[1], point.bias)
-        claimed = solution.solved.value
-        outcome = Outcome(
-            lower=certificate.lower, upper=point.upper_bound(network), network=network, certificate=certificate,
+        upper = point.upper_bound(network)
+        best: Certificate | None = None
+        pair: tuple[Floats, Floats] | None = None
+
+        def prove(A: Floats, N: Floats) -> float:
+            nonlocal best, pair
+            certificate = relaxation_certificate(lifting.problem, lifting.reduction, A, [N])
+            if best is None or certificate.lower > best.lower:
+                best, pair = certificate, (A, N)
+                users = users_certificate(units, certificate)
+                self.report(Outcome(users.lower, upper, network, users, seconds=clock.elapsed, details=details))
+            return certificate.lower
+
+        # Other units would measure the iterate otherwise.
+        last = self.units
+        same = last is not None and (last.inputs, last.targets) == (units.inputs, units.targets)
+        warm = self.warm and same
+        if warm and self.proved is not None:
+            prove(*self.proved)
+        solution = self.solver.solve_reduced(lifting, self.deadline, prove, self.state if warm else None)
+        self.units, self.state, self.proved = units, solution.state, pair
+        assert best is not None
+        certificate, claimed = users_certificate(units, best), solution.solved.value
+        return Outcome(
+            lower=certificate.lower, upper=upper, network=network, certificate=certificate,
             solver_value=None if claimed is None else units.value(claimed), solver_status=solution.solved.status,
-            status="time limit" if deadline.expired else "solved", seconds=clock.elapsed,
-            details={"gamma": point.gamma}, log=solution.solved.log,
+            status="time limit" if solution.solved.status == "time limit" else "solved", seconds=clock.elapsed,
+            details=details, log=solution.solved.log,
         )  # fmt: skip
-        path.append(outcome)
-    return path

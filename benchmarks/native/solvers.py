@@ -5,13 +5,14 @@
 Every run has a process of its own, with the memory limit that --memory says, and the time limit of its row; modelling
 and compiling count. What is recorded: every certified bound with its time, peak memory, and an *upper value* of the
 relaxation, the objective of a feasible point made from the solver's. The gap of a bound is 1 − bound/(least upper value
-of any run). Writes native_solvers.csv and native_traces.csv and prints the table of docs/solver.md.
+of any run). Writes native_solvers.csv, native_traces.csv and native_solvers.png; prints the table of docs/solver.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import resource
 import subprocess
@@ -129,7 +130,7 @@ def measure(folder: Path, name: str, solver: str, form: str, options: dict[str, 
 def measured_apart(
     folder: Path, name: str, solver: str, form: str, options: dict[str, Any], limit: float, threads: int, memory: float
 ) -> dict[str, Any]:
-    """Measure in a process of its own, ended at the memory limit or at twice the time limit."""
+    """Measure in a process of its own, ended at the memory limit or half a minute after the time limit."""
     count = str(threads)
     environment = {
         **os.environ, "OPENBLAS_NUM_THREADS": count, "OMP_NUM_THREADS": count, "RAYON_NUM_THREADS": count,
@@ -141,7 +142,7 @@ def measured_apart(
     empty = {"data": name, "solver": solver, "form": form, "limit": limit, "lower": 0.0, "trace": []}
     try:
         done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=1.25 * limit + 60, check=False
+            command, env=environment, capture_output=True, text=True, timeout=limit + 30, check=False
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         return {**empty, "status": "killed: still compiling", "seconds": time.monotonic() - started}
@@ -170,6 +171,44 @@ def table(runs: pd.DataFrame, traces: pd.DataFrame) -> str:
                 f"{100.0 * (1.0 - row['lower'] / upper):.3g} % | {reached} | {memory} | {row['status']} |"
             )
     return "\n".join(lines)
+
+
+def picture(runs: pd.DataFrame, traces: pd.DataFrame, path: Path) -> None:
+    """Draw every certified bound's gap to the least upper value against its time, a panel per data set."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    names = list(dict.fromkeys(runs["data"]))
+    columns = min(4, len(names))
+    figure, axes = plt.subplots(
+        math.ceil(len(names) / columns), columns, figsize=(3.1 * columns, 2.7 * math.ceil(len(names) / columns)),
+        squeeze=False, sharey=True, layout="constrained",
+    )  # fmt: skip
+    styles = {"native": ("C0", "-"), "clarabel": ("C1", ""), "scs": ("C2", "")}
+    markers = {"reduced": "o", "lifted": "s"}
+    for axis, name in zip(axes.ravel(), names, strict=False):
+        group = runs[runs["data"] == name]
+        upper = group["upper"].min()
+        for index, row in group.iterrows():
+            colour, line = styles[row["solver"]]
+            trace = traces[traces["run"] == index]
+            gaps = np.maximum(1.0 - trace["lower"].cummax() / upper, 1e-5)
+            label = row["solver"] if row["solver"] != "scs" else f"scs, {row['form']}"
+            if line and len(trace):
+                axis.plot(trace["seconds"], gaps, line, color=colour, label=label)
+            elif row["lower"] > 0.0:
+                axis.plot(row["seconds"], max(1.0 - row["lower"] / upper, 1e-5), markers[row["form"]], color=colour,
+                          label=label)  # fmt: skip
+        axis.axhline(0.02, color="0.7", lw=0.8, ls="--")
+        axis.set(title=name.replace("_", " "), xscale="log", yscale="log", ylim=(5e-5, 1.2), xlabel="seconds")
+        axis.legend(fontsize=7, loc="lower left")
+    for axis in axes.ravel()[len(names) :]:
+        axis.axis("off")
+    for row in axes:
+        row[0].set_ylabel("gap of the certified bound")
+    figure.savefig(path, dpi=150)
 
 
 def main() -> None:
@@ -204,6 +243,7 @@ def main() -> None:
             chosen.out.mkdir(parents=True, exist_ok=True)
             pd.DataFrame(runs).to_csv(chosen.out / "native_solvers.csv", index=False)
             pd.DataFrame(traces).to_csv(chosen.out / "native_traces.csv", index=False)
+    picture(pd.DataFrame(runs), pd.DataFrame(traces), chosen.out / "native_solvers.png")
     print(table(pd.DataFrame(runs), pd.DataFrame(traces)))
 
 

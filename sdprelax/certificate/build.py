@@ -110,10 +110,12 @@ def _admissible(multipliers: Floats, cone: Cone) -> Floats:
 def _repaired(rows: Floats, dual: Ball, cone: Cone, N: Floats) -> BlockProof | None:
     """Return the block of a cone with the best N − t·(twins), κ, δ that can be proved; None where all overflows."""
     k, r = len(cone.undetermined), rows.shape[1]
-    slack = reduced_slack(rows, dual, cone, N).mid
-    if not np.all(np.isfinite(slack)):
+    ball = reduced_slack(rows, dual, cone, N)
+    slack = ball.mid
+    if not (np.all(np.isfinite(slack)) and np.all(np.isfinite(ball.rad))):
         return None
-    scale = max(float(np.abs(slack).max()), 1e-250)
+    # Where all cancels what is left is rounding, which the margin has to cover.
+    scale = max(float(np.abs(slack).max() + ball.rad.max()), 1e-250)
     if k:
         N = _with_twins_lowered(N, k, _twin_shift(slack, rows[cone.undetermined]))
         slack = reduced_slack(rows, dual, cone, N).mid

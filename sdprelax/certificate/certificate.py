@@ -101,10 +101,15 @@ class Certificate:
         oracle = inputs * targets
         proof = self.proof
         if isinstance(proof, RelaxationProof):
-            square = oracle * oracle
+            # One factor at a time: their square may overflow where the product does not.
             proof = RelaxationProof(
                 tuple(
-                    BlockProof(block.cone, block.multipliers * square, block.kappa * square, block.delta * square)
+                    BlockProof(
+                        block.cone,
+                        block.multipliers * oracle * oracle,
+                        block.kappa * oracle * oracle,
+                        block.delta * oracle * oracle,
+                    )
                     for block in proof.blocks
                 )
             )

@@ -25,11 +25,11 @@ from sdprelax.outcome import Bound, Outcome, Report, empty_network_outcome, unre
 from sdprelax.partition import Cone, whole_space
 from sdprelax.predictor import Predictor, Tabulated
 from sdprelax.problem import Problem
-from sdprelax.reduction import PARALLEL, Reduction, reduce_inputs
+from sdprelax.reduction import PARALLEL, Reduction, reduce, reduce_inputs
 from sdprelax.relaxation import Form, RelaxationSolution, solve_relaxation
 from sdprelax.rounding import Rounding, Walk, roundings
 from sdprelax.rounding.extract import tightness
-from sdprelax.solvers import StructuredSolver, solvers
+from sdprelax.solvers import NO_START, StructuredSolver, solvers
 from sdprelax.splitting import (
     Splitting,
     idle_cones,
@@ -175,12 +175,13 @@ class SDP:
         # Within a time limit a part of it is the roundings'.
         share = SOLVING if self.rounding is not None and deadline.seconds < math.inf else 1.0
         reserved = deadline.fraction(share)
+        best = _Best(problem, units, deadline, report, network, upper)
         for parallel in (PARALLEL, NEARLY_PARALLEL):
             # Rows too nearly parallel for a start become one generator; the certificate pays for the difference.
             strict = self._single and parallel == PARALLEL
             reduction, asked = self._reduced(scaled, parallel)
             lifting = LiftedProgram(scaled, reduction)
-            best = _Best(problem, units, reduction, deadline, report, network, upper)
+            best.reduction = reduction
             try:
                 cones, idle = self._partition(lifting, rng, deadline, best)
                 solution, pruned = self._solve(lifting, cones, idle, reserved, best, strict=strict)
@@ -272,6 +273,9 @@ class SDP:
                 if found is None and (strict or name == names[-1]):
                     raise
                 continue
+            if strict and found.solved.status == NO_START:
+                best.prove(found.multiplier, found.multipliers, cones)
+                raise SolverFailed(found.solved.log)
             # A run that stalls far from its own claim, as for tiny γ, goes to the next solver too.
             if name == names[-1] or lifting.generators > SECOND_OPINION or _settled(lifting, found):
                 break
@@ -319,15 +323,14 @@ class _Best:
 
     Parameters
     ----------
-    problem: the user's; units, reduction: what it is solved in.
+    problem: the user's; units: what it is solved in, over the generators of ``reduction``.
     network, upper: a first network and its objective.
     """
 
     def __init__(
-        self, problem: Problem, units: Units, reduction: Reduction, deadline: Deadline, report: Report,
-        network: Network, upper: float,
-    ) -> None:  # fmt: skip
-        self.problem, self.units, self.reduction = problem, units, reduction
+        self, problem: Problem, units: Units, deadline: Deadline, report: Report, network: Network, upper: float
+    ) -> None:
+        self.problem, self.units, self.reduction = problem, units, reduce(units.problem)
         self.deadline, self.report = deadline, report
         self.network, self.upper = network, upper
         self.certificate: Certificate | None = None

@@ -20,6 +20,7 @@ from sdprelax.registry import Registry
 from sdprelax.verified import Floats
 
 __all__ = [
+    "NO_START",
     "Availability",
     "Report",
     "Solved",
@@ -33,6 +34,10 @@ __all__ = [
     "solve_with_cvxpy",
     "solvers",
 ]
+
+
+# Status of a solution that a second phase was to improve and could not: rows are too nearly parallel for it.
+NO_START = "no start"
 
 
 @dataclass(frozen=True)

@@ -277,3 +277,41 @@ def test_ionosphere_of_p25_is_certified_within_two_per_cent(p25: Path) -> None:
     assert outcome.lower is not None and outcome.certificate is not None
     assert 0.98 * 0.8028 <= outcome.lower <= 0.8029
     assert sdprelax.verify(problem, outcome.certificate) >= outcome.lower
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_handful_of_rows_with_many_outputs(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    problem = Problem(rng.standard_normal((1 + seed, 3)), rng.standard_normal((1 + seed, 3 * seed + 1)), 1e-3)
+    outcome = sdprelax.solve(problem, "sdp", solver="native", rounding=None)
+    best = sdprelax.solve(problem, "sdp", solver="interior_point", rounding=None)
+    assert outcome.lower is not None and best.lower is not None and outcome.certificate is not None
+    assert outcome.lower >= 0.99 * best.lower
+    assert sdprelax.verify(problem, outcome.certificate) >= outcome.lower
+
+
+@pytest.mark.parametrize("solver", ["native", "interior_point", "clarabel"])
+def test_duplicates_with_contradicting_targets_have_a_certificate(solver: str) -> None:
+    """LᵀA cancels to zero, and what is left of the slack is rounding."""
+    for X, Y in (([[1.0], [1.0]], [-1.0, 1.0]), ([[1.0, 2.0], [1.0, 2.0], [3.0, 1.0]], [-1.0, 1.0, 0.0])):
+        problem = Problem(np.array(X), np.array(Y)[:, None], 0.1)
+        outcome = sdprelax.solve(problem, "sdp", solver=solver, rounding=None)
+        assert outcome.lower == pytest.approx(1.0, rel=1e-6) and outcome.certificate is not None
+        assert sdprelax.verify(problem, outcome.certificate) >= outcome.lower
+
+
+def test_rows_too_nearly_parallel_for_the_second_phase_keep_what_the_first_one_proved() -> None:
+    rng = np.random.default_rng(2)
+    X = np.vstack([np.ones((12, 2)) + 1e-8 * rng.standard_normal((12, 2)), rng.standard_normal((6, 2))])
+    problem = Problem(X, rng.standard_normal((18, 2)), 0.1)
+    seen: list[float] = []
+    outcome = sdprelax.solve(
+        problem, "sdp", solver="native", rounding=None, report=lambda outcome: seen.append(outcome.lower or 0.0)
+    )
+    assert outcome.lower is not None and outcome.certificate is not None
+    assert seen == sorted(seen) and outcome.lower == seen[-1]
+    assert outcome.certificate.reduction.generators == 7, "they are one generator"
+    assert sdprelax.verify(problem, outcome.certificate) >= outcome.lower
+    # A path has no other presolve to turn to.
+    path = sdprelax.regularisation_path(problem, [0.1], solver_options={"phases": "auto"})
+    assert path[0].lower is not None and 0.0 < path[0].lower <= outcome.upper  # type: ignore[operator]

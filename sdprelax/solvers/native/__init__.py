@@ -13,8 +13,9 @@ import psutil
 from pydantic import PositiveFloat, PositiveInt
 
 from sdprelax.deadline import Deadline
+from sdprelax.errors import SolverFailed
 from sdprelax.lifting import LiftedProgram
-from sdprelax.solvers import Availability, Report, Solved, StructuredSolution, installed, register
+from sdprelax.solvers import NO_START, Availability, Report, Solved, StructuredSolution, installed, register
 from sdprelax.solvers.interior_point import InteriorPoint
 from sdprelax.solvers.native.alternating import AlternatingDirections, Estimates, Start
 from sdprelax.solvers.native.arrays import Arrays, Library, arrays_of
@@ -119,9 +120,10 @@ class Native:
         unknowns = n * c + (1 + max(HELD_PER_ROW, rank)) * g
         newton = NEWTON_STEPS * (unknowns**3 / 4.0 + 10.0 * unknowns**2)
         each = 10.0 * order**3 + 60.0 * g**2
-        if self.phases != "auto" or steps * each < INSURANCE * newton:
-            return False
         earlier = max((k for k in spreads if 2 * k <= steps), default=min(spreads))
+        known = earlier < steps and 0.0 < spread < math.inf and 0.0 < spreads[earlier] < math.inf
+        if self.phases != "auto" or not known or steps * each < INSURANCE * newton:
+            return False
         rate = math.log(spreads[earlier] / spread) / math.log(steps / earlier)
         missing = math.log(spread / self.tolerance)
         more = steps * math.expm1(missing / rate) if rate > 0.0 and missing < 50.0 * rate else math.inf
@@ -131,8 +133,12 @@ class Native:
     def _second_phase(
         self, lifting: LiftedProgram, deadline: Deadline, report: Report, best: float, first: StructuredSolution
     ) -> StructuredSolution:
-        """Return the interior point's solution, or the first phase's if that proves more."""
-        found = InteriorPoint(tolerance=self.tolerance).solve_reduced(lifting, deadline, report)
+        """Return the interior point's solution, or the first phase's if that proves more or there is no other."""
+        try:
+            found = InteriorPoint(tolerance=self.tolerance).solve_reduced(lifting, deadline, report)
+        except SolverFailed as error:
+            solved = Solved(NO_START, first.solved.value, f"{first.solved.log}{error}\n")
+            return StructuredSolution(first.matrix, first.multiplier, first.multipliers, solved, first.state)
         better = found if lifting.problem.dual_value(found.multiplier) >= best else first
         solved = Solved(found.solved.status, better.solved.value, first.solved.log + found.solved.log)
         return StructuredSolution(better.matrix, better.multiplier, better.multipliers, solved, first.state)

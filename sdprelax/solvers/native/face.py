@@ -55,7 +55,8 @@ class Blocks:
     def copied(self, arrays: Arrays) -> Blocks:
         """Return a copy."""
         names = [field.name for field in dataclasses.fields(self)]
-        return Blocks(**{name: arrays.xp.asarray(getattr(self, name), copy=True) for name in names})
+        copies = {name: arrays.xp.asarray(getattr(self, name), device=arrays.device, copy=True) for name in names}
+        return Blocks(**copies)
 
 
 class Face:
