@@ -69,30 +69,43 @@ def problem(folder: Path, name: str, rows: int | None = None) -> Problem:
 def upper_value(lifting: LiftedProgram, lifted: Floats) -> float:
     """Return the objective of a feasible point of the relaxation near Λ, in the units of its problem.
 
-    The twins α_iβ_i are set to 0 on the diagonal of Λ_ββ; then as much is added of Σλλᵀ over true neurons, which has
-    every entry positive and is positive definite on the face, as makes all else feasible.
+    In the metric of I = Σλλᵀ over true neurons (``primal_start``): the twins Λ_{α_iβ_i} are set to 0 by the change
+    IGᵀ(diag θ)GI that does so; every negative entry gets as much of its own pair's neuron, at x̂_i ± x̂_j, as lifts it to
+    0; and as much of I is added as makes all semidefinite.
     """
-    g, order = lifting.generators, lifting.face.shape[1]
-    k = g + lifting.reduction.rank
+    g, order, rows = lifting.generators, lifting.face.shape[1], lifting.reduction.rows
+    k, twins = g + lifting.reduction.rank, np.arange(g)
     S = 0.5 * (lifted + lifted.T)[g:, g:]
-    interior = np.zeros((order, order))
-    interior[:k, :k] = primal_start(lifting.reduction.rows)
-    interior[k:, k:] = np.eye(order - k) * np.trace(interior[g:k, g:k]) / (order - k)
-    twins = np.arange(g)
-    activations = lifting.face[: 2 * g, :k]
+    inside = np.zeros((order, order))
+    inside[:k, :k] = primal_start(rows)
+    inside[k:, k:] = np.eye(order - k) * np.trace(inside[g:k, g:k]) / (order - k)
+    G = lifting.face[: 2 * g, :k]
 
     def images(matrix: Floats) -> Floats:
-        return np.asarray(activations @ matrix[:k, :k] @ activations.T)
+        return np.asarray(G @ matrix[:k, :k] @ G.T)
 
-    S[twins, twins] -= images(S)[twins, twins + g]
-    P, inside = images(S), images(interior)
-    other = np.ones_like(P, dtype=bool)
-    other[twins, twins + g] = other[twins + g, twins] = False
-    share = max(0.0, float(np.max(-P[other] / inside[other])))
-    lower = np.linalg.cholesky(interior)
+    Q = images(inside)
+    gram = Q[:g, :g] * Q[g:, g:] + Q[:g, g:] * Q[g:, :g]
+    theta = np.linalg.lstsq(gram, images(S)[twins, twins + g], rcond=1e-12)[0]
+    form = (G[:g] * theta[:, None]).T @ G[g:]
+    S[:k, :k] -= inside[:k, :k] @ (form + form.T) @ inside[:k, :k]
+    P = images(S)
+    P[twins, twins + g] = P[twins + g, twins] = 0.0
+    first, second = np.nonzero(np.triu(P) < 0.0)
+    for start in range(0, len(first), 10_000):
+        a, b = first[start : start + 10_000], second[start : start + 10_000]
+        w = np.where(a < g, 1.0, -1.0)[:, None] * rows[a % g] + np.where(b < g, 1.0, -1.0)[:, None] * rows[b % g]
+        w /= np.linalg.norm(w, axis=1)[:, None]
+        z = np.hstack([np.maximum(-w @ rows.T, 0.0), w])
+        own = np.sum(z * G[a], axis=1) * np.sum(z * G[b], axis=1)
+        S[:k, :k] += (z * (-P[a, b] / own)[:, None]).T @ z
+    lower = np.linalg.cholesky(inside)
     half = np.linalg.solve(lower, S)
-    share = max(share, -float(np.linalg.eigvalsh(np.linalg.solve(lower, half.T))[0]))
-    S = S + share * (1.0 + 1e-9) * interior
+    share = max(0.0, -float(np.linalg.eigvalsh(np.linalg.solve(lower, half.T))[0]))
+    S = S + share * (1.0 + 1e-9) * inside
+    P = images(S)
+    if max(np.max(np.abs(P[twins, twins + g])), -np.min(P)) > 1e-9 * np.max(P):
+        return math.inf
     return lifting.objective(lifting.face @ S @ lifting.face.T)
 
 
