@@ -29,6 +29,7 @@ __all__ = [
     "KERNELS",
     "KernelPredictor",
     "Ridge",
+    "gated_ntk_kernel",
     "kernel_ridge",
     "nngp_kernel",
     "ntk_kernel",
@@ -71,7 +72,17 @@ def ntk_kernel(X: Floats, Z: Floats) -> Floats:
     return np.asarray(nngp_kernel(X, Z) + (X @ Z.T) / X.shape[1] * step_moments(X, Z))
 
 
-KERNELS: dict[str, Callable[[Floats, Floats], Floats]] = {"nngp": nngp_kernel, "ntk": ntk_kernel}
+def gated_ntk_kernel(X: Floats, Z: Floats) -> Floats:
+    """Return the NTK of infinitely many gated ReLU neurons, xᵀz·E 1{gᵀx > 0}1{gᵀz > 0} = xᵀz·(π − θ)/2π.
+
+    It is Σ_iP(cell i)·D_iXXᵀD_i over all cells of the training inputs (Dwaraknath, Ergen and Pilanci 2023).
+    """
+    return np.asarray((X @ Z.T) * step_moments(X, Z))
+
+
+KERNELS: dict[str, Callable[[Floats, Floats], Floats]] = {
+    "nngp": nngp_kernel, "ntk": ntk_kernel, "gated_ntk": gated_ntk_kernel,
+}  # fmt: skip
 
 
 @register("kernel")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sdprelax import InputError, Problem, SolverFailed, solve
-from sdprelax.kernels import KernelPredictor, nngp_kernel, ntk_kernel, relu_moments, step_moments
+from sdprelax.kernels import KernelPredictor, gated_ntk_kernel, nngp_kernel, ntk_kernel, relu_moments, step_moments
 from sdprelax.predictor import load_predictor, save_predictor
 from sdprelax.problem import ridge_value
 
@@ -48,6 +48,18 @@ def test_parallel_opposite_and_zero_inputs_have_their_closed_values() -> None:
     # A thousandth of a millionth away from parallel: the derivative of the cosine would lose half of the digits.
     near = np.array([[3.0, 4.0 + 1e-9]])
     np.testing.assert_allclose(step_moments(x, near), 0.5 - 0.12e-9 / (2 * np.pi), rtol=1e-15)
+
+
+@pytest.mark.parametrize("d", [1, 3])
+def test_the_gated_ntk_is_the_expected_product_of_gradients_of_gated_neurons(d: int) -> None:
+    X = inputs(4, d, 0)
+    X[3] = 0.0
+    opened = X @ np.random.default_rng(1).standard_normal((d, 400_000)) >= 0.0
+    drawn = (X @ X.T) * (opened.astype(float) @ opened.T / opened.shape[1])
+    np.testing.assert_allclose(gated_ntk_kernel(X, X), drawn, atol=5.0 * np.max(np.abs(X @ X.T)) * 0.5 / 632.0)
+    # What training the hidden layer alone adds to the NTK of a ReLU network, but for the factor d.
+    np.testing.assert_allclose(d * (ntk_kernel(X, X) - nngp_kernel(X, X)), gated_ntk_kernel(X, X), atol=1e-14)
+    assert np.linalg.eigvalsh(gated_ntk_kernel(X, X))[0] >= -1e-14
 
 
 @pytest.mark.parametrize("kernel", ["nngp", "ntk"])

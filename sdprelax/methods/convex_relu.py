@@ -71,7 +71,7 @@ class ConvexReLU:
         trace: list[Bound] = []
         signs = np.zeros((0, 0), dtype=np.int8)
         if reduction.rank:
-            signs, _ = sampled_patterns(reduction.rows, self.patterns, rng)
+            signs, _, _ = sampled_patterns(reduction.rows, self.patterns, rng)
         solved = 0
         for k in range(outputs):
             if deadline.expired or not reduction.rank:

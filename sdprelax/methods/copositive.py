@@ -138,7 +138,7 @@ class Copositive:
 
         proving = proving_seconds(reduction, deadline) if self.certify else 0.0
         solving = Deadline(SOLVING * (deadline.remaining - proving))
-        signs, gates = sampled_patterns(reduction.rows, self.patterns, rng)
+        signs, gates, _ = sampled_patterns(reduction.rows, self.patterns, rng)
         details: dict[str, Any] = {"rank": reduction.rank, "patterns": len(signs), "order": reduction.rank + c}
         cones: list[Cone] = []
         for pattern, gate in zip(signs, gates.T, strict=True):

@@ -123,7 +123,7 @@ class FrankWolfe:
 
         proving = proving_seconds(reduction, deadline) if self.certify else 0.0
         training = Deadline(deadline.remaining - proving)
-        signs, gates = sampled_patterns(reduction.rows, self.patterns, rng)
+        signs, gates, _ = sampled_patterns(reduction.rows, self.patterns, rng)
         oracle = PatternOracle(reduction.rows, signs, gates)
         radius = None if self.radius is None else self.radius * units.inputs / units.targets
         descent = _Descent(scaled, reduction, self.step, radius)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Literal
 
 import numpy as np
 
@@ -18,8 +18,12 @@ __all__ = ["NNGP", "NTK"]
 
 @dataclass(frozen=True)
 class _KernelRidge:
-    kernel: ClassVar[str]
     ridge: Ridge = "absolute"
+
+    @property
+    def kernel(self) -> str:
+        """Name in ``sdprelax.kernels.KERNELS``."""
+        raise NotImplementedError
 
     def run(
         self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline, report: Report = unreported
@@ -40,7 +44,10 @@ class NNGP(_KernelRidge):
         with it.
     """
 
-    kernel = "nngp"
+    @property
+    def kernel(self) -> str:
+        """The one kernel."""
+        return "nngp"
 
 
 @register("ntk")
@@ -52,6 +59,13 @@ class NTK(_KernelRidge):
     ----------
     ridge: "absolute" puts γ on the kernel's diagonal; "relative" γ times its mean, as neural-tangents does, and P25
         with it.
+    network: "relu", or "gated": neurons x ↦ 1{gᵀx > 0}·wᵀx with random gates g, whose kernel is xᵀz·(π − θ)/2π. It is
+        what ``mkl`` repairs, and, but for a factor d, what training the hidden layer alone adds to the first.
     """
 
-    kernel = "ntk"
+    network: Literal["relu", "gated"] = "relu"
+
+    @property
+    def kernel(self) -> str:
+        """The kernel of the network."""
+        return "ntk" if self.network == "relu" else "gated_ntk"

@@ -27,7 +27,7 @@ def test_facets_are_the_walls_that_the_others_do_not_imply(rank: int) -> None:
     rng = np.random.default_rng(rank)
     rows = rng.standard_normal((9 if rank > 1 else 1, rank))
     rows /= np.linalg.norm(rows, axis=1)[:, None]
-    patterns, gates = sampled_patterns(rows, 10, rng)
+    patterns, gates, _ = sampled_patterns(rows, 10, rng)
     for signs, gate in zip(patterns, gates.T, strict=True):
         cone = pattern_cone(rows, signs, gate)
         walls = signs[:, None] * rows

@@ -25,7 +25,7 @@ def oracle_of(rank: int, outputs: int, seed: int = 0) -> tuple[PatternOracle, np
     rng = np.random.default_rng(seed)
     rows = rng.standard_normal((7, rank))
     rows /= np.linalg.norm(rows, axis=1)[:, None]
-    signs, gates = sampled_patterns(rows, 6, rng)
+    signs, gates, _ = sampled_patterns(rows, 6, rng)
     return PatternOracle(rows, signs, gates), rng.standard_normal((14, outputs)), rng.standard_normal((rank, 200_000))
 
 
@@ -97,7 +97,7 @@ def test_the_two_variables_are_those_of_a_fine_grid() -> None:
 def test_with_line_search_no_step_ascends_and_the_gap_bounds_the_distance(radius: float | None) -> None:
     problem = gaussian(0, gamma=0.5)
     reduction = reduce(problem)
-    signs, gates = sampled_patterns(reduction.rows, ALL, np.random.default_rng(0))
+    signs, gates, _ = sampled_patterns(reduction.rows, ALL, np.random.default_rng(0))
     oracle, descent = PatternOracle(reduction.rows, signs, gates), _Descent(problem, reduction, "line_search", radius)
     iterate = _Iterate.empty(2, problem.Y)
     minimised, gaps = [], []

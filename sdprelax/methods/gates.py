@@ -1,0 +1,173 @@
+"""What ``gated_relu`` and ``mkl`` share: the choice of gates, and the gated program of a problem."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+
+from sdprelax.cell_probabilities import cell_probabilities
+from sdprelax.deadline import Deadline
+from sdprelax.errors import InputError, ProblemTooLarge
+from sdprelax.exact.arrangement import activation_patterns, count_patterns
+from sdprelax.gated import GatedNetwork
+from sdprelax.gated_training import GatedFit, GatedProgram, Penalty, Solver
+from sdprelax.methods.sdp import SDP
+from sdprelax.network import Network
+from sdprelax.patterns import Patterns, sampled_patterns
+from sdprelax.problem import Problem
+from sdprelax.reduction import Reduction
+from sdprelax.units import Units
+from sdprelax.verified import Floats
+
+__all__ = ["GateChoice", "Gated", "choose_gates", "gate_count", "require_norm_of_solver"]
+
+GateChoice = Literal["gaussian", "all", "sdp"]
+
+# Most patterns that are enumerated.
+MANY = 20_000
+# Share of the time that a relaxation may take to propose gates.
+PROPOSING = 0.5
+
+
+def choose_gates(
+    choice: GateChoice, count: int, problem: Problem, reduction: Reduction, rng: np.random.Generator, deadline: Deadline
+) -> Patterns:
+    """Return the activation patterns of a gated program.
+
+    Parameters
+    ----------
+    choice: "gaussian": those of Gaussian directions; "all": every pattern; "sdp": those of the neurons that the
+        rounding of the SDP relaxation found, the most important first.
+    count: most patterns, unless all are asked for.
+    problem: in its units, with its reduction.
+
+    Raises
+    ------
+    ProblemTooLarge: all patterns of a problem that has too many.
+    """
+    if reduction.rank == 0:
+        return Patterns.none()
+    if choice == "gaussian":
+        return sampled_patterns(reduction.rows, count, rng)
+    if choice == "all":
+        expected = count_patterns(reduction.generators, reduction.rank)
+        if expected > MANY:
+            raise ProblemTooLarge(
+                f"gates: all would enumerate up to {expected:,} activation patterns ({reduction.generators} distinct "
+                f"rows of rank {reduction.rank}), and at most {MANY:,} are; take gates: gaussian."
+            )
+        signs, inside = activation_patterns(reduction.rows)
+        return Patterns(signs, inside.T, cell_probabilities(reduction.rows, signs, rng=rng))
+    found = SDP().run(problem, rng=rng, deadline=deadline.fraction(PROPOSING))
+    return _patterns_of([found.network, *found.predictors.values()], reduction, count, rng)
+
+
+def _patterns_of(predictors: list[object], reduction: Reduction, count: int, rng: np.random.Generator) -> Patterns:
+    """Return the patterns of networks' neurons, those of the first network first and its largest neurons first."""
+    directions: list[Floats] = []
+    for network in predictors:
+        if isinstance(network, Network) and network.width:
+            hidden = reduction.basis.T @ network.hidden
+            lengths = np.linalg.norm(hidden, axis=0)
+            order = np.argsort(-lengths * np.linalg.norm(network.output, axis=1), kind="stable")
+            directions += [hidden[:, k] / lengths[k] for k in order if lengths[k] > 0.0]
+    signs: dict[bytes, Floats] = {}
+    for direction in directions:
+        # A trained neuron often sits on a wall; a cell beside it will do.
+        while np.any(reduction.rows @ direction == 0.0):
+            direction = direction + 1e-9 * rng.standard_normal(reduction.rank)
+        if len(signs) < count:
+            signs.setdefault(np.where(reduction.rows @ direction > 0.0, 1, -1).astype(np.int8).tobytes(), direction)
+    if not signs:
+        return sampled_patterns(reduction.rows, count, rng)
+    inside = np.array(list(signs.values())).T
+    found = np.where(reduction.rows @ inside > 0.0, 1, -1).astype(np.int8).T
+    return Patterns(found, inside, np.full(len(found), 1.0 / len(found)))
+
+
+def gate_count(choice: GateChoice, count: int, reduction: Reduction) -> int:
+    """Return how many gates there will be, at most."""
+    return count_patterns(reduction.generators, reduction.rank) if choice == "all" else count
+
+
+def require_norm_of_solver(solver: Solver, penalty: Penalty) -> None:
+    """Refuse a solver that cannot handle a penalty.
+
+    Raises
+    ------
+    InputError: irls with nuclear norms.
+    """
+    if solver == "irls" and penalty == "nuclear":
+        raise InputError(
+            "solver: irls weighs whole kernels, one weight per gate, so its penalty is frobenius or columns; a nuclear "
+            "one takes fista or block_coordinate."
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Gated:
+    """The gated program of a problem, and its way back to a predictor.
+
+    Parameters
+    ----------
+    problem: in its units, with its reduction.
+    patterns: of the gates.
+    penalty: a gate's norm.
+    """
+
+    problem: Problem
+    reduction: Reduction
+    patterns: Patterns
+    penalty: Penalty
+
+    @cached_property
+    def gates(self) -> Floats:
+        """g, shape (d, m)."""
+        return self.reduction.basis @ self.patterns.directions
+
+    @cached_property
+    def program(self) -> GatedProgram:
+        """The program in the row space of X: over all of weight space where that is the same, so without rounding."""
+        X = self.problem.inputs
+        masks = np.asarray(X @ self.gates >= 0.0, dtype=np.float64)
+        projected = X if self.reduction.rank == X.shape[1] else X @ self.reduction.basis
+        return GatedProgram(projected, masks, self.problem.Y, self.problem.gamma, self.penalty)
+
+    def _users(self, fit: GatedFit) -> Floats:
+        """Return the weights on the problem's inputs, shape (c, d, m)."""
+        if self.program.inputs is self.problem.inputs:
+            return fit.weights
+        return np.asarray(self.reduction.basis @ fit.weights)
+
+    def reduced(self, fit: GatedFit) -> Floats:
+        """Return the weights on the reduction's generators, shape (c, r, m)."""
+        return np.asarray(self.reduction.basis.T @ self._users(fit))
+
+    def predict(self, fit: GatedFit) -> Floats:
+        """Return the predictions at the training inputs, shape (n, c)."""
+        return self.program.predict(fit.weights)
+
+    def network(self, fit: GatedFit, units: Units) -> GatedNetwork:
+        """Return the gated network in the user's units, without the gates that carry no weight."""
+        weights = self._users(fit)
+        used = np.any(weights != 0.0, axis=(0, 1))
+        return GatedNetwork(
+            self.gates[:, used], weights[:, :, used].transpose(2, 1, 0) * (units.targets / units.inputs),
+            units.original.bias,
+        )  # fmt: skip
+
+    def details(self, fit: GatedFit, units: Units) -> dict[str, Any]:
+        """Return what a record says of a fit: its value and dual value, proved for these masks, and its size."""
+        X = self.problem.inputs
+        program = GatedProgram(X, self.program.masks, self.problem.Y, self.problem.gamma, self.penalty)
+        lower, upper = program.proved(GatedFit(self._users(fit), fit.multiplier, fit.value, fit.dual_value, 0))
+        scale = units.targets / units.inputs
+        return {
+            "value": units.value(upper), "dual_value": units.value(lower),
+            "gated_gap": (upper - lower) / upper if upper > 0.0 else 0.0, "iterations": fit.iterations,
+            "gates": len(self.patterns.signs), "gates_used": int(np.sum(np.any(fit.weights != 0.0, axis=(0, 1)))),
+            "weights": float(np.sum(self.program.sizes(fit.weights))) * scale,
+        }  # fmt: skip

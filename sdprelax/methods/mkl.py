@@ -1,0 +1,92 @@
+"""Method ``mkl``: multiple kernel learning over the kernels of gates, which repairs the NTK."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pydantic import PositiveFloat, PositiveInt
+
+from sdprelax.deadline import Deadline
+from sdprelax.gated_training import GatedFit, Solver, train
+from sdprelax.methods import register
+from sdprelax.methods.gates import GateChoice, Gated, choose_gates, gate_count
+from sdprelax.outcome import Outcome, Report, unreported
+from sdprelax.predictor import Predictor
+from sdprelax.problem import Problem
+from sdprelax.reduction import reduce
+from sdprelax.units import Units
+
+__all__ = ["MKL"]
+
+
+@register("mkl")
+@dataclass(frozen=True)
+class MKL:
+    """Multiple kernel learning over gates' kernels D_iXXᵀD_i: the repaired NTK (Dwaraknath, Ergen, Pilanci 2023).
+
+    The kernel Σ_iη_iD_iXXᵀD_i at η_i = P(gate falls in cell i) is the NTK of a gated ReLU network, which does not look
+    at Y. Here η minimises the value of kernel ridge regression plus (γ/2)Σ_iη_i, which is the group lasso
+    min ½‖Σ_iD_iXW_i − Y‖² + γΣ_i‖W_i‖_F of the gated network at η_i = ‖W_i‖ (docs/mathematics.md section 7.5).
+    Predictor ``mkl`` is the result; ``ntk`` is where irls starts: the same gates weighted by the frequency of their
+    cells, exact for ``gates: all`` up to rank 3. No bounds of p*.
+
+    Parameters
+    ----------
+    patterns: most gates, one per distinct activation pattern.
+    gates: "gaussian" (random), "all" (every pattern; small ranks) or "sdp" (patterns of the relaxation's rounding).
+    solver: "irls" (iterative reweighting from the NTK's weights), "fista", "block_coordinate" (these two without
+        predictor ``ntk``), or "auto": irls up to 2,000 samples.
+    newton: whether irls may take Newton steps; without them it is the paper's iteration, and slow at the end.
+    tolerance: relative duality gap at which to stop.
+    max_iterations: most steps of the solver.
+    """
+
+    patterns: PositiveInt = 100
+    gates: GateChoice = "gaussian"
+    solver: Solver = "irls"
+    newton: bool = True
+    tolerance: PositiveFloat = 1e-6
+    max_iterations: PositiveInt = 100_000
+
+    def size(self, problem: Problem) -> str:
+        """Return the number of kernels."""
+        n, count = problem.shape[0], gate_count(self.gates, self.patterns, reduce(problem))
+        return f"{count} kernels of order {n}"
+
+    def run(
+        self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline, report: Report = unreported
+    ) -> Outcome:
+        """Return the gated networks of the learned kernel and of the NTK.
+
+        Raises
+        ------
+        ProblemTooLarge: gates: all, and there are too many.
+        SolverFailed: solver: irls with a γ too small for its kernel matrix in floating point.
+        """
+        units = Units.of(problem)
+        scaled = units.problem
+        reduction = reduce(scaled)
+        patterns = choose_gates(self.gates, self.patterns, scaled, reduction, rng, deadline)
+        gated = Gated(scaled, reduction, patterns, "frobenius")
+        start: list[GatedFit] = []
+        # The NTK's weights η sum to one in the user's units: X/s, Y/t make η·s/t of them.
+        eta = patterns.frequencies * (units.inputs / units.targets)
+        fit = train(
+            gated.program, self.solver, start=np.maximum(eta, np.finfo(float).tiny), tolerance=self.tolerance,
+            max_iterations=self.max_iterations, newton=self.newton, deadline=deadline, observe=start.append,
+        )  # fmt: skip
+        predictors: dict[str, Predictor] = {"mkl": gated.network(fit, units)}
+        details: dict[str, Any] = gated.details(fit, units)
+        if start:
+            predictors["ntk"] = gated.network(start[0], units)
+            details["ntk_value"] = units.value(start[0].value)
+            details["trace"] = [[units.value(value), units.value(max(dual, 0.0))] for value, dual in fit.trace]
+        stopped = fit.gap > self.tolerance and deadline.expired
+        return Outcome(
+            predictors=predictors,
+            status="time limit" if stopped else "solved",
+            seconds=deadline.elapsed,
+            details=details,
+        )
