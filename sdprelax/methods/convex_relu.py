@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import PositiveInt
@@ -11,18 +11,23 @@ from pydantic import PositiveInt
 from sdprelax.deadline import Deadline
 from sdprelax.errors import ProblemTooLarge, SolverFailed
 from sdprelax.exact.convex_relu import solve_convex_relu
+from sdprelax.gated_training.augmented_lagrangian import directions_in_cones
+from sdprelax.group_lasso import network_on_directions
 from sdprelax.methods import register
+from sdprelax.methods.gates import GateChoice, Gated, choose_gates, gate_count
 from sdprelax.network import Network
 from sdprelax.outcome import Bound, Outcome, Report, unreported
-from sdprelax.patterns import sampled_patterns
+from sdprelax.patterns import Patterns
 from sdprelax.problem import Problem
-from sdprelax.reduction import reduce
+from sdprelax.reduction import Reduction, reduce
 from sdprelax.units import Units
 
 __all__ = ["ConvexReLU"]
 
 # Nonzeros of one output's constraints beyond which Clarabel's factorisation ends in neither memory nor time.
 LARGEST = 30_000_000
+# Length of the proximal gradient, relative to γ√(2m), that ends a round of the augmented Lagrangian.
+ROUND = 1e-3
 # Neurons shorter than this share of the longest are the solver's zeros.
 NEGLIGIBLE = 1e-9
 
@@ -36,16 +41,25 @@ class ConvexReLU:
 
     Parameters
     ----------
-    patterns: distinct activation patterns, of Gaussian directions.
+    patterns: most distinct activation patterns.
+    gates: whose patterns: "gaussian" (random directions'), "all" (every one; small ranks) or "sdp" (those of the
+        relaxation's rounding).
+    solver: "clarabel" (conic, to many digits), "augmented_lagrangian" (first order; the best network along the
+        directions that it finds), or "auto": the first while its factorisation fits.
+    max_iterations: most proximal steps of the augmented Lagrangian per output.
     """
 
     patterns: PositiveInt = 50
+    gates: GateChoice = "gaussian"
+    solver: Literal["auto", "clarabel", "augmented_lagrangian"] = "auto"
+    max_iterations: PositiveInt = 20_000
 
     def size(self, problem: Problem) -> str:
         """Return the number of variables and constraints of one output's program."""
         reduction = reduce(problem)
-        variables = 2 * self.patterns * reduction.rank
-        return f"{variables:,} weights in cones of {2 * self.patterns * reduction.generators:,} walls per output"
+        count = gate_count(self.gates, self.patterns, reduction)
+        variables, walls = 2 * count * reduction.rank, 2 * count * reduction.generators
+        return f"{variables:,} weights in cones of {walls:,} walls per output"
 
     def run(
         self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline, report: Report = unreported
@@ -54,24 +68,25 @@ class ConvexReLU:
 
         Raises
         ------
-        ProblemTooLarge: more constraint entries than Clarabel can factor; the message gives the count.
+        ProblemTooLarge: solver: clarabel, and more constraint entries than it can factor; or too many gates: all.
         """
         units = Units.of(problem)
         scaled = units.problem
         reduction = reduce(scaled)
         n, _, outputs = scaled.shape
-        nonzeros = 2 * self.patterns * (n + reduction.generators) * reduction.rank
-        if nonzeros > LARGEST:
+        count = gate_count(self.gates, self.patterns, reduction)
+        nonzeros = 2 * count * (n + reduction.generators) * reduction.rank
+        if nonzeros > LARGEST and self.solver == "clarabel":
             raise ProblemTooLarge(
-                f"convex_relu cannot hold this problem: 2 × {self.patterns} cones of {reduction.generators} walls in "
-                f"rank {reduction.rank} and {n} samples make {nonzeros:,} constraint entries per output, and it takes "
-                f"at most {LARGEST:,}; use fewer patterns, or gated_relu."
+                f"convex_relu with solver: clarabel cannot hold this problem: 2 × {count} cones of "
+                f"{reduction.generators} walls in rank {reduction.rank} and {n} samples make {nonzeros:,} constraint "
+                f"entries per output, and it takes at most {LARGEST:,}; use fewer patterns, or solver: "
+                "augmented_lagrangian."
             )
+        conic = self.solver == "clarabel" or (self.solver == "auto" and nonzeros <= LARGEST)
         network = Network.empty(scaled.X.shape[1], outputs)
         trace: list[Bound] = []
-        signs = np.zeros((0, 0), dtype=np.int8)
-        if reduction.rank:
-            signs, _, _ = sampled_patterns(reduction.rows, self.patterns, rng)
+        patterns = choose_gates(self.gates, self.patterns, scaled, reduction, rng, deadline)
         solved = 0
         for k in range(outputs):
             if deadline.expired or not reduction.rank:
@@ -79,12 +94,11 @@ class ConvexReLU:
             single = Problem(scaled.X, scaled.Y[:, k], scaled.gamma)
             until = deadline.fraction(1.0 / (outputs - k))
             try:
-                hidden, weights = solve_convex_relu(single, reduction, until, signs)
+                part = self._trained(single, reduction, patterns, until, conic)
             except SolverFailed:
                 if not until.expired:
                     raise
                 continue
-            part = reduction.network(hidden, weights, single).pruned(NEGLIGIBLE)
             # What a solver has when its time is up may be worse than no neurons.
             if single.objective(part) >= single.objective(Network.empty(scaled.X.shape[1], 1)):
                 part = Network.empty(scaled.X.shape[1], 1)
@@ -96,9 +110,27 @@ class ConvexReLU:
             trace.append(Bound(deadline.elapsed, None, upper))
             report(Outcome(upper=upper, network=users, trace=tuple(trace)))
         users = units.network(network)
-        details: dict[str, Any] = {"patterns": len(signs), "outputs_solved": solved, "width": users.width}
+        details: dict[str, Any] = {
+            "patterns": len(patterns.signs),
+            "conic": conic,
+            "outputs_solved": solved,
+            "width": users.width,
+        }
         complete = solved == outputs or not reduction.rank
         return Outcome(
             upper=problem.upper_bound(users), network=users, status="solved" if complete else "time limit",
             seconds=deadline.elapsed, trace=tuple(trace), details=details,
         )  # fmt: skip
+
+    def _trained(
+        self, problem: Problem, reduction: Reduction, patterns: Patterns, deadline: Deadline, conic: bool
+    ) -> Network:
+        """Return the network of one output."""
+        if conic:
+            hidden, output = solve_convex_relu(problem, reduction, deadline, patterns.signs)
+            return reduction.network(hidden, output, problem).pruned(NEGLIGIBLE)
+        directions, _ = directions_in_cones(
+            Gated(problem, reduction, patterns, "frobenius").projected, reduction.rows, patterns.signs,
+            tolerance=ROUND, max_iterations=self.max_iterations, deadline=deadline,
+        )  # fmt: skip
+        return network_on_directions(problem, reduction, directions)

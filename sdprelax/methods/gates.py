@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -129,12 +129,17 @@ class Gated:
         return self.reduction.basis @ self.patterns.directions
 
     @cached_property
-    def program(self) -> GatedProgram:
-        """The program in the row space of X: over all of weight space where that is the same, so without rounding."""
+    def projected(self) -> GatedProgram:
+        """The program in the coordinates of X's row space, which are the generators'."""
         X = self.problem.inputs
         masks = np.asarray(X @ self.gates >= 0.0, dtype=np.float64)
-        projected = X if self.reduction.rank == X.shape[1] else X @ self.reduction.basis
-        return GatedProgram(projected, masks, self.problem.Y, self.problem.gamma, self.penalty)
+        return GatedProgram(X @ self.reduction.basis, masks, self.problem.Y, self.problem.gamma, self.penalty)
+
+    @cached_property
+    def program(self) -> GatedProgram:
+        """The same in the coordinates of X where they are as many, so without rounding."""
+        full = self.reduction.rank == self.problem.inputs.shape[1]
+        return replace(self.projected, inputs=self.problem.inputs) if full else self.projected
 
     def _users(self, fit: GatedFit) -> Floats:
         """Return the weights on the problem's inputs, shape (c, d, m)."""

@@ -59,8 +59,29 @@ def test_outputs_without_time_predict_zero() -> None:
 
 
 def test_what_cannot_end_is_refused() -> None:
-    with pytest.raises(ProblemTooLarge, match="constraint entries per output"):
-        sdprelax.solve(gaussian(0, n=400, d=40), "convex_relu", patterns=2000)
+    with pytest.raises(ProblemTooLarge, match=r"constraint entries per output.*solver: augmented_lagrangian"):
+        sdprelax.solve(gaussian(0, n=400, d=40), "convex_relu", patterns=2000, solver="clarabel")
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("gates", ["gaussian", "all", "sdp"])
+def test_the_augmented_lagrangian_comes_near_the_conic_optimum_and_is_a_networks(seed: int, gates: str) -> None:
+    problem = gaussian(seed, n=15, bias=seed == 2)
+    conic, first = (
+        sdprelax.solve(problem, "convex_relu", gates=gates, solver=solver, seed=seed)
+        for solver in ("clarabel", "augmented_lagrangian")
+    )
+    assert first.network is not None and problem.upper_bound(first.network) == first.upper
+    assert conic.upper is not None and first.upper is not None and first.upper <= conic.upper * 1.01
+    if gates == "all":
+        assert first.upper >= conic.upper * (1.0 - 1e-6)
+
+
+def test_what_no_conic_solver_holds_is_trained_all_the_same() -> None:
+    problem = gaussian(0, n=300, d=40, c=1, gamma=5.0)
+    outcome = sdprelax.solve(problem, "convex_relu", patterns=800, max_iterations=100)
+    assert not outcome.details["conic"] and outcome.upper is not None
+    assert outcome.upper < 0.5 * np.sum(problem.Y**2)
 
 
 def test_wrong_options_get_one_sentence() -> None:
