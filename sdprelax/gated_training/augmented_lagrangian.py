@@ -1,7 +1,8 @@
 """Convex training of one output over patterns with their cones, where it is too large for a conic solver.
 
 The program is that of ``sdprelax.exact.convex_relu``: neurons u_j, of output weight σ_j = ±1 and pattern s_j, must lie
-in the cones C_j(u_j) = diag(s_j)X̂u_j ≥ 0. An augmented Lagrangian: with multipliers Λ ≥ 0 and penalty δ every round minimises
+in the cones C_j(u_j) = diag(s_j)X̂u_j ≥ 0. With multipliers Λ ≥ 0 and penalty δ every round of an augmented Lagrangian
+minimises
 
     ½‖Σ_jσ_jD_jXu_j − y‖² + γΣ_j‖u_j‖ + (δ/2)Σ_j‖(Λ_j/δ − C_j(u_j))₊‖²
 

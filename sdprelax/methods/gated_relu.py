@@ -93,8 +93,8 @@ class GatedReLU:
         report(outcome)
         lower, certificate = None, None
         if self.gates == "all" and self.penalty != "columns":
-            A = scaled.Y - gated.predict(fit)
-            proof = cone_certificate(scaled, reduction, A, deadline=deadline.fraction(PROVING))
+            # Feasible for whole half-spaces, so for the cones in them.
+            proof = cone_certificate(scaled, reduction, fit.multiplier, deadline=deadline.fraction(PROVING))
             certificate = users_certificate(units, proof)
             lower = certificate.lower
             report(Outcome(lower=lower, certificate=certificate, predictors=predictors, details=details))

@@ -151,10 +151,6 @@ class Gated:
         """Return the weights on the reduction's generators, shape (c, r, m)."""
         return np.asarray(self.reduction.basis.T @ self._users(fit))
 
-    def predict(self, fit: GatedFit) -> Floats:
-        """Return the predictions at the training inputs, shape (n, c)."""
-        return self.program.predict(fit.weights)
-
     def network(self, fit: GatedFit, units: Units) -> GatedNetwork:
         """Return the gated network in the user's units, without the gates that carry no weight."""
         weights = self._users(fit)

@@ -17,7 +17,7 @@ from sdprelax.methods import methods
 __all__ = ["RESULTS_VERSION", "Job", "Limits", "Trial", "described", "flat_options"]
 
 # Raised when a change makes the same trial give other results, so that old ones are not mistaken for new.
-RESULTS_VERSION = 6
+RESULTS_VERSION = 7
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,49 @@
+"""On every problem of the tightness sweep: gated programs over all patterns ≤ the optimum ≤ every network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import sdprelax
+from sdprelax.experiment.config import load_sweep
+from sdprelax.experiment.plan import plan
+from sdprelax.trials.job import Trial
+from sdprelax.trials.trial import load_problem
+
+SWEEP = Path(__file__).resolve().parents[2] / "experiments" / "tightness.yaml"
+
+
+def problems() -> list[Trial]:
+    """One trial of every problem, whatever its method."""
+    found = {(trial.dataset_label, trial.gamma, trial.bias): trial for trial in plan(load_sweep(SWEEP))}
+    return list(found.values())
+
+
+@pytest.mark.parametrize("trial", problems(), ids=lambda trial: f"{trial.dataset_label}-{trial.gamma}")
+def test_gated_optimum_is_at_most_the_optimum_is_at_most_any_network(trial: Trial) -> None:
+    _, problem = load_problem(trial)
+    exact = sdprelax.solve(problem, "exact")
+    assert exact.lower is not None and exact.upper is not None and exact.upper - exact.lower <= 1e-6 * exact.upper
+    nuclear, frobenius, columns = (
+        sdprelax.solve(problem, "gated_relu", gates="all", penalty=penalty, tolerance=tolerance)
+        for penalty, tolerance in (("nuclear", 1e-3), ("frobenius", 1e-7), ("columns", 1e-7))
+    )
+    # Without cones: Frobenius's norm is at most the nuclear one, and that is what neurons of one pattern pay at least.
+    assert frobenius.details["dual_value"] <= nuclear.details["value"] and nuclear.details["dual_value"] <= exact.upper
+    for outcome in (nuclear, frobenius):
+        assert (
+            outcome.lower is not None and outcome.details["dual_value"] * (1.0 - 1e-6) <= outcome.lower <= exact.upper
+        )
+    # Neurons that feed one output each are dearer: this value may be on either side of the optimum, its networks not.
+    assert columns.details["value"] >= nuclear.details["dual_value"]
+    networks = [nuclear, frobenius, columns, sdprelax.solve(problem, "convex_relu", gates="all")]
+    networks += [sdprelax.solve(problem, "lbfgs", restarts=1, width=20), sdprelax.solve(problem, "sdp")]
+    for outcome in networks:
+        assert outcome.upper is not None and outcome.upper >= exact.lower
+    learned = sdprelax.solve(problem, "mkl", gates="all")
+    assert learned.details["value"] == pytest.approx(frobenius.details["value"], rel=1e-5)
+    assert (
+        learned.details["dual_value"] <= exact.upper and learned.details["ntk_value"] >= learned.details["dual_value"]
+    )
