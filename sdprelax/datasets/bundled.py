@@ -1,9 +1,9 @@
-"""Classification sets that come with scikit-learn."""
+"""Classification and regression sets that come with scikit-learn."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from pydantic import NonNegativeInt
 
 from sdprelax.datasets import Dataset, Scaling, Share, one_hot, register, split
 
-__all__ = ["BreastCancer", "Digits", "Iris", "Wine"]
+__all__ = ["BreastCancer", "Diabetes", "Digits", "Iris", "Wine", "standardised"]
 
 
 @dataclass(frozen=True)
@@ -81,3 +81,40 @@ class Digits(_Bundled):
         from sklearn.datasets import load_digits
 
         return self._split(load_digits)
+
+
+@register("diabetes")
+@dataclass(frozen=True)
+class Diabetes:
+    """Diabetes: 442 patients, 10 measurements, the disease's progress a year later; the one regression set here.
+
+    Parameters
+    ----------
+    test_size: share held out.
+    split_seed: seed of the split.
+    scaling: of the inputs: "none", "standard" or "minmax", fitted on the training part.
+    standardise_target: whether the target is brought to mean 0 and variance 1 on the training part.
+    """
+
+    test_size: Share = 0.5
+    split_seed: NonNegativeInt = 42
+    scaling: Scaling = "none"
+    standardise_target: bool = True
+
+    def load(self) -> Dataset:
+        """Return the split data."""
+        from sklearn.datasets import load_diabetes
+
+        found = load_diabetes()
+        X, Y = np.asarray(found.data, dtype=np.float64), np.asarray(found.target, dtype=np.float64)[:, None]
+        data = split(X, Y, None, test_size=self.test_size, seed=self.split_seed, scaling=self.scaling)
+        return standardised(data) if self.standardise_target else data
+
+
+def standardised(data: Dataset) -> Dataset:
+    """Return the data set with targets of mean 0 and variance 1 on the training part; a constant one has variance 0."""
+    from sklearn.preprocessing import StandardScaler
+
+    scaler = StandardScaler().fit(data.Y)
+    Y_test = None if data.Y_test is None else scaler.transform(data.Y_test)
+    return replace(data, Y=scaler.transform(data.Y), Y_test=Y_test)

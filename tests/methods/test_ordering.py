@@ -27,8 +27,9 @@ def test_gated_optimum_is_at_most_the_optimum_is_at_most_any_network(trial: Tria
     exact = sdprelax.solve(problem, "exact")
     assert exact.lower is not None and exact.upper is not None and exact.upper - exact.lower <= 1e-6 * exact.upper
     nuclear, frobenius, columns = (
-        sdprelax.solve(problem, "gated_relu", gates="all", penalty=penalty, tolerance=tolerance)
-        for penalty, tolerance in (("nuclear", 1e-3), ("frobenius", 1e-7), ("columns", 1e-7))
+        # Of the nuclear norm, which first-order steps alone can do, whatever gap some thousands of them leave.
+        sdprelax.solve(problem, "gated_relu", gates="all", penalty=penalty, max_iterations=5_000)
+        for penalty in ("nuclear", "frobenius", "columns")
     )
     # Without cones: Frobenius's norm is at most the nuclear one, and that is what neurons of one pattern pay at least.
     assert frobenius.details["dual_value"] <= nuclear.details["value"] and nuclear.details["dual_value"] <= exact.upper

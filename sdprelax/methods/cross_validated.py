@@ -1,0 +1,198 @@
+"""Method ``cross_validated``: another method at the weight decay that validates best, by the training data alone."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from sdprelax.deadline import Deadline
+from sdprelax.errors import InputError, SolverFailed
+from sdprelax.methods import Method, methods, register
+from sdprelax.outcome import Outcome, Report, unreported
+from sdprelax.predictor import Predictor
+from sdprelax.problem import Problem
+from sdprelax.verified import Floats
+
+__all__ = ["CrossValidated"]
+
+Split = tuple[NDArray[np.int64], NDArray[np.int64]]
+Factor = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+
+
+@register("cross_validated")
+@dataclass(frozen=True)
+class CrossValidated:
+    """Another method at the γ that is best by cross-validation on the training data; no bounds, as γ is another.
+
+    Every predictor of the method, its network as "network", has its own γ: the one of the most right samples over all
+    folds, of equals that of the least squared error, of equals the first. On all training data the method runs once
+    for each γ chosen. Folds are drawn by the generator's first number; all γ see the same folds and, on each, the same
+    random numbers.
+
+    Parameters
+    ----------
+    method: the method's name.
+    options: its options.
+    gammas: what the problem's γ is multiplied with.
+    folds: parts that the training data are split into; each class is spread over them where the targets are one-hot.
+    score: "accuracy" of the largest output, "squared_error", or "auto": accuracy where every row of Y is one-hot.
+    """
+
+    method: str
+    gammas: Annotated[list[Factor], Field(min_length=1)]
+    options: dict[str, Any] = field(default_factory=dict)
+    folds: Annotated[int, Field(ge=2)] = 5
+    score: Literal["auto", "accuracy", "squared_error"] = "auto"
+
+    def __post_init__(self) -> None:
+        if len(set(self.gammas)) < len(self.gammas):
+            raise InputError(f"method 'cross_validated': option 'gammas' is {self.gammas}, where one stands twice.")
+        self._inner()
+
+    def _inner(self) -> Method:
+        try:
+            return methods.create(self.method, self.options)
+        except InputError as error:
+            raise InputError(f"method 'cross_validated': option 'options' or 'method': {error}") from None
+
+    def check(self, problem: Problem) -> None:
+        """Refuse fewer samples than folds, and what the method refuses.
+
+        Raises
+        ------
+        InputError: the reason.
+        """
+        n = len(problem.Y)
+        if n < self.folds:
+            raise InputError(f"method 'cross_validated': option 'folds' is {self.folds}, but there are {n} samples.")
+        if self.score == "accuracy" and problem.Y.shape[1] < 2:
+            raise InputError("method 'cross_validated': option 'score' is 'accuracy', but Y has one column.")
+        inner = self._inner()
+        if hasattr(inner, "check"):
+            inner.check(Problem(problem.X, problem.Y, self.gammas[0] * problem.gamma, problem.bias))
+
+    def size(self, problem: Problem) -> str:
+        """Return the number of runs, and what the method says of its own on all training data."""
+        count = f"{self.folds * len(self.gammas)} runs and the last"
+        inner = self._inner()
+        return f"{count}, each {inner.size(problem)}" if hasattr(inner, "size") else count
+
+    def run(
+        self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline, report: Report = unreported
+    ) -> Outcome:
+        """Return every predictor of the method at its γ.
+
+        A γ at which the method fails on some fold is not chosen.
+
+        Raises
+        ------
+        InputError: see :meth:`check`; or a predictor that cannot predict at other inputs.
+        SolverFailed: the method fails at every γ, or on all training data.
+        """
+        self.check(problem)
+        inner = self._inner()
+        hot = one_hot_rows(problem.Y)
+        by_accuracy = self.score == "accuracy" or (self.score == "auto" and hot)
+        splits = list(_splits(problem.Y, self.folds, hot, int(rng.integers(2**31))))
+        *seeds, last = (int(seed) for seed in rng.integers(2**63, size=self.folds + 1))
+        table, stopped, failure = self._validated(inner, problem, splits, seeds, deadline)
+        if not table:
+            raise failure or InputError(f"method 'cross_validated': '{self.method}' offers nothing that predicts.")
+        chosen: dict[str, float] = {}
+        for name in dict.fromkeys(row["predictor"] for row in table):
+            mine = [row for row in table if row["predictor"] == name]
+            best = min(mine, key=lambda row: (-row["accuracy"] if by_accuracy else 0.0, row["squared_error"]))
+            chosen[name] = best["gamma"]
+        gammas = list(dict.fromkeys(chosen.values()))
+        found: dict[str, Predictor] = {}
+        runs: list[dict[str, Any]] = []
+        for k, gamma in enumerate(gammas):
+            whole = Problem(problem.X, problem.Y, gamma, problem.bias)
+            until = deadline.fraction(1.0 / (len(gammas) - k))
+            outcome = inner.run(whole, rng=np.random.default_rng(last), deadline=until)
+            stopped += outcome.status == "time limit"
+            found |= {name: one for name, one in _predictors(outcome).items() if chosen.get(name) == gamma}
+            runs.append({"gamma": gamma, "seconds": outcome.seconds, **outcome.details})
+        if not (hot or by_accuracy):
+            table = [{key: value for key, value in row.items() if key != "accuracy"} for row in table]
+        details: dict[str, Any] = {
+            "gamma": chosen, "score": "accuracy" if by_accuracy else "squared_error", "validation": table,
+            "stopped_runs": stopped, "runs": runs,
+        }  # fmt: skip
+        return Outcome(
+            predictors={name: found[name] for name in chosen if name in found},
+            status="time limit" if stopped else "solved",
+            seconds=deadline.elapsed,
+            details=details,
+        )
+
+    def _validated(
+        self, inner: Method, problem: Problem, splits: list[Split], seeds: list[int], deadline: Deadline
+    ) -> tuple[list[dict[str, Any]], int, SolverFailed | None]:
+        """Return a row for each predictor and γ that every fold has scored, the number of runs stopped, and a failure.
+
+        Parameters
+        ----------
+        splits, seeds: training and validation rows, and random numbers, of every fold.
+        """
+        n, stopped, failure = len(problem.Y), 0, None
+        wrong: dict[tuple[str, float], list[Floats]] = {}
+        # At most: there may be a last run for every γ.
+        left = (self.folds + 1) * len(self.gammas)
+        for (train, test), seed in zip(splits, seeds, strict=True):
+            for factor in self.gammas:
+                gamma = factor * problem.gamma
+                part = Problem(problem.X[train], problem.Y[train], gamma, problem.bias)
+                until = deadline.fraction(1.0 / left)
+                left -= 1
+                try:
+                    outcome = inner.run(part, rng=np.random.default_rng(seed), deadline=until)
+                except SolverFailed as error:
+                    failure = error
+                    continue
+                stopped += outcome.status == "time limit"
+                for name, predictor in _predictors(outcome).items():
+                    errors = _errors(predictor.predict(problem.X[test]), problem.Y[test])
+                    wrong.setdefault((name, gamma), []).append(errors)
+        rows: list[dict[str, Any]] = []
+        for (name, gamma), folds in wrong.items():
+            if len(folds) == self.folds:
+                places, squares = np.sum(folds, axis=0) / n
+                rows.append({"predictor": name, "gamma": gamma, "accuracy": 1.0 - places, "squared_error": squares})
+        return rows, stopped, failure
+
+
+def one_hot_rows(Y: Floats) -> bool:
+    """Say whether there are several columns and every row of Y is one-hot."""
+    return Y.shape[1] > 1 and bool(np.all((Y == 0.0) | (Y == 1.0)) and np.all(Y.sum(axis=1) == 1.0))
+
+
+def _splits(Y: Floats, folds: int, hot: bool, seed: int) -> Iterator[Split]:
+    """Yield training and validation rows of every fold."""
+    from sklearn.model_selection import KFold, StratifiedKFold
+
+    labels = np.argmax(Y, axis=1)
+    # Stratification needs some class of a member for every fold.
+    if hot and np.bincount(labels).max() >= folds:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="The least populated class")
+            yield from StratifiedKFold(folds, shuffle=True, random_state=seed).split(Y, labels)
+    else:
+        yield from KFold(folds, shuffle=True, random_state=seed).split(Y)
+
+
+def _predictors(outcome: Outcome) -> dict[str, Predictor]:
+    network: dict[str, Predictor] = {} if outcome.network is None else {"network": outcome.network}
+    return network | dict(outcome.predictors)
+
+
+def _errors(predicted: Floats, targets: Floats) -> Floats:
+    """Return how many rows have their largest output elsewhere, and the sum of squared errors."""
+    wrong = np.sum(np.argmax(predicted, axis=1) != np.argmax(targets, axis=1))
+    return np.array([float(wrong), float(np.sum((predicted - targets) ** 2))])
