@@ -62,14 +62,15 @@ def test_the_gated_ntk_is_the_expected_product_of_gradients_of_gated_neurons(d: 
     assert np.linalg.eigvalsh(gated_ntk_kernel(X, X))[0] >= -1e-14
 
 
-@pytest.mark.parametrize("kernel", ["nngp", "ntk"])
+@pytest.mark.parametrize(("method", "options"), [("nngp", {}), ("ntk", {}), ("ntk", {"network": "gated"})])
 @pytest.mark.parametrize("bias", [False, True])
-def test_the_predictor_solves_the_ridge_problem(kernel: str, bias: bool, tmp_path: Path) -> None:
+def test_the_predictor_solves_the_ridge_problem(method: str, options: dict, bias: bool, tmp_path: Path) -> None:
     problem = Problem(inputs(12, 3, 0), inputs(12, 2, 1), 0.3, bias=bias)
-    outcome = solve(problem, kernel)
+    outcome = solve(problem, method, **options)
     predictor = outcome.predictors["kernel"]
     assert outcome.lower is None and outcome.upper is None and isinstance(predictor, KernelPredictor)
-    K = {"nngp": nngp_kernel, "ntk": ntk_kernel}[kernel](problem.inputs, problem.inputs)
+    kernel = gated_ntk_kernel if options else {"nngp": nngp_kernel, "ntk": ntk_kernel}[method]
+    K = kernel(problem.inputs, problem.inputs)
     fitted = predictor.predict(problem.X)
     # ½‖Ka − Y‖² + ½γ aᵀKa is stationary at a, and its value is that of ridge_value.
     np.testing.assert_allclose(K @ (fitted - problem.Y + 0.3 * predictor.coefficients), 0.0, atol=1e-10)
@@ -95,3 +96,11 @@ def test_a_singular_kernel_is_one_sentence() -> None:
     X = np.vstack([inputs(3, 2, 0)] * 3)
     with pytest.raises(SolverFailed, match="take a larger gamma"):
         solve(Problem(X, np.ones(9), 1e-300), "nngp")
+
+
+def test_only_the_ntk_has_a_gated_network() -> None:
+    problem = Problem(inputs(4, 2, 0), np.ones(4), 0.1)
+    for method, network in (("ntk", "gatedd"), ("nngp", "gated")):
+        with pytest.raises(InputError) as refused:
+            solve(problem, method, network=network)
+        assert "network" in str(refused.value) and len(str(refused.value).splitlines()) == 1
