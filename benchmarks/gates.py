@@ -4,7 +4,8 @@
 
 For every number of patterns: the network of ``convex_relu`` (its objective), and the certified value of the gated
 program with nuclear norms, over the largest neurons' patterns of the relaxation's rounding and over those of Gaussian
-gates (median of five draws). ``sdp`` is the network that the relaxation itself was rounded to, ``bound`` what it certified.
+gates (median of five draws). ``sdp`` is the network that the relaxation itself was rounded to, ``bound`` what it
+certified.
 Writes gates.csv.
 """
 

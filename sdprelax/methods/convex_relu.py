@@ -17,9 +17,8 @@ from sdprelax.methods import register
 from sdprelax.methods.gates import GateChoice, Gated, choose_gates, gate_count
 from sdprelax.network import Network
 from sdprelax.outcome import Bound, Outcome, Report, unreported
-from sdprelax.patterns import Patterns
 from sdprelax.problem import Problem
-from sdprelax.reduction import Reduction, reduce
+from sdprelax.reduction import reduce
 from sdprelax.units import Units
 
 __all__ = ["ConvexReLU"]
@@ -87,6 +86,7 @@ class ConvexReLU:
         network = Network.empty(scaled.X.shape[1], outputs)
         trace: list[Bound] = []
         patterns = choose_gates(self.gates, self.patterns, scaled, reduction, rng, deadline)
+        gated = Gated(units, reduction, patterns, "columns")
         solved = 0
         for k in range(outputs):
             if deadline.expired or not reduction.rank:
@@ -94,7 +94,7 @@ class ConvexReLU:
             single = Problem(scaled.X, scaled.Y[:, k], scaled.gamma)
             until = deadline.fraction(1.0 / (outputs - k))
             try:
-                part = self._trained(single, reduction, patterns, until, conic)
+                part = self._trained(single, gated, k, until, conic)
             except SolverFailed:
                 if not until.expired:
                     raise
@@ -122,15 +122,14 @@ class ConvexReLU:
             seconds=deadline.elapsed, trace=tuple(trace), details=details,
         )  # fmt: skip
 
-    def _trained(
-        self, problem: Problem, reduction: Reduction, patterns: Patterns, deadline: Deadline, conic: bool
-    ) -> Network:
-        """Return the network of one output."""
+    def _trained(self, single: Problem, gated: Gated, k: int, deadline: Deadline, conic: bool) -> Network:
+        """Return the network of output k, whose problem is ``single``."""
+        reduction, signs = gated.reduction, gated.patterns.signs
         if conic:
-            hidden, output = solve_convex_relu(problem, reduction, deadline, patterns.signs)
-            return reduction.network(hidden, output, problem).pruned(NEGLIGIBLE)
+            hidden, output = solve_convex_relu(single, reduction, deadline, signs)
+            return reduction.network(hidden, output, single).pruned(NEGLIGIBLE)
         directions, _ = directions_in_cones(
-            Gated(problem, reduction, patterns, "frobenius").projected, reduction.rows, patterns.signs,
-            tolerance=ROUND, max_iterations=self.max_iterations, deadline=deadline,
+            gated.projected.of_output(k), reduction.rows, signs, tolerance=ROUND, max_iterations=self.max_iterations,
+            deadline=deadline,
         )  # fmt: skip
-        return network_on_directions(problem, reduction, directions)
+        return network_on_directions(single, reduction, directions)

@@ -13,12 +13,11 @@ from sdprelax.cone_decomposition import Decomposition, decompose
 from sdprelax.deadline import Deadline
 from sdprelax.gated_training import Penalty, Solver, train
 from sdprelax.methods import register
-from sdprelax.methods.gates import GateChoice, Gated, choose_gates, gate_count, require_norm_of_solver
+from sdprelax.methods.gates import GateChoice, Gated, gate_count, require_norm_of_solver
 from sdprelax.outcome import Outcome, Report, unreported
 from sdprelax.patterns import Patterns
 from sdprelax.problem import Problem
 from sdprelax.reduction import Reduction, reduce
-from sdprelax.units import Units
 from sdprelax.verified import Floats
 
 __all__ = ["GatedReLU"]
@@ -77,17 +76,14 @@ class GatedReLU:
         ProblemTooLarge: gates: all, and there are too many.
         SolverFailed: solver: irls with a γ too small for its kernel matrix in floating point.
         """
-        units = Units.of(problem)
-        scaled = units.problem
-        reduction = reduce(scaled)
-        patterns = choose_gates(self.gates, self.patterns, scaled, reduction, rng, deadline)
-        gated = Gated(scaled, reduction, patterns, self.penalty)
+        gated = Gated.of(problem, self.gates, self.patterns, self.penalty, rng, deadline)
+        units, reduction, scaled = gated.units, gated.reduction, gated.problem
         fit = train(
             gated.program, self.solver, tolerance=self.tolerance, max_iterations=self.max_iterations,
             deadline=deadline.fraction(TRAINING),
         )  # fmt: skip
-        predictors = {"gated": gated.network(fit, units)}
-        details = gated.details(fit, units)
+        predictors = {"gated": gated.network(fit)}
+        details = gated.details(fit)
         stopped = fit.gap > self.tolerance and deadline.expired
         outcome = Outcome(predictors=predictors, details=details)
         report(outcome)
@@ -101,7 +97,7 @@ class GatedReLU:
         network, upper = None, None
         if self.decomposition != "none":
             hidden, output = _neurons(
-                reduction, patterns, gated.reduced(fit), self.penalty, self.decomposition, deadline
+                reduction, gated.patterns, gated.reduced(fit), self.penalty, self.decomposition, deadline
             )
             lengths = np.linalg.norm(hidden, axis=0) * np.linalg.norm(output, axis=1)
             size = float(np.sum(gated.program.sizes(fit.weights)))

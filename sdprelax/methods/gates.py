@@ -18,7 +18,7 @@ from sdprelax.methods.sdp import SDP
 from sdprelax.network import Network
 from sdprelax.patterns import Patterns, sampled_patterns
 from sdprelax.problem import Problem
-from sdprelax.reduction import Reduction
+from sdprelax.reduction import Reduction, reduce
 from sdprelax.units import Units
 from sdprelax.verified import Floats
 
@@ -113,15 +113,30 @@ class Gated:
 
     Parameters
     ----------
-    problem: in its units, with its reduction.
+    units: those the problem is solved in.
+    reduction: of the problem in its units.
     patterns: of the gates.
     penalty: a gate's norm.
     """
 
-    problem: Problem
+    units: Units
     reduction: Reduction
     patterns: Patterns
     penalty: Penalty
+
+    @staticmethod
+    def of(
+        problem: Problem, choice: GateChoice, count: int, penalty: Penalty, rng: np.random.Generator, deadline: Deadline
+    ) -> Gated:
+        """Return the program of the user's problem; the other parameters are those of :func:`choose_gates`."""
+        units = Units.of(problem)
+        reduction = reduce(units.problem)
+        return Gated(units, reduction, choose_gates(choice, count, units.problem, reduction, rng, deadline), penalty)
+
+    @property
+    def problem(self) -> Problem:
+        """The problem in its units."""
+        return self.units.problem
 
     @cached_property
     def gates(self) -> Floats:
@@ -151,18 +166,18 @@ class Gated:
         """Return the weights on the reduction's generators, shape (c, r, m)."""
         return np.asarray(self.reduction.basis.T @ self._users(fit))
 
-    def network(self, fit: GatedFit, units: Units) -> GatedNetwork:
+    def network(self, fit: GatedFit) -> GatedNetwork:
         """Return the gated network in the user's units, without the gates that carry no weight."""
         weights = self._users(fit)
         used = np.any(weights != 0.0, axis=(0, 1))
         return GatedNetwork(
-            self.gates[:, used], weights[:, :, used].transpose(2, 1, 0) * (units.targets / units.inputs),
-            units.original.bias,
+            self.gates[:, used], weights[:, :, used].transpose(2, 1, 0) * (self.units.targets / self.units.inputs),
+            self.units.original.bias,
         )  # fmt: skip
 
-    def details(self, fit: GatedFit, units: Units) -> dict[str, Any]:
+    def details(self, fit: GatedFit) -> dict[str, Any]:
         """Return what a record says of a fit: its value and dual value, proved for these masks, and its size."""
-        X = self.problem.inputs
+        X, units = self.problem.inputs, self.units
         program = GatedProgram(X, self.program.masks, self.problem.Y, self.problem.gamma, self.penalty)
         lower, upper = program.proved(GatedFit(self._users(fit), fit.multiplier, fit.value, fit.dual_value, 0))
         scale = units.targets / units.inputs

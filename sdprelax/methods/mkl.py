@@ -11,12 +11,11 @@ from pydantic import PositiveFloat, PositiveInt
 from sdprelax.deadline import Deadline
 from sdprelax.gated_training import GatedFit, Solver, train
 from sdprelax.methods import register
-from sdprelax.methods.gates import GateChoice, Gated, choose_gates, gate_count
+from sdprelax.methods.gates import GateChoice, Gated, gate_count
 from sdprelax.outcome import Outcome, Report, unreported
 from sdprelax.predictor import Predictor
 from sdprelax.problem import Problem
 from sdprelax.reduction import reduce
-from sdprelax.units import Units
 
 __all__ = ["MKL"]
 
@@ -65,22 +64,19 @@ class MKL:
         ProblemTooLarge: gates: all, and there are too many.
         SolverFailed: solver: irls with a γ too small for its kernel matrix in floating point.
         """
-        units = Units.of(problem)
-        scaled = units.problem
-        reduction = reduce(scaled)
-        patterns = choose_gates(self.gates, self.patterns, scaled, reduction, rng, deadline)
-        gated = Gated(scaled, reduction, patterns, "frobenius")
+        gated = Gated.of(problem, self.gates, self.patterns, "frobenius", rng, deadline)
+        units = gated.units
         start: list[GatedFit] = []
         # The NTK's weights η sum to one in the user's units: X/s, Y/t make η·s/t of them.
-        eta = patterns.frequencies * (units.inputs / units.targets)
+        eta = gated.patterns.frequencies * (units.inputs / units.targets)
         fit = train(
             gated.program, self.solver, start=np.maximum(eta, np.finfo(float).tiny), tolerance=self.tolerance,
             max_iterations=self.max_iterations, newton=self.newton, deadline=deadline, observe=start.append,
         )  # fmt: skip
-        predictors: dict[str, Predictor] = {"mkl": gated.network(fit, units)}
-        details: dict[str, Any] = gated.details(fit, units)
+        predictors: dict[str, Predictor] = {"mkl": gated.network(fit)}
+        details: dict[str, Any] = gated.details(fit)
         if start:
-            predictors["ntk"] = gated.network(start[0], units)
+            predictors["ntk"] = gated.network(start[0])
             details["ntk_value"] = units.value(start[0].value)
             details["trace"] = [[units.value(value), units.value(max(dual, 0.0))] for value, dual in fit.trace]
         stopped = fit.gap > self.tolerance and deadline.expired
