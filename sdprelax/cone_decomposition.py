@@ -27,6 +27,9 @@ __all__ = ["Decomposition", "decompose"]
 
 Decomposition = Literal["least_squares", "exact"]
 
+# Lengths beyond which nothing is decomposed better than along the direction inside: squares would under- or overflow.
+LEAST = 1e-140
+
 
 def decompose(
     walls: Floats, inside: Floats, w: Floats, method: Decomposition, deadline: Deadline | None = None
@@ -47,10 +50,11 @@ def decompose(
     if not np.any(missing):
         return w, np.zeros_like(w)
     far = inside * float(np.max(missing / (walls @ inside)))
-    if until.expired:
-        return w + far, far
     # In units in which the answer is at most about 1.
-    unit = float(np.linalg.norm(far))
+    with np.errstate(over="ignore"):
+        unit = float(np.linalg.norm(far))
+    if until.expired or not LEAST < unit < 1.0 / LEAST:
+        return w + far, far
     try:
         solve = _shortest if method == "least_squares" else _cheapest
         z = unit * solve(walls, w / unit, missing / unit, until)

@@ -17,7 +17,7 @@ from sdprelax.units import Units
 
 __all__ = ["Bound", "Outcome", "Report", "Status", "empty_network_outcome", "relative_gap", "unreported"]
 
-Status = Literal["solved", "time limit"]
+Status = Literal["solved", "time limit", "not converged"]
 
 
 def relative_gap(lower: float | None, upper: float | None) -> float | None:
@@ -56,7 +56,8 @@ class Outcome:
         that choose otherwise.
     solver_value: what the conic solver claimed, never a bound.
     solver_status: the solver's own word for how it ended.
-    status: "solved", or "time limit" when the deadline cut the method short.
+    status: "solved"; "time limit" when the deadline cut the method short; "not converged" when its solver ended above
+        the tolerance for another reason, such as its own limit of iterations.
     trace: bounds against seconds since the start.
     details: figures of the method's own (widths, iterations, tightness residuals, ...).
     log: what the solver printed.

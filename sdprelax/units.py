@@ -70,6 +70,12 @@ class Units:
         exact = scaled / self.targets / self.targets == value
         return scaled if exact else max(0.0, math.nextafter(scaled, -math.inf))
 
+    def value_above(self, value: float) -> float:
+        """Return an objective value, ≥ 0, in the user's units, rounded up should that not be exact."""
+        scaled = value * self.targets * self.targets
+        exact = math.isfinite(scaled) and scaled / self.targets / self.targets == value
+        return scaled if exact else math.nextafter(scaled, math.inf)
+
     def network(self, network: Network) -> Network:
         """Return a network of the scaled problem as one of the user's problem."""
         scale = math.sqrt(self.targets) / math.sqrt(self.inputs)

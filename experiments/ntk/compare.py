@@ -81,7 +81,7 @@ def measured(results: Path) -> pd.DataFrame:
             raise InputError(f"{row.dataset} has no test part: give it a test_size.")
         method, options = row.method.partition("(")[0], json.loads(row.options)
         if method == "cross_validated":
-            method, options = options["method"], options.get("options", {})
+            method, options = options["of"], options.get("options", {})
         regression = data.classes is None
         rows.append({
             "task": "regression" if regression else "classification", "set": written.get("name", source),

@@ -72,7 +72,7 @@ def print_tightness(table: pd.DataFrame) -> None:
         if last is not None and problem != last:
             printed.add_section()
         last = problem
-        finished = row.status in ("solved", "time limit")
+        finished = row.status in ("solved", "time limit", "not converged")
         printed.add_row(
             str(row.dataset),
             f"{row.gamma:g}",

@@ -24,7 +24,7 @@ __all__ = ["RETRIED", "Results", "Scheduled", "collect", "run_scheduled", "run_s
 
 # What ``retry`` can name: a status, or "failed" for those that are no result at all.
 FAILED = ("error", "unavailable")
-RETRIED = ("failed", *FAILED, "timeout", "out of memory", "time limit", "too large")
+RETRIED = ("failed", *FAILED, "timeout", "out of memory", "time limit", "not converged", "too large")
 
 
 @dataclass(frozen=True, eq=False)

@@ -98,4 +98,5 @@ def _joined(parts: list[GatedFit]) -> GatedFit:
         sum(part.value for part in parts),
         sum(part.dual_value for part in parts),
         sum(part.iterations for part in parts),
+        expired=any(part.expired for part in parts),
     )

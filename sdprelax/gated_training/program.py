@@ -45,6 +45,7 @@ class GatedFit:
     dual_value: ⟨A, Y⟩ − ½‖A‖², in floating point.
     iterations: steps taken.
     trace: (value, dual value) at every step of a solver that lists them.
+    expired: whether the deadline ended the solver.
     """
 
     weights: Floats
@@ -53,6 +54,7 @@ class GatedFit:
     dual_value: float
     iterations: int
     trace: tuple[tuple[float, float], ...] = ()
+    expired: bool = False
 
     @property
     def gap(self) -> float:

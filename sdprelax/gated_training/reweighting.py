@@ -9,7 +9,7 @@ multiple kernel learning (docs/mathematics.md section 7.5). For given η the bes
 α = (K_η + γI)⁻¹Y, whose residual is γα, and for given weights η_i = ‖W_i‖. Alternating is IRLS (Dwaraknath, Ergen and
 Pilanci, NeurIPS 2023). In terms of A = γα it multiplies η_i by ‖XᵀD_iA‖/γ, which never divides by η_i and so needs no
 smoothing, and J(η⁺) ≤ F(W) ≤ J(η) for the group lasso's objective F: F falls from step to step. Each step's A, scaled
-to be feasible, is a dual point.
+to be feasible, is a dual point. An η_i of zero would stay zero, so all start above it.
 
 IRLS is slow at the end: a weight that must vanish does so as a geometric sequence whose ratio may be near one. J is
 smooth and convex, with
@@ -18,7 +18,7 @@ smooth and convex, with
 
 A Newton step in the variables η_i/√η_i, whose Hessian gets max(∂J/∂η_i, 0) on its diagonal so that weights shrink to
 zero and not beyond (Coleman and Li 1996), and a multiple ν of γ (for ν = 1 the step is like that of IRLS), is taken
-where it does not raise F; otherwise IRLS's step is.
+where it does not raise F by more than rounding; otherwise IRLS's step is.
 """
 
 from __future__ import annotations
@@ -45,6 +45,10 @@ NOTHING = 1e-14
 NEGLIGIBLE = 1e-7
 # Bounds of the damping ν, and of the factor by which one Newton step changes a weight.
 LEAST_DAMPING, MOST_DAMPING, SHRINK = 1e-10, 1.0, 1e-4
+# Least weight at the start, as a share of the mean; and what a step may raise the objective by, which is rounding.
+LEAST_START, NOISE = 1e-12, 1e-11
+# Steps in which the gap must fall by the given share for the iteration to go on.
+PATIENCE, PROGRESS = 300, 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +60,6 @@ class _Point:
     multiplier: Floats
     slopes: Floats
     ratio: Floats
-    mixed: float
     value: float
     dual: float
     scale: float
@@ -79,9 +82,12 @@ def _regress(program: GatedProgram, gram: Floats, eta: Floats) -> _Point:
     slopes = program.correlate(A)
     ratio = program.steepness(slopes) / gamma
     scale, dual = program.feasible(A, gamma * float(np.max(ratio, initial=0.0)))
-    value = 0.5 * float(np.sum(A * A)) + gamma * float(eta @ ratio)
-    mixed = 0.5 * float(np.sum(A * Y)) + 0.5 * gamma * float(np.sum(eta))
-    return _Point(eta, factor, A, slopes, ratio, mixed, value, dual, scale)
+    # A is the residual but for the errors of solving for it, which may be large where γ is small.
+    residual = Y - program.predict((slopes / gamma) * eta)
+    value = 0.5 * float(np.sum(residual**2)) + gamma * float(eta @ ratio)
+    if not np.isfinite(value):
+        raise np.linalg.LinAlgError
+    return _Point(eta, factor, A, slopes, ratio, value, dual, scale)
 
 
 def _newton(program: GatedProgram, at: _Point, damping: float) -> Floats:
@@ -93,15 +99,17 @@ def _newton(program: GatedProgram, at: _Point, damping: float) -> Floats:
     root, masks = np.sqrt(at.eta[chosen]), program.masks[:, chosen]
     hessian = np.zeros((len(chosen), len(chosen)))
     for k in range(at.multiplier.shape[1]):
-        moved = masks * (program.inputs @ (at.slopes[k][:, chosen] * root))
+        # α = A/γ.
+        moved = masks * (program.inputs @ (at.slopes[k][:, chosen] / program.gamma * root))
         half = scipy.linalg.solve_triangular(at.factor[0], moved, lower=True, check_finite=False)
         hessian += half.T @ half
-    # Both sides are divided by γ: α = A/γ.
-    hessian /= program.gamma**2
     down = 0.5 * (at.ratio[chosen] ** 2 - 1.0)
     hessian[np.diag_indices(len(chosen))] += damping + np.maximum(-down, 0.0)
     down = root * down
-    step = root * scipy.linalg.solve(hessian, down, assume_a="pos", check_finite=False)
+    factor = scipy.linalg.cho_factor(hessian, lower=True, overwrite_a=True, check_finite=False)
+    step = root * scipy.linalg.cho_solve(factor, down, check_finite=False)
+    if not np.all(np.isfinite(step)):
+        raise np.linalg.LinAlgError
     eta[chosen] = np.maximum(at.eta[chosen] + step, SHRINK * at.eta[chosen])
     return eta
 
@@ -110,6 +118,8 @@ def ignored(fit: GatedFit) -> None:
     """Ignore a pair."""
 
 
+# What overflows at extreme scales is found not to be finite, and fails the step.
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def reweighting(
     program: GatedProgram,
     start: Floats,
@@ -124,7 +134,7 @@ def reweighting(
 
     Parameters
     ----------
-    start: η > 0, shape (m,).
+    start: η ≥ 0, shape (m,), not all zero.
     tolerance: duality gap relative to the value at which to stop.
     max_iterations: kernel ridge regressions.
     newton: whether to try Newton steps; without them this is IRLS.
@@ -135,6 +145,7 @@ def reweighting(
     SolverFailed: K_η + γI is not positive definite in floating point at the start.
     """
     gram = program.inputs @ program.inputs.T
+    start = np.maximum(start, LEAST_START * float(np.mean(start)))
     kept, rest, damping, count = np.arange(len(start)), program, 1.0, 1
     try:
         at = _regress(rest, gram, start)
@@ -147,7 +158,12 @@ def reweighting(
     trace = [(at.value, at.dual)]
     if observe is not ignored:
         observe(_fit(program, best, kept, multiplier, dual, count, trace))
+    before, since = np.inf, 0
     while best.value - dual > tolerance * best.value and count < max_iterations and not deadline.expired:
+        if best.value - dual <= (1.0 - PROGRESS) * before:
+            before, since = best.value - dual, count
+        elif count - since > PATIENCE:
+            break
         after = None
         if newton:
             try:
@@ -155,7 +171,7 @@ def reweighting(
                 count += 1
             except np.linalg.LinAlgError:
                 after = None
-            lower = after is not None and after.value <= at.value
+            lower = after is not None and after.value <= at.value * (1.0 + NOISE)
             damping = max(damping / 4.0, LEAST_DAMPING) if lower else min(damping * 8.0, MOST_DAMPING)
             after = after if lower else None
         if after is None:
@@ -176,8 +192,8 @@ def reweighting(
         if not np.all(possible):
             rest, kept = rest.over(possible), kept[possible]
             at = _Point(
-                at.eta[possible], at.factor, at.multiplier, at.slopes[:, :, possible], at.ratio[possible], at.mixed,
-                at.value, at.dual, at.scale,
+                at.eta[possible], at.factor, at.multiplier, at.slopes[:, :, possible], at.ratio[possible], at.value,
+                at.dual, at.scale,
             )  # fmt: skip
     fit = _fit(program, best, best_kept, multiplier, dual, count, trace)
     # Weights that only tend to zero are taken for zero where the gap allows it.
@@ -186,7 +202,7 @@ def reweighting(
     value = program.value(few, program.predict(few))
     if value - dual <= max(tolerance * value, best.value - dual):
         fit = replace(fit, weights=few, value=value, dual_value=min(dual, value))
-    return fit
+    return replace(fit, expired=fit.gap > tolerance and deadline.expired)
 
 
 def _fit(

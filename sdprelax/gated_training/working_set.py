@@ -86,4 +86,5 @@ def by_working_sets(
             best_value, best, best_kept = value, weights, kept
     found = program.zero()
     found[:, :, best_kept] = best
-    return GatedFit(found, multiplier, best_value, min(dual, best_value), steps)
+    expired = best_value - dual > tolerance * best_value and deadline.expired
+    return GatedFit(found, multiplier, best_value, min(dual, best_value), steps, expired=expired)

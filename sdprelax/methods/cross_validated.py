@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -37,14 +38,14 @@ class CrossValidated:
 
     Parameters
     ----------
-    method: the method's name.
+    of: the method's name.
     options: its options.
     gammas: what the problem's γ is multiplied with.
     folds: parts that the training data are split into; each class is spread over them where the targets are one-hot.
     score: "accuracy" of the largest output, "squared_error", or "auto": accuracy where every row of Y is one-hot.
     """
 
-    method: str
+    of: str
     gammas: Annotated[list[Factor], Field(min_length=1)]
     options: dict[str, Any] = field(default_factory=dict)
     folds: Annotated[int, Field(ge=2)] = 5
@@ -57,9 +58,9 @@ class CrossValidated:
 
     def _inner(self) -> Method:
         try:
-            return methods.create(self.method, self.options)
+            return methods.create(self.of, self.options)
         except InputError as error:
-            raise InputError(f"method 'cross_validated': option 'options' or 'method': {error}") from None
+            raise InputError(f"method 'cross_validated': option 'options' or 'of': {error}") from None
 
     def check(self, problem: Problem) -> None:
         """Refuse fewer samples than folds, and what the method refuses.
@@ -73,9 +74,18 @@ class CrossValidated:
             raise InputError(f"method 'cross_validated': option 'folds' is {self.folds}, but there are {n} samples.")
         if self.score == "accuracy" and problem.Y.shape[1] < 2:
             raise InputError("method 'cross_validated': option 'score' is 'accuracy', but Y has one column.")
+        for factor in self.gammas:
+            if not 0.0 < factor * problem.gamma < math.inf:
+                raise InputError(
+                    f"method 'cross_validated': option 'gammas' has {factor:g}, which makes {factor * problem.gamma:g} "
+                    f"of the problem's gamma {problem.gamma:g}; the product must be a positive finite number."
+                )
         inner = self._inner()
         if hasattr(inner, "check"):
-            inner.check(Problem(problem.X, problem.Y, self.gammas[0] * problem.gamma, problem.bias))
+            try:
+                inner.check(Problem(problem.X, problem.Y, self.gammas[0] * problem.gamma, problem.bias))
+            except InputError as error:
+                raise InputError(f"method 'cross_validated' runs '{self.of}' without test inputs: {error}") from None
 
     def size(self, problem: Problem) -> str:
         """Return the number of runs, and what the method says of its own on all training data."""
@@ -103,7 +113,7 @@ class CrossValidated:
         *seeds, last = (int(seed) for seed in rng.integers(2**63, size=self.folds + 1))
         table, stopped, failure = self._validated(inner, problem, splits, seeds, deadline)
         if not table:
-            raise failure or InputError(f"method 'cross_validated': '{self.method}' offers nothing that predicts.")
+            raise failure or InputError(f"method 'cross_validated': '{self.of}' offers nothing that predicts.")
         chosen: dict[str, float] = {}
         for name in dict.fromkeys(row["predictor"] for row in table):
             mine = [row for row in table if row["predictor"] == name]
@@ -164,7 +174,14 @@ class CrossValidated:
         for (name, gamma), folds in wrong.items():
             if len(folds) == self.folds:
                 places, squares = np.sum(folds, axis=0) / n
-                rows.append({"predictor": name, "gamma": gamma, "accuracy": 1.0 - places, "squared_error": squares})
+                rows.append(
+                    {
+                        "predictor": name,
+                        "gamma": gamma,
+                        "accuracy": 1.0 - float(places),
+                        "squared_error": float(squares),
+                    }
+                )
         return rows, stopped, failure
 
 

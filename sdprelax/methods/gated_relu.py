@@ -84,7 +84,6 @@ class GatedReLU:
         )  # fmt: skip
         predictors = {"gated": gated.network(fit)}
         details = gated.details(fit)
-        stopped = fit.gap > self.tolerance and deadline.expired
         outcome = Outcome(predictors=predictors, details=details)
         report(outcome)
         lower, certificate = None, None
@@ -107,7 +106,8 @@ class GatedReLU:
             details["width"] = network.width
         return Outcome(
             lower=lower, upper=upper, network=network, certificate=certificate, predictors=predictors,
-            status="time limit" if stopped or deadline.expired else "solved", seconds=deadline.elapsed, details=details,
+            status="time limit" if deadline.expired else gated.status(fit, self.tolerance), seconds=deadline.elapsed,
+            details=details,
         )  # fmt: skip
 
 

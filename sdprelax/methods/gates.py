@@ -16,6 +16,7 @@ from sdprelax.gated import GatedNetwork
 from sdprelax.gated_training import GatedFit, GatedProgram, Penalty, Solver
 from sdprelax.methods.sdp import SDP
 from sdprelax.network import Network
+from sdprelax.outcome import Status
 from sdprelax.patterns import Patterns, sampled_patterns
 from sdprelax.problem import Problem
 from sdprelax.reduction import Reduction, reduce
@@ -56,8 +57,8 @@ def choose_gates(
         expected = count_patterns(reduction.generators, reduction.rank)
         if expected > MANY:
             raise ProblemTooLarge(
-                f"gates: all would enumerate up to {expected:,} activation patterns ({reduction.generators} distinct "
-                f"rows of rank {reduction.rank}), and at most {MANY:,} are; take gates: gaussian."
+                f"gates: all would enumerate too many activation patterns ({reduction.generators} distinct rows of "
+                f"rank {reduction.rank} may have more than {MANY:,}); take gates: gaussian."
             )
         signs, inside = activation_patterns(reduction.rows)
         return Patterns(signs, inside.T, cell_probabilities(reduction.rows, signs, rng=rng))
@@ -175,6 +176,10 @@ class Gated:
             self.units.original.bias,
         )  # fmt: skip
 
+    def status(self, fit: GatedFit, tolerance: float) -> Status:
+        """Return "solved" for a gap within the tolerance, else what ended the solver."""
+        return "solved" if fit.gap <= tolerance else "time limit" if fit.expired else "not converged"
+
     def details(self, fit: GatedFit) -> dict[str, Any]:
         """Return what a record says of a fit: its value and dual value, proved for these masks, and its size."""
         X, units = self.problem.inputs, self.units
@@ -182,7 +187,7 @@ class Gated:
         lower, upper = program.proved(GatedFit(self._users(fit), fit.multiplier, fit.value, fit.dual_value, 0))
         scale = units.targets / units.inputs
         return {
-            "value": units.value(upper), "dual_value": units.value(lower),
+            "value": units.value_above(upper), "dual_value": units.value(lower),
             "gated_gap": (upper - lower) / upper if upper > 0.0 else 0.0, "iterations": fit.iterations,
             "gates": len(self.patterns.signs), "gates_used": int(np.sum(np.any(fit.weights != 0.0, axis=(0, 1)))),
             "weights": float(np.sum(self.program.sizes(fit.weights))) * scale,

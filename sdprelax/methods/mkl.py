@@ -68,21 +68,20 @@ class MKL:
         units = gated.units
         start: list[GatedFit] = []
         # The NTK's weights η sum to one in the user's units: X/s, Y/t make η·s/t of them.
-        eta = gated.patterns.frequencies * (units.inputs / units.targets)
+        eta = gated.patterns.frequencies * units.inputs / units.targets
         fit = train(
-            gated.program, self.solver, start=np.maximum(eta, np.finfo(float).tiny), tolerance=self.tolerance,
+            gated.program, self.solver, start=eta, tolerance=self.tolerance,
             max_iterations=self.max_iterations, newton=self.newton, deadline=deadline, observe=start.append,
         )  # fmt: skip
         predictors: dict[str, Predictor] = {"mkl": gated.network(fit)}
         details: dict[str, Any] = gated.details(fit)
         if start:
             predictors["ntk"] = gated.network(start[0])
-            details["ntk_value"] = units.value(start[0].value)
-            details["trace"] = [[units.value(value), units.value(max(dual, 0.0))] for value, dual in fit.trace]
-        stopped = fit.gap > self.tolerance and deadline.expired
+            details["ntk_value"] = units.value_above(start[0].value)
+            details["trace"] = [[units.value_above(value), units.value(max(dual, 0.0))] for value, dual in fit.trace]
         return Outcome(
             predictors=predictors,
-            status="time limit" if stopped else "solved",
+            status=gated.status(fit, self.tolerance),
             seconds=deadline.elapsed,
             details=details,
         )

@@ -14,7 +14,7 @@ from sdprelax.results.collect import collect
 __all__ = ["Comparison", "compare"]
 
 KEY = ["dataset_key", "bias", "gamma", "method_key", "repeat"]
-ENDED = ("solved", "time limit", "too large")
+ENDED = ("solved", "time limit", "not converged", "too large")
 # Seconds that a run must differ by to count as slower: below it the clock and the machine speak, not the method.
 NOISE = 0.05
 

@@ -84,7 +84,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> type[Scripted]:
 @pytest.mark.parametrize("seed", range(3))
 def test_the_table_and_the_choice_are_those_of_cross_validation_done_by_hand(seed: int) -> None:
     problem = regression()
-    outcome = run(problem, seed, method="ntk", folds=3)
+    outcome = run(problem, seed, of="ntk", folds=3)
     folds = KFold(3, shuffle=True, random_state=int(np.random.default_rng(seed).integers(2**31)))
     by_hand = {}
     for factor in GAMMAS:
@@ -106,7 +106,7 @@ def test_the_table_and_the_choice_are_those_of_cross_validation_done_by_hand(see
 
 def test_classes_are_scored_by_accuracy_over_stratified_folds() -> None:
     problem = classification()
-    outcome = run(problem, method="nngp", folds=4)
+    outcome = run(problem, of="nngp", folds=4)
     labels = problem.Y.argmax(axis=1)
     folds = StratifiedKFold(4, shuffle=True, random_state=int(np.random.default_rng(0).integers(2**31)))
     right = dict.fromkeys([factor * 0.5 for factor in GAMMAS], 0)
@@ -118,7 +118,7 @@ def test_classes_are_scored_by_accuracy_over_stratified_folds() -> None:
     assert found == pytest.approx({gamma: count / 40 for gamma, count in right.items()})
     assert len(set(found.values())) > 1
     assert found[outcome.details["gamma"]["kernel"]] == max(found.values())
-    by_squares = run(problem, method="nngp", folds=4, score="squared_error").details
+    by_squares = run(problem, of="nngp", folds=4, score="squared_error").details
     squares = {row["gamma"]: row["squared_error"] for row in by_squares["validation"]}
     assert by_squares["gamma"]["kernel"] == min(squares, key=squares.__getitem__)
 
@@ -126,7 +126,7 @@ def test_classes_are_scored_by_accuracy_over_stratified_folds() -> None:
 def test_ties_in_accuracy_go_to_the_least_squared_error(scripted: type[Scripted]) -> None:
     problem = classification()
     scripted.script |= {0.5: {"one": (0.0, 9.0)}, 0.005: {"one": (0.0, 1.0)}, 50.0: {"one": (0.0, 5.0)}}
-    assert run(problem, method="scripted").details["gamma"] == {"one": 0.005}
+    assert run(problem, of="scripted").details["gamma"] == {"one": 0.005}
 
 
 def test_every_predictor_has_its_own_gamma_and_a_gamma_runs_once(scripted: type[Scripted]) -> None:
@@ -136,7 +136,7 @@ def test_every_predictor_has_its_own_gamma_and_a_gamma_runs_once(scripted: type[
         0.5: {"a": right, "b": wrong, "c": right}, 0.005: {"a": wrong, "b": right, "c": wrong},
         50.0: {"a": wrong, "b": wrong, "c": wrong},
     }  # fmt: skip
-    outcome = run(problem, method="scripted", folds=2)
+    outcome = run(problem, of="scripted", folds=2)
     assert outcome.details["gamma"] == {"a": 0.5, "b": 0.005, "c": 0.5}
     assert [seen.gamma for seen, _, _ in scripted.seen] == [0.5, 0.005, 50.0] * 2 + [0.5, 0.005]
     assert list(outcome.predictors) == ["a", "b", "c"]
@@ -146,7 +146,7 @@ def test_every_predictor_has_its_own_gamma_and_a_gamma_runs_once(scripted: type[
 def test_the_method_sees_no_queries_and_of_each_fold_no_validation_sample(scripted: type[Scripted]) -> None:
     """Test inputs reach a method as queries only, and test targets not at all: what has none of them cannot leak."""
     problem = regression(queries=7)
-    run(problem, method="scripted", folds=3)
+    run(problem, of="scripted", folds=3)
     assert all(seen.queries is None for seen, _, _ in scripted.seen)
     rows = {row.tobytes() for row in problem.X}
     parts = [{row.tobytes() for row in seen.X} for seen, _, _ in scripted.seen]
@@ -158,21 +158,21 @@ def test_the_method_sees_no_queries_and_of_each_fold_no_validation_sample(script
 
 def test_other_queries_change_nothing() -> None:
     problem, other = regression(queries=7), regression(queries=3)
-    found, again = run(problem, method="ntk"), run(other, method="ntk")
+    found, again = run(problem, of="ntk"), run(other, of="ntk")
     assert found.details["validation"] == again.details["validation"]
     values = [outcome.predictors["kernel"].predict(problem.X) for outcome in (found, again)]
     np.testing.assert_array_equal(*values)
 
 
 def test_all_gammas_share_the_random_numbers_of_a_fold(scripted: type[Scripted]) -> None:
-    run(regression(), method="scripted", folds=2)
+    run(regression(), of="scripted", folds=2)
     drawn = [number for _, _, number in scripted.seen]
     assert drawn[0] == drawn[1] == drawn[2] and drawn[3] == drawn[4] == drawn[5]
     assert len({drawn[0], drawn[3], drawn[6]}) == 3
 
 
 def test_a_network_is_a_predictor_without_a_bound() -> None:
-    outcome = run(regression(), method="lbfgs", options={"restarts": 1, "width": 5}, folds=2)
+    outcome = run(regression(), of="lbfgs", options={"restarts": 1, "width": 5}, folds=2)
     assert isinstance(outcome.predictors["network"], Network)
     assert outcome.network is None and outcome.upper is None and outcome.lower is None
 
@@ -181,25 +181,25 @@ def test_a_gamma_at_which_the_method_fails_is_not_chosen(scripted: type[Scripted
     problem = Problem(np.arange(10.0)[:, None], np.ones(10), 0.5)
     scripted.script |= {0.5: {"one": (1.0,)}, 0.005: {"one": (0.9,)}, 50.0: {"one": (0.0,)}}
     scripted.fails |= {0.5}
-    outcome = run(problem, method="scripted", folds=2)
+    outcome = run(problem, of="scripted", folds=2)
     assert outcome.details["gamma"] == {"one": 0.005}
     assert [row["gamma"] for row in outcome.details["validation"]] == [0.005, 50.0]
     scripted.fails |= {0.005, 50.0}
     with pytest.raises(SolverFailed):
-        run(problem, method="scripted", folds=2)
+        run(problem, of="scripted", folds=2)
 
 
 def test_every_run_has_a_fair_share_of_the_time(scripted: type[Scripted]) -> None:
-    run(regression(), method="scripted", folds=3, deadline=Deadline(1200.0))
+    run(regression(), of="scripted", folds=3, deadline=Deadline(1200.0))
     shares = [deadline.seconds for _, deadline, _ in scripted.seen]
     # Nine runs and at most three on all data share what is left; these turn out to be one.
     assert shares == pytest.approx([1200.0 / (12 - k) for k in range(9)] + [1200.0], rel=0.01)
-    run(regression(), method="scripted", folds=3)
+    run(regression(), of="scripted", folds=3)
     assert scripted.seen[-1][1].seconds == math.inf
 
 
 def test_time_that_is_up_is_said(scripted: type[Scripted]) -> None:
-    outcome = run(regression(), method="scripted", folds=2, deadline=Deadline(0.0))
+    outcome = run(regression(), of="scripted", folds=2, deadline=Deadline(0.0))
     assert outcome.status == "time limit" and outcome.details["stopped_runs"] == 7
     assert list(outcome.predictors) == ["one"]
 
@@ -210,17 +210,17 @@ def test_rare_classes_are_no_obstacle() -> None:
     few = Problem(X, np.eye(3)[[0] * 10 + [1] * 8 + [2] * 2], 0.5)
     every = Problem(X[:4], np.eye(4), 0.5)
     for problem, folds in ((few, 5), (every, 3)):
-        assert run(problem, method="ntk", folds=folds).details["score"] == "accuracy"
+        assert run(problem, of="ntk", folds=folds).details["score"] == "accuracy"
 
 
 @pytest.mark.parametrize(("options", "message"), [
-    ({"method": "ntkk"}, "unknown method 'ntkk': did you mean 'ntk'?"),
-    ({"method": "ntk", "options": {"rigde": "absolute"}}, "method 'ntk' has no option 'rigde': did you mean 'ridge'?"),
-    ({"method": "ntk", "gammas": []}, "option 'gammas' is []"),
-    ({"method": "ntk", "gammas": [1.0, -1.0]}, "option 'gammas' is [1.0, -1.0], but"),
-    ({"method": "ntk", "gammas": [1.0, 1.0]}, "option 'gammas' is [1.0, 1.0], where one stands twice."),
-    ({"method": "ntk", "folds": 1}, "option 'folds' is 1, but"),
-    ({"method": "ntk", "score": "f1"}, "option 'score' is 'f1', but"),
+    ({"of": "ntkk"}, "unknown method 'ntkk': did you mean 'ntk'?"),
+    ({"of": "ntk", "options": {"rigde": "absolute"}}, "method 'ntk' has no option 'rigde': did you mean 'ridge'?"),
+    ({"of": "ntk", "gammas": []}, "option 'gammas' is []"),
+    ({"of": "ntk", "gammas": [1.0, -1.0]}, "option 'gammas' is [1.0, -1.0], but"),
+    ({"of": "ntk", "gammas": [1.0, 1.0]}, "option 'gammas' is [1.0, 1.0], where one stands twice."),
+    ({"of": "ntk", "folds": 1}, "option 'folds' is 1, but"),
+    ({"of": "ntk", "score": "f1"}, "option 'score' is 'f1', but"),
 ])  # fmt: skip
 def test_wrong_options_are_refused_in_one_sentence(options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError) as caught:
@@ -230,8 +230,10 @@ def test_wrong_options_are_refused_in_one_sentence(options: dict[str, Any], mess
 
 def test_what_does_not_fit_the_problem_is_refused_beforehand() -> None:
     with pytest.raises(InputError, match="option 'folds' is 5, but there are 4 samples"):
-        run(regression(4), method="ntk")
+        run(regression(4), of="ntk")
+    with pytest.raises(InputError, match="option 'gammas' has 1e\\+308, which makes inf"):
+        run(Problem(regression().X, regression().Y, 10.0), of="ntk", gammas=[1e308])
     with pytest.raises(InputError, match="option 'score' is 'accuracy', but Y has one column"):
-        run(regression(), method="ntk", score="accuracy")
+        run(regression(), of="ntk", score="accuracy")
     with pytest.raises(InputError, match="transductive"):
-        run(regression(queries=3), method="sdp", options={"transductive": True, "rounding": None})
+        run(regression(queries=3), of="sdp", options={"transductive": True, "rounding": None})

@@ -129,6 +129,16 @@ def test_both_parts_are_in_the_cone(method: Decomposition, seed: int) -> None:
     assert (size if method == "exact" else np.linalg.norm(z)) == pytest.approx(best.value, rel=1e-6)
 
 
+@pytest.mark.parametrize("method", ["exact", "least_squares"])
+@pytest.mark.parametrize("size", [1e-300, 1e-165, 1e160])
+def test_lengths_whose_squares_are_no_numbers_are_decomposed_along_the_direction_inside(
+    method: Decomposition, size: float
+) -> None:
+    v, z = decompose(np.eye(2), np.array([0.7, 0.7]), np.array([-size, 0.0]), method)
+    assert np.all(np.isfinite(v)) and np.min(z) >= 0.0 and np.min(v) >= -1e-12 * size
+    np.testing.assert_allclose(v - z, [-size, 0.0], atol=1e-12 * size)
+
+
 def test_weights_in_the_cone_stay_whole() -> None:
     walls = np.eye(2)
     v, z = decompose(walls, np.ones(2), np.array([1.0, 2.0]), "exact")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -78,6 +80,51 @@ def test_degenerate_data(seed: int) -> None:
     assert details["dual_value"] <= details["value"]
     assert details["gated_gap"] <= 1e-5 or details["value"] < 1e-12
     assert value(problem, outcome.predictors["mkl"]) == pytest.approx(details["value"], rel=1e-6, abs=1e-12)
+
+
+@pytest.mark.parametrize("newton", [True, False])
+def test_cells_that_no_draw_has_found_can_still_carry_weight(newton: bool) -> None:
+    """Beyond rank 3 the NTK's weights are frequencies, many of them zero, and a product starts from more than that."""
+    problem = toy(1, n=14, d=5, c=2, gamma=0.3)
+    found = sdprelax.solve(problem, "mkl", gates="all", newton=newton, tolerance=1e-6 if newton else 1e-3)
+    assert found.status == "solved" and found.details["iterations"] <= (60 if newton else 5_000)
+
+
+def test_what_ended_short_of_its_tolerance_is_not_called_solved() -> None:
+    problem = toy(2, n=20, d=3, c=3, gamma=0.01)
+    for method, options in (("mkl", {"max_iterations": 1}), ("gated_relu", {"max_iterations": 5, "solver": "fista"})):
+        outcome = sdprelax.solve(problem, method, **options)
+        assert outcome.status == "not converged" and outcome.details["gated_gap"] > 1e-6
+    late = sdprelax.solve(problem, "gated_relu", penalty="nuclear", solver="block_coordinate", time_limit=0.5)
+    assert late.status == "time limit" or late.details["gated_gap"] <= 1e-6
+
+
+@pytest.mark.parametrize("gamma", [1e-13, 1e-10, 1e-8])
+def test_a_kernel_of_many_scales_ends_no_iteration_early(gamma: float) -> None:
+    """Duplicates and a tiny γ: the regression's residual is inexact, so the objective is that of the weights."""
+    rng = np.random.default_rng(0)
+    X = np.vstack([rng.standard_normal((30, 2))[:10]] * 3)
+    outcome = sdprelax.solve(Problem(X, rng.standard_normal((30, 1)), gamma), "mkl")
+    values, duals = np.array(outcome.details["trace"]).T
+    assert np.all(duals <= values * (1.0 + 1e-9)) and outcome.details["value"] <= values[-1] * (1.0 + 1e-6)
+    # The proof's own rounding errors count where weights are huge against their sum.
+    gap = outcome.details["gated_gap"]
+    assert gap <= 1e-5 if outcome.status == "solved" else gap > 1e-6
+
+
+@pytest.mark.parametrize("solver", ["irls", "fista", "auto"])
+@pytest.mark.parametrize(("x", "y", "gamma"), [(1.0, 1e-161, 1.0), (1.0, 1e-165, 1.0), (1.0, 1e155, 1e160),
+                                               (1.0, 1.0, 1e200), (1e120, 1.0, 1e-3)])  # fmt: skip
+def test_extreme_scales_are_bracketed_or_refused(solver: str, x: float, y: float, gamma: float) -> None:
+    try:
+        details = sdprelax.solve(Problem([[x]], [[y]], gamma), "mkl", solver=solver).details
+    except sdprelax.SolverFailed:
+        assert solver == "irls"
+        return
+    X, Y, G = Fraction(x), Fraction(y), Fraction(gamma)
+    optimum = G * Y / X - G * G / (2 * X * X) if X * Y > G else Y * Y / 2
+    assert Fraction(details["dual_value"]) <= optimum
+    assert details["value"] == np.inf or Fraction(details["value"]) >= optimum
 
 
 def test_wrong_input_gets_one_sentence() -> None:
