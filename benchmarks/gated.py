@@ -185,14 +185,14 @@ def main() -> None:
             path = Path(folder) / "data.npz"
             data = case(n, d, gates, SHARE / 10 if "γ/10" in name else SHARE)
             np.savez(path, **data)
-            runs = [(sys.executable, *run) for run in OURS if run[0] != "irls" or n <= LARGEST_KERNEL]
+            small = n * d * gates <= LARGEST_MATRIX
+            runs = [(sys.executable, *run) for run in OURS if (run[0] != "irls" or n <= LARGEST_KERNEL)]
             if given.python is None:
                 runs.append((sys.executable, "cvxpy", 1e-8))
             else:
-                runs += [(given.python, "pyscnn", tolerance) for tolerance in PYSCNN]
-                if n * d * gates <= LARGEST_MATRIX:
-                    runs += [(given.python, "skglm", tolerance) for tolerance in SKGLM]
-            times = REPEATS if n * d * gates <= LARGEST_MATRIX else 1
+                runs += [(given.python, "pyscnn", tolerance) for tolerance in (PYSCNN if small else PYSCNN[::2])]
+                runs += [(given.python, "skglm", tolerance) for tolerance in SKGLM if small]
+            times = REPEATS if small else 1
             repeats = [[apart(given.threads, python, *run, path) for python, *run in runs] for _ in range(times)]
         found = repeats[0]
         for k, row in enumerate(found):

@@ -28,6 +28,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.linalg
+import threadpoolctl
 from numpy.typing import NDArray
 
 from sdprelax.deadline import Deadline
@@ -47,6 +48,8 @@ NEGLIGIBLE = 1e-7
 LEAST_DAMPING, MOST_DAMPING, SHRINK = 1e-10, 1.0, 1e-4
 # Least weight at the start, as a share of the mean; and what a step may raise the objective by, which is rounding.
 LEAST_START, NOISE = 1e-12, 1e-11
+# Most samples that one thread is best for.
+SMALL = 2_000
 # Steps in which the gap must fall by the given share for the iteration to go on.
 PATIENCE, PROGRESS = 300, 1e-3
 
@@ -144,6 +147,15 @@ def reweighting(
     ------
     SolverFailed: K_η + γI is not positive definite in floating point at the start.
     """
+    # NumPy and SciPy come with a pool of threads each, which on small matrices wait for each other in turn.
+    with threadpoolctl.threadpool_limits(limits=1 if len(program.inputs) <= SMALL else None, user_api="blas"):
+        return _reweighted(program, start, tolerance, max_iterations, deadline, newton, observe)
+
+
+def _reweighted(
+    program: GatedProgram, start: Floats, tolerance: float, max_iterations: int, deadline: Deadline, newton: bool,
+    observe: Callable[[GatedFit], None],
+) -> GatedFit:  # fmt: skip
     gram = program.inputs @ program.inputs.T
     start = np.maximum(start, LEAST_START * float(np.mean(start)))
     kept, rest, damping, count = np.arange(len(start)), program, 1.0, 1
