@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sdprelax.verified import Floats
 
-__all__ = ["Patterns", "sampled_patterns"]
+__all__ = ["Patterns", "sampled_patterns", "signs_of"]
 
 # Draws per pattern wanted, at most: data whose cells are mostly narrow run out of new ones long before.
 DRAWS = 50
@@ -37,6 +37,11 @@ class Patterns(NamedTuple):
     def none() -> Patterns:
         """Return no patterns of no rows, for data without any."""
         return Patterns(np.zeros((0, 0), dtype=np.int8), np.zeros((0, 0)), np.zeros(0))
+
+
+def signs_of(rows: Floats, directions: Floats) -> NDArray[np.int8]:
+    """Return the sign patterns of directions, shape (r, m), over generator rows: shape (m, g), of ±1."""
+    return np.where(rows @ directions > 0.0, 1, -1).astype(np.int8).T
 
 
 def sampled_patterns(rows: Floats, count: int, rng: np.random.Generator) -> Patterns:
@@ -64,5 +69,4 @@ def sampled_patterns(rows: Floats, count: int, rng: np.random.Generator) -> Patt
             break
     directions = np.array(list(found.values())).reshape(-1, rows.shape[1]).T
     times = np.array([drawn[pattern] for pattern in found], dtype=np.float64)
-    signs = np.where(rows @ directions > 0.0, 1, -1).astype(np.int8).T
-    return Patterns(signs, directions, times / max(1.0, float(np.sum(times))))
+    return Patterns(signs_of(rows, directions), directions, times / max(1.0, float(np.sum(times))))

@@ -16,7 +16,18 @@ from sdprelax.errors import InputError
 from sdprelax.registry import Registry
 from sdprelax.verified import Floats
 
-__all__ = ["Dataset", "Scaling", "Share", "Source", "datasets", "one_hot", "register", "scaled", "split"]
+__all__ = [
+    "Dataset",
+    "Scaling",
+    "Share",
+    "Source",
+    "datasets",
+    "one_hot",
+    "register",
+    "scaled",
+    "split",
+    "standardised",
+]
 
 Share = Annotated[float, pydantic.Field(ge=0.0, lt=1.0)]
 Scaling = Literal["none", "standard", "minmax"]
@@ -95,3 +106,12 @@ def scaled(data: Dataset, scaling: Scaling) -> Dataset:
     scaler = (StandardScaler() if scaling == "standard" else MinMaxScaler()).fit(data.X)
     X_test = None if data.X_test is None else scaler.transform(data.X_test)
     return replace(data, X=scaler.transform(data.X), X_test=X_test)
+
+
+def standardised(data: Dataset) -> Dataset:
+    """Return the data set with targets of mean 0 and variance 1 on the training part; a constant one has variance 0."""
+    from sklearn.preprocessing import StandardScaler
+
+    scaler = StandardScaler().fit(data.Y)
+    Y_test = None if data.Y_test is None else scaler.transform(data.Y_test)
+    return replace(data, Y=scaler.transform(data.Y), Y_test=Y_test)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from pydantic import NonNegativeInt
 
-from sdprelax.datasets import Dataset, Scaling, Share, one_hot, register, split
+from sdprelax.datasets import Dataset, Scaling, Share, one_hot, register, split, standardised
 
-__all__ = ["BreastCancer", "Diabetes", "Digits", "Iris", "Wine", "standardised"]
+__all__ = ["BreastCancer", "Diabetes", "Digits", "Iris", "Wine"]
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Digits(_Bundled):
 
 @register("diabetes")
 @dataclass(frozen=True)
-class Diabetes:
+class Diabetes(_Bundled):
     """Diabetes: 442 patients, 10 measurements, the disease's progress a year later; the one regression set here.
 
     Parameters
@@ -96,9 +96,6 @@ class Diabetes:
     standardise_target: whether the target is brought to mean 0 and variance 1 on the training part.
     """
 
-    test_size: Share = 0.5
-    split_seed: NonNegativeInt = 42
-    scaling: Scaling = "none"
     standardise_target: bool = True
 
     def load(self) -> Dataset:
@@ -109,12 +106,3 @@ class Diabetes:
         X, Y = np.asarray(found.data, dtype=np.float64), np.asarray(found.target, dtype=np.float64)[:, None]
         data = split(X, Y, None, test_size=self.test_size, seed=self.split_seed, scaling=self.scaling)
         return standardised(data) if self.standardise_target else data
-
-
-def standardised(data: Dataset) -> Dataset:
-    """Return the data set with targets of mean 0 and variance 1 on the training part; a constant one has variance 0."""
-    from sklearn.preprocessing import StandardScaler
-
-    scaler = StandardScaler().fit(data.Y)
-    Y_test = None if data.Y_test is None else scaler.transform(data.Y_test)
-    return replace(data, Y=scaler.transform(data.Y), Y_test=Y_test)

@@ -9,8 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 from pydantic import NonNegativeInt
 
-from sdprelax.datasets import Dataset, Scaling, Share, register, split
-from sdprelax.datasets.bundled import standardised
+from sdprelax.datasets import Dataset, Scaling, Share, register, split, standardised
 from sdprelax.datasets.file import numbers, read_table, sha256
 from sdprelax.datasets.keel import features, installed
 from sdprelax.errors import InputError, nearest

@@ -16,13 +16,27 @@ from sdprelax.gated_training.reweighting import ignored, reweighting
 from sdprelax.gated_training.working_set import by_working_sets
 from sdprelax.verified import Floats
 
-__all__ = ["GatedFit", "GatedProgram", "Penalty", "Solver", "train"]
+__all__ = ["GatedFit", "GatedProgram", "Penalty", "Solver", "require_norm_of_solver", "train"]
 
 Solver = Literal["auto", "fista", "block_coordinate", "irls"]
 
 INNER = {"fista": fista, "block_coordinate": block_coordinate}
 # Most samples for which "auto" factors a matrix of n×n in every iteration.
 DENSE = 2_000
+
+
+def require_norm_of_solver(solver: Solver, penalty: Penalty) -> None:
+    """Refuse a solver that cannot handle a penalty.
+
+    Raises
+    ------
+    InputError: irls with nuclear norms.
+    """
+    if solver == "irls" and penalty == "nuclear":
+        raise InputError(
+            "solver: irls weighs whole kernels, one weight per gate, so it takes the penalty frobenius or columns; a "
+            "nuclear one takes fista or block_coordinate."
+        )
 
 
 def train(
@@ -43,7 +57,7 @@ def train(
     solver: "fista" (accelerated proximal gradient) or "block_coordinate" (one gate after the other), both over working
         sets of gates; "irls" (iterative reweighting of kernels; no nuclear norm); or "auto": irls up to 2,000 samples
         unless the penalty is nuclear, and fista elsewhere and where irls fails.
-    start: IRLS's first weights of the kernels, shape (m,), > 0; equal ones by default.
+    start: IRLS's first weights of the kernels, shape (m,), ≥ 0; equal ones by default.
     tolerance: duality gap relative to the value at which to stop.
     max_iterations: steps of the solver after which the best pair is returned in any case (per output where outputs are
         independent).
@@ -70,8 +84,7 @@ def train(
         if len(first) == outputs:
             observe(_joined(first))
         return _joined(parts)
-    if solver == "irls" and program.norm == "nuclear":
-        raise InputError("solver: irls takes the penalty frobenius or columns, and this is nuclear.")
+    require_norm_of_solver(solver, program.norm)
     chosen = solver
     if solver == "auto":
         chosen = "irls" if program.norm != "nuclear" and len(program.inputs) <= DENSE else "fista"

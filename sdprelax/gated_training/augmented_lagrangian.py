@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdprelax.deadline import Deadline
+from sdprelax.gated_training.fista import extrapolation
 from sdprelax.gated_training.program import GatedProgram
 from sdprelax.verified import Floats
 
@@ -35,8 +36,8 @@ INSIDE, LEFT, GROW = 1e-4, 0.5, 3.0
 def directions_in_cones(
     program: GatedProgram, rows: Floats, signs: NDArray[np.int8], *, tolerance: float, max_iterations: int,
     deadline: Deadline,
-) -> tuple[Floats, int]:  # fmt: skip
-    """Return hidden weights u_j, shape (r, 2m): first those of positive output weight, and the steps taken.
+) -> Floats:  # fmt: skip
+    """Return hidden weights u_j, shape (r, 2m), first those of positive output weight.
 
     Parameters
     ----------
@@ -49,7 +50,7 @@ def directions_in_cones(
     both = GatedProgram(program.inputs, np.hstack([program.masks, -program.masks]), program.targets, program.gamma)
     patterns = np.hstack([signs.T, signs.T]).astype(np.float64)
     y, gamma = program.targets, program.gamma
-    weights = both.zero()
+    weights: Floats = both.zero()
     # What the loss and the cones are curved by, along a typical direction.
     slopes = both.correlate(y)[0]
     length = max(float(np.sum(slopes * slopes)), np.finfo(float).tiny)
@@ -78,9 +79,7 @@ def directions_in_cones(
                 curvature *= BACKTRACK
             steps, within = steps + 1, within + 1
             step = trial - weights
-            longer = 0.5 * (1.0 + math.sqrt(1.0 + 4.0 * momentum * momentum))
-            share = 0.0 if float(np.sum(moved * step)) < 0.0 else (momentum - 1.0) / longer
-            momentum = longer if share or momentum == 1.0 else 1.0
+            share, momentum = extrapolation(momentum, moved, step)
             weights, ahead = trial, trial + share * step
             if within % LOOK == 0 and curvature * math.sqrt(length) <= tolerance * gamma * math.sqrt(patterns.shape[1]):
                 break
@@ -93,4 +92,4 @@ def directions_in_cones(
         if violation > LEFT * worst:
             penalty *= GROW
         worst = min(worst, violation)
-    return weights[0], steps
+    return np.asarray(weights[0])

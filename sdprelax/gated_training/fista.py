@@ -16,10 +16,23 @@ from sdprelax.deadline import Deadline
 from sdprelax.gated_training.program import GatedFit, GatedProgram
 from sdprelax.verified import Floats
 
-__all__ = ["fista"]
+__all__ = ["extrapolation", "fista"]
 
 # A curvature too small for a step grows by the first; one looser than the second shrinks by the third.
 BACKTRACK, LOOSE, RELAX = 1.25, 5.0, 0.8
+
+
+def extrapolation(momentum: float, moved: Floats, step: Floats) -> tuple[float, float]:
+    """Return how far to go on along the last step, as a share of it, and the next momentum.
+
+    Parameters
+    ----------
+    moved: from the extrapolated point to the new one; step: from the previous point to the new one.
+    """
+    longer = 0.5 * (1.0 + math.sqrt(1.0 + 4.0 * momentum * momentum))
+    # The direction just moved in was wrong as seen from where the last step led: start anew.
+    share = 0.0 if float(np.sum(moved * step)) < 0.0 else (momentum - 1.0) / longer
+    return share, longer if share or momentum == 1.0 else 1.0
 
 
 def fista(program: GatedProgram, start: Floats, *, target: float, max_iterations: int, deadline: Deadline) -> GatedFit:
@@ -61,10 +74,7 @@ def fista(program: GatedProgram, start: Floats, *, target: float, max_iterations
         if value < best_value:
             best_value, best = value, trial
         step, step_prediction = trial - weights, trial_prediction - prediction
-        longer = 0.5 * (1.0 + math.sqrt(1.0 + 4.0 * momentum * momentum))
-        # The direction just moved in was wrong as seen from where the last step led: start anew.
-        share = 0.0 if float(np.sum(moved * step)) < 0.0 else (momentum - 1.0) / longer
-        momentum = longer if share or momentum == 1.0 else 1.0
+        share, momentum = extrapolation(momentum, moved, step)
         weights, prediction = trial, trial_prediction
         ahead, ahead_prediction = trial + share * step, trial_prediction + share * step_prediction
         if curvature * length > LOOSE * bend:

@@ -88,7 +88,11 @@ class GatedProgram:
 
     def over(self, gates: NDArray[np.intp] | NDArray[np.bool_]) -> GatedProgram:
         """Return the program over some of the gates."""
-        return replace(self, masks=np.ascontiguousarray(self.masks[:, gates]))
+        part = replace(self, masks=np.ascontiguousarray(self.masks[:, gates]))
+        # A gate's length does not depend on the others, and the norm of X in it is not worth computing again.
+        if "lengths" in vars(self):
+            vars(part)["lengths"] = self.lengths[gates]
+        return part
 
     def of_output(self, k: int) -> GatedProgram:
         """Return the program of one output, of which there are c independent ones where the penalty is by columns."""

@@ -203,10 +203,7 @@ def _reweighted(
         possible |= at.eta * at.ratio > NOTHING * float(np.sum(at.eta))
         if not np.all(possible):
             rest, kept = rest.over(possible), kept[possible]
-            at = _Point(
-                at.eta[possible], at.factor, at.multiplier, at.slopes[:, :, possible], at.ratio[possible], at.value,
-                at.dual, at.scale,
-            )  # fmt: skip
+            at = replace(at, eta=at.eta[possible], slopes=at.slopes[:, :, possible], ratio=at.ratio[possible])
     fit = _fit(program, best, best_kept, multiplier, dual, count, trace)
     # Weights that only tend to zero are taken for zero where the gap allows it.
     sizes = program.sizes(fit.weights)

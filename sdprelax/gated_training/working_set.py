@@ -45,8 +45,8 @@ def by_working_sets(
     max_iterations: the inner solver's steps, in all.
     """
     kept, rest = np.arange(program.masks.shape[1]), program
-    weights, prediction = program.zero(), np.zeros_like(program.targets)
-    value = best_value = program.value(weights, prediction)
+    weights = program.zero()
+    best_value = program.value(weights, np.zeros_like(program.targets))
     best, best_kept = weights, kept
     point, multiplier, dual, steps, share = program.targets, np.zeros_like(program.targets), 0.0, 0, SHARE
     while True:
@@ -81,9 +81,9 @@ def by_working_sets(
         share = share * SHARE if fit.iterations == 0 else SHARE
         weights = np.zeros_like(weights)
         weights[:, :, chosen] = fit.weights
-        steps, value, point = steps + fit.iterations, fit.value, fit.multiplier
-        if value < best_value:
-            best_value, best, best_kept = value, weights, kept
+        steps, point = steps + fit.iterations, fit.multiplier
+        if fit.value < best_value:
+            best_value, best, best_kept = fit.value, weights, kept
     found = program.zero()
     found[:, :, best_kept] = best
     expired = best_value - dual > tolerance * best_value and deadline.expired

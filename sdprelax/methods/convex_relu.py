@@ -128,7 +128,7 @@ class ConvexReLU:
         if conic:
             hidden, output = solve_convex_relu(single, reduction, deadline, signs)
             return reduction.network(hidden, output, single).pruned(NEGLIGIBLE)
-        directions, _ = directions_in_cones(
+        directions = directions_in_cones(
             gated.projected.of_output(k), reduction.rows, signs, tolerance=ROUND, max_iterations=self.max_iterations,
             deadline=deadline,
         )  # fmt: skip

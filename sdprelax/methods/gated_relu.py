@@ -11,9 +11,9 @@ from pydantic import PositiveFloat, PositiveInt
 from sdprelax.certificate import cone_certificate, users_certificate
 from sdprelax.cone_decomposition import Decomposition, decompose
 from sdprelax.deadline import Deadline
-from sdprelax.gated_training import Penalty, Solver, train
+from sdprelax.gated_training import Penalty, Solver, require_norm_of_solver, train
 from sdprelax.methods import register
-from sdprelax.methods.gates import GateChoice, Gated, gate_count, require_norm_of_solver
+from sdprelax.methods.gates import GateChoice, Gated, gate_count
 from sdprelax.outcome import Outcome, Report, unreported
 from sdprelax.patterns import Patterns
 from sdprelax.problem import Problem
@@ -84,8 +84,7 @@ class GatedReLU:
         )  # fmt: skip
         predictors = {"gated": gated.network(fit)}
         details = gated.details(fit)
-        outcome = Outcome(predictors=predictors, details=details)
-        report(outcome)
+        report(Outcome(predictors=predictors, details=details))
         lower, certificate = None, None
         if self.gates == "all" and self.penalty != "columns":
             # Feasible for whole half-spaces, so for the cones in them.

@@ -10,20 +10,20 @@ import numpy as np
 
 from sdprelax.cell_probabilities import cell_probabilities
 from sdprelax.deadline import Deadline
-from sdprelax.errors import InputError, ProblemTooLarge
+from sdprelax.errors import ProblemTooLarge
 from sdprelax.exact.arrangement import activation_patterns, count_patterns
 from sdprelax.gated import GatedNetwork
-from sdprelax.gated_training import GatedFit, GatedProgram, Penalty, Solver
+from sdprelax.gated_training import GatedFit, GatedProgram, Penalty
 from sdprelax.methods.sdp import SDP
 from sdprelax.network import Network
 from sdprelax.outcome import Status
-from sdprelax.patterns import Patterns, sampled_patterns
+from sdprelax.patterns import Patterns, sampled_patterns, signs_of
 from sdprelax.problem import Problem
 from sdprelax.reduction import Reduction, reduce
 from sdprelax.units import Units
 from sdprelax.verified import Floats
 
-__all__ = ["GateChoice", "Gated", "choose_gates", "gate_count", "require_norm_of_solver"]
+__all__ = ["GateChoice", "Gated", "choose_gates", "gate_count"]
 
 GateChoice = Literal["gaussian", "all", "sdp"]
 
@@ -81,31 +81,16 @@ def _patterns_of(predictors: list[object], reduction: Reduction, count: int, rng
         while np.any(reduction.rows @ direction == 0.0):
             direction = direction + 1e-9 * rng.standard_normal(reduction.rank)
         if len(signs) < count:
-            signs.setdefault(np.where(reduction.rows @ direction > 0.0, 1, -1).astype(np.int8).tobytes(), direction)
+            signs.setdefault(signs_of(reduction.rows, direction).tobytes(), direction)
     if not signs:
         return sampled_patterns(reduction.rows, count, rng)
     inside = np.array(list(signs.values())).T
-    found = np.where(reduction.rows @ inside > 0.0, 1, -1).astype(np.int8).T
-    return Patterns(found, inside, np.full(len(found), 1.0 / len(found)))
+    return Patterns(signs_of(reduction.rows, inside), inside, np.full(len(signs), 1.0 / len(signs)))
 
 
 def gate_count(choice: GateChoice, count: int, reduction: Reduction) -> int:
     """Return how many gates there will be, at most."""
     return count_patterns(reduction.generators, reduction.rank) if choice == "all" else count
-
-
-def require_norm_of_solver(solver: Solver, penalty: Penalty) -> None:
-    """Refuse a solver that cannot handle a penalty.
-
-    Raises
-    ------
-    InputError: irls with nuclear norms.
-    """
-    if solver == "irls" and penalty == "nuclear":
-        raise InputError(
-            "solver: irls weighs whole kernels, one weight per gate, so its penalty is frobenius or columns; a nuclear "
-            "one takes fista or block_coordinate."
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,7 +168,7 @@ class Gated:
     def details(self, fit: GatedFit) -> dict[str, Any]:
         """Return what a record says of a fit: its value and dual value, proved for these masks, and its size."""
         X, units = self.problem.inputs, self.units
-        program = GatedProgram(X, self.program.masks, self.problem.Y, self.problem.gamma, self.penalty)
+        program = replace(self.program, inputs=X)
         lower, upper = program.proved(GatedFit(self._users(fit), fit.multiplier, fit.value, fit.dual_value, 0))
         scale = units.targets / units.inputs
         return {

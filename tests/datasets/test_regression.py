@@ -11,8 +11,7 @@ import pandas as pd
 import pytest
 
 from sdprelax import InputError
-from sdprelax.datasets import Dataset, datasets
-from sdprelax.datasets.bundled import standardised
+from sdprelax.datasets import Dataset, datasets, standardised
 from sdprelax.datasets.rdatasets import KNOWN
 
 
