@@ -32,6 +32,7 @@ from sdprelax.outcome import Outcome, Report, unreported
 from sdprelax.predictor import Predictor, load_predictor, save_predictor
 from sdprelax.problem import Problem
 from sdprelax.regularisation_path import regularisation_path
+from sdprelax.three_layer import ThreeLayerNetwork
 
 __version__ = "0.1.0"
 
@@ -49,6 +50,7 @@ __all__ = [
     "SdprelaxError",
     "SolverFailed",
     "SolverUnavailable",
+    "ThreeLayerNetwork",
     "__version__",
     "load_predictor",
     "regularisation_path",

@@ -1,0 +1,330 @@
+"""The Lasso over closed-form neurons: a convex program whose optimum is proved.
+
+    min over z (K×c), t (c)  ½‖Φz + 1tᵀ − Y‖² + γΣ_k‖z_k‖,      dual: max ⟨A, Y⟩ − ½‖A‖²  s.t. ‖Aᵀφ_k‖ ≤ γ, 1ᵀA = 0
+
+(t and 1ᵀA = 0 with a free output bias only; of one output this is the Lasso, of several the group Lasso). Neighbouring
+wedge features are nearly parallel, which stalls coordinate descent: the interior point of :mod:`sdprelax.group_lasso`
+over a growing set of atoms is the default, and skglm and scikit-learn, along a path of decreasing γ with warm starts,
+are for problems whose n·c dual variables are too many for it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sdprelax.deadline import Deadline
+from sdprelax.errors import SolverUnavailable
+from sdprelax.group_lasso import group_lasso
+from sdprelax.verified import Ball, Floats, bound_above, bound_below
+
+__all__ = ["LassoFit", "LassoProgram", "LassoSolver", "lasso", "lasso_path", "proved", "proved_features"]
+
+LassoSolver = Literal["auto", "interior_point", "skglm", "sklearn"]
+
+# Dual variables n·c that the interior point takes, where nobody asks for it.
+MANY = 3_000
+# Atoms it starts with, per dual variable, and at least; and those that enter in a round.
+FIRST, LEAST = 2, 200
+# Decreasing γ on the way to the one that is asked for, and how far one is below the one before.
+STEPS, RATIO = 10, 0.5
+# Sweeps over all atoms in one call of a coordinate descent.
+SWEEPS = 2_000
+# Entries of features that are enclosed at a time.
+BLOCK = 4_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class LassoProgram:
+    """Data of the program.
+
+    Parameters
+    ----------
+    features: Φ, shape (n, K).
+    targets: Y, shape (n, c).
+    gamma: weight of the norms.
+    intercept: whether there is a free output bias t.
+    """
+
+    features: Floats
+    targets: Floats
+    gamma: float
+    intercept: bool = False
+
+    def centred(self) -> LassoProgram:
+        """Return the same program without t, which is eliminated: columns and targets minus their means."""
+        if not self.intercept:
+            return self
+        return LassoProgram(
+            self.features - np.mean(self.features, axis=0), self.targets - np.mean(self.targets, axis=0), self.gamma
+        )
+
+    def offset(self, weights: Floats) -> Floats:
+        """Return the best t, shape (c,), for weights z; zeros without one."""
+        if not self.intercept:
+            return np.zeros(self.targets.shape[1])
+        return np.asarray(np.mean(self.targets - self.features @ weights, axis=0))
+
+
+@dataclass(frozen=True, eq=False)
+class LassoFit:
+    """A primal-dual pair.
+
+    Attributes
+    ----------
+    weights: z, shape (K, c).
+    offset: t, shape (c,).
+    multiplier: A, shape (n, c), feasible up to rounding.
+    value, dual_value: of the two, in floating point; :func:`proved` bounds them.
+    expired: whether the deadline ended the solver.
+    """
+
+    weights: Floats
+    offset: Floats
+    multiplier: Floats
+    value: float
+    dual_value: float
+    expired: bool = False
+
+    @property
+    def gap(self) -> float:
+        """Duality gap relative to the value."""
+        return (self.value - self.dual_value) / self.value if self.value > 0.0 else 0.0
+
+    @property
+    def used(self) -> Any:
+        """Whether each atom carries weight, shape (K,)."""
+        return np.any(self.weights != 0.0, axis=1)
+
+
+def chosen_solver(solver: LassoSolver, dual_variables: int) -> LassoSolver:
+    """Return the solver that ``auto`` stands for.
+
+    Raises
+    ------
+    SolverUnavailable: skglm, when it is not installed.
+    """
+    there = importlib.util.find_spec("skglm") is not None
+    if solver == "skglm" and not there:
+        raise SolverUnavailable("solver: skglm is not installed; pip install skglm, or take solver: sklearn.")
+    if solver != "auto":
+        return solver
+    return "interior_point" if dual_variables <= MANY else "sklearn"
+
+
+def lasso(
+    program: LassoProgram,
+    solver: LassoSolver = "auto",
+    *,
+    tolerance: float = 1e-9,
+    start: LassoFit | None = None,
+    deadline: Deadline | None = None,
+) -> LassoFit:
+    """Solve the program.
+
+    Parameters
+    ----------
+    solver: "interior_point", "skglm", "sklearn", or "auto": the first up to 3,000 dual variables n·c, else the last.
+    tolerance: duality gap relative to the value at which to stop.
+    start: a pair of the same program at another γ.
+    deadline: stops early with the pair at hand.
+
+    Raises
+    ------
+    SolverUnavailable: skglm, when it is not installed.
+    """
+    until = deadline or Deadline()
+    centred = program.centred()
+    atoms = centred.features.shape[1]
+    name = chosen_solver(solver, centred.targets.size)
+    if atoms == 0 or not np.any(centred.targets):
+        weights = np.zeros((atoms, centred.targets.shape[1]))
+        return _pair(program, centred, weights, centred.targets)
+    if name == "interior_point":
+        return _by_interior_points(program, centred, tolerance, start, until)
+    return _by_descent(program, centred, name, tolerance, start, until)
+
+
+def lasso_path(
+    program: LassoProgram, gammas: Sequence[float], solver: LassoSolver = "auto", *, tolerance: float = 1e-9,
+    deadline: Deadline | None = None,
+) -> list[LassoFit]:  # fmt: skip
+    """Return the pairs at every γ of a path, each started from the one before; decreasing γ is fastest."""
+    fits: list[LassoFit] = []
+    for gamma in gammas:
+        start = fits[-1] if fits else None
+        fits.append(lasso(replace(program, gamma=gamma), solver, tolerance=tolerance, start=start, deadline=deadline))
+    return fits
+
+
+def _pair(program: LassoProgram, centred: LassoProgram, weights: Floats, point: Floats) -> LassoFit:
+    """Return the pair of weights and the best feasible multiple of a dual point of the centred program."""
+    residual = centred.targets - centred.features @ weights
+    value = 0.5 * float(np.sum(residual**2)) + program.gamma * float(np.sum(np.linalg.norm(weights, axis=1)))
+    A, dual = np.zeros_like(point), 0.0
+    for candidate in (point, residual):
+        steepest = float(np.max(np.linalg.norm(centred.features.T @ candidate, axis=1), initial=0.0))
+        energy, along = float(np.sum(candidate**2)), float(np.sum(candidate * centred.targets))
+        scale = max(0.0, min(along / energy if energy > 0.0 else 0.0, program.gamma / max(steepest, 1e-300)))
+        reached = scale * along - 0.5 * scale * scale * energy
+        if reached > dual:
+            A, dual = scale * candidate, reached
+    return LassoFit(weights, program.offset(weights), A, value, min(dual, value))
+
+
+def _better(best: LassoFit, found: LassoFit) -> LassoFit:
+    """Return the better weights of two pairs with the better dual point of the two."""
+    value = found if found.value < best.value else best
+    dual = found if found.dual_value > best.dual_value else best
+    return replace(value, multiplier=dual.multiplier, dual_value=min(dual.dual_value, value.value))
+
+
+def _by_interior_points(
+    program: LassoProgram, centred: LassoProgram, tolerance: float, start: LassoFit | None, deadline: Deadline
+) -> LassoFit:
+    """Solve by interior points over a growing set of atoms."""
+    features, Y, gamma = centred.features, centred.targets, program.gamma
+    atoms = features.shape[1]
+    room = max(LEAST, FIRST * Y.size)
+    point = Y if start is None else start.multiplier
+    steepness = np.linalg.norm(features.T @ point, axis=1)
+    chosen = np.zeros(atoms, dtype=bool)
+    chosen[np.argsort(-steepness, kind="stable")[:room]] = True
+    if start is not None:
+        chosen |= start.used
+    best = _pair(program, centred, np.zeros((atoms, Y.shape[1])), point)
+    while True:
+        part = group_lasso(features[:, chosen], Y, gamma, tolerance=0.2 * tolerance, start=point, deadline=deadline)
+        weights = np.zeros((atoms, Y.shape[1]))
+        weights[chosen] = part.weights
+        found = _pair(program, centred, _thinned(weights), part.multiplier)
+        if found.value > part.value * (1.0 + 0.1 * tolerance):
+            found = _pair(program, centred, weights, part.multiplier)
+        best = _better(best, found)
+        if best.gap <= tolerance or deadline.expired or np.all(chosen):
+            break
+        point = part.multiplier
+        steepness = np.linalg.norm(features.T @ point, axis=1) * ~chosen
+        entering = np.argsort(-steepness, kind="stable")[:room]
+        entering = entering[steepness[entering] > gamma * (1.0 - tolerance)]
+        if not len(entering):
+            break
+        chosen[entering] = True
+    return replace(best, expired=best.gap > tolerance and deadline.expired)
+
+
+# What an interior point leaves on atoms that carry nothing, relative to all.
+NOTHING = 1e-9
+
+
+def _thinned(weights: Floats) -> Floats:
+    sizes = np.linalg.norm(weights, axis=1, keepdims=True)
+    thinned: Floats = weights * (sizes > NOTHING * float(np.sum(sizes)))
+    return thinned
+
+
+def _by_descent(
+    program: LassoProgram, centred: LassoProgram, name: LassoSolver, tolerance: float, start: LassoFit | None,
+    deadline: Deadline,
+) -> LassoFit:  # fmt: skip
+    """Solve by coordinate descent along a path of decreasing γ that ends at the program's."""
+    features, Y = np.asfortranarray(centred.features), centred.targets
+    n = len(Y)
+    weights = np.zeros((features.shape[1], Y.shape[1])) if start is None else start.weights
+    steepest = float(np.max(np.linalg.norm(features.T @ (Y - features @ weights), axis=1), initial=0.0))
+    first = max(steepest, program.gamma)
+    count = min(STEPS, max(0, math.ceil(math.log(first / program.gamma) / -math.log(RATIO))))
+    best = _pair(program, centred, weights, Y)
+    path = [*np.geomspace(first, program.gamma, count + 1)[1:-1], program.gamma]
+    for gamma in path:
+        model = _coordinate_descent(
+            name, gamma / n, tolerance if gamma == program.gamma else max(tolerance, 1e-3), Y.shape[1]
+        )
+        model.coef_ = weights.T.copy() if Y.shape[1] > 1 else weights[:, 0].copy()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the gap is computed below, whatever the solver thinks of itself
+            model.fit(features, Y if Y.shape[1] > 1 else Y[:, 0])
+        weights = np.ascontiguousarray(np.reshape(model.coef_, (Y.shape[1], -1)).T)
+        found = _pair(program, centred, weights, best.multiplier)
+        best = _better(best, found) if gamma == program.gamma else best
+        if deadline.expired:
+            break
+    return replace(best, expired=best.gap > tolerance and deadline.expired)
+
+
+def _coordinate_descent(name: LassoSolver, alpha: float, tolerance: float, outputs: int) -> Any:
+    """Return an estimator of ½/n‖Φz − Y‖² + α‖z‖ that starts from its own ``coef_``."""
+    options = {"alpha": alpha, "fit_intercept": False, "tol": tolerance, "warm_start": True}
+    if name == "skglm":
+        import skglm
+
+        return skglm.Lasso(**options) if outputs == 1 else skglm.MultiTaskLasso(**options)
+    from sklearn.linear_model import Lasso, MultiTaskLasso
+
+    return (Lasso if outputs == 1 else MultiTaskLasso)(**options, max_iter=SWEEPS)
+
+
+def proved(inputs: Floats, directions: Floats, program: LassoProgram, fit: LassoFit) -> tuple[float, float]:
+    """Return proved (lower, upper) bounds of the optimum of the Lasso over given neurons, rounding included.
+
+    The features are the exact (Xw_k)₊ of these floats, not the rounded Φ of the program.
+
+    Parameters
+    ----------
+    inputs: X, shape (n, D), with its column of ones if there is a free bias.
+    directions: w_k as columns, shape (D, K).
+    """
+    return proved_features(lambda chosen: (Ball.exact(inputs) @ Ball.exact(directions[:, chosen])).relu(), program, fit)
+
+
+def proved_features(
+    features: Callable[[slice | NDArray[np.bool_]], Ball], program: LassoProgram, fit: LassoFit
+) -> tuple[float, float]:
+    """Return proved (lower, upper) bounds, from a function that encloses chosen columns of the exact features."""
+    Y, gamma, used = program.targets, program.gamma, fit.used
+    ones = Ball.exact(np.ones((len(Y), 1)))
+    prediction = features(used) @ Ball.exact(fit.weights[used]) + ones @ Ball.exact(fit.offset[None, :])
+    loss = (prediction - Ball.exact(Y)).square_above()
+    sizes = Ball.exact(fit.weights[used]).row_norms()
+    total = bound_above(gamma * float(np.sum(sizes)), len(sizes) + 2) if len(sizes) else 0.0
+    upper = bound_above(0.5 * loss + total, 4) if loss or total else 0.0
+    A = _balanced(fit.multiplier) if program.intercept else fit.multiplier
+    exact, atoms = Ball.exact(A), len(used)
+    step = max(1, BLOCK // max(len(Y), 1))
+    steepest = 0.0
+    for first in range(0, atoms, step):
+        norms = (features(slice(first, first + step)).T @ exact).row_norms()
+        steepest = max(steepest, float(np.max(norms, initial=0.0)))
+    along, energy = exact.inner(Ball.exact(Y))[0], exact.square_above()
+    if not (along > 0.0 and math.isfinite(along) and math.isfinite(energy) and math.isfinite(steepest)):
+        return 0.0, upper
+    scale = min(1.0, gamma / steepest * (1.0 - 1e-15)) if steepest > 0.0 else 1.0
+    gained, paid = bound_below(scale * along, 1), bound_above(0.5 * scale * scale * energy, 3)
+    return max(0.0, math.nextafter(gained - paid, -math.inf)), upper
+
+
+def _balanced(A: Floats) -> Floats:
+    """Return a dual point near A, shape (n, c), whose columns sum to zero exactly.
+
+    Multiples of one power of two, few enough of it that no partial sum is rounded.
+    """
+    largest = float(np.max(np.abs(A), initial=0.0))
+    if largest == 0.0:
+        return A
+    unit = 2.0 ** (math.frexp(largest)[1] - 52 + math.ceil(math.log2(len(A))) + 1)
+    whole: Floats = np.round(A / unit)
+    excess = np.sum(whole, axis=0)
+    # An excess of at most n/2 is taken from the largest entries, one unit each.
+    for k, amount in enumerate(excess.astype(int)):
+        order = np.argsort(-np.abs(whole[:, k]), kind="stable")
+        share, rest = divmod(abs(int(amount)), len(A))
+        whole[:, k] -= np.sign(amount) * share
+        whole[order[:rest], k] -= np.sign(amount)
+    return whole * unit
