@@ -2,8 +2,8 @@
 
 The wedge x ∧ a_1 ∧ ... ∧ a_{D−1} of D vectors in R^D is the signed volume det[x; a_1; ...; a_{D−1}] of the
 parallelotope they span. As a function of x it is xᵀ×(a_1, ..., a_{D−1}), where × is the generalised cross product:
-orthogonal to every a_j, as long as the (D−1)-dimensional volume of the a_j, oriented. So the distance of x from the span
-of the a_j, with its side, is x's product with a unit vector: a ReLU neuron in closed form (Pilanci 2023, arXiv
+orthogonal to every a_j, as long as the (D−1)-dimensional volume of the a_j, oriented. So the distance of x from the
+span of the a_j, with its side, is x's product with a unit vector: a ReLU neuron in closed form (Pilanci 2023, arXiv
 2309.16512).
 """
 

@@ -192,9 +192,10 @@ class Wedge:
         elif self.features == "random":
             dictionary = geometry.random_wedges(self.count, rng, self.sketch)
         else:
-            dictionary = geometry.random_wedges(max(1, min(self.count // 2, 2 * len(Y))), rng)
+            first = max(1, min(self.count // 2, 2 * len(Y)))
+            dictionary = geometry.random_wedges(first, rng)
         program, fit = solved(dictionary)
-        if self.features != "oracle" or geometry.walls.rank == 0:
+        if self.features != "oracle" or geometry.subset_count <= first:
             return dictionary, program, fit
         best, idle = fit.value, 0
         while idle < PATIENCE and dictionary.count < 2 * self.count and not deadline.expired:

@@ -170,7 +170,7 @@ class WedgeProblem:
             return self.none()
         self.require_room()
         subsets = np.array(list(combinations(range(self.walls.generators), self.subset_size)), dtype=np.int64)
-        return self._wedges(subsets.reshape(-1, self.subset_size))
+        return self._wedges(subsets.reshape(self.subset_count, self.subset_size))
 
     def require_room(self) -> None:
         """Refuse to enumerate more features than fit.
@@ -225,7 +225,7 @@ class WedgeProblem:
         Parameters
         ----------
         A: dual point, shape (n, c).
-        starts: subsets of walls to start from, shape (m, r − 1).
+        starts: subsets of walls to start from, shape (m, r − 1), r ≥ 2.
 
         Returns
         -------
@@ -241,11 +241,10 @@ class WedgeProblem:
         for start in starts:
             subset, reached, position, unchanged = start.copy(), -math.inf, 0, 0
             best = np.zeros(rank)
-            while unchanged < max(len(subset), 1):
-                others = np.delete(subset, position)
-                plane = np.linalg.svd(rows[others], full_matrices=True)[2][rank - 2 :] if rank > 1 else np.ones((1, 1))
+            while unchanged < len(subset):
+                plane = np.linalg.svd(rows[np.delete(subset, position)], full_matrices=True)[2][rank - 2 :]
                 flat = rows @ plane.T
-                candidates = np.stack([flat[:, 1], -flat[:, 0]], axis=1) @ plane if rank > 1 else plane
+                candidates = np.stack([flat[:, 1], -flat[:, 0]], axis=1) @ plane
                 directions = basis @ candidates.T
                 lengths = self.lengths(directions)
                 good = lengths > SHORT * np.linalg.norm(directions, axis=0)
@@ -257,10 +256,9 @@ class WedgeProblem:
                 top = int(np.argmax(steepness))
                 if steepness[top] > reached * (1.0 + 1e-12) or not np.isfinite(reached):
                     reached, best, unchanged = float(steepness[top]), candidates[top], 0
-                    if len(subset):
-                        subset[position] = top
+                    subset[position] = top
                 unchanged += 1
-                position = (position + 1) % max(len(subset), 1)
+                position = (position + 1) % len(subset)
             if np.isfinite(reached):
                 found.append(best)
                 subsets.append(subset)

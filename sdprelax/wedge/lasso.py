@@ -33,6 +33,8 @@ LassoSolver = Literal["auto", "interior_point", "skglm", "sklearn"]
 MANY = 3_000
 # Atoms it starts with, per dual variable, and at least; and those that enter in a round.
 FIRST, LEAST = 2, 200
+# A gap at which the interior point has stalled, and the factor of γ to retreat by.
+STALLED, LARGER = 1e-6, 10.0
 # Decreasing γ on the way to the one that is asked for, and how far one is below the one before.
 STEPS, RATIO = 10, 0.5
 # Sweeps over all atoms in one call of a coordinate descent.
@@ -148,7 +150,13 @@ def lasso(
         weights = np.zeros((atoms, centred.targets.shape[1]))
         return _pair(program, centred, weights, centred.targets)
     if name == "interior_point":
-        return _by_interior_points(program, centred, tolerance, start, until)
+        fit = _by_interior_points(program, centred, tolerance, start, until)
+        if fit.gap > max(tolerance, STALLED) and program.gamma < LARGER * float(np.max(np.abs(centred.targets))):
+            # Near interpolation a tiny γ breaks the interior point down; the pair of a larger one is nearly optimal.
+            larger = replace(program, gamma=LARGER * program.gamma)
+            found = lasso(larger, name, tolerance=tolerance, deadline=until)
+            fit = _better(fit, _pair(program, centred, found.weights, found.multiplier))
+        return fit
     return _by_descent(program, centred, name, tolerance, start, until)
 
 
@@ -204,9 +212,12 @@ def _by_interior_points(
         part = group_lasso(features[:, chosen], Y, gamma, tolerance=0.2 * tolerance, start=point, deadline=deadline)
         weights = np.zeros((atoms, Y.shape[1]))
         weights[chosen] = part.weights
-        found = _pair(program, centred, _thinned(weights), part.multiplier)
-        if found.value > part.value * (1.0 + 0.1 * tolerance):
-            found = _pair(program, centred, weights, part.multiplier)
+        found = _pair(program, centred, weights, part.multiplier)
+        for share in NOTHING:
+            few = _pair(program, centred, _thinned(weights, share), part.multiplier)
+            if few.value <= found.value + 0.1 * tolerance * found.value:
+                found = few
+                break
         best = _better(best, found)
         if best.gap <= tolerance or deadline.expired or np.all(chosen):
             break
@@ -220,13 +231,14 @@ def _by_interior_points(
     return replace(best, expired=best.gap > tolerance and deadline.expired)
 
 
-# What an interior point leaves on atoms that carry nothing, relative to all.
-NOTHING = 1e-9
+# Shares of all weight up to which an atom's is what an interior point leaves on those that carry nothing, where leaving
+# it out costs nothing either.
+NOTHING = (1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-11)
 
 
-def _thinned(weights: Floats) -> Floats:
+def _thinned(weights: Floats, share: float) -> Floats:
     sizes = np.linalg.norm(weights, axis=1, keepdims=True)
-    thinned: Floats = weights * (sizes > NOTHING * float(np.sum(sizes)))
+    thinned: Floats = weights * (sizes > share * float(np.sum(sizes)))
     return thinned
 
 
