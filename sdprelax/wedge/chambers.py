@@ -48,13 +48,15 @@ def merged_in_chambers(inputs: Floats, network: Network) -> Network:
     outward = balanced.output / lengths[:, None] if balanced.width else balanced.output
     free = np.ones(balanced.width, dtype=bool)
     hidden, output = [np.zeros((inputs.shape[1], 0))], [np.zeros((0, outward.shape[1]))]
-    for k in np.argsort(-lengths, kind="stable"):
+    order = np.argsort(-lengths, kind="stable")
+    for k in order:
         if not free[k]:
             continue
         chamber, members = signs[:, k].copy(), [k]
         free[k] = False
         alike = free & (np.linalg.norm(outward - outward[k], axis=1) <= PARALLEL)
-        for j in np.flatnonzero(alike):
+        # Of the two chambers beside a wall the one with the larger neuron is theirs.
+        for j in order[alike[order]]:
             if np.all(chamber * signs[:, j] >= 0.0):
                 chamber = np.where(chamber != 0.0, chamber, signs[:, j])
                 members.append(j)
