@@ -39,6 +39,8 @@ __all__ = ["Wedge"]
 
 # Share of the time for the Lasso, and of what is left for the lower bound.
 TRAINING, PROVING = 0.7, 0.5
+# Most samples listed, neuron by neuron, in a record.
+LISTED = 2_000
 # Rounds of column generation in which the best value must fall by the share below, and exchanges started in a round.
 PATIENCE, PROGRESS, SEARCHES = 3, 1e-6, 30
 
@@ -143,8 +145,9 @@ class Wedge:
             **self._details(units, proved(geometry.inputs, dictionary.directions, program, fit)),
             "features": dictionary.count, "degenerate": dictionary.degenerate, "neurons": int(np.sum(used)),
             "samples": sorted({int(i) for i in dictionary.subsets[used].ravel() if i >= 0}),
-            "subsets": dictionary.subsets[used].tolist(),
         }  # fmt: skip
+        if dictionary.subsets[used].size <= LISTED:
+            details["subsets"] = dictionary.subsets[used].tolist()
         details["samples_used"] = len(details["samples"])
         if geometry.walls.rank == 2 and not self._free and self.penalty == 2:
             details["largest_angle"] = largest_angle(geometry.walls.rows)

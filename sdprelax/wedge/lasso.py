@@ -37,8 +37,8 @@ FIRST, LEAST = 2, 200
 STALLED, LARGER = 1e-6, 10.0
 # Decreasing γ on the way to the one that is asked for, and how far one is below the one before.
 STEPS, RATIO = 10, 0.5
-# Sweeps over all atoms in one call of a coordinate descent.
-SWEEPS = 2_000
+# Sweeps over all atoms at one γ, of which so many in one call, and the gap at which a γ on the way is left.
+SWEEPS, CHUNK, COARSE = 5_000, 100, 1e-2
 # Entries of features that are enclosed at a time.
 BLOCK = 4_000_000
 
@@ -254,18 +254,24 @@ def _by_descent(
     first = max(steepest, program.gamma)
     count = min(STEPS, max(0, math.ceil(math.log(first / program.gamma) / -math.log(RATIO))))
     best = _pair(program, centred, weights, Y)
-    path = [*np.geomspace(first, program.gamma, count + 1)[1:-1], program.gamma]
-    for gamma in path:
-        model = _coordinate_descent(
-            name, gamma / n, tolerance if gamma == program.gamma else max(tolerance, 1e-3), Y.shape[1]
-        )
-        model.coef_ = weights.T.copy() if Y.shape[1] > 1 else weights[:, 0].copy()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the gap is computed below, whatever the solver thinks of itself
-            model.fit(features, Y if Y.shape[1] > 1 else Y[:, 0])
-        weights = np.ascontiguousarray(np.reshape(model.coef_, (Y.shape[1], -1)).T)
-        found = _pair(program, centred, weights, best.multiplier)
-        best = _better(best, found) if gamma == program.gamma else best
+    energy = float(np.sum(Y**2))
+    for gamma in [*np.geomspace(first, program.gamma, count + 1)[1:-1], program.gamma]:
+        last = gamma == program.gamma
+        allowed = tolerance if last else max(tolerance, COARSE)
+        at = replace(program, gamma=gamma)
+        found = _pair(at, centred, weights, best.multiplier)
+        for _ in range(SWEEPS // CHUNK):
+            # Theirs is a gap relative to ‖Y‖², in sweeps that no deadline interrupts: a few at a time.
+            model = _coordinate_descent(name, gamma / n, 0.5 * allowed * found.value / energy, Y.shape[1])
+            model.coef_ = weights.T.copy() if Y.shape[1] > 1 else weights[:, 0].copy()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the gap is computed here, whatever the solver thinks of itself
+                model.fit(features, Y if Y.shape[1] > 1 else Y[:, 0])
+            weights = np.ascontiguousarray(np.reshape(model.coef_, (Y.shape[1], -1)).T)
+            before, found = found, _better(found, _pair(at, centred, weights, found.multiplier))
+            if found.gap <= allowed or found.gap >= before.gap or deadline.expired:
+                break
+        best = _better(best, found if last else _pair(program, centred, weights, found.multiplier))
         if deadline.expired:
             break
     return replace(best, expired=best.gap > tolerance and deadline.expired)
@@ -280,7 +286,7 @@ def _coordinate_descent(name: LassoSolver, alpha: float, tolerance: float, outpu
         return skglm.Lasso(**options) if outputs == 1 else skglm.MultiTaskLasso(**options)
     from sklearn.linear_model import Lasso, MultiTaskLasso
 
-    return (Lasso if outputs == 1 else MultiTaskLasso)(**options, max_iter=SWEEPS)
+    return (Lasso if outputs == 1 else MultiTaskLasso)(**options, max_iter=CHUNK)
 
 
 def proved(inputs: Floats, directions: Floats, program: LassoProgram, fit: LassoFit) -> tuple[float, float]:
