@@ -202,7 +202,8 @@ class WedgeProblem:
         if sketch is None or sketch >= r:
             if self.subset_count <= count:
                 return self.all_wedges()
-            return self._wedges(_random_subsets(g, r - 1, count, rng))
+            return self._wedges(np.unique(_random_subsets(g, r - 1, count, rng), axis=0))
+        # With projections of their own, two neurons of one subset differ.
         subsets = _random_subsets(g, sketch - 1, count, rng)
         normals = np.zeros((len(subsets), r))
         degenerate = 0
@@ -272,6 +273,6 @@ class WedgeProblem:
 
 
 def _random_subsets(walls: int, size: int, count: int, rng: np.random.Generator) -> Integers:
-    """Return random subsets of ``size`` walls, shape (≤ count, size), no two alike."""
+    """Return random subsets of ``size`` walls, shape (count, size)."""
     drawn = np.array([np.sort(rng.choice(walls, size, replace=False)) for _ in range(count)], dtype=np.int64)
-    return np.unique(drawn.reshape(count, size), axis=0)
+    return drawn.reshape(count, size)

@@ -132,6 +132,7 @@ def test_random_wedges_are_wedges_and_all_of_them_when_asked_for_more() -> None:
 def test_sketched_wedges_pass_through_fewer_samples() -> None:
     rng = np.random.default_rng(0)
     geometry = WedgeProblem(rng.standard_normal((30, 12)))
+    assert geometry.random_wedges(40, rng, sketch=2).count == 80
     dictionary = geometry.random_wedges(40, rng, sketch=4)
     assert dictionary.subsets.shape[1] == 3
     assert dictionary.count == 80
