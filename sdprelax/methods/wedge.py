@@ -94,19 +94,17 @@ class Wedge:
         return self.bias == "free"
 
     def check(self, problem: Problem) -> None:
-        """Refuse a problem without bias for bias: free, and one with too many features.
+        """Refuse a problem without bias for bias: free.
 
         Raises
         ------
-        InputError, ProblemTooLarge: what is wrong.
+        InputError: it has none.
         """
         if self._free and not problem.bias:
             raise InputError(
                 "method 'wedge' with bias: free needs a problem with a bias; set bias: true on the data set, or "
                 "bias=True on the Problem."
             )
-        if self.layers == 2 and self.features == "all":
-            self._geometry(Units.of(problem)).require_room()
 
     def size(self, problem: Problem) -> str:
         """Return the number of features."""

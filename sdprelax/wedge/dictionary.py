@@ -168,11 +168,11 @@ class WedgeProblem:
         """
         if self.walls.rank == 0:
             return self.none()
-        self.require_room()
+        self._require_room()
         subsets = np.array(list(combinations(range(self.walls.generators), self.subset_size)), dtype=np.int64)
         return self._wedges(subsets.reshape(self.subset_count, self.subset_size))
 
-    def require_room(self) -> None:
+    def _require_room(self) -> None:
         """Refuse to enumerate more features than fit.
 
         Raises

@@ -182,11 +182,9 @@ def test_wrong_options_are_refused(options: dict[str, object], message: str) -> 
         sdprelax.solve(gaussian(5, 2), "wedge", **options)
 
 
-def test_too_many_features_are_refused_before_anything_runs() -> None:
-    from sdprelax.methods import methods
-
+def test_too_many_features_are_refused_before_they_are_listed() -> None:
     with pytest.raises(ProblemTooLarge, match="take features: random"):
-        methods.create("wedge", {}).check(gaussian(200, 12))
+        sdprelax.solve(gaussian(200, 12), "wedge")
 
 
 @pytest.mark.parametrize("bias", [False, True])
