@@ -86,8 +86,8 @@ class Wedge:
     def __post_init__(self) -> None:
         if self.sketch is not None and (self.features != "random" or self.sketch < 2):
             raise InputError("sketch: takes features: random, and a dimension of 2 or more.")
-        if self.layers == 3 and (self.bias != "free" or self.features != "all"):
-            raise InputError("layers: 3 takes bias: free and features: all; ramps between samples need both.")
+        if self.layers == 3 and (self.bias != "free" or self.features != "all" or self.merge):
+            raise InputError("layers: 3 takes bias: free, features: all and no merge; it is ramps between samples.")
 
     @property
     def _free(self) -> bool:
@@ -102,8 +102,8 @@ class Wedge:
         """
         if self._free and not problem.bias:
             raise InputError(
-                "method 'wedge' with bias: free needs a problem with a bias; set bias: true on the data set, or "
-                "bias=True on the Problem."
+                "method 'wedge' with bias: free needs a problem with a bias; set bias: true in the sweep, beside gamma, "
+                "or bias=True on the Problem."
             )
 
     def size(self, problem: Problem) -> str:
@@ -111,8 +111,15 @@ class Wedge:
         if self.layers == 3:
             n, d = problem.X.shape
             return f"{ramp_count(n, d, self.penalty):,} ramps"
-        pairs = self._geometry(Units.of(problem)).subset_count
+        pairs = self._geometry(self._units(problem)).subset_count
         return f"{2 * (pairs if self.features == 'all' else min(pairs, self.count)):,} wedge products"
+
+    def _units(self, problem: Problem) -> Units:
+        """Return the units to train in: with free biases those of X less its mean, without a column of ones."""
+        if not self._free:
+            return Units.of(problem)
+        spread = Units.of(Problem(problem.X - np.mean(problem.X, axis=0), problem.Y, problem.gamma))
+        return Units(problem, spread.inputs, spread.targets)
 
     def _geometry(self, units: Units) -> WedgeProblem:
         samples = units.original.X / units.inputs if self._free else units.problem.inputs
@@ -130,13 +137,12 @@ class Wedge:
         SolverUnavailable: solver: skglm, and it is not installed.
         """
         self.check(problem)
-        units = Units.of(problem)
+        units = self._units(problem)
         if self.layers == 3:
             return self._three_layers(problem, units, deadline)
         geometry = self._geometry(units)
-        Y, gamma = units.problem.Y, units.problem.gamma
         training = deadline.fraction(TRAINING)
-        dictionary, program, fit = self._train(geometry, Y, gamma, rng, training)
+        dictionary, program, fit = self._train(geometry, units, rng, training, report)
         used = fit.used
         network = self._network(units, dictionary.of(used), fit.weights[used], fit.offset)
         details: dict[str, Any] = {
@@ -147,7 +153,7 @@ class Wedge:
         if dictionary.subsets[used].size <= LISTED:
             details["subsets"] = dictionary.subsets[used].tolist()
         details["samples_used"] = len(details["samples"])
-        if geometry.walls.rank == 2 and not self._free and self.penalty == 2:
+        if geometry.walls.rank == 2 and not self._free and self.penalty == 2 and self.features == "all":
             details["largest_angle"] = largest_angle(geometry.walls.rows)
         if self.merge:
             network = min(network, merged_in_chambers(problem.inputs, network), key=problem.upper_bound)
@@ -180,9 +186,10 @@ class Wedge:
         }  # fmt: skip
 
     def _train(
-        self, geometry: WedgeProblem, Y: Floats, gamma: float, rng: np.random.Generator, deadline: Deadline
+        self, geometry: WedgeProblem, units: Units, rng: np.random.Generator, deadline: Deadline, report: Report
     ) -> tuple[WedgeDictionary, LassoProgram, LassoFit]:
         """Return the dictionary, the Lasso over it, and its solution."""
+        Y, gamma = units.problem.Y, units.problem.gamma
 
         def solved(dictionary: WedgeDictionary, start: LassoFit | None = None) -> tuple[LassoProgram, LassoFit]:
             program = LassoProgram(geometry.features(dictionary.directions), Y, gamma, self._free)
@@ -196,13 +203,16 @@ class Wedge:
             first = max(1, min(self.count // 2, 2 * len(Y)))
             dictionary = geometry.random_wedges(first, rng)
         program, fit = solved(dictionary)
+        first_network = self._network(units, dictionary.of(fit.used), fit.weights[fit.used], fit.offset)
+        report(Outcome(upper=units.original.upper_bound(first_network), network=first_network))
         if self.features != "oracle" or geometry.subset_count <= first:
             return dictionary, program, fit
         best, idle = fit.value, 0
         while idle < PATIENCE and dictionary.count < 2 * self.count and not deadline.expired:
             room = self.count - dictionary.count // 2
             A = fit.multiplier
-            normals, subsets = geometry.steepest_wedges(A, geometry.random_subsets(min(SEARCHES, room), rng))
+            starts = geometry.random_subsets(min(SEARCHES, room), rng)
+            normals, subsets = geometry.steepest_wedges(A, starts, deadline)
             found = geometry.of_walls(normals, subsets, 0)
             steepness = np.linalg.norm(geometry.features(found.directions).T @ A, axis=1)
             found = found.of(steepness > gamma * (1.0 + self.tolerance))

@@ -16,9 +16,11 @@ from itertools import combinations
 from typing import Literal
 
 import numpy as np
+import scipy.linalg
 from numpy.typing import NDArray
 
 from sdprelax.cross_products import cross_products
+from sdprelax.deadline import Deadline
 from sdprelax.errors import ProblemTooLarge
 from sdprelax.predictor import append_bias
 from sdprelax.reduction import Reduction, reduce_inputs
@@ -31,6 +33,8 @@ Integers = NDArray[np.int64]
 
 # Entries of the largest matrix of features that is formed, and rows factored in one dictionary.
 LARGEST = 40_000_000
+# Standard deviation of the logarithm of walls' weights in random pivoting.
+WEIGHT_SPREAD = 1.0
 # A hidden weight this short against its bias is none.
 SHORT = 1e-12
 
@@ -202,7 +206,7 @@ class WedgeProblem:
         if sketch is None or sketch >= r:
             if self.subset_count <= count:
                 return self.all_wedges()
-            return self._wedges(np.unique(_random_subsets(g, r - 1, count, rng), axis=0))
+            return self._wedges(np.unique(self.random_subsets(count, rng), axis=0))
         # With projections of their own, two neurons of one subset differ.
         subsets = _random_subsets(g, sketch - 1, count, rng)
         normals = np.zeros((len(subsets), r))
@@ -217,7 +221,7 @@ class WedgeProblem:
         kept = np.any(normals != 0.0, axis=1)
         return self.of_walls(normals[kept], subsets[kept], degenerate)
 
-    def steepest_wedges(self, A: Floats, starts: Integers) -> tuple[Floats, Integers]:
+    def steepest_wedges(self, A: Floats, starts: Integers, deadline: Deadline) -> tuple[Floats, Integers]:
         """Return wedges of locally largest ‖Aᵀ(Xw)₊‖/‖w‖_p, by exchanging one wall at a time for the best other one.
 
         With one wall let go, w moves along the great circle of the plane orthogonal to the others, on which every wall
@@ -227,6 +231,7 @@ class WedgeProblem:
         ----------
         A: dual point, shape (n, c).
         starts: subsets of walls to start from, shape (m, r − 1), r ≥ 2.
+        deadline: ends the exchanges where they are.
 
         Returns
         -------
@@ -242,7 +247,7 @@ class WedgeProblem:
         for start in starts:
             subset, reached, position, unchanged = start.copy(), -math.inf, 0, 0
             best = np.zeros(rank)
-            while unchanged < len(subset):
+            while unchanged < len(subset) and not deadline.expired:
                 plane = np.linalg.svd(rows[np.delete(subset, position)], full_matrices=True)[2][rank - 2 :]
                 flat = rows @ plane.T
                 candidates = np.stack([flat[:, 1], -flat[:, 0]], axis=1) @ plane
@@ -268,8 +273,18 @@ class WedgeProblem:
         return np.array(found), np.array(subsets).reshape(len(found), self.subset_size)
 
     def random_subsets(self, count: int, rng: np.random.Generator) -> Integers:
-        """Return random subsets of walls, shape (count, r − 1)."""
-        return _random_subsets(self.walls.generators, self.subset_size, count, rng)
+        """Return random subsets of walls, shape (count, r − 1).
+
+        Where r − 1 walls drawn evenly are dependent, as they are if few of them have a part in some dimension, independent
+        ones are found by pivoting among walls of random weight.
+        """
+        subsets = _random_subsets(self.walls.generators, self.subset_size, count, rng)
+        if self.subset_size > 1:
+            for k in np.flatnonzero(np.isneginf(cross_products(self.walls.rows[subsets])[1])):
+                weights = np.exp(WEIGHT_SPREAD * rng.standard_normal(self.walls.generators))
+                order = scipy.linalg.qr((self.walls.rows * weights[:, None]).T, mode="r", pivoting=True)[1]
+                subsets[k] = np.sort(rng.choice(order[: self.walls.rank], self.subset_size, replace=False))
+        return subsets
 
 
 def _random_subsets(walls: int, size: int, count: int, rng: np.random.Generator) -> Integers:

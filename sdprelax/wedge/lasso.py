@@ -157,6 +157,9 @@ def lasso(
             larger = replace(program, gamma=LARGER * program.gamma)
             found = lasso(larger, name, tolerance=tolerance, deadline=until)
             fit = _better(fit, _pair(program, centred, found.weights, found.multiplier))
+        if fit.gap > max(tolerance, STALLED) and not until.expired:
+            # Atoms of very different lengths stall it as well, and coordinate descent not at all.
+            fit = _better(fit, _by_descent(program, centred, "sklearn", tolerance, fit, until))
         return fit
     return _by_descent(program, centred, name, tolerance, start, until)
 
@@ -209,6 +212,8 @@ def _by_interior_points(
     if start is not None:
         chosen |= start.used
     best = _pair(program, centred, np.zeros((atoms, Y.shape[1])), point)
+    if start is not None:
+        best = _better(best, _pair(program, centred, start.weights, point))
     while True:
         part = group_lasso(features[:, chosen], Y, gamma, tolerance=0.2 * tolerance, start=point, deadline=deadline)
         weights = np.zeros((atoms, Y.shape[1]))

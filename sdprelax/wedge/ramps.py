@@ -89,6 +89,8 @@ def ramp_dictionary(X: Floats, penalty: Literal[1, 2]) -> RampDictionary:
     ProblemTooLarge: there are too many.
     """
     points = np.unique(X, axis=0)
+    centre = np.mean(points, axis=0)
+    points = points - centre
     n, d = points.shape
     count = ramp_count(n, d, penalty)
     if count * max(len(X), (d + 2) ** 2) > LARGEST:
@@ -115,4 +117,5 @@ def ramp_dictionary(X: Floats, penalty: Literal[1, 2]) -> RampDictionary:
     turned = np.hstack([-normals[:, :d], -normals[:, [d + 1]], -normals[:, [d]]])
     _, first = np.unique(np.round(np.where(lead[:, None] > 0.0, normals, turned), 10), axis=0, return_index=True)
     normals = normals[np.sort(first)]
-    return RampDictionary(normals[:, :d].T, normals[:, d], normals[:, d + 1], count - len(normals))
+    shift = normals[:, :d] @ centre
+    return RampDictionary(normals[:, :d].T, normals[:, d] + shift, normals[:, d + 1] + shift, count - len(normals))

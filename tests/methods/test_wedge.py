@@ -122,8 +122,8 @@ def test_values_follow_the_scale_of_the_data() -> None:
     # With free biases the inputs' unit may change; a regularised bias is an input of its own.
     for options in ({"bias": "free"}, {"bias": "free", "penalty": 1}, {"bias": "free", "layers": 3, "penalty": 1}):
         plain = sdprelax.solve(problem, "wedge", **options)
-        for s, t in ((1e3, 1e-4), (1e-5, 1e6)):
-            scaled = sdprelax.Problem(problem.X * s, problem.Y * t, problem.gamma * s * t, bias=True)
+        for s, t, shift in ((1e3, 1e-4, 0.0), (1e-5, 1e6, 0.0), (1e-12, 1.0, 0.0), (1.0, 1.0, 100.0)):
+            scaled = sdprelax.Problem(problem.X * s + shift, problem.Y * t, problem.gamma * s * t, bias=True)
             of_scaled = sdprelax.solve(scaled, "wedge", **options)
             assert of_scaled.details["value"] == pytest.approx(plain.details["value"] * t * t, rel=1e-7)
             fits = [(plain.network, of_scaled.network)] if plain.network else []
@@ -174,6 +174,7 @@ def test_degenerate_data() -> None:
         ({"bias": "free"}, "needs a problem with a bias"),
         ({"sketch": 4}, "sketch: takes features: random"),
         ({"layers": 3}, "layers: 3 takes bias: free"),
+        ({"layers": 3, "bias": "free", "merge": True}, "no merge"),
         ({"count": 0}, "count"),
     ],
 )

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from sdprelax.deadline import Deadline
 from sdprelax.errors import ProblemTooLarge
 from sdprelax.exact.arrangement import activation_patterns
 from sdprelax.reduction import reduce_inputs
@@ -129,6 +130,20 @@ def test_random_wedges_are_wedges_and_all_of_them_when_asked_for_more() -> None:
         assert np.max(np.abs(geometry.inputs[subset] @ w)) < 1e-10
 
 
+def test_random_walls_of_rare_dimensions_are_completed() -> None:
+    # The last two inputs are zero but for two samples each: seven walls out of sixty hardly ever span eight dimensions.
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 9))
+    X[2:, 7] = 0.0
+    X[:-2, 8] = 0.0
+    geometry = WedgeProblem(X)
+    dictionary = geometry.random_wedges(50, rng)
+    assert dictionary.degenerate == 0
+    assert dictionary.count >= 90
+    for w, subset in zip(dictionary.directions.T, dictionary.subsets, strict=True):
+        assert np.max(np.abs(X[subset] @ w)) < 1e-9
+
+
 def test_sketched_wedges_pass_through_fewer_samples() -> None:
     rng = np.random.default_rng(0)
     geometry = WedgeProblem(rng.standard_normal((30, 12)))
@@ -147,7 +162,7 @@ def test_exchanges_end_at_the_steepest_of_all_wedges_in_the_plane() -> None:
         rng = np.random.default_rng(seed)
         geometry = WedgeProblem(rng.standard_normal((12, 2)))
         A = rng.standard_normal((12, 2))
-        normals, subsets = geometry.steepest_wedges(A, geometry.random_subsets(1, rng))
+        normals, subsets = geometry.steepest_wedges(A, geometry.random_subsets(1, rng), Deadline())
         found = geometry.of_walls(normals, subsets, 0)
         best = np.max(np.linalg.norm(A.T @ geometry.features(found.directions), axis=0))
         every = np.linalg.norm(A.T @ geometry.features(geometry.all_wedges().directions), axis=0)

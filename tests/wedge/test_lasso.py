@@ -104,6 +104,22 @@ def test_targets_of_zero_and_no_atoms() -> None:
 
 
 @pytest.mark.parametrize("solver", ["interior_point", "sklearn"])
+def test_a_start_is_not_lost_at_the_deadline(solver: LassoSolver) -> None:
+    program = program_of(20, 2, 1, 0.1)
+    fit = lasso(program)
+    assert lasso(program, solver, start=fit, deadline=Deadline(0.0)).value <= fit.value * (1.0 + 1e-12)
+
+
+def test_atoms_of_very_different_lengths() -> None:
+    rng = np.random.default_rng(1)
+    x, y = np.append(rng.standard_normal(7), 1e6)[:, None], np.append(rng.standard_normal(7), 0.0)[:, None]
+    geometry = WedgeProblem(x, free=True)
+    program = LassoProgram(geometry.features(geometry.all_wedges().directions), y, 0.1, True)
+    ours, theirs = lasso(program), lasso(program, "sklearn")
+    assert ours.value <= theirs.value * (1.0 + 1e-6)
+
+
+@pytest.mark.parametrize("solver", ["interior_point", "sklearn"])
 def test_a_deadline_leaves_a_valid_pair(solver: LassoSolver) -> None:
     fit = lasso(program_of(30, 2, 1, 0.01), solver, deadline=Deadline(0.0))
     assert fit.expired
