@@ -102,8 +102,8 @@ class Wedge:
         """
         if self._free and not problem.bias:
             raise InputError(
-                "method 'wedge' with bias: free needs a problem with a bias; set bias: true in the sweep, beside gamma, "
-                "or bias=True on the Problem."
+                "method 'wedge' with bias: free needs a problem with a bias; set bias: true in the sweep, beside "
+                "gamma, or bias=True on the Problem."
             )
 
     def size(self, problem: Problem) -> str:
