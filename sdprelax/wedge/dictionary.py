@@ -275,8 +275,8 @@ class WedgeProblem:
     def random_subsets(self, count: int, rng: np.random.Generator) -> Integers:
         """Return random subsets of walls, shape (count, r − 1).
 
-        Where r − 1 walls drawn evenly are dependent, as they are if few of them have a part in some dimension, independent
-        ones are found by pivoting among walls of random weight.
+        Where r − 1 walls drawn evenly are dependent, as they are if few of them have a part in some dimension,
+        independent ones are found by pivoting among walls of random weight.
         """
         subsets = _random_subsets(self.walls.generators, self.subset_size, count, rng)
         if self.subset_size > 1:

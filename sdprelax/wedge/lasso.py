@@ -310,7 +310,7 @@ def _by_descent(
                 model.fit(features, Y if Y.shape[1] > 1 else Y[:, 0])
             weights = np.ascontiguousarray(np.reshape(model.coef_, (Y.shape[1], -1)).T)
             before, found = found, _better(found, _pair(at, centred, weights, found.multiplier))
-            if found.gap <= allowed or found.gap >= before.gap or deadline.expired:
+            if found.gap <= allowed or found.value >= before.value or deadline.expired:
                 break
         best = _better(best, found if last else _pair(program, centred, weights, found.multiplier))
         if deadline.expired:
