@@ -25,7 +25,8 @@ def cross_products(rows: Floats) -> tuple[Floats, Floats]:
     """Return unit vectors along the generalised cross products of many sets of rows, and the logarithms of the volumes.
 
     Volumes are products of D − 1 lengths, which overflow and underflow in high dimension; their logarithms do not.
-    Above three dimensions both come from a QR factorisation, not from cofactors.
+    Beyond the plane both come from a QR factorisation, not from cofactors, and w is orthogonal to the rows however
+    nearly dependent they are.
 
     Parameters
     ----------
@@ -62,11 +63,6 @@ def _unit_normals(unit: Floats) -> tuple[Floats, Floats]:
     count, less, dimension = unit.shape
     if dimension == 2:
         return np.stack([unit[:, 0, 1], -unit[:, 0, 0]], axis=1), np.ones((count, 1))
-    if dimension == 3:
-        product = np.cross(unit[:, 0], unit[:, 1])
-        sine = np.linalg.norm(product, axis=1)
-        heights = np.stack([np.ones(count), sine], axis=1)
-        return product / np.where(sine > 0.0, sine, 1.0)[:, None], heights
     # aᵀ = QR: the last column q of Q is orthogonal to all, and det[x; a] = (−1)^{D−1}·det Q·ΠR_jj·xᵀq.
     orthogonal, triangular = np.linalg.qr(np.swapaxes(unit, 1, 2), mode="complete")
     diagonal = np.einsum("kii->ki", triangular[:, :less])

@@ -14,12 +14,13 @@ from itertools import combinations, product
 import numpy as np
 from numpy.typing import NDArray
 
+from sdprelax.cross_products import cross_products
 from sdprelax.exact.oracle import Candidates, value
 from sdprelax.verified import Floats
 
 __all__ = ["Arrangement", "activation_patterns", "count_patterns"]
 
-# Singular values below this make rank − 1 hyperplanes count as dependent: they meet in no single ray.
+# A row this near to a multiple of another one cuts nothing of its restriction to it.
 INDEPENDENT = 1e-9
 # Rays looked around in one call of the oracle.
 RAYS = 3000
@@ -62,10 +63,10 @@ class Arrangement:
         subsets = np.array(list(combinations(range(self.generators), r - 1)), dtype=np.int64)
         kept, rays = [], []
         for block in np.array_split(subsets, max(1, len(subsets) // 20_000)):
-            _, singular, right = np.linalg.svd(self.rows[block], full_matrices=True)
-            independent = singular[:, -1] > INDEPENDENT
+            normals, volumes = cross_products(self.rows[block])
+            independent = np.isfinite(volumes)
             kept.append(block[independent])
-            rays.append(right[independent, -1])
+            rays.append(normals[independent])
         normal = np.vstack(rays).T
         both = np.vstack(kept)
         return np.vstack([both, both]), np.hstack([normal, -normal])

@@ -1,7 +1,8 @@
 """Networks whose neurons are wedge products of samples: dictionaries in closed form, and the Lasso over them."""
 
 from sdprelax.wedge.dictionary import Features, WedgeDictionary, WedgeProblem
-from sdprelax.wedge.lasso import LassoFit, LassoProgram, LassoSolver, lasso, lasso_path, proved, proved_features
+from sdprelax.wedge.lasso import LassoSolver, lasso, lasso_path
+from sdprelax.wedge.program import LassoFit, LassoProgram, proved, proved_features
 from sdprelax.wedge.ramps import RampDictionary, ramp_dictionary
 
 __all__ = [
