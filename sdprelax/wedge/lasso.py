@@ -36,7 +36,9 @@ STALLED, LARGER = 1e-6, 10.0
 # Decreasing γ on the way to the one that is asked for, and how far one is below the one before.
 STEPS, RATIO = 10, 0.5
 # Sweeps over all atoms at one γ, of which so many in one call, and the gap at which a γ on the way is left.
-SWEEPS, CHUNK, COARSE = 5_000, 100, 1e-2
+SWEEPS, CHUNK, COARSE = 20_000, 100, 1e-2
+# Working sets that skglm tries in one call.
+ROUNDS = 10
 
 
 def chosen_solver(solver: LassoSolver, dual_variables: int) -> LassoSolver:
@@ -251,12 +253,19 @@ def _by_descent(
 
 
 def _coordinate_descent(name: LassoSolver, alpha: float, tolerance: float, outputs: int) -> Any:
-    """Return an estimator of ½/n‖Φz − Y‖² + α‖z‖ that starts from its own ``coef_``."""
-    options = {"alpha": alpha, "fit_intercept": False, "tol": tolerance, "warm_start": True}
+    """Return an estimator of ½/n‖Φz − Y‖² + α‖z‖ that starts from its own ``coef_`` and stops after a few sweeps.
+
+    Parameters
+    ----------
+    tolerance: of scikit-learn the gap relative to ‖Y‖², of skglm the violation of the optimality conditions relative
+        to α.
+    """
+    options = {"alpha": alpha, "fit_intercept": False, "warm_start": True}
     if name == "skglm":
         import skglm
 
+        options |= {"tol": tolerance * alpha, "max_iter": ROUNDS, "max_epochs": CHUNK}
         return skglm.Lasso(**options) if outputs == 1 else skglm.MultiTaskLasso(**options)
     from sklearn.linear_model import Lasso, MultiTaskLasso
 
-    return (Lasso if outputs == 1 else MultiTaskLasso)(**options, max_iter=CHUNK)
+    return (Lasso if outputs == 1 else MultiTaskLasso)(**options, tol=tolerance, max_iter=CHUNK)
