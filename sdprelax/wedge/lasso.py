@@ -37,8 +37,10 @@ STALLED, LARGER = 1e-6, 10.0
 STEPS, RATIO = 10, 0.5
 # Sweeps over all atoms at one γ, of which so many in one call, and the gap at which a γ on the way is left.
 SWEEPS, CHUNK, COARSE = 20_000, 100, 1e-2
-# Working sets that skglm tries in one call.
-ROUNDS = 10
+# Working sets that skglm tries in one call, and most sweeps over each.
+ROUNDS, EPOCHS = 20, 5_000
+# Calls that may fail to lower the value before a γ is given up (extrapolation may raise it once).
+PATIENCE = 3
 
 
 def chosen_solver(solver: LassoSolver, dual_variables: int) -> LassoSolver:
@@ -234,7 +236,7 @@ def _by_descent(
         last = gamma == program.gamma
         allowed = tolerance if last else max(tolerance, COARSE)
         at = replace(program, gamma=gamma)
-        found = _pair(at, centred, weights, best.multiplier)
+        found, idle = _pair(at, centred, weights, best.multiplier), 0
         for _ in range(SWEEPS // CHUNK):
             # Theirs is a gap relative to ‖Y‖², in sweeps that no deadline interrupts: a few at a time.
             model = _coordinate_descent(name, gamma / n, 0.5 * allowed * found.value / energy, Y.shape[1])
@@ -244,7 +246,8 @@ def _by_descent(
                 model.fit(features, Y if Y.shape[1] > 1 else Y[:, 0])
             weights = np.ascontiguousarray(np.reshape(model.coef_, (Y.shape[1], -1)).T)
             before, found = found, _better(found, _pair(at, centred, weights, found.multiplier))
-            if found.gap <= allowed or found.value >= before.value or deadline.expired:
+            idle = 0 if found.value < before.value else idle + 1
+            if found.gap <= allowed or idle == PATIENCE or deadline.expired:
                 break
         best = _better(best, found if last else _pair(program, centred, weights, found.multiplier))
         if deadline.expired:
@@ -264,7 +267,7 @@ def _coordinate_descent(name: LassoSolver, alpha: float, tolerance: float, outpu
     if name == "skglm":
         import skglm
 
-        options |= {"tol": tolerance * alpha, "max_iter": ROUNDS, "max_epochs": CHUNK}
+        options |= {"tol": tolerance * alpha, "max_iter": ROUNDS, "max_epochs": EPOCHS}
         return skglm.Lasso(**options) if outputs == 1 else skglm.MultiTaskLasso(**options)
     from sklearn.linear_model import Lasso, MultiTaskLasso
 
