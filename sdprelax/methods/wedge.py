@@ -39,6 +39,8 @@ __all__ = ["Wedge"]
 
 # Share of the time for the Lasso, and of what is left for the lower bound.
 TRAINING, PROVING = 0.7, 0.5
+# Share of ½‖Y‖² that is rounding, and what underflow may add.
+NOTHING, TINY = 1e-15, 1e-280
 # Most samples listed, neuron by neuron, in a record.
 LISTED = 2_000
 # Rounds of column generation in which the best value must fall by the share below, and exchanges started in a round.
@@ -180,9 +182,11 @@ class Wedge:
     def _details(self, units: Units, bounds: tuple[float, float]) -> dict[str, Any]:
         """Return the proved value of the Lasso in the user's units."""
         lower, upper = bounds
+        # A value within rounding of zero has no gap to speak of.
+        rounding = NOTHING * 0.5 * float(np.sum(units.problem.Y**2))
         return {
             "value": units.value_above(upper), "dual_value": units.value(lower),
-            "lasso_gap": (upper - lower) / upper if upper > 0.0 else 0.0,
+            "lasso_gap": (upper - lower) / upper if upper > max(rounding, TINY) else 0.0,
         }  # fmt: skip
 
     def _train(

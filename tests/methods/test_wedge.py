@@ -42,6 +42,16 @@ def test_in_the_plane_p_2_lies_between_the_optimum_and_the_factor_of_the_largest
     assert sdprelax.verify(problem, wedge.certificate) >= wedge.lower
 
 
+def test_the_factor_holds_on_p25_s_random_data_with_one_output(p25: Path) -> None:
+    data, excess = np.load(p25 / "random.npz"), []
+    for X, Y in zip(data["X"][:20], data["Y"][:20], strict=True):
+        problem = sdprelax.Problem(X, Y[:, :1], 0.1)
+        wedge, exact = sdprelax.solve(problem, "wedge"), sdprelax.solve(problem, "exact")
+        assert exact.lower <= wedge.upper <= exact.upper / math.cos(wedge.details["largest_angle"] / 2.0) * (1.0 + 1e-8)
+        excess.append(wedge.upper / exact.upper - 1.0)
+    assert 0.0 < np.mean(excess) < 0.02
+
+
 def test_the_factor_is_attained_for_orthogonal_samples() -> None:
     # Two samples at a right angle: the best neuron for equal targets lies in the middle of a quadrant, θ = π/2.
     problem = sdprelax.Problem(np.eye(2), np.ones((2, 1)), 1e-3)
