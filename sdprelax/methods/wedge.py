@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import PositiveFloat, PositiveInt
 
 from sdprelax.certificate import cone_certificate, users_certificate
@@ -245,8 +244,7 @@ class Wedge:
         dictionary = ramp_dictionary(X, self.penalty)
         program = LassoProgram(dictionary.features(X), Y, gamma, True)
         fit = lasso(program, self.solver, tolerance=self.tolerance, deadline=deadline)
-        enclosed: Callable[[slice | NDArray[np.bool_]], Any] = lambda chosen: dictionary.enclosed(X, chosen)  # noqa: E731
-        details = self._details(units, proved_features(enclosed, program, fit))
+        details = self._details(units, proved_features(partial(dictionary.enclosed, X), program, fit))
         details |= {"features": len(dictionary.lower), "degenerate": dictionary.degenerate}
         details["neurons"] = int(np.sum(fit.used))
         # x/s sees p and q in units of s: w/s·x − p is what the first neuron of a chain is fed.

@@ -65,12 +65,12 @@ class WedgeDictionary:
         return WedgeDictionary(self.directions[:, chosen], self.subsets[chosen], self.degenerate)
 
     def joined(self, other: WedgeDictionary) -> WedgeDictionary:
-        """Return the neurons of two dictionaries of the same problem, without those that both hold."""
+        """Return these neurons, and behind them those of another dictionary of the same problem that are new."""
         directions = np.hstack([self.directions, other.directions])
         _, first = np.unique(np.round(directions, 12), axis=1, return_index=True)
-        first = np.sort(first)
+        kept = np.append(np.arange(self.count), np.sort(first[first >= self.count]))
         subsets = np.vstack([self.subsets, other.subsets])
-        return WedgeDictionary(directions[:, first], subsets[first], self.degenerate + other.degenerate)
+        return WedgeDictionary(directions[:, kept], subsets[kept], self.degenerate + other.degenerate)
 
 
 @dataclass(frozen=True, eq=False)

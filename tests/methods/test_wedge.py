@@ -151,6 +151,18 @@ def test_the_oracle_finds_what_all_features_give() -> None:
     assert found["features"] < everything["features"]
 
 
+def test_the_oracle_on_data_whose_subsets_share_their_neurons() -> None:
+    # Most samples lie in a plane, whose pairs all have the same normal.
+    rng = np.random.default_rng(0)
+    X = np.vstack([np.hstack([rng.standard_normal((20, 2)), np.zeros((20, 1))]), rng.standard_normal((4, 3))])
+    problem = sdprelax.Problem(X, rng.standard_normal((24, 2)), 0.05)
+    everything = sdprelax.solve(problem, "wedge").details["value"]
+    for seed in range(5):
+        found = sdprelax.solve(problem, "wedge", features="oracle", count=60, seed=seed)
+        assert everything * (1.0 - 1e-9) <= found.details["value"] <= everything * 1.01
+        assert found.upper == pytest.approx(found.details["value"], rel=1e-9)
+
+
 def test_three_layers_give_a_predictor_and_no_bounds() -> None:
     problem = gaussian(8, 1, bias=True)
     outcome = sdprelax.solve(problem, "wedge", layers=3, bias="free")
