@@ -52,7 +52,7 @@ def test_volumes_beyond_the_range_of_floats_keep_their_logarithms() -> None:
     rows = np.random.default_rng(0).standard_normal((1, 39, 40)) * np.logspace(-40, 20, 39)[:, None]
     normals, logs = cross_products(rows)
     plain, of_plain = cross_products(rows / np.logspace(-40, 20, 39)[:, None])
-    assert logs[0] < np.log(np.finfo(float).tiny) - 200.0 * 0 - 300.0 or logs[0] < -300.0
+    assert logs[0] < np.log(np.finfo(float).tiny)
     assert logs[0] == pytest.approx(of_plain[0] + np.sum(np.log(np.logspace(-40, 20, 39))), rel=1e-12)
     assert np.allclose(normals, plain, atol=1e-12)
 
