@@ -23,7 +23,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sdprelax.verified import Ball, Floats, bound_above, bound_below, proves_psd
+from sdprelax.verified import Ball, Floats, bound_above, dual_value_below, proves_psd
 
 __all__ = ["GatedFit", "GatedProgram", "Penalty"]
 
@@ -206,14 +206,7 @@ class GatedProgram:
             else:
                 squares = bound_above(float(np.max(np.sum(sizes * sizes, axis=0), initial=0.0)), 2 * len(parts))
                 steepest = bound_above(math.sqrt(squares), 2)
-        along = Ball.exact(A).inner(Ball.exact(self.targets))[0]
-        energy = Ball.exact(A).square_above()
-        if not (along > 0.0 and math.isfinite(along) and math.isfinite(energy)):
-            return 0.0
-        # sA is feasible for any s with s·steepest ≤ γ: s need not be the exact quotient.
-        scale = min(1.0, self.gamma / steepest * (1.0 - 1e-15)) if steepest > 0.0 else 1.0
-        gained, paid = bound_below(scale * along, 1), bound_above(0.5 * scale * scale * energy, 3)
-        return max(0.0, math.nextafter(gained - paid, -math.inf))
+        return dual_value_below(A, self.targets, self.gamma, steepest)
 
 
 def _singular_values(weights: Floats) -> Floats:

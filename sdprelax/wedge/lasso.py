@@ -112,6 +112,11 @@ def lasso_path(
     return fits
 
 
+def _value(centred: LassoProgram, weights: Floats) -> float:
+    residual = centred.targets - centred.features @ weights
+    return 0.5 * float(np.sum(residual**2)) + centred.gamma * float(np.sum(np.linalg.norm(weights, axis=1)))
+
+
 def _pair(program: LassoProgram, centred: LassoProgram, weights: Floats, point: Floats) -> LassoFit:
     """Return the pair of weights and the best feasible multiple of a dual point of the centred program."""
     residual = centred.targets - centred.features @ weights
@@ -154,12 +159,13 @@ def _by_interior_points(
         part = group_lasso(features[:, chosen], Y, gamma, tolerance=0.2 * tolerance, start=point, deadline=deadline)
         weights = np.zeros((atoms, Y.shape[1]))
         weights[chosen] = part.weights
-        found = _pair(program, centred, weights, part.multiplier)
+        value = _value(centred, weights)
         for share in NOTHING:
-            few = _pair(program, centred, _thinned(weights, share), part.multiplier)
-            if few.value <= found.value + 0.1 * tolerance * found.value:
-                found = few
+            few = _thinned(weights, share)
+            if _value(centred, few) <= value + 0.1 * tolerance * value:
+                weights = few
                 break
+        found = _pair(program, centred, weights, part.multiplier)
         if Y.shape[1] == 1:
             found = _crossed_over(program, centred, found)
         best = _better(best, found)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sdprelax.verified import Ball, Floats, bound_above, bound_below
+from sdprelax.verified import Ball, Floats, bound_above, dual_value_below
 
 __all__ = ["LassoFit", "LassoProgram", "proved", "proved_features"]
 
@@ -117,12 +117,7 @@ def proved_features(
     for first in range(0, atoms, step):
         norms = (features(slice(first, first + step)).T @ exact).row_norms()
         steepest = max(steepest, float(np.max(norms, initial=0.0)))
-    along, energy = exact.inner(Ball.exact(Y))[0], exact.square_above()
-    if not (along > 0.0 and math.isfinite(along) and math.isfinite(energy) and math.isfinite(steepest)):
-        return 0.0, upper
-    scale = min(1.0, gamma / steepest * (1.0 - 1e-15)) if steepest > 0.0 else 1.0
-    gained, paid = bound_below(scale * along, 1), bound_above(0.5 * scale * scale * energy, 3)
-    return max(0.0, math.nextafter(gained - paid, -math.inf)), upper
+    return dual_value_below(A, Y, gamma, steepest), upper
 
 
 def _balanced(A: Floats) -> Floats:
