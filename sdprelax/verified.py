@@ -22,7 +22,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-__all__ = ["Ball", "Floats", "bound_above", "bound_below", "dual_value_below", "gamma", "proves_psd"]
+__all__ = ["Ball", "Floats", "bound_above", "bound_below", "dual_value_below", "gamma", "proves_psd", "quadratic_below"]
 
 Floats = NDArray[np.float64]
 
@@ -155,12 +155,15 @@ def dual_value_below(A: Floats, Y: Floats, gamma: float, steepest: float) -> flo
     gamma: what the dual norm of a feasible point is at most.
     steepest: a proved upper bound of A's dual norm.
     """
-    along = Ball.exact(A).inner(Ball.exact(Y))[0]
-    energy = Ball.exact(A).square_above()
-    if not (along > 0.0 and math.isfinite(along) and math.isfinite(energy)):
-        return 0.0
     # sA is feasible for any s with s·steepest ≤ γ: s need not be the exact quotient.
     scale = min(1.0, gamma / steepest * (1.0 - 1e-15)) if steepest > 0.0 else 1.0
+    return quadratic_below(Ball.exact(A).inner(Ball.exact(Y))[0], Ball.exact(A).square_above(), scale)
+
+
+def quadratic_below(along: float, energy: float, scale: float) -> float:
+    """Return a proved lower bound of s·a − ½s²e from bounds below of a and above of e, s ≥ 0; 0 where nothing is."""
+    if not (along > 0.0 and math.isfinite(along) and math.isfinite(energy) and math.isfinite(scale)):
+        return 0.0
     gained, paid = bound_below(scale * along, 1), bound_above(0.5 * scale * scale * energy, 3)
     return max(0.0, math.nextafter(gained - paid, -math.inf))
 

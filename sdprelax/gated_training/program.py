@@ -4,11 +4,7 @@ With masks D_i = diag(1{Xg_i ≥ 0}) and one matrix W_i (r×c) of weights per ga
 
     min over W_1, ..., W_m  ½‖Σ_i D_iXW_i − Y‖² + γΣ_i‖W_i‖,      dual: max ⟨A, Y⟩ − ½‖A‖²  s.t. ‖XᵀD_iA‖° ≤ γ,
 
-where ‖·‖ with its dual ‖·‖° is one of (docs/mathematics.md section 7.4)
-
-    columns      Σ_k‖w_ik‖, dual max_k ‖·‖      the weight decay of gated neurons that feed one output each
-    frobenius    ‖W_i‖_F, its own dual          that of one matrix and one scale per gate; multiple kernel learning
-    nuclear      Σσ(W_i), dual max σ            that of gated neurons that feed all outputs, the least of ReLU networks'
+where ‖·‖ with its dual ‖·‖° is one of those of :mod:`sdprelax.gated_training.norms` (docs/mathematics.md section 7.4).
 
 The matrix of all D_iX, of size n×mr, is never formed.
 """
@@ -18,19 +14,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sdprelax.verified import Ball, Floats, bound_above, dual_value_below, proves_psd
+from sdprelax.gated_training import norms
+from sdprelax.gated_training.norms import Penalty
+from sdprelax.verified import Ball, Floats, bound_above, dual_value_below
 
 __all__ = ["GatedFit", "GatedProgram", "Penalty"]
-
-Penalty = Literal["columns", "frobenius", "nuclear"]
-
-# What a computed spectral norm is raised by until it is proved, relatively.
-SLACKS = (1e-13, 1e-11, 1e-8, 1e-4)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,30 +112,15 @@ class GatedProgram:
 
     def sizes(self, weights: Floats) -> Floats:
         """Return every gate's norm ‖W_i‖, shape (m,)."""
-        if self.norm == "nuclear":
-            return np.asarray(np.sum(_singular_values(weights), axis=1))
-        if self.norm == "columns":
-            return np.asarray(np.sum(np.sqrt(np.sum(weights * weights, axis=1)), axis=0))
-        return np.asarray(np.sqrt(np.sum(weights * weights, axis=(0, 1))))
+        return norms.sizes(weights, self.norm)
 
     def steepness(self, slopes: Floats) -> Floats:
         """Return every gate's dual norm ‖XᵀD_iA‖°, shape (m,), from :meth:`correlate`."""
-        if self.norm == "nuclear":
-            return np.asarray(np.max(_singular_values(slopes), axis=1, initial=0.0))
-        if self.norm == "columns":
-            return np.asarray(np.max(np.sqrt(np.sum(slopes * slopes, axis=1)), axis=0))
-        return np.asarray(np.sqrt(np.sum(slopes * slopes, axis=(0, 1))))
+        return norms.steepness(slopes, self.norm)
 
     def shrunk(self, weights: Floats, threshold: float) -> Floats:
         """Return the proximal map of threshold·Σ‖W_i‖."""
-        if self.norm == "nuclear":
-            left, singular, right = np.linalg.svd(np.moveaxis(weights, 2, 0), full_matrices=False)
-            found: Floats = (left * np.maximum(singular - threshold, 0.0)[:, None, :]) @ right
-            return np.asarray(np.moveaxis(found, 0, 2))
-        axes = 1 if self.norm == "columns" else (0, 1)
-        sizes = np.sqrt(np.sum(weights * weights, axis=axes, keepdims=True))
-        found = weights * (1.0 - threshold / np.maximum(sizes, max(threshold, np.finfo(float).tiny)))
-        return found
+        return norms.shrunk(weights, threshold, self.norm)
 
     def value(self, weights: Floats, prediction: Floats) -> float:
         """Return the objective of weights whose prediction is known."""
@@ -178,18 +155,8 @@ class GatedProgram:
             # Masks are 0 and 1, so masking is exact.
             opened = Ball(hidden.mid * self.masks, hidden.rad * self.masks)
             loss += (opened @ Ball.exact(np.ones((gates, 1))) - Ball.exact(self.targets[:, [k]])).square_above()
-        if self.norm == "nuclear":
-            sizes = [_nuclear_above(weights[:, :, i]) for i in range(gates)]
-        else:
-            outputs, rank, _ = weights.shape
-            columns = self.norm == "columns"
-            rows = (
-                weights.transpose(0, 2, 1).reshape(outputs * gates, rank)
-                if columns
-                else (weights.transpose(2, 0, 1).reshape(gates, outputs * rank))
-            )
-            sizes = list(Ball.exact(rows[np.any(rows != 0.0, axis=1)]).row_norms())
-        total = bound_above(self.gamma * float(np.sum(sizes)), len(sizes) + 2) if sizes else 0.0
+        size = norms.sizes_above(weights, self.norm)
+        total = bound_above(self.gamma * size, 2) if size else 0.0
         half = bound_above(0.5 * loss, len(weights) + 2) if loss else 0.0
         return bound_above(half + total, 2) if half or total else 0.0
 
@@ -197,43 +164,4 @@ class GatedProgram:
         X = Ball.exact(self.inputs.T)
         # XᵀD_ia_k for every output k, shape (m, r) each.
         parts = [(X @ Ball.exact(self.masks * column[:, None])).T for column in A.T]
-        if self.norm == "nuclear":
-            steepest = _spectral_above(parts)
-        else:
-            sizes = np.stack([part.row_norms() for part in parts])
-            if self.norm == "columns":
-                steepest = float(np.max(sizes, initial=0.0))
-            else:
-                squares = bound_above(float(np.max(np.sum(sizes * sizes, axis=0), initial=0.0)), 2 * len(parts))
-                steepest = bound_above(math.sqrt(squares), 2)
-        return dual_value_below(A, self.targets, self.gamma, steepest)
-
-
-def _singular_values(weights: Floats) -> Floats:
-    """Return the singular values of every W_i, shape (m, min(r, c))."""
-    return np.asarray(np.linalg.svd(np.moveaxis(weights, 2, 0), compute_uv=False))
-
-
-def _nuclear_above(weights: Floats) -> float:
-    """Return a proved bound of a matrix's nuclear norm: ½(‖P‖² + ‖Q‖²) + √r·‖W − PQᵀ‖ for W ≈ PQᵀ."""
-    if not np.any(weights):
-        return 0.0
-    left, singular, right = np.linalg.svd(weights, full_matrices=False)
-    P, Q = left * np.sqrt(singular), (right * np.sqrt(singular)[:, None]).T
-    missing = Ball.exact(weights) - Ball.exact(P) @ Ball.exact(Q).T
-    halves = 0.5 * (Ball.exact(P).square_above() + Ball.exact(Q).square_above())
-    return bound_above(halves + math.sqrt(min(weights.shape)) * missing.norm_above(), 8)
-
-
-def _spectral_above(parts: list[Ball]) -> float:
-    """Return a proved bound of the largest spectral norm of m matrices; part k holds their columns k, shape (m, r)."""
-    mid, rad = (np.stack(arrays, axis=2) for arrays in ([p.mid for p in parts], [p.rad for p in parts]))
-    frobenius = np.array([Ball(a, b).norm_above() for a, b in zip(mid, rad, strict=True)])
-    largest = float(np.max(np.linalg.svd(mid, compute_uv=False), initial=0.0))
-    for slack in SLACKS:
-        bound = largest * (1.0 + slack)
-        square = Ball.exact(bound * bound * (1.0 - 1e-15) * np.eye(len(parts)))
-        doubtful = [Ball(mid[i], rad[i]) for i in np.flatnonzero(frobenius > bound)]
-        if all(proves_psd(square - matrix.T @ matrix) for matrix in doubtful):
-            return bound
-    return float(np.max(frobenius))
+        return dual_value_below(A, self.targets, self.gamma, norms.steepest_above(parts, self.norm))

@@ -15,10 +15,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sdprelax.errors import InputError
+from sdprelax.files import write_whole
 from sdprelax.network import Network
 from sdprelax.problem import Problem
 from sdprelax.results.tables import PROBLEM, tightness_table
-from sdprelax.trials.store import write_whole
 
 __all__ = [
     "bounds_against_time",

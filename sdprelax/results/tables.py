@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from sdprelax.errors import InputError
+from sdprelax.files import write_whole
 from sdprelax.trials.job import described, flat_options
-from sdprelax.trials.store import write_whole
 
 __all__ = [
     "kept",

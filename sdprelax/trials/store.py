@@ -31,11 +31,12 @@ from typing import Any
 import psutil
 
 from sdprelax.errors import InputError, StorageError
+from sdprelax.files import write_whole
 from sdprelax.outcome import Outcome
 from sdprelax.predictor import Predictor, save_predictor
 from sdprelax.trials.job import Job
 
-__all__ = ["Running", "Scratch", "Store", "last_report", "predictor_files", "seal", "write_whole"]
+__all__ = ["Running", "Scratch", "Store", "last_report", "predictor_files", "seal"]
 
 # Seconds without a sign of life after which a worker of another host counts as lost.
 SILENCE = 300.0
@@ -394,17 +395,3 @@ def _running(folder: Path) -> Running | None:
 def last_report(folder: Path) -> Path | None:
     """Return the last complete report in a folder of ``running``."""
     return max(folder.glob("report-*"), default=None)
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees the old content or all of the new."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise

@@ -13,11 +13,12 @@ import numpy as np
 import yaml
 
 from sdprelax.errors import SdprelaxError
+from sdprelax.files import write_whole
 from sdprelax.network import Network
 from sdprelax.results.collect import collect
 from sdprelax.trials.job import Trial
 from sdprelax.trials.modules import load_modules
-from sdprelax.trials.store import Store, write_whole
+from sdprelax.trials.store import Store
 from sdprelax.trials.trial import load_problem
 
 __all__ = ["write_report"]

@@ -1,0 +1,1 @@
+"""Training behind fixed gates on more samples than memory holds: one pass for statistics, one for the proof."""

@@ -1,0 +1,206 @@
+"""The gated program of statistics, solved by alternating directions.
+
+    min ½⟨W, HW⟩ − ⟨W, B⟩ + ½‖F‖² + γΣ‖V_i‖   subject to  W = V
+
+(Boyd et al., *Distributed optimization and statistical learning via the alternating direction method of multipliers*,
+2011). One Cholesky factor of H + ρI serves all steps until ρ changes. The residual R = F − ΦV has ΦᵀR = B − HV,
+⟨R, F⟩ = ‖F‖² − ⟨V, B⟩ and ‖R‖² = ‖F‖² − 2⟨V, B⟩ + ⟨V, HV⟩, so the multiple of it that is feasible in the dual, and with
+it the gap, are known without the samples. Rounding errors are not bounded here: :mod:`.proof` does that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+
+from sdprelax.deadline import Deadline
+from sdprelax.gated_training import norms
+from sdprelax.gated_training.norms import Penalty
+from sdprelax.out_of_core.statistics import Statistics, total
+from sdprelax.verified import Floats
+
+__all__ = ["StatisticsFit", "best_share", "dual_scales", "flattened", "largest_gamma", "solve", "stacked"]
+
+# Steps between two looks at the gap; over-relaxation.
+LOOK, RELAXED = 10, 1.6
+# A ratio of the residuals beyond which ρ is changed, and steps after which it may be: each change costs a factor.
+UNBALANCED, PATIENCE = 3.0, 20
+
+
+@dataclass(frozen=True, eq=False)
+class StatisticsFit:
+    """A primal-dual pair.
+
+    Attributes
+    ----------
+    weights: W, shape (c, d, m).
+    value, dual_value: in floating point.
+    steps: taken.
+    """
+
+    weights: Floats
+    value: float
+    dual_value: float
+    steps: int
+
+    @property
+    def gap(self) -> float:
+        """Duality gap relative to the value."""
+        return (self.value - self.dual_value) / self.value if self.value > 0.0 else 0.0
+
+
+def flattened(weights: Floats) -> Floats:
+    """Return weights of shape (c, d, m) as the statistics order them, shape (m·d, c)."""
+    return np.ascontiguousarray(weights.transpose(2, 1, 0).reshape(-1, len(weights)))
+
+
+def stacked(flat: Floats, width: int) -> Floats:
+    """Return weights of shape (m·d, c) in the shape (c, d, m)."""
+    return flat.reshape(-1, width, flat.shape[1]).transpose(2, 1, 0)
+
+
+def largest_gamma(statistics: Statistics, penalty: Penalty) -> float:
+    """Return the least γ at which all weights are zero: the largest dual norm of a gate's ZᵀD_iF."""
+    return float(np.max(norms.steepness(stacked(statistics.moment, statistics.width), penalty), initial=0.0))
+
+
+def dual_scales(along: Floats, energy: Floats, steepest: Floats, gamma: float) -> Floats:
+    """Return the best s ≥ 0 for s⟨R, F⟩ − ½s²‖R‖² with s·steepest ≤ γ; all of one shape."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        free = np.where(energy > 0.0, along / energy, 0.0)
+        feasible = np.where(steepest > 0.0, gamma / steepest, np.inf)
+    return np.asarray(np.maximum(0.0, np.minimum(free, feasible)))
+
+
+class _Pair:
+    """What a program's statistics say of weights: the objective, and the best multiple of their residual."""
+
+    def __init__(self, statistics: Statistics, gamma: float, penalty: Penalty, squares: Floats) -> None:
+        self.statistics, self.gamma = statistics, gamma
+        # Outputs are independent where the penalty is by columns: each has a multiple of its own.
+        self.penalty: Penalty = "frobenius" if statistics.moment.shape[1] == 1 else penalty
+        self.squares = squares
+
+    def look(self, flat: Floats, steps: int) -> StatisticsFit:
+        data = self.statistics
+        image = data.gram @ flat
+        along = self.squares - np.sum(flat * data.moment, axis=0)
+        energy = np.maximum(along - np.sum(flat * (data.moment - image), axis=0), 0.0)
+        weights, slopes = stacked(flat, data.width), stacked(data.moment - image, data.width)
+        size = float(np.sum(norms.sizes(weights, self.penalty)))
+        value = 0.5 * float(np.sum(energy)) + self.gamma * size
+        if self.penalty == "columns":
+            steepest = np.max(np.sqrt(np.sum(slopes * slopes, axis=1)), axis=1, initial=0.0)
+            scales = dual_scales(along, energy, steepest, self.gamma)
+        else:
+            steepest = np.max(norms.steepness(slopes, self.penalty), initial=0.0)
+            scales = dual_scales(np.sum(along), np.sum(energy), np.asarray(steepest), self.gamma)
+        dual = float(np.sum(scales * along - 0.5 * scales * scales * energy))
+        return StatisticsFit(weights, value, dual, steps)
+
+
+def solve(
+    statistics: Statistics,
+    gamma: float,
+    penalty: Penalty = "frobenius",
+    *,
+    start: Floats | None = None,
+    tolerance: float = 1e-4,
+    max_steps: int = 5_000,
+    deadline: Deadline | None = None,
+    observe: Callable[[StatisticsFit], None] = lambda _: None,
+) -> StatisticsFit:
+    """Return a primal-dual pair of the gated program of some statistics.
+
+    Parameters
+    ----------
+    gamma: weight of the norms, > 0.
+    start: weights to start from, shape (c, d, m).
+    tolerance: duality gap relative to the value at which to stop.
+    max_steps: after which the best pair is returned in any case.
+    deadline: stops early with the best pair.
+    observe: called with the best pair whenever the gap was looked at.
+    """
+    until = deadline or Deadline()
+    H, B = statistics.gram, statistics.moment
+    order = len(B)
+    pair = _Pair(statistics, gamma, penalty, statistics.squares)
+    V = np.zeros_like(B) if start is None else flattened(start)
+    best = pair.look(V, 0)
+    if not order or best.gap <= tolerance:
+        return best
+    rho = float(np.trace(H)) / order
+    factor = _factored(H, rho)
+    scaled, changed = np.zeros_like(V), 0
+    for step in range(1, max_steps + 1):
+        W = scipy.linalg.cho_solve(factor, B + rho * (V - scaled), check_finite=False)
+        relaxed = RELAXED * W + (1.0 - RELAXED) * V + scaled
+        new = flattened(norms.shrunk(stacked(relaxed, statistics.width), gamma / rho, pair.penalty))
+        moved = float(np.linalg.norm(new - V))
+        V, scaled = new, relaxed - new
+        if step % LOOK == 0 or step == max_steps or until.expired:
+            found = pair.look(V, step)
+            best = found if found.gap < best.gap else best
+            observe(best)
+            if best.gap <= tolerance or until.expired:
+                break
+            apart = float(np.linalg.norm(W - V)) / max(float(np.linalg.norm(W)), float(np.linalg.norm(V)), 1e-300)
+            uphill = moved / max(float(np.linalg.norm(scaled)), 1e-300)
+            if step - changed >= PATIENCE and max(apart, uphill) > UNBALANCED * min(apart, uphill):
+                ratio = min(max(np.sqrt(apart / max(uphill, 1e-300)), 0.1), 10.0)
+                rho, scaled, changed = rho * ratio, scaled / ratio, step
+                factor = _factored(H, rho)
+    return best
+
+
+def _factored(H: Floats, rho: float) -> Any:
+    shifted = np.array(H, order="F")
+    shifted[np.diag_indices(len(H))] += rho
+    return scipy.linalg.cho_factor(shifted, lower=True, overwrite_a=True, check_finite=False)
+
+
+# Shares of the largest γ that cross-validation tries, and the gap at which it stops there.
+SHARES, ROUGH = tuple(10.0 ** (-k / 2) for k in range(2, 13)), 1e-3
+
+
+def best_share(
+    parts: list[Statistics], penalty: Penalty, *, deadline: Deadline | None = None, shares: Sequence[float] = SHARES
+) -> tuple[float, list[float]]:
+    """Return γ as a share of the largest that predicts held-out parts best, and the squared error at every share tried.
+
+    A path of every fold begins at the largest share, each solution starting the next, and ends where the error of all
+    folds has risen twice.
+
+    Parameters
+    ----------
+    parts: statistics of the folds, at least two of them with samples.
+    """
+    filled = [part for part in parts if part.count]
+    everything = total(filled)
+    gamma = largest_gamma(everything, penalty)
+    rests = [_without(everything, part) for part in filled]
+    starts: list[Floats | None] = [None] * len(filled)
+    errors: list[float] = []
+    for share in shares:
+        error = 0.0
+        for k, (part, rest) in enumerate(zip(filled, rests, strict=True)):
+            # What is lost by having fewer samples is no reason for more shrinkage.
+            scale = rest.count / everything.count
+            fit = solve(rest, share * gamma * scale, penalty, start=starts[k], tolerance=ROUGH, deadline=deadline)
+            starts[k] = fit.weights
+            error += 2.0 * part.loss(flattened(fit.weights))
+        errors.append(error)
+        if len(errors) > 2 and errors[-1] > errors[-2] > errors[-3]:
+            break
+    return shares[int(np.argmin(errors))], errors
+
+
+def _without(everything: Statistics, part: Statistics) -> Statistics:
+    return Statistics(
+        part.width, everything.gram - part.gram, everything.moment - part.moment,
+        np.maximum(everything.squares - part.squares, 0.0), everything.count - part.count,
+    )  # fmt: skip

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from sdprelax.errors import InputError
+from sdprelax.out_of_core.neurons import exact_neurons, few_neurons, least_budget
+from sdprelax.out_of_core.program import flattened
+from sdprelax.out_of_core.rows import ArrayRows
+from sdprelax.out_of_core.statistics import collect, total
+from sdprelax.out_of_core.training import train_out_of_core
+from tests.out_of_core.conftest import Case, made
+
+
+def parameters(gate_of: np.ndarray, width: int, outputs: int, open_gate: int | None) -> int:
+    return width * len(set(gate_of.tolist()) - {open_gate}) + len(gate_of) * (width + outputs)
+
+
+def test_exact_neurons_are_the_same_weights_in_no_more_parameters() -> None:
+    rng = np.random.default_rng(0)
+    weights = np.zeros((6, 8, 4))
+    weights[:, :, 0] = np.outer(rng.standard_normal(6), rng.standard_normal(8))
+    weights[:, :, 2] = rng.standard_normal((6, 8))
+    found = exact_neurons(weights)
+    np.testing.assert_allclose(found.weights(4), weights, atol=1e-12)
+    assert found.gate_of.tolist() == [0] and found.full_gate_of.tolist() == [2]
+    assert found.used().tolist() == [0, 2]
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_few_neurons_keep_to_the_budget_and_lose_less_the_larger_it_is(skip: bool) -> None:
+    case = made(0, n=200, d=6, c=4, m=5, skip=skip)
+    trained = train_out_of_core(case.rows, case.gates, "frobenius", share=1e-4)
+    data, losses = total(trained.parts), []
+    for budget in (16, 40, 80, 160, 400):
+        found = few_neurons(trained.parts, trained.weights, budget, skip=skip)
+        assert parameters(found.gate_of, 6, 4, 5 if skip else None) <= budget
+        losses.append(data.loss(flattened(found.weights(case.gates.count))))
+    assert all(later <= earlier * (1 + 1e-6) for earlier, later in itertools.pairwise(losses))
+    # All of it: no worse than what the penalty had shrunk.
+    assert losses[-1] <= data.loss(flattened(trained.weights)) * (1 + 1e-6)
+
+
+def test_neurons_behind_known_gates_are_found_again(case: Case) -> None:
+    rng = np.random.default_rng(0)
+    weights = np.zeros((3, 6, 6))
+    for gate in (1, 5):
+        weights[:, :, gate] = np.outer(rng.standard_normal(3), rng.standard_normal(6))
+    inputs = np.maximum(rng.standard_normal((400, 6)) + 0.5, 0.0)
+    inputs[:, -1] = 1.0
+    targets = case.gates.features(inputs) @ flattened(weights)
+    trained = train_out_of_core(ArrayRows(inputs, targets), case.gates, "nuclear", share=1e-5, tolerance=1e-8)
+    found = few_neurons(trained.parts, trained.weights, 3 * 6 + 2 * 3, skip=True)
+    assert sorted(found.gate_of.tolist()) == [1, 5]
+    left = collect(ArrayRows(inputs, targets), case.gates)[0].loss(flattened(found.weights(6)))
+    assert left <= 1e-4 * 0.5 * np.sum(targets**2)
+
+
+def test_a_budget_below_one_neuron_is_refused(case: Case) -> None:
+    trained = train_out_of_core(case.rows, case.gates, share=1e-2)
+    assert least_budget(6, 3) == 15
+    with pytest.raises(InputError, match="holds no neuron"):
+        few_neurons(trained.parts, trained.weights, 14, skip=True)
