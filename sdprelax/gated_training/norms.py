@@ -22,6 +22,8 @@ Penalty = Literal["columns", "frobenius", "nuclear"]
 
 # What a computed spectral norm is raised by until it is proved, relatively.
 SLACKS = (1e-13, 1e-11, 1e-8, 1e-4)
+# A threshold below this share of the largest singular value is no protection against squaring.
+SQUARED = 1e-5
 
 
 def sizes(weights: Floats, norm: Penalty) -> Floats:
@@ -45,9 +47,7 @@ def steepness(slopes: Floats, norm: Penalty) -> Floats:
 def shrunk(weights: Floats, threshold: float, norm: Penalty) -> Floats:
     """Return the proximal map of threshold·Σ‖W_i‖."""
     if norm == "nuclear":
-        left, singular, right = np.linalg.svd(np.moveaxis(weights, 2, 0), full_matrices=False)
-        found: Floats = (left * np.maximum(singular - threshold, 0.0)[:, None, :]) @ right
-        return np.asarray(np.moveaxis(found, 0, 2))
+        return np.asarray(np.moveaxis(_singular_values_shrunk(np.moveaxis(weights, 2, 0), threshold), 0, 2))
     axes = 1 if norm == "columns" else (0, 1)
     lengths = np.sqrt(np.sum(weights * weights, axis=axes, keepdims=True))
     return np.asarray(weights * (1.0 - threshold / np.maximum(lengths, max(threshold, np.finfo(float).tiny))))
@@ -87,6 +87,23 @@ def steepest_above(parts: list[Ball], norm: Penalty) -> float:
 def _singular_values(weights: Floats) -> Floats:
     """Return the singular values of every W_i, shape (m, min(r, c))."""
     return np.asarray(np.linalg.svd(np.moveaxis(weights, 2, 0), compute_uv=False))
+
+
+def _singular_values_shrunk(matrices: Floats, threshold: float) -> Floats:
+    """Return matrices, shape (m, c, r), with singular values less a threshold, by eigenvectors of the smaller square.
+
+    Squaring loses a singular value σ to a relative error of about u·(σ_max/σ)², which the threshold makes harmless
+    where it is not tiny beside σ_max; elsewhere it is the singular value decomposition.
+    """
+    if matrices.shape[1] > matrices.shape[2]:
+        return np.asarray(_singular_values_shrunk(matrices.transpose(0, 2, 1), threshold).transpose(0, 2, 1))
+    squares, vectors = np.linalg.eigh(matrices @ matrices.transpose(0, 2, 1))
+    singular = np.sqrt(np.maximum(squares, 0.0))
+    if threshold < SQUARED * float(np.max(singular, initial=0.0)):
+        left, singular, right = np.linalg.svd(matrices, full_matrices=False)
+        return np.asarray((left * np.maximum(singular - threshold, 0.0)[:, None, :]) @ right)
+    kept = np.maximum(1.0 - threshold / np.maximum(singular, max(threshold, np.finfo(float).tiny)), 0.0)
+    return np.asarray((vectors * kept[:, None, :]) @ (vectors.transpose(0, 2, 1) @ matrices))
 
 
 def _nuclear_above(weights: Floats) -> float:

@@ -2,29 +2,33 @@
 
 A neuron behind gate i adds 1{z·g_i ≥ 0}(z·u)v to the outputs, so a matrix of rank r is r neurons of d + c parameters
 in place of d·c. Within a budget the matrices are cut to the rank that matters *on the samples*: with L = H_ii^½ the
-best approximation of D_iZW_i of rank r in ‖·‖_F comes from the singular vectors of LW_i. Then the neurons' output
-weights v are fitted anew, all at once, by least squares with a ridge that cross-validation chooses: the inner weights
-stay, which is the polishing of Varshney and Pilanci (2024) with a ridge for the norm.
+best approximation of D_iZW_i of rank r in ‖·‖_F comes from the singular vectors of LW_i. From there inner and output
+weights descend together on
+
+    ½‖ΦW − F‖² + ½γΣ(‖u_j‖² + ‖v_j‖²),        W_i = Σ_j u_jv_jᵀ over the neurons behind gate i,
+
+the factorised form of the program with nuclear norms (Burer and Monteiro), whose optimum over any number of neurons is
+the convex program's: what few neurons lose against it is known. On statistics a step costs nothing in samples.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import scipy.linalg
+import scipy.optimize
 from numpy.typing import NDArray
 
 from sdprelax.errors import InputError
-from sdprelax.out_of_core.statistics import Statistics, total
+from sdprelax.out_of_core.statistics import Statistics
 from sdprelax.verified import Floats
 
-__all__ = ["Neurons", "exact_neurons", "few_neurons", "least_budget"]
+__all__ = ["Neurons", "exact_neurons", "few_neurons", "require_budget"]
 
 # Singular values below this share of a gate's largest are lost in single precision anyway.
 RANK = 1e-6
-# Ridges tried, relative to the mean square of the neurons.
-RIDGES = tuple(10.0**-k for k in range(9))
+# Most steps of the descent, and what it remembers.
+STEPS, MEMORY = 500, 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +53,17 @@ class Neurons:
     def used(self) -> NDArray[np.intp]:
         """Return the gates that carry weights, in increasing order."""
         return np.unique(np.concatenate([self.gate_of, self.full_gate_of]))
+
+    def among(self, gates: NDArray[np.intp]) -> Neurons:
+        """Return these neurons with the numbers that their gates have among more; ``gates`` are those numbers."""
+        return replace(self, gate_of=gates[self.gate_of], full_gate_of=gates[self.full_gate_of])
+
+    def rounded(self) -> Neurons:
+        """Return these neurons with weights that single precision holds."""
+        inner, outer, full = (
+            part.astype(np.float32).astype(np.float64) for part in (self.inner, self.outer, self.full)
+        )
+        return replace(self, inner=inner, outer=outer, full=full)
 
     def weights(self, gates: int) -> Floats:
         """Return W, shape (c, d, gates)."""
@@ -81,32 +96,39 @@ def exact_neurons(weights: Floats) -> Neurons:
     )  # fmt: skip
 
 
-def least_budget(width: int, outputs: int) -> int:
-    """Return the parameters of one neuron behind one gate."""
-    return 2 * width + outputs
+def require_budget(width: int, outputs: int, budget: int) -> None:
+    """Refuse a budget below one neuron behind its gate.
+
+    Raises
+    ------
+    InputError: it is.
+    """
+    least = 2 * width + outputs
+    if budget < least:
+        raise InputError(
+            f"a budget of {budget:,} parameters holds no neuron: one behind its gate, of {width} inputs and {outputs} "
+            f"outputs, has {least:,}."
+        )
 
 
-def few_neurons(parts: list[Statistics], weights: Floats, budget: int, *, skip: bool) -> Neurons:
-    """Return the neurons that approximate weights best within so many parameters, their output weights fitted anew.
+def few_neurons(data: Statistics, weights: Floats, budget: int, gamma: float, *, skip: bool) -> Neurons:
+    """Return the neurons within so many parameters that a descent from the best cut of some weights ends at.
 
     Parameters
     ----------
-    parts: statistics of the folds.
+    data: statistics of the samples.
     weights: W, shape (c, d, m), over the gates of the statistics.
     budget: most parameters: d for each gate that is used, d + c for each neuron.
+    gamma: weight decay of the neurons, as in the program.
     skip: whether the last gate is always open, and so has no parameters of its own.
 
     Raises
     ------
     InputError: a budget below one neuron.
     """
-    data, (outputs, width, gates) = total(parts), weights.shape
-    if budget < least_budget(width, outputs):
-        raise InputError(
-            f"a budget of {budget:,} parameters holds no neuron: one behind its gate, of {width} inputs and {outputs} "
-            f"outputs, has {least_budget(width, outputs):,}."
-        )
-    gate_of, inner = _ranked(data, weights)
+    outputs, width, gates = weights.shape
+    require_budget(width, outputs, budget)
+    gate_of, inner, outer = _ranked(data, weights)
     chosen, opened, spent = [], set[int](), 0
     for k, gate in enumerate(gate_of):
         free = gate in opened or (skip and gate == gates - 1)
@@ -116,16 +138,15 @@ def few_neurons(parts: list[Statistics], weights: Floats, budget: int, *, skip: 
             opened.add(int(gate))
             spent += cost
     kept = np.array(chosen, dtype=np.intp)
-    gate_of, inner = gate_of[kept], inner[:, kept]
-    none = np.zeros(0, dtype=np.intp)
-    outer = _refitted(parts, gate_of, inner, width)
-    return Neurons(gate_of, inner, outer, none, np.zeros((0, width, outputs)))
+    inner, outer = _descended(data, gate_of[kept], inner[:, kept], outer[kept], gamma)
+    return Neurons(gate_of[kept], inner, outer, np.zeros(0, dtype=np.intp), np.zeros((0, width, outputs)))
 
 
-def _ranked(data: Statistics, weights: Floats) -> tuple[NDArray[np.intp], Floats]:
-    """Return gate and inner weights of all singular directions of D_iZW_i, the largest first."""
-    _, width, gates = weights.shape
-    gate_of, inner, sizes = [np.zeros(0, dtype=np.intp)], [np.zeros((width, 0))], [np.zeros(0)]
+def _ranked(data: Statistics, weights: Floats) -> tuple[NDArray[np.intp], Floats, Floats]:
+    """Return gate, inner and output weights of all singular directions of D_iZW_i, the largest first."""
+    outputs, width, gates = weights.shape
+    gate_of, sizes = [np.zeros(0, dtype=np.intp)], [np.zeros(0)]
+    inner, outer = [np.zeros((width, 0))], [np.zeros((0, outputs))]
     for i in range(gates):
         if not np.any(weights[:, :, i]):
             continue
@@ -133,41 +154,40 @@ def _ranked(data: Statistics, weights: Floats) -> tuple[NDArray[np.intp], Floats
         values, vectors = np.linalg.eigh(data.gram[block, block])
         kept = values > RANK**2 * values[-1]
         roots, vectors = np.sqrt(values[kept]), vectors[:, kept]
-        left, singular, _ = np.linalg.svd(roots[:, None] * (vectors.T @ weights[:, :, i].T), full_matrices=False)
+        left, singular, right = np.linalg.svd(roots[:, None] * (vectors.T @ weights[:, :, i].T), full_matrices=False)
         real = singular > RANK * singular[0]
-        directions = vectors @ (left[:, real] / roots[:, None])
+        directions, images = vectors @ (left[:, real] / roots[:, None]), singular[real, None] * right[real]
+        # Balanced: as long inside as outside.
+        balance = np.sqrt(np.linalg.norm(images, axis=1) / np.linalg.norm(directions, axis=0))
         gate_of.append(np.full(int(np.sum(real)), i))
-        inner.append(directions / np.linalg.norm(directions, axis=0))
+        inner.append(directions * balance)
+        outer.append(images / balance[:, None])
         sizes.append(singular[real])
     order = np.argsort(-np.concatenate(sizes), kind="stable")
-    return np.concatenate(gate_of)[order], np.hstack(inner)[:, order]
+    return np.concatenate(gate_of)[order], np.hstack(inner)[:, order], np.vstack(outer)[order]
 
 
-def _refitted(parts: list[Statistics], gate_of: NDArray[np.intp], inner: Floats, width: int) -> Floats:
-    """Return output weights of neurons, shape (h, c), by ridge regression, its ridge by cross-validation."""
-    order = len(parts[0].gram)
-    spread = np.zeros((order, len(gate_of)))
-    for k, gate in enumerate(gate_of):
-        spread[gate * width : (gate + 1) * width, k] = inner[:, k]
-    small = [(spread.T @ (part.gram @ spread), spread.T @ part.moment) for part in parts if part.count]
-    gram = np.sum([held for held, _ in small], axis=0)
-    moment = np.sum([along for _, along in small], axis=0)
-    unit = float(np.trace(gram)) / max(len(gram), 1)
-    ridge = RIDGES[-1]
-    if len(small) > 1:
+def _descended(
+    data: Statistics, gate_of: NDArray[np.intp], inner: Floats, outer: Floats, gamma: float
+) -> tuple[Floats, Floats]:
+    """Return inner and output weights where L-BFGS ends on the factorised program."""
+    width, behind = data.width, [np.flatnonzero(gate_of == gate) for gate in range(data.gates)]
+    energy = 0.5 * float(np.sum(data.squares))
 
-        def error(ridge: float) -> float:
-            # Up to the held-out targets' squares, which do not depend on it.
-            lost = 0.0
-            for held, along in small:
-                outer = _ridge(gram - held, moment - along, ridge * unit)
-                lost += float(np.sum(outer * (held @ outer - 2.0 * along)))
-            return lost
+    def objective(point: Floats) -> tuple[float, Floats]:
+        U, V = point[: inner.size].reshape(inner.shape), point[inner.size :].reshape(outer.shape)
+        W = np.concatenate([U[:, neurons] @ V[neurons] for neurons in behind])
+        slope = data.gram @ W - data.moment
+        value = 0.5 * float(np.sum(W * (slope - data.moment))) + energy + 0.5 * gamma * float(point @ point)
+        by_inner, by_outer = gamma * U, gamma * V
+        for gate, neurons in enumerate(behind):
+            part = slope[gate * width : (gate + 1) * width]
+            by_inner[:, neurons] += part @ V[neurons].T
+            by_outer[neurons] += U[:, neurons].T @ part
+        return value, np.concatenate([by_inner.ravel(), by_outer.ravel()])
 
-        ridge = min(RIDGES, key=error)
-    return _ridge(gram, moment, ridge * unit)
-
-
-def _ridge(gram: Floats, moment: Floats, ridge: float) -> Floats:
-    shifted = gram + max(ridge, np.finfo(float).tiny) * np.eye(len(gram))
-    return np.asarray(scipy.linalg.solve(shifted, moment, assume_a="sym"))
+    found = scipy.optimize.minimize(
+        objective, np.concatenate([inner.ravel(), outer.ravel()]), jac=True, method="L-BFGS-B",
+        options={"maxiter": STEPS, "maxfun": 2 * STEPS, "maxcor": MEMORY},
+    )  # fmt: skip
+    return found.x[: inner.size].reshape(inner.shape), found.x[inner.size :].reshape(outer.shape)

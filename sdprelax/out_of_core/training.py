@@ -24,13 +24,13 @@ from sdprelax.out_of_core.rows import Rows
 from sdprelax.out_of_core.statistics import Statistics, collect, fits, total
 from sdprelax.verified import Floats
 
-__all__ = ["Stage", "Trained", "train_out_of_core"]
+__all__ = ["Stage", "Trained", "silent", "train_out_of_core"]
 
 # Told what goes on and how many rows it will read; returns what is told of every block's rows.
 Stage = Callable[[str, int], Callable[[int], None]]
 
 # Passes over the data to exchange gates, at most; folds of the cross-validation.
-ROUNDS, FOLDS = 20, 5
+ROUNDS, FOLDS = 20, 3
 # Excess of a gate's steepness over γ, relative, from which it is worth entering.
 ENTERS = 1e-3
 
@@ -59,7 +59,8 @@ class Trained:
     steps: int
 
 
-def _silent(what: str, rows: int) -> Callable[[int], None]:
+def silent(what: str, rows: int) -> Callable[[int], None]:
+    """Tell nobody."""
     return lambda _: None
 
 
@@ -72,14 +73,14 @@ def train_out_of_core(
     tolerance: float = 1e-4,
     memory: float = 4e9,
     folder: Path | None = None,
-    stage: Stage = _silent,
+    stage: Stage = silent,
     deadline: Deadline | None = None,
 ) -> Trained:
     """Train behind fixed gates on samples that need not fit in memory.
 
     Parameters
     ----------
-    share: γ as a share of the least γ at which all weights are zero; "auto" takes what predicts best in a five-fold
+    share: γ as a share of the least γ at which all weights are zero; "auto" takes what predicts best in a three-fold
         cross-validation of the (first) working set, whose folds depend on what the samples are, not on their order.
     tolerance: relative duality gap at which to stop.
     memory: bytes that statistics and their solver may take. Fewer folds come first, then working sets of gates.

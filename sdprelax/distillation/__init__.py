@@ -1,0 +1,151 @@
+"""Convex distillation: a block of a trained network replaced by a convex student of its activations.
+
+Varshney and Pilanci, *Convex distillation: efficient compression of deep networks via convex optimization* (2024,
+arXiv 2410.06567), with the optimum proved (docs/mathematics.md section 7.7).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sdprelax.deadline import Deadline
+from sdprelax.distillation.activations import ActivationStore, collect
+from sdprelax.distillation.comparison import Comparison, compared, swapped
+from sdprelax.distillation.distillers import Distilled, Task, distillers
+from sdprelax.distillation.onnx_teacher import OnnxTeacher
+from sdprelax.distillation.torch_teacher import TorchTeacher
+from sdprelax.errors import InputError
+from sdprelax.out_of_core.training import Stage, silent
+
+__all__ = ["Comparison", "Distillation", "OnnxTeacher", "TorchTeacher", "distill"]
+
+
+@dataclass(frozen=True, eq=False)
+class Distillation:
+    """A student, the network that it stands in, and what is known of both.
+
+    Attributes
+    ----------
+    student: an ``nn.Module`` from and to the block's tensors; ``student.save(path)`` keeps it.
+    network: the teacher with the student in place of the block: an ``nn.Module``, or an ``onnx.ModelProto``.
+    lower, upper: proved bounds: of the convex program's optimum from below, and of this student's objective from above.
+    program_gap: relative duality gap of the convex program's own solution, proved.
+    details: γ, neurons, errors on the activations it was fitted to.
+    comparison: figures on ``test``; None where none was given.
+    """
+
+    student: Any
+    network: Any
+    lower: float | None
+    upper: float | None
+    program_gap: float | None
+    details: dict[str, Any]
+    comparison: Comparison | None
+
+    @property
+    def gap(self) -> float | None:
+        """(upper − lower)/upper: what this student loses against the best one behind its gates, at most."""
+        if self.lower is None or self.upper is None:
+            return None
+        return (self.upper - self.lower) / self.upper if self.upper > 0.0 else 0.0
+
+    def export_onnx(self, path: str | Path) -> None:
+        """Write the student as an ONNX model."""
+        from sdprelax.distillation.students import export_onnx
+
+        export_onnx(self.student, np.zeros((1, *self.student.layout.input_shape), dtype=np.float32), path)
+
+
+def distill(
+    teacher: Any,
+    block: str | None,
+    loader: Iterable[Any],
+    *,
+    distiller: str = "gated_relu",
+    test: Iterable[Any] | None = None,
+    folder: str | Path | None = None,
+    identity: str | None = None,
+    seed: int = 0,
+    time_limit: float = float("inf"),
+    stage: Stage = silent,
+    progress: Callable[[int, int | None], None] | None = None,
+    **options: Any,
+) -> Distillation:
+    """Replace a block of a trained network by a student fitted to its activations, without labels or fine-tuning.
+
+    Parameters
+    ----------
+    teacher: an ``nn.Module``, or an ``OnnxTeacher``, which names its block itself.
+    block: dotted name of a module in the teacher, as in ``named_modules()``; None for an ``OnnxTeacher``.
+    loader: batches of the network's inputs, or tuples that begin with them, always in the same order.
+    distiller: "gated_relu", "convex_relu", or a rival: "adam", "pruning" (``sdprelax list distillers``).
+    test: batches of other inputs, or (inputs, labels), to measure the result on; they are read into memory.
+    folder: where activations are kept, which may be more than memory holds: an interrupted call goes on from there.
+        None for a temporary one.
+    identity: a name of teacher, block and data, so that a folder is not used for others; by default the teacher's type
+        and the block's name.
+    seed: of everything random.
+    time_limit: seconds after which solvers stop with what they have.
+    stage: told of every pass over the activations: ``stage(what, rows)`` returns what is told of every block's rows.
+    progress: called after every batch with the batches collected, and the number of all if it is known.
+    options: the distiller's own, e.g. ``gates=16, budget=0.25``.
+
+    Raises
+    ------
+    InputError: an unknown block (with the nearest names), shapes that do not fit, activations that are not finite, a
+        wrong option.
+    StorageError: too little disk for the activations. What is complete is kept in ``folder``.
+    """
+    chosen = distillers.create(distiller, options)
+    if isinstance(teacher, OnnxTeacher):
+        if block is not None:
+            raise InputError(f"an OnnxTeacher names its block by two tensors: write None instead of '{block}'.")
+        watched: TorchTeacher | OnnxTeacher = teacher
+    else:
+        watched = TorchTeacher(teacher, block or "")
+    name = identity or f"{type(teacher).__name__} {block or ''}".strip()
+    if folder is None:
+        with tempfile.TemporaryDirectory(prefix="sdprelax-") as temporary:
+            store = collect(watched.capture, loader, temporary, identity=name, progress=progress, layout_options=FLAT)
+            return _fitted(watched, store, chosen, None, test, seed, time_limit, stage)
+    store = collect(watched.capture, loader, folder, identity=name, progress=progress, layout_options=FLAT)
+    return _fitted(watched, store, chosen, Path(folder), test, seed, time_limit, stage)
+
+
+# A store's own layout: it fits any shapes, and every distiller chooses another.
+FLAT = {"kind": "flat"}
+
+
+def _fitted(
+    teacher: TorchTeacher | OnnxTeacher, store: ActivationStore, chosen: Any, folder: Path | None,
+    test: Iterable[Any] | None, seed: int, time_limit: float, stage: Stage,
+) -> Distillation:  # fmt: skip
+    task = Task(teacher, store, seed=seed, folder=folder, stage=stage, deadline=Deadline(time_limit))
+    found: Distilled = chosen.fit(task)
+    comparison = None
+    if test is not None:
+        inputs, labels = _gathered(test)
+        comparison = compared(teacher, found, inputs, labels)
+    return Distillation(
+        found.student, swapped(teacher, found.student), found.lower, found.upper, found.program_gap, found.details,
+        comparison,
+    )  # fmt: skip
+
+
+def _gathered(test: Iterable[Any]) -> tuple[Any, Any]:
+    """Return all inputs, and all labels if every batch has some."""
+    inputs, labels = [], []
+    for batch in test:
+        pair = isinstance(batch, tuple | list)
+        inputs.append(np.asarray(batch[0] if pair else batch, dtype=np.float32))
+        if pair and len(batch) > 1:
+            labels.append(np.asarray(batch[1]))
+    if not inputs:
+        raise InputError("there are no test batches: give at least one, or none at all with test=None.")
+    return np.concatenate(inputs), np.concatenate(labels) if len(labels) == len(inputs) else None

@@ -1,0 +1,127 @@
+"""What can take the place of a block: one file per kind of student or rival, registered by name.
+
+A distiller is a frozen dataclass whose fields are its options, with one call, ``fit(task) -> Distilled``. The convex
+ones look at activations alone; rivals may look at more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sdprelax.deadline import Deadline
+from sdprelax.distillation.activations import ActivationRows, ActivationStore
+from sdprelax.distillation.images import Labels, Pictures
+from sdprelax.distillation.layout import Kind, Layout
+from sdprelax.distillation.onnx_teacher import OnnxTeacher
+from sdprelax.distillation.torch_teacher import TorchTeacher
+from sdprelax.errors import InputError
+from sdprelax.out_of_core.training import Stage, silent
+from sdprelax.registry import Registry
+
+__all__ = ["Distilled", "Distiller", "Task", "View", "distillers", "register"]
+
+View = Kind | Literal["auto"]
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A block to replace, and what may be looked at for it.
+
+    Parameters
+    ----------
+    teacher: the network and its block.
+    store: activations that enter and leave the block.
+    samples: ascending numbers of the store's samples that may be used; None for all.
+    pictures, labels: the network's inputs that the store's samples come from, and their classes; None where unknown.
+    seed: of everything random.
+    folder: where checkpoints may be kept while this is fitted; None for nowhere.
+    stage: told of every pass over the data.
+    deadline: ends solvers early.
+    """
+
+    teacher: TorchTeacher | OnnxTeacher
+    store: ActivationStore
+    samples: NDArray[np.int64] | None = None
+    pictures: Pictures | None = None
+    labels: Labels | None = None
+    seed: int = 0
+    folder: Path | None = None
+    stage: Stage = silent
+    deadline: Deadline = field(default_factory=Deadline)
+
+    def layout(self, view: View, kernel: int, bias: bool = True) -> Layout:
+        """Return how activations become rows."""
+        return Layout.of(self.store.layout.input_shape, self.store.layout.output_shape, view, kernel, bias)
+
+    def rows(self, layout: Layout) -> ActivationRows:
+        """Return the rows of the samples that may be used."""
+        return self.store.rows(layout, self.samples)
+
+    def parameters(self, budget: float | None) -> int | None:
+        """Return how many numbers a share of the block's parameters is.
+
+        Raises
+        ------
+        InputError: a share of a block without parameters.
+        """
+        if budget is None:
+            return None
+        count = self.teacher.block_parameters
+        if not count:
+            raise InputError("the block has no parameters of its own, so that a budget cannot be a share of them.")
+        return int(budget * count)
+
+    def torch_teacher(self, rival: str) -> TorchTeacher:
+        """Return the teacher for a rival that trains or prunes PyTorch modules.
+
+        Raises
+        ------
+        InputError: it is an ONNX model.
+        """
+        if not isinstance(self.teacher, TorchTeacher):
+            raise InputError(f"'{rival}' needs a PyTorch teacher, and this one is an ONNX model.")
+        return self.teacher
+
+    def taken(self, whole: Any) -> Any:
+        """Return those of some pictures, labels or activations that may be used."""
+        return whole[:] if self.samples is None else whole[self.samples]
+
+
+@dataclass(frozen=True, eq=False)
+class Distilled:
+    """What takes the place of the block.
+
+    Attributes
+    ----------
+    student: an ``nn.Module`` from and to the block's tensors.
+    lower: proved lower bound of the convex program's optimum; None for rivals.
+    upper: proved upper bound of the objective of this very student on the same data; None for rivals.
+    program_gap: relative duality gap of the convex program's own solution, proved; None for rivals.
+    details: what else is worth a column.
+    certificate: arrays with which the bounds can be proved again; None for rivals.
+    """
+
+    student: Any
+    lower: float | None = None
+    upper: float | None = None
+    program_gap: float | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+    certificate: dict[str, NDArray[Any]] | None = None
+
+
+class Distiller(Protocol):
+    """Fits something to take the block's place, by its options alone."""
+
+    def fit(self, task: Task) -> Distilled:
+        """Return the student."""
+        ...
+
+
+distillers: Registry[Distiller] = Registry("distiller", __name__)
+register: Callable[[str], Callable[[type], type]] = distillers.register

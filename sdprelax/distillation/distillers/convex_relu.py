@@ -1,0 +1,107 @@
+"""Distiller ``convex_relu``: a ReLU student from the convex program over sampled patterns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import PositiveInt
+
+from sdprelax.distillation.distillers import Distilled, Task, View, register
+from sdprelax.distillation.distillers.gated_relu import Shrinkage
+from sdprelax.errors import ProblemTooLarge
+from sdprelax.methods.convex_relu import ConvexReLU as Method
+from sdprelax.methods.gated_relu import GatedReLU
+from sdprelax.methods.gates import Gated
+from sdprelax.network import Network
+from sdprelax.out_of_core.gates import Gates
+from sdprelax.out_of_core.program import best_share, largest_gamma
+from sdprelax.out_of_core.rows import ArrayRows
+from sdprelax.out_of_core.statistics import collect, total
+from sdprelax.out_of_core.training import FOLDS
+from sdprelax.problem import Problem
+from sdprelax.verified import Floats
+
+__all__ = ["ConvexReLU"]
+
+# Numbers of inputs and targets in double precision that are read into memory.
+LARGEST = 50_000_000
+# A ridge on the linear skip, relative to the mean square of the inputs: single precision's worth.
+RIDGE = 1e-6
+
+
+@register("convex_relu")
+@dataclass(frozen=True)
+class ConvexReLU:
+    """A ReLU student: the convex program over sampled patterns and their cones (method ``convex_relu``), in memory.
+
+    Every neuron feeds one output. The lower bound is that of the gated program behind the same patterns, which leaves
+    the cones out. A skip is the least-squares linear map, fitted first.
+
+    Parameters
+    ----------
+    patterns: most activation patterns per output.
+    shrinkage: γ as a share of the least γ at which the gated program is zero; "auto" for what predicts best behind
+        these gates in a cross-validation.
+    skip: whether a linear map stands beside the neurons.
+    view: what a row is: "flat", "pooled" (over positions), "tokens", "patches", or "auto" by the activations' axes.
+    kernel: side of the patches.
+    bias: whether neurons see a constant 1.
+    """
+
+    patterns: PositiveInt = 10
+    shrinkage: Shrinkage = "auto"
+    skip: bool = False
+    view: View = "auto"
+    kernel: PositiveInt = 3
+    bias: bool = True
+
+    def fit(self, task: Task) -> Distilled:
+        """Return the student and its bounds.
+
+        Raises
+        ------
+        ProblemTooLarge: activations that do not fit in memory.
+        """
+        from sdprelax.distillation.students import ReLUStudent
+
+        layout = task.layout(self.view, self.kernel, self.bias)
+        rows = task.rows(layout)
+        n, width, outputs = rows.shape
+        if n * (width + outputs) > LARGEST:
+            raise ProblemTooLarge(
+                f"convex_relu reads all rows into memory, and {n:,} of {width} inputs and {outputs} outputs are more "
+                f"than its {LARGEST:,} numbers; take a smaller fraction, or gated_relu."
+            )
+        blocks = list(rows.blocks())
+        inputs = np.vstack([block.inputs for block in blocks])
+        targets = np.vstack([block.targets for block in blocks])
+        skip = None
+        if self.skip:
+            gram = inputs.T @ inputs
+            ridge = RIDGE * np.trace(gram) / width * np.eye(width)
+            skip = np.linalg.solve(gram + ridge, inputs.T @ targets).astype(np.float32)
+            targets = targets - inputs @ skip
+        gamma, share = self._gamma(inputs, targets, task)
+        problem = Problem(inputs[:, : width - self.bias], targets, gamma, bias=self.bias)
+        # The same seed draws the same patterns.
+        relaxed = GatedReLU(self.patterns, penalty="columns", decomposition="none").run(
+            problem, rng=np.random.default_rng(task.seed), deadline=task.deadline.fraction(0.3)
+        )
+        found = Method(self.patterns).run(problem, rng=np.random.default_rng(task.seed), deadline=task.deadline)
+        assert found.network is not None
+        student = ReLUStudent(layout, found.network.hidden, found.network.output, skip)
+        network = Network(student.to_arrays()["hidden"], student.to_arrays()["output"], self.bias)
+        return Distilled(
+            student, relaxed.details["dual_value"], problem.upper_bound(network), None,
+            {"gamma": gamma, "shrinkage": share, "neurons": network.width, "view": layout.kind, "rows": n},
+        )  # fmt: skip
+
+    def _gamma(self, inputs: Floats, targets: Floats, task: Task) -> tuple[float, float]:
+        """Return γ, and its share of the least one at which the gated program is zero."""
+        problem = Problem(inputs[:, : inputs.shape[1] - self.bias], targets, 1.0, bias=self.bias)
+        drawn = Gated.of(problem, "gaussian", self.patterns, "columns", np.random.default_rng(task.seed), task.deadline)
+        folds = FOLDS if self.shrinkage == "auto" else 1
+        parts = collect(ArrayRows(inputs, targets), Gates(drawn.gates), folds=folds)
+        share = best_share(parts, "columns")[0] if self.shrinkage == "auto" else self.shrinkage
+        return share * largest_gamma(total(parts), "columns"), share

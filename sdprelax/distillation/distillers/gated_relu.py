@@ -1,0 +1,134 @@
+"""Distiller ``gated_relu``: a gated ReLU student, the optimum of a convex program over fixed gates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import pydantic
+from pydantic import PositiveFloat, PositiveInt
+
+from sdprelax.distillation.distillers import Distilled, Task, View, register
+from sdprelax.distillation.layout import Layout
+from sdprelax.distillation.teacher_gates import teacher_gates
+from sdprelax.gated_training import Penalty
+from sdprelax.out_of_core.gates import Gates, Moments, Shape, moments_of, sampled_gates
+from sdprelax.out_of_core.neurons import Neurons, exact_neurons, few_neurons, require_budget
+from sdprelax.out_of_core.proof import prove
+from sdprelax.out_of_core.statistics import total
+from sdprelax.out_of_core.training import train_out_of_core
+from sdprelax.verified import Floats
+
+__all__ = ["Budget", "GatedReLU", "Shrinkage"]
+
+Budget = Annotated[float, pydantic.Field(gt=0.0)]
+Shrinkage = Literal["auto"] | Annotated[float, pydantic.Field(gt=0.0, lt=1.0)]
+
+
+@register("gated_relu")
+@dataclass(frozen=True)
+class GatedReLU:
+    """A convex student: ½‖Σ_i D_iZW_i − F‖² + γΣ_i‖W_i‖ over fixed gates, out of core, its optimum proved.
+
+    No labels, no fine-tuning. Within a ``budget`` the weights are cut to few neurons, which then descend on the same
+    objective: what they lose against the convex optimum is known.
+
+    Parameters
+    ----------
+    gates: fixed gates.
+    draw: "covariance", "isotropic" or "whitened" Gaussian directions through the bulk of what enters, or "teacher":
+        filters of the block's own first layer.
+    penalty: a gate's norm: "nuclear" (neurons that feed all outputs), "frobenius" or "columns".
+    shrinkage: γ as a share of the least γ at which the student is zero; "auto" for what predicts best in a
+        cross-validation.
+    budget: most parameters, gates included, as a share of the block's; None for the convex program's own solution.
+    skip: whether a linear map stands beside the gates, as one that is always open.
+    view: what a row is: "flat", "pooled" (over positions), "tokens", "patches", or "auto" by the activations' axes.
+    kernel: side of the patches.
+    bias: whether gates and neurons see a constant 1.
+    tolerance: relative duality gap at which the convex program stops.
+    memory: bytes for statistics and solver.
+    """
+
+    gates: PositiveInt = 8
+    draw: Shape | Literal["teacher"] = "covariance"
+    penalty: Penalty = "nuclear"
+    shrinkage: Shrinkage = "auto"
+    budget: Budget | None = None
+    skip: bool = True
+    view: View = "auto"
+    kernel: PositiveInt = 3
+    bias: bool = True
+    tolerance: PositiveFloat = 5e-4
+    memory: PositiveFloat = 4e9
+
+    def fit(self, task: Task) -> Distilled:
+        """Return the student and its proof.
+
+        Raises
+        ------
+        InputError: a view that does not fit the activations, a budget below one neuron, no filters to take gates from.
+        ProblemTooLarge: memory for not even one gate.
+        """
+        layout = task.layout(self.view, self.kernel, self.bias)
+        rows, budget = task.rows(layout), task.parameters(self.budget)
+        if budget is not None:
+            require_budget(layout.width, layout.outputs, budget)
+        moments = moments_of(rows, task.stage("moments", rows.shape[0]))
+        gates = Gates(_single(self._directions(task, layout, moments)), self.skip)
+        trained = train_out_of_core(
+            rows, gates, self.penalty, share=self.shrinkage, tolerance=self.tolerance, memory=self.memory,
+            folder=task.folder, stage=task.stage, deadline=task.deadline,
+        )  # fmt: skip
+        if budget is None:
+            neurons = exact_neurons(trained.weights)
+        else:
+            data, active = total(trained.parts), trained.weights[:, :, trained.active]
+            skip = self.skip and trained.active[-1] == gates.count - 1
+            neurons = few_neurons(data, active, budget, trained.gamma, skip=skip).among(trained.active)
+        neurons = neurons.rounded()
+        weights = neurons.weights(gates.count)
+        n = rows.shape[0]
+        proof = prove(rows, gates, weights, trained.gamma, self.penalty, task.stage("proof of the student", n))
+        return Distilled(
+            _student(layout, gates, neurons), trained.proof.lower, proof.upper, trained.proof.gap,
+            {
+                "gamma": trained.gamma, "shrinkage": trained.share, "steps": trained.steps,
+                "neurons": len(neurons.gate_of), "matrices": len(neurons.full_gate_of), "gates": len(neurons.used()),
+                "fit_error": 2.0 * proof.loss / moments.spread if moments.spread > 0.0 else 0.0,
+                "program_fit_error": 2.0 * trained.proof.loss / moments.spread if moments.spread > 0.0 else 0.0,
+                "program_upper": trained.proof.upper, "view": layout.kind, "rows": n,
+            },
+            {
+                "directions": gates.directions, "skip": np.array(gates.skip), "weights": trained.weights,
+                "student_weights": weights, "gamma": np.array(trained.gamma), "penalty": np.array(self.penalty),
+                "bounds": np.array([trained.proof.lower, trained.proof.upper, proof.upper]),
+            },
+        )  # fmt: skip
+
+    def _directions(self, task: Task, layout: Layout, moments: Moments) -> Floats:
+        if self.draw == "teacher":
+            return teacher_gates(task.torch_teacher("draw: teacher").block_module, layout, moments, self.gates)
+        return sampled_gates(moments, self.gates, np.random.default_rng(task.seed), bias=self.bias, shape=self.draw)
+
+
+def _single(values: Floats) -> Floats:
+    """Return values rounded to what a student holds."""
+    return values.astype(np.float32).astype(np.float64)
+
+
+def _student(layout: Layout, gates: Gates, neurons: Neurons) -> Any:
+    """Return the student with no more gates than carry weights."""
+    from sdprelax.distillation.students import GatedStudent
+
+    drawn = gates.directions.shape[1]
+    used = neurons.used()
+    kept = used[used < drawn]
+    # The gate that is always open is number −1 there.
+    place = np.full(gates.count, -1)
+    place[kept] = np.arange(len(kept))
+    return GatedStudent(
+        layout, gates.directions[:, kept], place[neurons.gate_of], neurons.inner, neurons.outer,
+        place[neurons.full_gate_of], neurons.full,
+    )  # fmt: skip

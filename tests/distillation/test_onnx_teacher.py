@@ -1,0 +1,215 @@
+"""An ONNX teacher does what the PyTorch teacher does that it was exported from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+onnx = pytest.importorskip("onnx", reason="ONNX is optional")
+runtime = pytest.importorskip("onnxruntime", reason="ONNX Runtime is optional")
+
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+
+from sdprelax.distillation.layout import Layout  # noqa: E402
+from sdprelax.distillation.onnx_teacher import OnnxTeacher  # noqa: E402
+from sdprelax.errors import InputError  # noqa: E402
+
+RNG = np.random.default_rng(0)
+A, B, C, S = (RNG.standard_normal((3, 3)).astype(np.float32) for _ in range(4))
+BATCH = RNG.standard_normal((4, 3)).astype(np.float32)
+
+
+def model(
+    nodes: list[tuple[str, list[str], list[str]]],
+    weights: dict[str, np.ndarray],
+    inputs: tuple[str, ...] = ("x",),
+    outputs: tuple[str, ...] = ("y",),
+    opset: int = 17,
+    width: int = 3,
+) -> Any:
+    def values(names: tuple[str, ...]) -> list[Any]:
+        return [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", width]) for name in names]
+
+    graph = helper.make_graph(
+        [helper.make_node(*node) for node in nodes],
+        "graph",
+        values(inputs),
+        values(outputs),
+        [numpy_helper.from_array(value, name) for name, value in weights.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+
+
+def chain() -> Any:
+    """x ↦ relu(xA) =: in ↦ relu(in·B) =: out ↦ out·C + out =: y."""
+    return model(
+        [
+            ("MatMul", ["x", "A"], ["a"]),
+            ("Relu", ["a"], ["in"]),
+            ("MatMul", ["in", "B"], ["b"]),
+            ("Relu", ["b"], ["out"]),
+            ("MatMul", ["out", "C"], ["c"]),
+            ("Add", ["c", "out"], ["y"]),
+        ],
+        {"A": A, "B": B, "C": C},
+    )
+
+
+def student(**options: Any) -> Any:
+    """z ↦ z·S, whose names are those of the teacher's chain."""
+    return model([("MatMul", ["x", "A"], ["y"])], {"A": S}, **options)
+
+
+def teacher(entering: str = "in", leaving: str = "out", graph: Any = None) -> OnnxTeacher:
+    return OnnxTeacher((graph or chain()).SerializeToString(), entering, leaving)
+
+
+def computed(proto: Any, batch: np.ndarray = BATCH) -> np.ndarray:
+    return runtime.InferenceSession(proto.SerializeToString()).run(None, {proto.graph.input[0].name: batch})[0]
+
+
+def test_activations_are_those_of_the_two_tensors() -> None:
+    z = np.maximum(BATCH @ A, 0.0)
+    f = np.maximum(z @ B, 0.0)
+    entered, left = teacher().capture(BATCH.astype(np.float64))
+    np.testing.assert_allclose(entered, z, rtol=1e-5)
+    np.testing.assert_allclose(left, f, rtol=1e-5)
+    np.testing.assert_allclose(teacher().predict(BATCH), f @ C + f, rtol=1e-4, atol=1e-5)
+    whole = teacher("x", "y")
+    np.testing.assert_array_equal(whole.capture(BATCH)[0], BATCH)
+    np.testing.assert_array_equal(whole.capture(BATCH)[1], whole.predict(BATCH))
+
+
+@pytest.mark.parametrize("opset", [13, 17, 20])
+def test_a_student_stands_where_the_block_was_and_nothing_else_is_left_of_it(opset: int, tmp_path: Path) -> None:
+    onnx.save(student(opset=opset), tmp_path / "student.onnx")
+    swapped = teacher().with_student(tmp_path / "student.onnx")
+    f = np.maximum(BATCH @ A, 0.0) @ S
+    np.testing.assert_allclose(computed(swapped), f @ C + f, rtol=1e-4, atol=1e-5)
+    assert {numpy_helper.to_array(weight).tobytes() for weight in swapped.graph.initializer} == {
+        weight.tobytes() for weight in (A, C, S)
+    }
+    kinds = [node.op_type for node in swapped.graph.node if node.op_type != "Identity"]
+    assert sorted(kinds) == ["Add", "MatMul", "MatMul", "MatMul", "Relu"]
+
+
+def test_a_student_of_a_student_is_as_good_as_the_first() -> None:
+    once = teacher().with_student(student())
+    twice = teacher(graph=once).with_student(student())
+    np.testing.assert_array_equal(computed(twice), computed(once))
+    assert len(twice.graph.initializer) == 3
+
+
+def test_the_network_may_end_with_the_block_and_begin_with_it() -> None:
+    np.testing.assert_allclose(computed(teacher("x", "y").with_student(student())), BATCH @ S, rtol=1e-5)
+    assert len(teacher("x", "y").with_student(student()).graph.initializer) == 1
+
+
+def test_what_leads_around_the_block_stays() -> None:
+    residual = chain()
+    residual.graph.node[-1].input[1] = "b"  # read inside the block, and by what comes after it
+    f, b = np.maximum(BATCH @ A, 0.0) @ S, np.maximum(BATCH @ A, 0.0) @ B
+    np.testing.assert_allclose(
+        computed(teacher(graph=residual).with_student(student())), f @ C + b, rtol=1e-4, atol=1e-5
+    )
+
+
+def test_what_is_read_in_a_branch_is_the_students() -> None:
+    branches = {
+        name: helper.make_graph(
+            [helper.make_node(kind, ["out", weight], [name])],
+            name,
+            [],
+            [helper.make_tensor_value_info(name, TensorProto.FLOAT, None)],
+        )
+        for name, kind, weight in (("then", "MatMul", "C"), ("else", "Add", "out"))
+    }
+    graph = chain()
+    del graph.graph.node[4:]
+    graph.graph.node.append(
+        helper.make_node("If", ["yes"], ["y"], then_branch=branches["then"], else_branch=branches["else"])
+    )
+    graph.graph.initializer.append(numpy_helper.from_array(np.array(True), "yes"))
+    swapped = teacher(graph=graph).with_student(student())
+    np.testing.assert_allclose(computed(swapped), np.maximum(BATCH @ A, 0.0) @ S @ C, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("entering", "leaving", "said"),
+    [
+        ("inn", "out", r"computes no tensor 'inn': did you mean 'in'\?"),
+        ("in", "outt", r"computes no tensor 'outt': did you mean 'out'\?"),
+        ("in", "B", "computes no tensor 'B'"),
+        ("out", "in", "'in' is not computed from 'out'"),
+        ("out", "out", "'out' is not computed from 'out'"),
+    ],
+)
+def test_tensors_without_a_block_between_them_are_refused(entering: str, leaving: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        teacher(entering, leaving)
+
+
+def test_models_and_students_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    two = model([("Add", ["x", "w"], ["in"]), ("Relu", ["in"], ["y"])], {}, inputs=("x", "w"))
+    with pytest.raises(InputError, match=r"the model has 2 inputs \(x, w\): it must have one"):
+        teacher(graph=two, leaving="y")
+    with pytest.raises(InputError, match="not a readable ONNX model"):
+        OnnxTeacher(b"no model", "in", "out")
+    with pytest.raises(InputError, match="not a readable ONNX model"):
+        OnnxTeacher(tmp_path / "missing.onnx", "in", "out")
+    with pytest.raises(InputError, match="the student has 2 inputs"):
+        teacher().with_student(two)
+    wide = model([("MatMul", ["x", "S"], ["y"])], {"S": np.ones((3, 7), dtype=np.float32)}, outputs=("y",), width=7)
+    wide.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 3
+    with pytest.raises(InputError, match="does not fit between 'in' and 'out'"):
+        teacher().with_student(wide)
+    with pytest.raises(InputError, match="does not take this batch"):
+        teacher().predict(BATCH[:, :2])
+
+
+def test_an_old_models_weights_are_no_inputs() -> None:
+    old = chain()
+    old.graph.input.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, [3, 3]) for name in ("A", "B", "C"))
+    swapped = teacher(graph=old).with_student(student())
+    assert [value.name for value in swapped.graph.input] == ["x", "A", "C"]
+    np.testing.assert_array_equal(computed(swapped), computed(teacher().with_student(student())))
+
+
+def test_exported_networks_behave_as_in_torch(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is optional")
+    pytest.importorskip("onnxscript", reason="ONNX Script is optional")
+    from sdprelax.distillation.students import GatedStudent, export_onnx
+    from sdprelax.distillation.torch_teacher import TorchTeacher
+
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 2, 3, padding=1),
+        torch.nn.ReLU(),
+        torch.nn.Sequential(torch.nn.Conv2d(2, 3, 3, 2, 1), torch.nn.Tanh(), torch.nn.Conv2d(3, 3, 1)),
+        torch.nn.ReLU(),
+        torch.nn.Flatten(),
+        torch.nn.Linear(12, 5),
+    )
+    images = RNG.standard_normal((3, 1, 4, 4)).astype(np.float32)
+    original = TorchTeacher(network, "2")
+    z, f = original.capture(images)
+    export_onnx(network, images, tmp_path / "teacher.onnx")
+    nodes = onnx.load(tmp_path / "teacher.onnx").graph.node
+    convolutions = [node for node in nodes if node.op_type == "Conv"]
+    exported = OnnxTeacher(tmp_path / "teacher.onnx", convolutions[1].input[0], convolutions[2].output[0])
+    for found, expected in zip(exported.capture(images), (z, f), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_allclose(exported.predict(images), original.predict(images), atol=1e-6)
+
+    layout = Layout.of(z.shape[1:], f.shape[1:])
+    rng, d, c = np.random.default_rng(1), layout.width, layout.outputs
+    arrays = rng.standard_normal((d, 2)), [0, 1, 1, 0], rng.standard_normal((d, 4)), rng.standard_normal((4, c))
+    gated = GatedStudent(layout, *arrays, [-1], rng.standard_normal((1, d, c)))
+    export_onnx(gated, z, tmp_path / "student.onnx")
+    swapped = exported.with_student(tmp_path / "student.onnx")
+    expected = TorchTeacher(original.with_student(gated), "2").predict(images)
+    for part in (slice(0, 1), slice(None)):
+        np.testing.assert_allclose(computed(swapped, images[part]), expected[part], rtol=1e-5, atol=1e-5)
