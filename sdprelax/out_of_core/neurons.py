@@ -17,9 +17,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.optimize
+import threadpoolctl
 from numpy.typing import NDArray
 
 from sdprelax.errors import InputError
+from sdprelax.out_of_core.program import SMALL
 from sdprelax.out_of_core.statistics import Statistics
 from sdprelax.verified import Floats
 
@@ -186,8 +188,9 @@ def _descended(
             by_outer[neurons] += U[:, neurons].T @ part
         return value, np.concatenate([by_inner.ravel(), by_outer.ravel()])
 
-    found = scipy.optimize.minimize(
-        objective, np.concatenate([inner.ravel(), outer.ravel()]), jac=True, method="L-BFGS-B",
-        options={"maxiter": STEPS, "maxfun": 2 * STEPS, "maxcor": MEMORY},
-    )  # fmt: skip
+    with threadpoolctl.threadpool_limits(limits=1 if len(data.gram) <= SMALL else None, user_api="blas"):
+        found = scipy.optimize.minimize(
+            objective, np.concatenate([inner.ravel(), outer.ravel()]), jac=True, method="L-BFGS-B",
+            options={"maxiter": STEPS, "maxfun": 2 * STEPS, "maxcor": MEMORY},
+        )  # fmt: skip
     return found.x[: inner.size].reshape(inner.shape), found.x[inner.size :].reshape(outer.shape)

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import scipy.linalg
+import threadpoolctl
 
 from sdprelax.deadline import Deadline
 from sdprelax.gated_training import norms
@@ -29,6 +30,8 @@ __all__ = ["StatisticsFit", "best_share", "dual_scales", "flattened", "largest_g
 LOOK, RELAXED = 10, 1.6
 # A ratio of the residuals beyond which ρ is changed, and steps after which it may be: each change costs a factor.
 UNBALANCED, PATIENCE = 3.0, 20
+# Order up to which one thread is faster than several.
+SMALL = 3_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,12 +43,14 @@ class StatisticsFit:
     weights: W, shape (c, d, m).
     value, dual_value: in floating point.
     steps: taken.
+    rho: penalty of the splitting at the end.
     """
 
     weights: Floats
     value: float
     dual_value: float
     steps: int
+    rho: float
 
     @property
     def gap(self) -> float:
@@ -79,16 +84,15 @@ def dual_scales(along: Floats, energy: Floats, steepest: Floats, gamma: float) -
 class _Pair:
     """What a program's statistics say of weights: the objective, and the best multiple of their residual."""
 
-    def __init__(self, statistics: Statistics, gamma: float, penalty: Penalty, squares: Floats) -> None:
+    def __init__(self, statistics: Statistics, gamma: float, penalty: Penalty) -> None:
         self.statistics, self.gamma = statistics, gamma
         # Outputs are independent where the penalty is by columns: each has a multiple of its own.
         self.penalty: Penalty = "frobenius" if statistics.moment.shape[1] == 1 else penalty
-        self.squares = squares
 
-    def look(self, flat: Floats, steps: int) -> StatisticsFit:
+    def look(self, flat: Floats, steps: int, rho: float) -> StatisticsFit:
         data = self.statistics
         image = data.gram @ flat
-        along = self.squares - np.sum(flat * data.moment, axis=0)
+        along = data.squares - np.sum(flat * data.moment, axis=0)
         energy = np.maximum(along - np.sum(flat * (data.moment - image), axis=0), 0.0)
         weights, slopes = stacked(flat, data.width), stacked(data.moment - image, data.width)
         size = float(np.sum(norms.sizes(weights, self.penalty)))
@@ -100,7 +104,7 @@ class _Pair:
             steepest = np.max(norms.steepness(slopes, self.penalty), initial=0.0)
             scales = dual_scales(np.sum(along), np.sum(energy), np.asarray(steepest), self.gamma)
         dual = float(np.sum(scales * along - 0.5 * scales * scales * energy))
-        return StatisticsFit(weights, value, dual, steps)
+        return StatisticsFit(weights, value, dual, steps, rho)
 
 
 def solve(
@@ -109,6 +113,7 @@ def solve(
     penalty: Penalty = "frobenius",
     *,
     start: Floats | None = None,
+    rho: float | None = None,
     tolerance: float = 1e-4,
     max_steps: int = 5_000,
     deadline: Deadline | None = None,
@@ -120,33 +125,46 @@ def solve(
     ----------
     gamma: weight of the norms, > 0.
     start: weights to start from, shape (c, d, m).
+    rho: penalty of the splitting to start with, as an earlier fit ended; by default the mean eigenvalue of H.
     tolerance: duality gap relative to the value at which to stop.
     max_steps: after which the best pair is returned in any case.
     deadline: stops early with the best pair.
     observe: called with the best pair whenever the gap was looked at.
     """
     until = deadline or Deadline()
-    H, B = statistics.gram, statistics.moment
-    order = len(B)
-    pair = _Pair(statistics, gamma, penalty, statistics.squares)
-    V = np.zeros_like(B) if start is None else flattened(start)
-    best = pair.look(V, 0)
+    order = len(statistics.moment)
+    pair = _Pair(statistics, gamma, penalty)
+    V = np.zeros_like(statistics.moment) if start is None else flattened(start)
+    rho = float(np.trace(statistics.gram)) / max(order, 1) if rho is None else rho
+    best = pair.look(V, 0, rho)
     if not order or best.gap <= tolerance:
         return best
-    rho = float(np.trace(H)) / order
+    # NumPy and SciPy have a pool of threads each, which wait for one another at small orders.
+    with threadpoolctl.threadpool_limits(limits=1 if order <= SMALL else None, user_api="blas"):
+        return _alternated(pair, V, rho, best, tolerance, max_steps, until, observe)
+
+
+def _alternated(
+    pair: _Pair, V: Floats, rho: float, best: StatisticsFit, tolerance: float, max_steps: int, deadline: Deadline,
+    observe: Callable[[StatisticsFit], None],
+) -> StatisticsFit:  # fmt: skip
+    """Return the best pair that alternating directions from V come to."""
+    H, B = pair.statistics.gram, pair.statistics.moment
+    width, gamma = pair.statistics.width, pair.gamma
     factor = _factored(H, rho)
-    scaled, changed = np.zeros_like(V), 0
+    # What the multiplier would be if the start were the optimum.
+    scaled, changed = (B - H @ V) / rho, 0
     for step in range(1, max_steps + 1):
         W = scipy.linalg.cho_solve(factor, B + rho * (V - scaled), check_finite=False)
         relaxed = RELAXED * W + (1.0 - RELAXED) * V + scaled
-        new = flattened(norms.shrunk(stacked(relaxed, statistics.width), gamma / rho, pair.penalty))
+        new = flattened(norms.shrunk(stacked(relaxed, width), gamma / rho, pair.penalty))
         moved = float(np.linalg.norm(new - V))
         V, scaled = new, relaxed - new
-        if step % LOOK == 0 or step == max_steps or until.expired:
-            found = pair.look(V, step)
+        if step % LOOK == 0 or step == max_steps or deadline.expired:
+            found = pair.look(V, step, rho)
             best = found if found.gap < best.gap else best
             observe(best)
-            if best.gap <= tolerance or until.expired:
+            if best.gap <= tolerance or deadline.expired:
                 break
             apart = float(np.linalg.norm(W - V)) / max(float(np.linalg.norm(W)), float(np.linalg.norm(V)), 1e-300)
             uphill = moved / max(float(np.linalg.norm(scaled)), 1e-300)
@@ -183,15 +201,19 @@ def best_share(
     everything = total(filled)
     gamma = largest_gamma(everything, penalty)
     rests = [_without(everything, part) for part in filled]
-    starts: list[Floats | None] = [None] * len(filled)
+    fits: list[StatisticsFit | None] = [None] * len(filled)
     errors: list[float] = []
     for share in shares:
         error = 0.0
         for k, (part, rest) in enumerate(zip(filled, rests, strict=True)):
             # What is lost by having fewer samples is no reason for more shrinkage.
             scale = rest.count / everything.count
-            fit = solve(rest, share * gamma * scale, penalty, start=starts[k], tolerance=ROUGH, deadline=deadline)
-            starts[k] = fit.weights
+            before = fits[k]
+            start, rho = (None, None) if before is None else (before.weights, before.rho)
+            fit = solve(
+                rest, share * gamma * scale, penalty, start=start, rho=rho, tolerance=ROUGH, deadline=deadline
+            )  # fmt: skip
+            fits[k] = fit
             error += 2.0 * part.loss(flattened(fit.weights))
         errors.append(error)
         if len(errors) > 2 and errors[-1] > errors[-2] > errors[-3]:
