@@ -49,9 +49,9 @@ class ConvexReLU:
     bias: whether neurons see a constant 1.
     """
 
-    patterns: PositiveInt = 10
+    patterns: PositiveInt = 4
     shrinkage: Shrinkage = "auto"
-    skip: bool = False
+    skip: bool = True
     view: View = "auto"
     kernel: PositiveInt = 3
     bias: bool = True
