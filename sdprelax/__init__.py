@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from numbers import Integral
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -34,6 +34,9 @@ from sdprelax.problem import Problem
 from sdprelax.regularisation_path import regularisation_path
 from sdprelax.three_layer import ThreeLayerNetwork
 
+if TYPE_CHECKING:
+    from sdprelax.distillation import OnnxTeacher, distill
+
 __version__ = "0.1.0"
 
 __all__ = [
@@ -43,6 +46,7 @@ __all__ = [
     "InputError",
     "KernelPredictor",
     "Network",
+    "OnnxTeacher",
     "Outcome",
     "Predictor",
     "Problem",
@@ -52,6 +56,7 @@ __all__ = [
     "SolverUnavailable",
     "ThreeLayerNetwork",
     "__version__",
+    "distill",
     "load_predictor",
     "regularisation_path",
     "save_predictor",
@@ -93,3 +98,12 @@ def solve(
         raise InputError(f"seed is {seed!r}; it must be a nonnegative integer.")
     chosen = _methods.create(method, options)
     return chosen.run(problem, rng=np.random.default_rng(seed), deadline=Deadline(time_limit), report=report)
+
+
+def __getattr__(name: str) -> Any:
+    """Return what distils networks, which few need and which takes its time to import."""
+    if name in ("OnnxTeacher", "distill"):
+        import sdprelax.distillation
+
+        return getattr(sdprelax.distillation, name)
+    raise AttributeError(f"module 'sdprelax' has no attribute '{name}'")

@@ -29,6 +29,9 @@ __all__ = [
     "stored_bytes",
 ]
 
+# Seconds of timing after which few calls are enough.
+LONG = 20.0
+
 
 def batches(pictures: Pictures, size: int = 64) -> Iterator[Any]:
     """Yield the pictures in order as tensors of at most ``size`` of them."""
@@ -211,7 +214,8 @@ def latency(
     networks: by name, such as teacher and student's network.
     inputs: a tensor of at least as many samples as the largest batch.
     sizes: batch sizes.
-    repetitions: calls of each network that count; three more before them do not.
+    repetitions: calls of each network that count, at most: three are enough after twenty seconds. One more
+        before them does not count.
 
     Raises
     ------
@@ -231,10 +235,13 @@ def latency(
 
 def _timed(networks: Mapping[str, Any], inputs: Any, repetitions: int) -> dict[str, Latency]:
     seconds: dict[str, list[float]] = {name: [] for name in networks}
-    for _ in range(3 + repetitions):
+    begun = time.perf_counter()
+    for done in range(1 + repetitions):
+        if done > 3 and time.perf_counter() - begun > LONG:
+            break
         for name, network in networks.items():
             start = time.perf_counter()
             network(inputs)
             seconds[name].append(time.perf_counter() - start)
-    quartiles = {name: 1e3 * np.percentile(times[3:], (50, 25, 75)) for name, times in seconds.items()}
+    quartiles = {name: 1e3 * np.percentile(times[1:], (50, 25, 75)) for name, times in seconds.items()}
     return {name: Latency(*map(float, values)) for name, values in quartiles.items()}
