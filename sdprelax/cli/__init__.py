@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import sdprelax
-from sdprelax.cli import catalogue, results, sweeps
+from sdprelax.cli import catalogue, distillation, results, sweeps
 from sdprelax.errors import SdprelaxError
 
 __all__ = ["app", "main"]
@@ -18,7 +18,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for module in (sweeps, results, catalogue):
+for module in (sweeps, distillation, results, catalogue):
     app.registered_commands += module.app.registered_commands
 
 

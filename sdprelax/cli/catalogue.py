@@ -21,14 +21,20 @@ class Family(StrEnum):
     solvers = "solvers"
     roundings = "roundings"
     engines = "engines"
+    teachers = "teachers"
+    images = "images"
+    distillers = "distillers"
 
 
 @app.command("list")
 def list_(
     family: Annotated[Family, typer.Argument(help="What to list.")],
 ) -> None:
-    """List what a sweep can name, with its options, their types and defaults."""
+    """List what a sweep or a distillation can name, with its options, their types and defaults."""
     from sdprelax.datasets import datasets
+    from sdprelax.distillation.distillers import distillers
+    from sdprelax.distillation.images import images
+    from sdprelax.distillation.teachers import teachers
     from sdprelax.experiment.engines import engines
     from sdprelax.methods import methods
     from sdprelax.rounding import roundings
@@ -36,7 +42,7 @@ def list_(
 
     registries: dict[Family, Any] = {
         Family.methods: methods, Family.datasets: datasets, Family.solvers: solvers, Family.roundings: roundings,
-        Family.engines: engines,
+        Family.engines: engines, Family.teachers: teachers, Family.images: images, Family.distillers: distillers,
     }  # fmt: skip
     registry = registries[family]
     for name in registry:

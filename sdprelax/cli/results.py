@@ -33,10 +33,14 @@ def show(
         bool, typer.Option("--predictions", help="Accuracies of every predictor of every trial instead.")
     ] = False,
 ) -> None:
-    """Print the tightness table of a sweep, or how well everything predicts."""
+    """Print the tightness table of a sweep, or how well everything predicts; of a distillation, its summary."""
     from sdprelax.cli.display import print_predictions, print_tightness
+    from sdprelax.distillation.verification import is_study
     from sdprelax.results.tables import load_table, predictions_summary, render, tightness_table
 
+    if is_study(results):
+        _show_study(results, form)
+        return
     table = load_table(results, "predictions" if predictions else "table")
     if predictions and form is Format.table:
         print_predictions(table)
@@ -46,6 +50,19 @@ def show(
         print_tightness(table)
     else:
         typer.echo(render(tightness_table(table), form.value), nl=False)
+
+
+def _show_study(folder: Path, form: Format) -> None:
+    """Print what the distillers of a study come to."""
+    from sdprelax.cli.distillation import print_summary
+    from sdprelax.distillation.tables import summary
+    from sdprelax.results.tables import load_table, render
+
+    found = summary(load_table(folder))
+    if form is Format.table:
+        print_summary(found)
+    else:
+        typer.echo(render(found, form.value), nl=False)
 
 
 @app.command("collect")
@@ -62,8 +79,12 @@ def collect_(results: ResultsFolder) -> None:
 @app.command()
 def verify(results: ResultsFolder) -> None:
     """Prove every certificate and evaluate every network again; exit code 1 if a row does not hold."""
+    from sdprelax.distillation.verification import is_study
     from sdprelax.results.audit import audit
 
+    if is_study(results):
+        _verify_study(results)
+        return
     rows = bounds = wrong = 0
     for finding in audit(results):
         rows += 1
@@ -75,6 +96,24 @@ def verify(results: ResultsFolder) -> None:
         typer.echo(f"{wrong} of {rows} rows do not hold; {bounds} bounds were proved again.")
         raise typer.Exit(1)
     typer.echo(f"all {rows} rows hold: {bounds} bounds proved again from freshly loaded data.")
+
+
+def _verify_study(folder: Path) -> None:
+    """Prove the bounds of every student of a distillation again, from its activations."""
+    from sdprelax.distillation.verification import verify_study
+
+    rows = wrong = 0
+    for found in verify_study(folder):
+        rows += 1
+        wrong += bool(found.faults)
+        for fault in found.faults:
+            typer.echo(f"does not hold: {found.run} ({found.hash}): {fault}")
+        if not found.faults:
+            typer.echo(f"holds: {found.run} ({found.hash}): lower={found.lower:.8g} upper={found.upper:.8g}")
+    if wrong:
+        typer.echo(f"{wrong} of {rows} students do not hold.")
+        raise typer.Exit(1)
+    typer.echo(f"all {rows} students hold: their bounds were proved again from the activations as stored.")
 
 
 @app.command("compare")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from sdprelax.distillation.distillers import Distilled, Task, register
 from sdprelax.distillation.distillers.gated_relu import Budget
@@ -21,6 +22,8 @@ class Pruning:
     ----------
     budget: nonzero parameters, biases included, as a share of the block's; what says where they are is not counted.
     """
+
+    uses_data: ClassVar[bool] = False
 
     budget: Budget = 0.25
 

@@ -1,0 +1,183 @@
+"""Pictures of a study: what few samples suffice for, what becomes of errors in later layers, what students cost."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sdprelax.distillation.tables import WORDS, summary
+from sdprelax.files import write_whole
+from sdprelax.results.plots import COLOURS, MARKERS, STYLE
+
+__all__ = ["errors_picture", "fractions_picture", "size_picture", "write_pictures"]
+
+NAMES = ("fractions", "errors", "size")
+SIZES = {
+    "parameters_share": "parameters", "bytes_share": "bytes", "multiply_adds_share": "multiply-adds",
+    "latency_share": "latency, one input", "latency_batch_share": "latency, many inputs",
+}  # fmt: skip
+
+
+def _looks(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    names = dict.fromkeys(table["distiller"])
+    return {
+        name: {"color": COLOURS[k % len(COLOURS)], "marker": MARKERS[k % len(MARKERS)], "markersize": 4}
+        for k, name in enumerate(names)
+    }
+
+
+def _panels(table: pd.DataFrame, width: float, height: float) -> tuple[Figure, dict[str, Axes]]:
+    """Return a figure with one panel for each block."""
+    blocks = list(dict.fromkeys(table["block"]))
+    columns = min(3, len(blocks))
+    lines = -(-len(blocks) // columns)
+    figure = Figure(figsize=(max(4.6, width * columns), height * lines))
+    axes = list(np.ravel(figure.subplots(lines, columns, squeeze=False)))
+    for spare in axes[len(blocks) :]:
+        spare.set_visible(False)
+    for block, panel in zip(blocks, axes, strict=False):
+        panel.set_title(block)
+    return figure, dict(zip(blocks, axes, strict=False))
+
+
+def _legend(figure: Figure, axes: Axes, looks: dict[str, dict[str, Any]]) -> None:
+    """Name the distillers below the panels, in as many columns as their names leave room for."""
+    lines = [axes.plot([], [], label=name, linewidth=1.2, **look)[0] for name, look in looks.items()]
+    beside = max(1, int(15.0 * figure.get_figwidth() / (max(map(len, looks)) + 6)))
+    figure.legend(handles=lines, loc="outside lower center", ncols=beside, frameon=False)
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width, height + 0.2 * -(-len(looks) // beside))
+
+
+@matplotlib.rc_context(STYLE)
+def fractions_picture(table: pd.DataFrame) -> Figure:
+    """Draw accuracy, or agreement with the teacher without labels, against the share of the pictures fitted to.
+
+    Means over repeats, bars their standard deviation; what looks at no pictures, and the teacher, are level lines.
+    """
+    ended = table[table["status"] != "error"]
+    figure, panels = _panels(ended, 3.3, 2.7)
+    looks, figured = _looks(table), "accuracy" if ended["accuracy"].notna().any() else "agreement"
+    for block, axes in panels.items():
+        rows = ended[ended["block"] == block]
+        for name, mine in rows.groupby("distiller", sort=False):
+            found = mine.groupby("fraction")[figured].agg(["mean", "std"])
+            mean, look = 100.0 * found["mean"].to_numpy(dtype=float), looks[str(name)]
+            if len(found) == 1:
+                axes.axhline(mean[0], color=look["color"], linewidth=1.0, linestyle=":")
+                axes.plot(found.index, mean, linestyle="none", **look)
+                continue
+            spread = 100.0 * found["std"].fillna(0.0).to_numpy(dtype=float)
+            axes.errorbar(found.index, mean, yerr=spread, linewidth=1.2, elinewidth=0.8, capsize=2, **look)
+        if figured == "accuracy":
+            axes.axhline(100.0 * float(rows["teacher_accuracy"].iloc[0]), color="0.3", linewidth=1.0, linestyle="--")
+        axes.set_xscale("log")
+        shares = sorted(rows["fraction"].unique())
+        axes.set_xticks(shares, [f"{100.0 * share:g}" for share in shares])
+        axes.minorticks_off()
+        axes.grid(axis="y", color="0.9", linewidth=0.6)
+        axes.set_xlabel("pictures fitted to, % of the transfer pictures")
+    first = next(iter(panels.values()))
+    first.set_ylabel(f"{figured} on other pictures, %")
+    if figured == "accuracy":
+        looks["teacher"] = {"color": "0.3", "linestyle": "--"}
+    _legend(figure, first, looks)
+    return figure
+
+
+@matplotlib.rc_context(STYLE)
+def errors_picture(records: list[dict[str, Any]]) -> Figure:
+    """Draw the activations' error behind the block and behind every later layer, relative to their spread.
+
+    Medians over the repeats with the most pictures; 1 is as bad as the best constant.
+    """
+    rows = pd.DataFrame(
+        [
+            {"block": record["block"], "distiller": record["distiller"], "fraction": record["fraction"],
+             "layer": layer, "error": error}
+            for record in records
+            if record["status"] != "error"
+            for layer, error in {record["block"]: record["activation_error"], **record["layer_errors"]}.items()
+        ],
+        columns=pd.Index(["block", "distiller", "fraction", "layer", "error"]),
+    )  # fmt: skip
+    rows["error"] = pd.to_numeric(rows["error"], errors="coerce")
+    # A block at the network's end has no later layers, and one point is no picture.
+    rows = rows[rows.groupby("block")["layer"].transform("nunique") > 1]
+    rows = rows[rows["fraction"] == rows.groupby(WORDS)["fraction"].transform("max")]
+    figure, panels = _panels(rows, 3.3, 2.9)
+    looks = _looks(rows)
+    for block, axes in panels.items():
+        mine = rows[rows["block"] == block]
+        layers = list(dict.fromkeys(mine["layer"]))
+        for name, one in mine.groupby("distiller", sort=False):
+            median = one.groupby("layer")["error"].median().reindex(layers).to_numpy(dtype=float)
+            # An error of zero has no place on a logarithmic axis.
+            shown = np.where(median > 0.0, median, np.nan)
+            axes.plot(range(len(layers)), shown, linewidth=1.2, **looks[str(name)])
+        axes.set_yscale("log")
+        axes.set_xticks(range(len(layers)), layers, rotation=40, ha="right", rotation_mode="anchor")
+        axes.grid(axis="y", color="0.9", linewidth=0.6)
+    first = next(iter(panels.values()))
+    first.set_ylabel("relative error of activations")
+    _legend(figure, first, looks)
+    return figure
+
+
+@matplotlib.rc_context(STYLE)
+def size_picture(table: pd.DataFrame) -> Figure:
+    """Draw what every student costs, as shares of the block that it replaces; the line at 100 % is the block."""
+    found = summary(table)
+    shown = {name: label for name, label in SIZES.items() if found[name].notna().any()}
+    names = list(dict.fromkeys(found["distiller"]))
+    figure, panels = _panels(found, 3.3, 0.9 + 0.16 * len(names) * (len(shown) + 1))
+    outer = list(panels.values())[:: min(3, len(panels))]
+    for block, axes in panels.items():
+        rows = found[found["block"] == block].set_index("distiller").reindex(names)
+        thick = 0.8 / max(1, len(shown))
+        for k, (name, label) in enumerate(shown.items()):
+            places = np.arange(len(names)) + (k - (len(shown) - 1) / 2) * thick
+            values = 100.0 * rows[name].to_numpy(dtype=float)
+            axes.barh(places, values, 0.9 * thick, color=COLOURS[k % len(COLOURS)], label=label)
+        axes.axvline(100.0, color="0.3", linewidth=1.0, linestyle="--")
+        axes.set_yticks(range(len(names)), names if axes in outer else [""] * len(names))
+        axes.set_ylim(len(names) - 0.5, -0.5)
+        axes.grid(axis="x", color="0.9", linewidth=0.6)
+        axes.set_axisbelow(True)
+        axes.set_xlabel("% of the block's")
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width + 0.065 * max(map(len, names)), height + 0.3)
+    handles, labels = next(iter(panels.values())).get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(3, len(shown)), frameon=False)
+    return figure
+
+
+def write_pictures(folder: Path, table: pd.DataFrame, records: list[dict[str, Any]]) -> list[Path]:
+    """Write the pictures that there is something to see on as PDF and PNG; return the PNG files."""
+    ended = table[table["status"] != "error"]
+    figures: dict[str, Figure] = {}
+    with matplotlib.rc_context(STYLE):  # the type of a PDF's fonts is settled when it is written
+        fractions = ended.groupby(WORDS)["fraction"].agg(["min", "max"])
+        if (fractions["min"] < fractions["max"]).any():
+            figures["fractions"] = fractions_picture(table)
+        if any(record.get("layer_errors") for record in records):
+            figures["errors"] = errors_picture(records)
+        if len(ended):
+            figures["size"] = size_picture(table)
+        for name in NAMES:
+            for form in ("pdf", "png"):
+                path = folder / f"{name}.{form}"
+                if name not in figures:
+                    path.unlink(missing_ok=True)
+                    continue
+                drawn = io.BytesIO()
+                figures[name].savefig(drawn, format=form, dpi=200)
+                write_whole(path, drawn.getvalue())
+    return [folder / f"{name}.png" for name in NAMES if name in figures]

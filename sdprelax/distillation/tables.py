@@ -1,0 +1,92 @@
+"""Tables over the runs of a study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from sdprelax.files import write_whole
+
+__all__ = ["runs_table", "summary", "write_tables"]
+
+WORDS = ["block", "distiller"]
+NUMBERS = [
+    "lower", "upper", "gap", "program_gap", "activation_error", "agreement", "accuracy", "teacher_accuracy",
+    "parameters", "block_parameters", "network_parameters", "teacher_parameters", "bytes", "block_bytes",
+    "multiply_adds", "block_multiply_adds", "network_multiply_adds", "teacher_multiply_adds",
+]  # fmt: skip
+PARTS = ("student", "block", "network", "teacher")
+# Medians for one input, and for as many as ``latency_batch`` says.
+LATENCIES = [f"{part}_{form}" for form in ("ms", "ms_batch") for part in PARTS]
+DETAILS = ("gamma", "shrinkage", "neurons", "view")
+COLUMNS = [
+    *WORDS, "fraction", "samples", "repeat", "seed", "status", "message", "seconds", *NUMBERS, *LATENCIES,
+    "latency_batch", *DETAILS, "hash",
+]  # fmt: skip
+
+
+def runs_table(records: list[dict[str, Any]]) -> pd.DataFrame:
+    """Return one row per run, in the order of the records.
+
+    ``gap`` is (upper − lower)/upper of the student itself, ``program_gap`` that of the convex program's solution.
+    """
+    rows = [
+        {**record, **_latencies(record), **{k: record.get("details", {}).get(k) for k in DETAILS}} for record in records
+    ]
+    table = pd.DataFrame(rows, columns=pd.Index(COLUMNS))
+    for name in ["seconds", *NUMBERS, *LATENCIES, "latency_batch", "gamma", "shrinkage"]:
+        table[name] = pd.to_numeric(table[name], errors="coerce")
+    # One distiller counts its neurons, another one says of what kind they are.
+    for name in ("neurons", "view"):
+        table[name] = ["" if pd.isna(value) else str(value) for value in table[name]]
+    return table
+
+
+def _latencies(record: dict[str, Any]) -> dict[str, Any]:
+    measured = record.get("latency") or {}
+    if not measured:
+        return {}
+    sizes = sorted(measured, key=int)
+    found: dict[str, Any] = {"latency_batch": int(sizes[-1])}
+    for form, size in (("ms", sizes[0]), ("ms_batch", sizes[-1])):
+        found |= {f"{part}_{form}": times[0] for part, times in measured[size].items()}
+    return found
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per block and distiller: what its runs on the most samples come to.
+
+    Means over the repeats, ``accuracy_deviation`` their standard deviation; ``program_gap`` is the largest of them.
+    Shares are of the block's parameters, bytes and multiply-adds, and of its median time for one input and for many.
+    """
+    ended = table[table["status"] != "error"]
+    largest = ended.groupby(WORDS, sort=False)["fraction"].transform("max")
+    rows = ended[ended["fraction"] == largest]
+    found = rows.groupby(WORDS, sort=False).agg(
+        fraction=("fraction", "first"), repeats=("repeat", "count"), parameters=("parameters", "mean"),
+        block_parameters=("block_parameters", "first"), program_gap=("program_gap", "max"), gap=("gap", "max"),
+        activation_error=("activation_error", "mean"), agreement=("agreement", "mean"), accuracy=("accuracy", "mean"),
+        accuracy_deviation=("accuracy", "std"), teacher_accuracy=("teacher_accuracy", "first"),
+        network_parameters=("network_parameters", "mean"), teacher_parameters=("teacher_parameters", "first"),
+        network_multiply_adds=("network_multiply_adds", "mean"),
+        teacher_multiply_adds=("teacher_multiply_adds", "first"), seconds=("seconds", "mean"),
+    )  # fmt: skip
+    shares = {
+        "parameters_share": ("parameters", "block_parameters"),
+        "bytes_share": ("bytes", "block_bytes"),
+        "multiply_adds_share": ("multiply_adds", "block_multiply_adds"),
+        "latency_share": ("student_ms", "block_ms"),
+        "latency_batch_share": ("student_ms_batch", "block_ms_batch"),
+    }
+    for name, (part, whole) in shares.items():
+        ratio = (rows[part] / rows[whole].where(rows[whole] > 0)).rename(name)
+        found[name] = ratio.groupby([rows[word] for word in WORDS], sort=False).mean()
+    return found.reset_index()
+
+
+def write_tables(folder: Path, table: pd.DataFrame) -> None:
+    """Write the table as CSV and Parquet, each whole."""
+    write_whole(folder / "table.csv", table.to_csv(index=False).encode())
+    write_whole(folder / "table.parquet", table.to_parquet(index=False))

@@ -1,0 +1,109 @@
+"""Studies of distillation as written: what they mean, and what is refused, with file and line."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+
+from sdprelax import InputError
+from sdprelax.distillation.config import load_study
+from sdprelax.distillation.runs import LEAST, plan, sampled
+
+GOOD = """\
+name: small
+teacher: {digits_cnn: {width: 4, epochs: 2}}
+images: digits
+block: [head, body]
+distillers:
+  - gated_relu: {gates: [2, 4], budget: 0.25}
+  - pruning
+fraction: [1, 0.1]
+repeat: 2
+limits: {time: 2min}
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "study.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_every_combination_is_a_run_and_what_uses_no_data_runs_once_per_block(tmp_path: Path) -> None:
+    study = load_study(written(tmp_path, GOOD))
+    runs = plan(study, "teacher", "images")
+    assert study.fractions == (0.1, 1.0) and study.time_limit == 120.0
+    by_name = [run.distiller.name for run in runs]
+    assert by_name.count("gated_relu") == 2 * 2 * 2 * 2 and by_name.count("pruning") == 2
+    assert len({run.hash for run in runs}) == len(runs)
+    assert all(run.timed == (run.repeat == 0 and run.fraction == 1.0) for run in runs)
+    assert runs[0].label == "gated_relu(gates=2, budget=0.25)"
+
+
+def test_a_run_is_named_by_what_determines_its_result(tmp_path: Path) -> None:
+    first = {run.hash for run in plan(load_study(written(tmp_path, GOOD)), "teacher", "images")}
+    other = GOOD.replace("small", "other").replace("[head, body]", "[body, head]").replace("repeat: 2", "repeat: 3")
+    assert first < {run.hash for run in plan(load_study(written(tmp_path, other)), "teacher", "images")}
+    defaults = GOOD.replace("{gates: [2, 4], budget: 0.25}", "{gates: [2, 4], budget: 0.25, kernel: 3}")
+    assert first == {run.hash for run in plan(load_study(written(tmp_path, defaults)), "teacher", "images")}
+    study = load_study(written(tmp_path, GOOD))
+    assert not first & {run.hash for run in plan(study, "another", "images")}
+    assert not first & {run.hash for run in plan(study, "teacher", "others")}
+
+
+def test_samples_of_a_repeat_are_nested_and_of_two_repeats_are_not() -> None:
+    shares = [sampled(1000, fraction, 7) for fraction in (1e-4, 0.01, 0.1, 0.5, 1.0)]
+    assert [len(samples) for samples in shares] == [LEAST, 10, 100, 500, 1000]
+    for small, large in itertools.pairwise(shares):
+        assert set(small) <= set(large) and (small[:-1] < small[1:]).all()
+    assert set(sampled(1000, 0.1, 8)) != set(shares[2])
+
+
+def test_the_teacher_says_which_block_is_meant_where_none_is_named(tmp_path: Path) -> None:
+    assert load_study(written(tmp_path, GOOD.replace("block: [head, body]\n", ""))).blocks == ("body",)
+
+
+@pytest.mark.parametrize(("override", "check"), [
+    ("fraction=0.5", lambda study: study.fractions == (0.5,)),
+    ("block=head", lambda study: study.blocks == ("head",)),
+    ("teacher.digits_cnn.epochs=3", lambda study: study.teacher.options == {"width": 4, "epochs": 3}),
+    ("images.digits.test_share=0.5", lambda study: study.images.options == {"test_share": 0.5}),
+    ("distillers.gated_relu.gates=8", lambda study: study.distillers[0].options == {"gates": 8, "budget": 0.25}),
+    ("limits.time=5", lambda study: study.time_limit == 5.0),
+])  # fmt: skip
+def test_set_replaces_a_setting(override: str, check: object, tmp_path: Path) -> None:
+    assert check(load_study(written(tmp_path, GOOD), [override]))  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(("old", "new", "message"), [
+    ("width: 4", "widht: 4", "line 2: teacher 'digits_cnn' has no option 'widht': did you mean 'width'?"),
+    ("width: 4", "width: [4, 5]", "line 2: one teacher is imitated"),
+    ("images: digits", "images: digit", "line 3: unknown images 'digit': did you mean 'digits'?"),
+    ("- pruning", "- prunning", "line 7: unknown distiller 'prunning': did you mean 'pruning'?"),
+    ("budget: 0.25", "budget: -1", "line 6: distiller 'gated_relu': option 'budget' is -1"),
+    ("[head, body]", "[head, head]", "line 4: the block 'head' is here a second time"),
+    ("[head, body]", "[]", "line 4: 'block' is empty"),
+    ("[1, 0.1]", "[1, 0]", "line 8: fraction is 0.0; it must be above 0 and at most 1"),
+    ("[1, 0.1]", "2", "line 8: fraction is 2.0; it must be above 0 and at most 1"),
+    ("[1, 0.1]", "[]", "line 8: 'fraction' is empty"),
+    ("repeat: 2", "repeats: 2", "line 9: unknown key 'repeats': did you mean 'repeat'?"),
+    ("repeat: 2", "modules: [mine.py]", "line 9: module"),
+    ("time: 2min", "memory: 4GB", "line 10: unknown key 'memory'"),
+    ("name: small", "name: a/b", "line 1: the name 'a/b' becomes a folder"),
+    ("images: digits\n", "", "the key 'images' is missing"),
+])  # fmt: skip
+def test_what_is_wrong_is_one_sentence_with_file_and_line(old: str, new: str, message: str, tmp_path: Path) -> None:
+    assert GOOD.count(old) == 1
+    path = written(tmp_path, GOOD.replace(old, new))
+    with pytest.raises(InputError) as caught:
+        load_study(path)
+    said = str(caught.value)
+    assert said.startswith(str(path)) and message in said and "\n" not in said
+
+
+def test_a_file_includes_others(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(GOOD)
+    study = load_study(written(tmp_path, "include: base.yaml\nname: mine\nfraction: 0.5\n"))
+    assert (study.name, study.fractions, study.repeat) == ("mine", (0.5,), 2)

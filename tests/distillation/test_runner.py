@@ -1,0 +1,225 @@
+"""Studies as they run: what is kept, what goes on, what fails, and what is proved again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sdprelax import InputError
+from sdprelax.distillation.config import load_study
+from sdprelax.distillation.run_store import RunStore
+from sdprelax.distillation.runner import Quiet, StudyResults, prepare, run_study
+from sdprelax.distillation.verification import verify_study
+from sdprelax.errors import StorageError
+
+torch = pytest.importorskip("torch", reason="teachers and students are PyTorch's")
+
+STUDY = """\
+name: small
+teacher: {digits_cnn: {width: 4, epochs: 2}}
+images: digits
+block: [head, body]
+distillers:
+  - gated_relu: {gates: 2, budget: 0.5, shrinkage: 1e-3}
+  - adam: {epochs: 2}
+  - pruning
+fraction: [0.1, 0.3]
+repeat: 2
+"""
+RUNS = 2 * (2 * 2 * 2 + 1)
+
+
+class Interrupting(Quiet):
+    """Ends everything after so many runs."""
+
+    def __init__(self, after: int) -> None:
+        self.after, self.seen = after, list[dict[str, Any]]()
+
+    def finished(self, number: int, count: int, record: dict[str, Any]) -> None:
+        self.seen.append(record)
+        if len(self.seen) == self.after:
+            raise KeyboardInterrupt
+
+
+def run(folder: Path, text: str = STUDY, *overrides: str, watch: Any = None, **options: Any) -> StudyResults:
+    path = folder / "study.yaml"
+    path.write_text(text, encoding="utf-8")
+    return run_study(prepare(load_study(path, overrides), folder / "results", **options), watch)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, StudyResults]:
+    folder = tmp_path_factory.mktemp("study")
+    return folder, run(folder)
+
+
+@pytest.fixture
+def copied(finished: tuple[Path, StudyResults], tmp_path: Path) -> Path:
+    shutil.copytree(finished[0], tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_every_run_ends_and_nothing_else_is_left(finished: tuple[Path, StudyResults]) -> None:
+    _, found = finished
+    assert len(found.table) == RUNS and set(found.table["status"]) == {"finished"}
+    assert {path.name for path in (found.folder / "activations").iterdir()} == {"head", "body"}
+    assert len(list((found.folder / "runs").iterdir())) == RUNS and not (found.folder / "scratch").exists()
+    fitted = found.table[found.table["program_gap"].notna()]
+    assert len(fitted) == RUNS - 2 * 5 and (fitted["lower"] <= fitted["upper"]).all()
+    assert (fitted["program_gap"] <= 1e-2).all() and (fitted["parameters"] <= 0.5 * fitted["block_parameters"]).all()
+    timed = found.table[found.table["student_ms"].notna()]
+    assert set(timed["repeat"]) == {0} and len(timed) == 2 * 3
+
+
+def test_the_student_that_is_kept_is_the_one_that_was_measured(finished: tuple[Path, StudyResults]) -> None:
+    from sdprelax.distillation.images.digits import Digits
+    from sdprelax.distillation.students import load_student
+    from sdprelax.distillation.teachers.digits_cnn import DigitsCNN
+    from sdprelax.distillation.torch_teacher import TorchTeacher
+
+    _, found = finished
+    model, data = DigitsCNN(width=4, epochs=2).load(found.folder / "teacher"), Digits().load()
+    for record in found.records:
+        if record["name"] == "pruning":
+            continue
+        student = load_student(found.folder / "runs" / record["hash"] / "student.npz")
+        network = TorchTeacher(model, record["block"]).with_student(student)
+        with torch.inference_mode():
+            right = network(torch.from_numpy(data.test[:])).argmax(1).numpy() == data.test_labels
+        assert record["accuracy"] == pytest.approx(right.mean(), abs=1e-12)
+
+
+def test_a_second_call_runs_nothing_and_changes_no_run(copied: Path) -> None:
+    before = contents(copied / "results" / "small" / "runs")
+    watch = Interrupting(1)
+    run(copied, watch=watch)
+    assert not watch.seen and contents(copied / "results" / "small" / "runs") == before
+
+
+def test_an_interrupted_study_goes_on_and_ends_the_same(finished: tuple[Path, StudyResults], tmp_path: Path) -> None:
+    _, whole = finished
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, watch=Interrupting(3))
+    # What an interrupted run leaves is no hindrance.
+    (tmp_path / "results" / "small" / "runs" / f".new-{whole.records[3]['hash']}").mkdir()
+    rest = Interrupting(RUNS)
+    found = run(tmp_path, watch=rest)
+    assert len(rest.seen) == RUNS - 3
+    timeless = [name for name in found.table if name != "seconds" and not name.startswith(("student_ms", "block_ms"))]
+    timeless = [name for name in timeless if not name.startswith(("network_ms", "teacher_ms"))]
+    assert found.table[timeless].equals(whole.table[timeless])
+
+
+def test_a_run_that_fails_is_a_row_and_can_be_retried(tmp_path: Path) -> None:
+    text = STUDY.replace("adam: {epochs: 2}", "adam: {budget: 1e-9}").replace("block: [head, body]", "block: head")
+    found = run(tmp_path, text)
+    failed = found.table[found.table["status"] == "error"]
+    assert len(failed) == 4 and failed["message"].str.contains("too small").all()
+    assert len(found.table) == RUNS // 2
+    again = Interrupting(RUNS)
+    run(tmp_path, text, watch=again)
+    assert not again.seen
+    run(tmp_path, text, watch=again, retry=["failed"])
+    assert [record["status"] for record in again.seen] == ["error"] * 4
+    with pytest.raises(InputError, match="no run ends like that"):
+        run(tmp_path, text, retry=["fialed"])
+
+
+def test_a_run_at_its_time_limit_says_so_and_runs_again_under_a_wider_one(tmp_path: Path) -> None:
+    small = ("block=head", "repeat=1", "fraction=0.1", "distillers=[{gated_relu: {gates: 2, shrinkage: 0.001}}]")
+    found = run(tmp_path, STUDY, *small, "limits.time=1e-9s".replace("1e-9", "0.000000001"))
+    assert list(found.table["status"]) == ["time limit"]
+    assert found.table["lower"].iloc[0] <= found.table["upper"].iloc[0]
+    assert list(run(tmp_path, STUDY, *small, "limits.time=1h").table["status"]) == ["finished"]
+
+
+@pytest.mark.parametrize(("old", "new", "message"), [
+    ("[head, body]", "[head, boddy]", "line 4: the network has no module 'boddy': did you mean 'body'?"),
+    ("teacher: {digits_cnn: {width: 4, epochs: 2}}", "teacher: {python: {path: mine.py, function: net}}", "line 2:"),
+    ("images: digits", "images: {arrays: {path: three.npz}}", "line 3: the teacher does not take pictures of shape"),
+])  # fmt: skip
+def test_what_cannot_be_run_is_said_before_anything_is_written(
+    old: str, new: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.savez("three.npz", transfer=np.zeros((4, 3, 8, 8)), test=np.zeros((4, 3, 8, 8)))
+    with pytest.raises(InputError) as caught:
+        run(tmp_path, STUDY.replace(old, new))
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+    assert not (tmp_path / "results").exists()
+
+
+def test_activations_of_another_teacher_are_not_taken_for_this_ones(copied: Path) -> None:
+    with pytest.raises(InputError, match="name another folder"):
+        run(copied, STUDY, "teacher.digits_cnn.seed=1")
+
+
+def test_a_folder_that_cannot_be_written_to_stops_the_study(tmp_path: Path) -> None:
+    (tmp_path / "results" / "small").mkdir(parents=True)
+    (tmp_path / "results" / "small" / "runs").write_text("in the way")
+    with pytest.raises(StorageError, match="the same command goes on"):
+        run(tmp_path, STUDY, "block=head")
+
+
+def test_two_processes_do_not_work_in_one_folder(tmp_path: Path) -> None:
+    with RunStore(tmp_path).alone(), pytest.raises(InputError, match="another process"), RunStore(tmp_path).alone():
+        pass
+
+
+def proved(folder: Path) -> dict[str, tuple[str, ...]]:
+    return {found.hash: found.faults for found in verify_study(folder / "results" / "small")}
+
+
+def test_every_bound_can_be_proved_again(finished: tuple[Path, StudyResults]) -> None:
+    folder, found = finished
+    holds = proved(folder)
+    assert set(holds) == {record["hash"] for record in found.records if record["name"] == "gated_relu"}
+    assert not any(holds.values())
+
+
+@pytest.mark.parametrize(("name", "factor", "message"), [
+    ("lower", 1.001, "the lower bound"), ("upper", 0.999, "the upper bound"), ("program_gap", 0.5, "the gap"),
+])  # fmt: skip
+def test_a_claim_that_goes_beyond_its_proof_is_found(copied: Path, name: str, factor: float, message: str) -> None:
+    path = next((copied / "results" / "small" / "runs").glob("*/certificate.npz")).with_name("record.json")
+    record = json.loads(path.read_text())
+    record[name] *= factor
+    path.write_text(json.dumps(record))
+    faults = {run: sentences for run, sentences in proved(copied).items() if sentences}
+    assert set(faults) == {record["hash"]} and message in " ".join(faults[record["hash"]])
+
+
+def test_another_student_or_other_activations_are_found(copied: Path) -> None:
+    from sdprelax.distillation.students import load_student
+
+    folder = copied / "results" / "small"
+    path = next((folder / "runs").glob("*/certificate.npz")).with_name("student.npz")
+    student = load_student(path)
+    with torch.no_grad():
+        for weights in student.parameters():
+            weights.mul_(1.5)
+    student.save(path)
+    (changed,) = [sentences for sentences in proved(copied).values() if sentences]
+    assert "not the one whose bound is proved" in changed[0]
+    for block in ("head", "body"):
+        held = folder / "activations" / block / "leaving.float32"
+        (np.fromfile(held, np.float32) * np.float32(2.0)).tofile(held)
+    assert all(proved(copied).values())
+
+
+def test_a_missing_certificate_or_store_is_found(copied: Path) -> None:
+    folder = copied / "results" / "small"
+    gone = next((folder / "runs").glob("*/certificate.npz"))
+    gone.unlink()
+    assert proved(copied)[gone.parent.name] == ("its certificate is not there.",)
+    shutil.rmtree(folder / "activations" / "body")
+    assert any("there are no activations" in sentence for one in proved(copied).values() for sentence in one)
