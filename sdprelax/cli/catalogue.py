@@ -62,9 +62,18 @@ def solvers_() -> None:
         typer.echo(f"{state.name} {state.version or '-'}: {verdict}")
 
 
-@app.command("schema")
-def schema_() -> None:
-    """Print the JSON Schema of a sweep's file, for editors that complete and check YAML."""
-    from sdprelax.experiment.config import schema
+class _File(StrEnum):
+    SWEEP = "sweep"
+    DISTILLATION = "distillation"
 
+
+@app.command("schema")
+def schema_(
+    file: Annotated[_File, typer.Argument(help="Of a sweep (sdprelax run) or a distillation.")] = _File.SWEEP,
+) -> None:
+    """Print the JSON Schema of a file, for editors that complete and check YAML."""
+    if file is _File.SWEEP:
+        from sdprelax.experiment.config import schema
+    else:
+        from sdprelax.distillation.config import schema
     typer.echo(json.dumps(schema(), indent=1))

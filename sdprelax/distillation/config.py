@@ -25,8 +25,9 @@ from sdprelax.experiment.entries import (
     quantity,
     read_settings,
 )
+from sdprelax.experiment.schema import Family, file_schema
 
-__all__ = ["Study", "load_study"]
+__all__ = ["Study", "load_study", "schema"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,3 +142,9 @@ def _blocks(document: Document, written: str | list[str] | None, teacher: Entry)
         if name in names[:index]:
             raise document.error(("block", index), f"the block '{name}' is here a second time.")
     return tuple(names)
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of a study's file, every registered name and option included."""
+    families: list[Family] = [("teacher", teachers, False), ("images", images, False), ("distillers", distillers, True)]
+    return file_schema(_Written, families, "sdprelax distillation")

@@ -5,11 +5,15 @@ This file imports PyTorch: it is imported only where PyTorch is there.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 import io
 import json
+import logging
 import math
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -246,18 +250,33 @@ def export_onnx(module: Any, example: Any, path: str | Path) -> None:
     _, optimizer = onnx_packages("onnx", "onnxscript.optimizer")
     # Two samples, for the exporter takes a batch of one for a network that knows no others.
     pair = torch.as_tensor(example)[:1].cpu().repeat_interleave(2, dim=0)
-    program = torch.onnx.export(
-        copy.deepcopy(module).cpu().eval(),
-        (pair,),
-        dynamo=True,
-        dynamic_shapes=({0: torch.export.Dim("batch")},),
-        input_names=["input"],
-        output_names=["output"],
-        verbose=False,
-    )
+    # The exporter tells on every occasion what other packages it could do with.
+    with warnings.catch_warnings(), _quiet("torch.onnx"):
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            copy.deepcopy(module).cpu().eval(),
+            (pair,),
+            dynamo=True,
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            input_names=["input"],
+            output_names=["output"],
+            verbose=False,
+        )
     # The exporter itself leaves it to every run to cut large weights into kernels.
     folded = optimizer.optimize(program.model_proto, input_size_limit=LARGEST, output_size_limit=LARGEST)
     _write(path, folded.SerializeToString())
+
+
+@contextlib.contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """Silence a logger, and those below it, up to errors."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _write(path: str | Path, content: bytes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import pydantic
 
@@ -25,10 +25,9 @@ from sdprelax.experiment.entries import (
     own_modules,
     quantity,
     read_settings,
-    takes_list,
 )
+from sdprelax.experiment.schema import Family, file_schema
 from sdprelax.methods import methods
-from sdprelax.registry import Registry
 from sdprelax.trials.job import Limits
 
 __all__ = ["Entry", "Sweep", "load_sweep", "load_sweeps", "schema"]
@@ -163,47 +162,5 @@ def _validated(path: Path, document: Document) -> Sweep:
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of a sweep's file, every registered name and option included."""
-    found = _Written.model_json_schema()
-    definitions = found.setdefault("$defs", {})
-    properties = found["properties"]
-    properties["include"] = {
-        "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
-        "description": "files whose keys stand here unless this file has them",
-    }
-    found["required"] = []  # an included file may have them
-    families: list[tuple[str, Registry[Any], bool]] = [
-        ("datasets", datasets, True), ("methods", methods, True), ("engine", engines, False),
-    ]  # fmt: skip
-    for key, registry, grid in families:
-        names = list(registry)
-        options = {name: _options_schema(registry, name, definitions, grid=grid) for name in names}
-        required = {name: any(option.required for option in registry.options(name)) for name in names}
-        entry = {
-            "anyOf": [
-                {"enum": [name for name in names if not required[name]]},
-                {"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": False,
-                 "properties": options},
-            ]
-        }  # fmt: skip
-        description = properties[key]["description"]
-        properties[key] = {"type": "array", "minItems": 1, "items": entry} if grid else dict(entry)
-        properties[key]["description"] = description
-    found["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    found["title"] = "sdprelax sweep"
-    return found
-
-
-def _options_schema(registry: Registry[Any], name: str, definitions: dict[str, Any], *, grid: bool) -> dict[str, Any]:
-    written = pydantic.TypeAdapter(registry[name]).json_schema()
-    definitions.update(written.pop("$defs", {}))
-    properties = written.get("properties", {})
-    hints = get_type_hints(registry[name])
-    for option, value in properties.items():
-        if grid and not takes_list(hints[option]):
-            value.pop("title", None)
-            properties[option] = {"anyOf": [value, {"type": "array", "minItems": 1, "items": value}]}
-    found = {"type": ["object", "null"], "additionalProperties": False, "properties": properties}
-    found["description"] = registry.summary(name)
-    if written.get("required"):
-        found["required"] = written["required"]
-    return found
+    families: list[Family] = [("datasets", datasets, True), ("methods", methods, True), ("engine", engines, False)]
+    return file_schema(_Written, families, "sdprelax sweep")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
 
 import numpy as np
 import scipy.linalg
@@ -30,6 +30,8 @@ __all__ = ["StatisticsFit", "best_share", "dual_scales", "flattened", "largest_g
 LOOK, RELAXED = 10, 1.6
 # A ratio of the residuals beyond which ρ is changed, and steps after which it may be: each change costs a factor.
 UNBALANCED, PATIENCE = 3.0, 20
+# Samples, as a share of the order, below which eigenvectors of H pay.
+FEW = 0.5
 # Order up to which one thread is faster than several.
 SMALL = 3_000
 
@@ -151,11 +153,11 @@ def _alternated(
     """Return the best pair that alternating directions from V come to."""
     H, B = pair.statistics.gram, pair.statistics.moment
     width, gamma = pair.statistics.width, pair.gamma
-    factor = _factored(H, rho)
+    inverse = _Inverse(pair.statistics, rho)
     # What the multiplier would be if the start were the optimum.
     scaled, changed = (B - H @ V) / rho, 0
     for step in range(1, max_steps + 1):
-        W = scipy.linalg.cho_solve(factor, B + rho * (V - scaled), check_finite=False)
+        W = inverse @ (B + rho * (V - scaled))
         relaxed = RELAXED * W + (1.0 - RELAXED) * V + scaled
         new = flattened(norms.shrunk(stacked(relaxed, width), gamma / rho, pair.penalty))
         moved = float(np.linalg.norm(new - V))
@@ -171,18 +173,43 @@ def _alternated(
             if step - changed >= PATIENCE and max(apart, uphill) > UNBALANCED * min(apart, uphill):
                 ratio = min(max(np.sqrt(apart / max(uphill, 1e-300)), 0.1), 10.0)
                 rho, scaled, changed = rho * ratio, scaled / ratio, step
-                factor = _factored(H, rho)
+                inverse.shift(rho)
     return best
 
 
-def _factored(H: Floats, rho: float) -> Any:
-    shifted = np.array(H, order="F")
-    shifted[np.diag_indices(len(H))] += rho
-    return scipy.linalg.cho_factor(shifted, lower=True, overwrite_a=True, check_finite=False)
+class _Inverse:
+    """(H + ρI)⁻¹: by eigenvectors where few samples leave H a small rank, by a Cholesky factor elsewhere."""
+
+    def __init__(self, statistics: Statistics, rho: float) -> None:
+        self._H = statistics.gram
+        self._spectrum = None
+        if statistics.count < FEW * len(self._H) <= FEW * SMALL:
+            values, vectors = np.linalg.eigh(self._H)
+            self._spectrum = values[-statistics.count :], np.ascontiguousarray(vectors[:, -statistics.count :])
+        self.shift(rho)
+
+    def shift(self, rho: float) -> None:
+        """Replace ρ."""
+        self._rho = rho
+        if self._spectrum is None:
+            shifted = np.array(self._H, order="F")
+            shifted[np.diag_indices(len(shifted))] += rho
+            self._factor = scipy.linalg.cho_factor(shifted, lower=True, overwrite_a=True, check_finite=False)
+
+    def __matmul__(self, right: Floats) -> Floats:
+        if self._spectrum is None:
+            return np.asarray(scipy.linalg.cho_solve(self._factor, right, check_finite=False))
+        values, vectors = self._spectrum
+        inside = vectors.T @ right
+        # Beyond the rank the eigenvalues are zero, and within it rounding may leave them below.
+        scaled = inside / (np.maximum(values, 0.0) + self._rho)[:, None]
+        return np.asarray((right - vectors @ inside) / self._rho + vectors @ scaled)
 
 
-# Shares of the largest γ that cross-validation tries, and the gap at which it stops there.
-SHARES, ROUGH = tuple(10.0 ** (-k / 2) for k in range(2, 13)), 1e-3
+# Shares of the largest γ that cross-validation tries, and the gap and steps at which it stops there.
+SHARES, ROUGH, MOST = tuple(10.0 ** (-k / 2) for k in range(2, 13)), 1e-3, 200
+# Errors that differ by less, relatively, are the same.
+SAME = 0.01
 
 
 def best_share(
@@ -191,7 +218,7 @@ def best_share(
     """Return γ as a share of the largest that predicts held-out parts best, and the squared error at every share tried.
 
     A path of every fold begins at the largest share, each solution starting the next, and ends where the error of all
-    folds has risen twice.
+    folds has not fallen twice. Of shares with the same error, to a hundredth, the largest is taken.
 
     Parameters
     ----------
@@ -211,14 +238,15 @@ def best_share(
             before = fits[k]
             start, rho = (None, None) if before is None else (before.weights, before.rho)
             fit = solve(
-                rest, share * gamma * scale, penalty, start=start, rho=rho, tolerance=ROUGH, deadline=deadline
+                rest, share * gamma * scale, penalty, start=start, rho=rho, tolerance=ROUGH, max_steps=MOST,
+                deadline=deadline,
             )  # fmt: skip
             fits[k] = fit
             error += 2.0 * part.loss(flattened(fit.weights))
         errors.append(error)
-        if len(errors) > 2 and errors[-1] > errors[-2] > errors[-3]:
+        if len(errors) > 2 and all(later > (1.0 - SAME) * sooner for sooner, later in pairwise(errors[-3:])):
             break
-    return shares[int(np.argmin(errors))], errors
+    return shares[int(np.argmax(np.array(errors) <= (1.0 + SAME) * min(errors)))], errors
 
 
 def _without(everything: Statistics, part: Statistics) -> Statistics:

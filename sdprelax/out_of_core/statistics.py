@@ -140,7 +140,9 @@ def collect(
             counts[fold] += len(inputs)
         advance(len(block.inputs))
         if checkpoint is not None and time.monotonic() - saved > INTERVAL:
-            _save(checkpoint, identity, number + 1, grams, moments, squares, counts)
+            # A disk without room for a checkpoint costs time after an interruption, and nothing else.
+            with contextlib.suppress(OSError):
+                _save(checkpoint, identity, number + 1, grams, moments, squares, counts)
             saved = time.monotonic()
     for gram in grams:
         _mirror(gram)

@@ -6,9 +6,10 @@ import itertools
 from pathlib import Path
 
 import pytest
+import yaml
 
 from sdprelax import InputError
-from sdprelax.distillation.config import load_study
+from sdprelax.distillation.config import load_study, schema
 from sdprelax.distillation.runs import LEAST, plan, sampled
 
 GOOD = """\
@@ -107,3 +108,18 @@ def test_a_file_includes_others(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text(GOOD)
     study = load_study(written(tmp_path, "include: base.yaml\nname: mine\nfraction: 0.5\n"))
     assert (study.name, study.fractions, study.repeat) == ("mine", (0.5,), 2)
+
+
+def test_the_schema_admits_every_study_here_and_no_misspelling() -> None:
+    jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed (extra: dev)")
+    validator = jsonschema.Draft202012Validator(schema())
+    validator.check_schema(validator.schema)
+    files = sorted((Path(__file__).resolve().parents[2] / "experiments" / "distill").glob("*.yaml"))
+    assert files
+    for path in files:
+        content = yaml.safe_load(path.read_text())
+        validator.validate(content)
+        assert list(validator.iter_errors({**content, "blok": "head"}))
+        assert list(validator.iter_errors({**content, "distillers": ["gated_rleu"]}))
+        assert list(validator.iter_errors({**content, "distillers": [{"gated_relu": {"gate": 3}}]}))
+        assert list(validator.iter_errors({**content, "teacher": "digit_cnn"}))
