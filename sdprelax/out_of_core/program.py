@@ -30,10 +30,10 @@ __all__ = ["StatisticsFit", "best_share", "dual_scales", "flattened", "largest_g
 LOOK, RELAXED = 10, 1.6
 # A ratio of the residuals beyond which ρ is changed, and steps after which it may be: each change costs a factor.
 UNBALANCED, PATIENCE = 3.0, 20
-# Samples, as a share of the order, below which eigenvectors of H pay.
-FEW = 0.5
+# Samples, as a share of the order, below which eigenvectors of H pay, and the largest order for which they are sought.
+FEW, LARGEST_SPECTRUM = 0.5, 3_000
 # Order up to which one thread is faster than several.
-SMALL = 3_000
+SMALL = 10_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,7 +183,7 @@ class _Inverse:
     def __init__(self, statistics: Statistics, rho: float) -> None:
         self._H = statistics.gram
         self._spectrum = None
-        if statistics.count < FEW * len(self._H) <= FEW * SMALL:
+        if statistics.count < FEW * len(self._H) <= FEW * LARGEST_SPECTRUM:
             values, vectors = np.linalg.eigh(self._H)
             self._spectrum = values[-statistics.count :], np.ascontiguousarray(vectors[:, -statistics.count :])
         self.shift(rho)

@@ -1,13 +1,15 @@
-"""Training over gates of which memory may not hold all: statistics of a working set, proved over every gate.
+"""Training over gates of which memory may not hold all: block after block of gates, proved over every gate.
 
-A gate outside the working set has no weights, and the proof's pass tells how steep the objective is along it: one
-whose steepness exceeds γ takes the place of one that carries none (docs/mathematics.md section 7.7).
+A round minimises over the gates of a block with the others' weights fixed, whose predictions are taken off the targets
+as the rows go by. The proof's pass over all gates ends a round and says which should carry weight: those that do, and
+those along which the objective is steeper than γ. Of these the ones that waited longest make the next block
+(docs/mathematics.md section 7.7).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -16,21 +18,25 @@ from numpy.typing import NDArray
 
 from sdprelax.deadline import Deadline
 from sdprelax.errors import ProblemTooLarge
+from sdprelax.gated_training import norms
 from sdprelax.gated_training.norms import Penalty
 from sdprelax.out_of_core.gates import Gates
 from sdprelax.out_of_core.program import best_share, largest_gamma, solve
 from sdprelax.out_of_core.proof import Proof, prove
+from sdprelax.out_of_core.residuals import Residuals
 from sdprelax.out_of_core.rows import Rows
 from sdprelax.out_of_core.statistics import Statistics, collect, fits, total
 from sdprelax.verified import Floats
 
-__all__ = ["Stage", "Trained", "silent", "train_out_of_core"]
+__all__ = ["MEMORY", "Stage", "Trained", "heaviest", "silent", "train_out_of_core"]
 
 # Told what goes on and how many rows it will read; returns what is told of every block's rows.
 Stage = Callable[[str, int], Callable[[int], None]]
 
-# Passes over the data to exchange gates, at most; folds of the cross-validation.
-ROUNDS, FOLDS = 20, 3
+# Blocks of gates, one after the other, at most; folds of the cross-validation.
+ROUNDS, FOLDS = 100, 3
+# Bytes for statistics and their solver where nothing else is said.
+MEMORY = 6e9
 # Excess of a gate's steepness over γ, relative, from which it is worth entering.
 ENTERS = 1e-3
 
@@ -44,7 +50,8 @@ class Trained:
     weights: W, shape (c, d, m), over all gates.
     gamma: γ; ``share`` is its share of the least γ at which all weights are zero.
     proof: bounds of the optimum over all gates.
-    active: indices of the working set's gates; ``parts`` its statistics, fold by fold.
+    active: indices of the last block's gates.
+    statistics: of that block, where no other gate carries weight; else None.
     errors: cross-validation's squared error at every share tried; empty where γ was given.
     steps: of the solver, in all.
     """
@@ -54,7 +61,7 @@ class Trained:
     share: float
     proof: Proof
     active: NDArray[np.intp]
-    parts: list[Statistics]
+    statistics: Statistics | None
     errors: list[float]
     steps: int
 
@@ -71,7 +78,7 @@ def train_out_of_core(
     *,
     share: float | Literal["auto"] = "auto",
     tolerance: float = 1e-4,
-    memory: float = 4e9,
+    memory: float = MEMORY,
     folder: Path | None = None,
     stage: Stage = silent,
     deadline: Deadline | None = None,
@@ -81,12 +88,12 @@ def train_out_of_core(
     Parameters
     ----------
     share: γ as a share of the least γ at which all weights are zero; "auto" takes what predicts best in a three-fold
-        cross-validation of the (first) working set, whose folds depend on what the samples are, not on their order.
+        cross-validation of the (first) block of gates, whose folds depend on what the samples are, not on their order.
     tolerance: relative duality gap at which to stop.
-    memory: bytes that statistics and their solver may take. Fewer folds come first, then working sets of gates.
+    memory: bytes that statistics and their solver may take. Fewer folds come first, then blocks of gates.
     folder: where a checkpoint of the pass for statistics may be kept while it goes on.
     stage: told of every pass.
-    deadline: stops exchanging gates, and the solver.
+    deadline: stops the exchange of blocks, and the solver.
 
     Raises
     ------
@@ -94,55 +101,82 @@ def train_out_of_core(
     """
     until = deadline or Deadline()
     n, width, outputs = rows.shape
-    folds = FOLDS if share == "auto" else 1
-    while folds > 2 and not fits(width, gates.count, outputs, folds, memory):
-        folds -= 1
-    size = gates.count
-    while not fits(width, size, outputs, folds, memory):
-        size -= max(1, size // 20)
-        if size <= 0:
-            raise ProblemTooLarge(
-                f"one gate of {width} inputs and {outputs} outputs needs more than {memory / 1e9:.2g} GB for its "
-                "statistics; allow more memory, or take fewer inputs."
-            )
-    active = np.arange(gates.count)
-    whole = size == gates.count
+    folds, size = _sizes(rows.shape, gates.count, FOLDS if share == "auto" else 1, memory)
+    # Of the first block alone: it is of the targets themselves, and so the same whenever training begins anew.
+    checkpoint = None if folder is None else folder / "statistics.npz"
     weights = np.zeros((outputs, width, gates.count))
-    largest = 0.0
+    active, largest = np.arange(gates.count), 0.0
+    whole = size == gates.count
     if not whole:
         steepness = prove(rows, gates, weights, 1.0, penalty, stage("choosing gates", n)).steepness
         largest = float(np.max(steepness, initial=0.0))
         active = np.sort(np.argsort(-steepness, kind="stable")[:size])
-    errors: list[float] = []
     chosen, gamma, steps = share if isinstance(share, float) else 0.0, 0.0, 0
+    errors: list[float] = []
     best: Trained | None = None
-    for round_ in range(ROUNDS):
-        checkpoint = None if folder is None else folder / "statistics.npz"
+    solved = np.zeros(gates.count, dtype=np.int64)
+    for round_ in range(1, ROUNDS + 1):
+        fixed = weights.copy()
+        fixed[:, :, active] = 0.0
         parts = collect(
-            rows, gates.over(active), folds=folds, checkpoint=checkpoint, advance=stage("statistics", n)
+            Residuals(rows, gates, fixed), gates.over(active), folds=folds if round_ == 1 else 1,
+            checkpoint=checkpoint if round_ == 1 else None, advance=stage("statistics", n),
         )  # fmt: skip
-        data = total(parts)
-        if round_ == 0:
-            largest = largest_gamma(data, penalty) if whole else largest
+        if round_ == 1:
             if share == "auto":
                 chosen, errors = best_share(parts, penalty, deadline=until)
+            largest = largest_gamma(total(parts), penalty) if whole else largest
             gamma = chosen * largest
+        data = total(parts)
+        del parts
         fit = solve(data, gamma, penalty, start=weights[:, :, active], tolerance=0.5 * tolerance, deadline=until)
-        weights = np.zeros_like(weights)
+        weights = fixed
         weights[:, :, active] = fit.weights
-        steps += fit.steps
+        steps, solved[active] = steps + fit.steps, round_
         proof = prove(rows, gates, weights, gamma, penalty, stage("proof", n))
-        found = Trained(weights, gamma, chosen, proof, active, parts, errors, steps)
-        best = found if best is None or proof.gap < best.proof.gap else best
+        carrying = np.any(weights != 0.0, axis=(0, 1))
+        kept = data if not np.any(np.delete(carrying, active)) else None
+        del data
+        found = Trained(weights.copy(), gamma, chosen, proof, active, kept, errors, steps)
+        best = found if best is None or proof.gap < best.proof.gap else replace(best, steps=steps)
+        wanted = carrying | (proof.steepness > (1.0 + ENTERS) * gamma)
         if whole or proof.gap <= tolerance or until.expired:
             break
-        carrying = np.any(weights != 0.0, axis=(0, 1))
-        entering = np.flatnonzero(~carrying & (proof.steepness > (1.0 + ENTERS) * gamma))
-        entering = entering[np.argsort(-proof.steepness[entering], kind="stable")]
-        # No room for what should enter: the proof says how far from the optimum this is.
-        room = size - int(np.sum(carrying))
-        if not room or not len(set(entering) - set(active)):
+        # Whoever waited longest comes first, and among these the steepest.
+        order = np.lexsort((-proof.steepness, solved, ~wanted))
+        following = np.sort(order[: min(size, int(np.sum(wanted)))])
+        if np.array_equal(following, active):
             break
-        active = np.sort(np.concatenate([np.flatnonzero(carrying), entering[:room]]))
+        active, best = following, replace(best, statistics=None)
+        del found, kept
     assert best is not None
     return best
+
+
+def _sizes(shape: tuple[int, int, int], gates: int, folds: int, memory: float) -> tuple[int, int]:
+    """Return the folds and the gates of a block that memory holds."""
+    _, width, outputs = shape
+    while folds > 2 and not fits(width, gates, outputs, folds, memory):
+        folds -= 1
+    size = gates
+    while size and not fits(width, size, outputs, folds, memory):
+        size -= max(1, size // 20)
+    if not size:
+        raise ProblemTooLarge(
+            f"one gate of {width} inputs and {outputs} outputs needs more than {memory / 1e9:.2g} GB for its "
+            "statistics; allow more memory, or take fewer inputs."
+        )
+    return folds, size
+
+
+def heaviest(
+    rows: Rows, gates: Gates, trained: Trained, penalty: Penalty, *, memory: float = MEMORY, stage: Stage = silent
+) -> tuple[NDArray[np.intp], Statistics]:
+    """Return gates that carry weight, the heaviest that memory holds, and their statistics."""
+    if trained.statistics is not None:
+        return trained.active, trained.statistics
+    _, size = _sizes(rows.shape, gates.count, 1, memory)
+    lengths = norms.sizes(trained.weights, penalty)
+    chosen = np.argsort(-lengths, kind="stable")[: min(size, max(1, int(np.sum(lengths > 0.0))))]
+    chosen = np.sort(chosen)
+    return chosen, collect(rows, gates.over(chosen), advance=stage("statistics", rows.shape[0]))[0]

@@ -10,7 +10,7 @@ from sdprelax.out_of_core.neurons import exact_neurons, few_neurons
 from sdprelax.out_of_core.program import flattened
 from sdprelax.out_of_core.proof import prove
 from sdprelax.out_of_core.rows import ArrayRows
-from sdprelax.out_of_core.statistics import collect, total
+from sdprelax.out_of_core.statistics import collect
 from sdprelax.out_of_core.training import train_out_of_core
 from tests.out_of_core.conftest import Case, made
 
@@ -34,7 +34,8 @@ def test_exact_neurons_are_the_same_weights_in_no_more_parameters() -> None:
 def test_few_neurons_keep_to_the_budget_and_lose_less_the_larger_it_is(skip: bool) -> None:
     case = made(0, n=200, d=6, c=4, m=5, skip=skip)
     trained = train_out_of_core(case.rows, case.gates, "frobenius", share=1e-4)
-    data, losses = total(trained.parts), []
+    data, losses = trained.statistics, []
+    assert data is not None
     for budget in (16, 40, 80, 160, 400):
         found = few_neurons(data, trained.weights, budget, trained.gamma, skip=skip)
         assert parameters(found.gate_of, 6, 4, 5 if skip else None) <= budget
@@ -45,13 +46,14 @@ def test_few_neurons_keep_to_the_budget_and_lose_less_the_larger_it_is(skip: boo
 def test_with_room_enough_few_neurons_attain_the_optimum_of_the_convex_program() -> None:
     case = made(0, n=200, d=6, c=4, m=5)
     trained = train_out_of_core(case.rows, case.gates, "nuclear", share=1e-3, tolerance=1e-7)
-    found = few_neurons(total(trained.parts), trained.weights, 10_000, trained.gamma, skip=True)
+    assert trained.statistics is not None
+    found = few_neurons(trained.statistics, trained.weights, 10_000, trained.gamma, skip=True)
     decay = 0.5 * trained.gamma * (np.sum(found.inner**2) + np.sum(found.outer**2))
-    value = total(trained.parts).loss(flattened(found.weights(case.gates.count))) + decay
+    value = trained.statistics.loss(flattened(found.weights(case.gates.count))) + decay
     # The factorised program attains the convex one, and never goes below what is proved.
     assert trained.proof.lower * (1 - 1e-9) <= value <= trained.proof.upper * (1 + 1e-5)
     # Fewer neurons stay above.
-    few = few_neurons(total(trained.parts), trained.weights, 40, trained.gamma, skip=True)
+    few = few_neurons(trained.statistics, trained.weights, 40, trained.gamma, skip=True)
     assert prove(case.rows, case.gates, few.weights(6), trained.gamma, "nuclear").upper >= trained.proof.lower
 
 
@@ -64,7 +66,8 @@ def test_neurons_behind_known_gates_are_found_again(case: Case) -> None:
     inputs[:, -1] = 1.0
     targets = case.gates.features(inputs) @ flattened(weights)
     trained = train_out_of_core(ArrayRows(inputs, targets), case.gates, "nuclear", share=1e-5, tolerance=1e-8)
-    found = few_neurons(total(trained.parts), trained.weights, 3 * 6 + 2 * 3, trained.gamma, skip=True)
+    assert trained.statistics is not None
+    found = few_neurons(trained.statistics, trained.weights, 3 * 6 + 2 * 3, trained.gamma, skip=True)
     assert sorted(found.gate_of.tolist()) == [1, 5]
     left = collect(ArrayRows(inputs, targets), case.gates)[0].loss(flattened(found.weights(6)))
     assert left <= 1e-4 * 0.5 * np.sum(targets**2)
@@ -73,4 +76,4 @@ def test_neurons_behind_known_gates_are_found_again(case: Case) -> None:
 def test_a_budget_below_one_neuron_is_refused(case: Case) -> None:
     trained = train_out_of_core(case.rows, case.gates, share=1e-2)
     with pytest.raises(InputError, match="holds no neuron"):
-        few_neurons(total(trained.parts), trained.weights, 14, trained.gamma, skip=True)
+        few_neurons(trained.statistics, trained.weights, 14, trained.gamma, skip=True)

@@ -15,9 +15,10 @@ from sdprelax.out_of_core import statistics
 from sdprelax.out_of_core.gates import Gates
 from sdprelax.out_of_core.program import best_share, flattened, largest_gamma, solve
 from sdprelax.out_of_core.proof import prove
+from sdprelax.out_of_core.residuals import Residuals
 from sdprelax.out_of_core.rows import ArrayRows
 from sdprelax.out_of_core.statistics import collect, fits, total
-from sdprelax.out_of_core.training import train_out_of_core
+from sdprelax.out_of_core.training import heaviest, train_out_of_core
 from tests.out_of_core.conftest import Case, made
 
 PENALTIES: tuple[Penalty, ...] = ("columns", "frobenius", "nuclear")
@@ -159,15 +160,35 @@ def test_a_working_set_ends_at_the_optimum_over_all_gates(penalty: Penalty) -> N
     np.testing.assert_allclose(few.proof.upper, everything.proof.upper, rtol=2e-5)
 
 
-def test_bounds_hold_where_memory_is_too_small_for_the_gates_of_the_optimum() -> None:
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_blocks_of_gates_end_at_an_optimum_whose_gates_memory_does_not_hold(penalty: Penalty) -> None:
     case = made(5, n=80, d=4, c=2, m=30)
-    optimum = train_out_of_core(case.rows, case.gates, share=1e-4, tolerance=1e-6).proof
-    memory = memory_for(4, 4, 2)
-    few = train_out_of_core(case.rows, case.gates, share=1e-4, tolerance=1e-6, memory=memory)
-    assert few.proof.lower <= optimum.lower * (1 + 1e-6) and few.proof.upper >= optimum.lower
-    assert few.proof.gap > 1e-3
+    optimum = train_out_of_core(case.rows, case.gates, penalty, share=1e-2, tolerance=1e-6)
+    memory = memory_for(4, 14, 2)
+    few = train_out_of_core(case.rows, case.gates, penalty, share=1e-2, tolerance=1e-3, memory=memory)
+    carrying = np.any(few.weights != 0.0, axis=(0, 1))
+    assert len(few.active) <= 14 < np.sum(carrying)
+    assert few.proof.gap <= 1e-3
+    assert few.proof.lower <= optimum.proof.upper and few.proof.upper >= optimum.proof.lower
+    kept, data = heaviest(case.rows, case.gates, few, penalty, memory=memory)
+    assert len(kept) <= 14 and data.gates == len(kept) and np.all(carrying[kept])
+
+
+def test_too_little_memory_for_one_gate_is_refused() -> None:
+    case = made(5, n=80, d=4, c=2, m=30)
     with pytest.raises(ProblemTooLarge, match="allow more memory"):
         train_out_of_core(case.rows, case.gates, share=1e-4, memory=1e3)
+
+
+def test_residual_rows_are_what_weights_leave_of_the_targets(case: Case) -> None:
+    program = in_memory(case, 1.0, "frobenius")
+    weights = np.random.default_rng(0).standard_normal(program.zero().shape)
+    weights[:, :, 2] = 0.0
+    left = Residuals(case.rows, case.gates, weights)
+    assert (left.shape, left.block_count) == (case.rows.shape, case.rows.block_count)
+    found = np.vstack([block.targets for block in left.blocks()])
+    np.testing.assert_allclose(found, case.targets - program.predict(weights), atol=1e-12)
+    np.testing.assert_array_equal(next(left.blocks(1)).targets, found[17:34])
 
 
 def test_the_result_is_the_same_in_any_order_of_the_data() -> None:

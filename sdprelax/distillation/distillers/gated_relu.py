@@ -16,8 +16,7 @@ from sdprelax.gated_training import Penalty
 from sdprelax.out_of_core.gates import Gates, Moments, Shape, moments_of, sampled_gates
 from sdprelax.out_of_core.neurons import Neurons, exact_neurons, few_neurons, require_budget
 from sdprelax.out_of_core.proof import prove
-from sdprelax.out_of_core.statistics import total
-from sdprelax.out_of_core.training import train_out_of_core
+from sdprelax.out_of_core.training import MEMORY, heaviest, train_out_of_core
 from sdprelax.verified import Floats
 
 __all__ = ["Budget", "GatedReLU", "Shrinkage"]
@@ -61,7 +60,7 @@ class GatedReLU:
     kernel: PositiveInt = 3
     bias: bool = True
     tolerance: PositiveFloat = 5e-4
-    memory: PositiveFloat = 4e9
+    memory: PositiveFloat = MEMORY
 
     def fit(self, task: Task) -> Distilled:
         """Return the student and its proof.
@@ -84,9 +83,9 @@ class GatedReLU:
         if budget is None:
             neurons = exact_neurons(trained.weights)
         else:
-            data, active = total(trained.parts), trained.weights[:, :, trained.active]
-            skip = self.skip and trained.active[-1] == gates.count - 1
-            neurons = few_neurons(data, active, budget, trained.gamma, skip=skip).among(trained.active)
+            kept, data = heaviest(rows, gates, trained, self.penalty, memory=self.memory, stage=task.stage)
+            skip = self.skip and bool(kept[-1] == gates.count - 1)
+            neurons = few_neurons(data, trained.weights[:, :, kept], budget, trained.gamma, skip=skip).among(kept)
         neurons = neurons.rounded()
         weights = neurons.weights(gates.count)
         n = rows.shape[0]
