@@ -182,10 +182,8 @@ class _Inverse:
 
     def __init__(self, statistics: Statistics, rho: float) -> None:
         self._H = statistics.gram
-        self._spectrum = None
-        if statistics.count < FEW * len(self._H) <= FEW * LARGEST_SPECTRUM:
-            values, vectors = np.linalg.eigh(self._H)
-            self._spectrum = values[-statistics.count :], np.ascontiguousarray(vectors[:, -statistics.count :])
+        few = statistics.count < FEW * len(self._H) <= FEW * LARGEST_SPECTRUM
+        self._spectrum = statistics.spectrum if few else None
         self.shift(rho)
 
     def shift(self, rho: float) -> None:
@@ -201,9 +199,8 @@ class _Inverse:
             return np.asarray(scipy.linalg.cho_solve(self._factor, right, check_finite=False))
         values, vectors = self._spectrum
         inside = vectors.T @ right
-        # Beyond the rank the eigenvalues are zero, and within it rounding may leave them below.
-        scaled = inside / (np.maximum(values, 0.0) + self._rho)[:, None]
-        return np.asarray((right - vectors @ inside) / self._rho + vectors @ scaled)
+        # Beyond the rank the eigenvalues are zero.
+        return np.asarray((right - vectors @ inside) / self._rho + vectors @ (inside / (values + self._rho)[:, None]))
 
 
 # Shares of the largest γ that cross-validation tries, and the gap and steps at which it stops there.

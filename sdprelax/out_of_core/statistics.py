@@ -14,6 +14,7 @@ import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,12 @@ class Statistics:
     def gates(self) -> int:
         """m."""
         return len(self.gram) // self.width
+
+    @cached_property
+    def spectrum(self) -> tuple[Floats, Floats]:
+        """The eigenvalues of H that samples can make positive, at most as many as samples, and their eigenvectors."""
+        values, vectors = np.linalg.eigh(self.gram)
+        return np.maximum(values[-self.count :], 0.0), np.ascontiguousarray(vectors[:, -self.count :])
 
     def loss(self, flat: Floats) -> float:
         """Return ½‖ΦW − F‖² at weights of shape (m·d, c)."""
