@@ -75,5 +75,5 @@ def schema_(
     if file is _File.SWEEP:
         from sdprelax.experiment.config import schema
     else:
-        from sdprelax.distillation.config import schema
+        from sdprelax.distillation.study.config import schema
     typer.echo(json.dumps(schema(), indent=1))

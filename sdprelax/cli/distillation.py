@@ -15,8 +15,8 @@ from rich.table import Column, Table
 from sdprelax.cli.display import console, duration, number
 
 if TYPE_CHECKING:
-    from sdprelax.distillation.runner import Prepared, StudyResults
-    from sdprelax.distillation.runs import Run
+    from sdprelax.distillation.study.runner import Prepared, StudyResults
+    from sdprelax.distillation.study.runs import Run
     from sdprelax.out_of_core.training import Stage
 
 __all__ = ["app", "print_summary"]
@@ -39,8 +39,8 @@ def distill(
     force: Annotated[bool, typer.Option("--force", help="Run everything once more.")] = False,
 ) -> None:
     """Replace blocks of a trained network by students; print their worth and cost; write tables and a report."""
-    from sdprelax.distillation.config import load_study
-    from sdprelax.distillation.runner import prepare, run_study
+    from sdprelax.distillation.study.config import load_study
+    from sdprelax.distillation.study.runner import prepare, run_study
 
     try:
         study = load_study(file, set_ or [])
@@ -69,7 +69,7 @@ def _print_plan(prepared: Prepared) -> None:
 
 def _print_results(found: StudyResults) -> bool:
     """Print what came of a study; say whether every run came to an end."""
-    from sdprelax.distillation.tables import summary
+    from sdprelax.distillation.study.tables import summary
 
     print_summary(summary(found.table))
     failed = found.table[found.table["status"] == "error"]

@@ -35,7 +35,7 @@ def show(
 ) -> None:
     """Print the tightness table of a sweep, or how well everything predicts; of a distillation, its summary."""
     from sdprelax.cli.display import print_predictions, print_tightness
-    from sdprelax.distillation.verification import is_study
+    from sdprelax.distillation.study.verification import is_study
     from sdprelax.results.tables import load_table, predictions_summary, render, tightness_table
 
     if is_study(results):
@@ -55,7 +55,7 @@ def show(
 def _show_study(folder: Path, form: Format) -> None:
     """Print what the distillers of a study come to."""
     from sdprelax.cli.distillation import print_summary
-    from sdprelax.distillation.tables import summary
+    from sdprelax.distillation.study.tables import summary
     from sdprelax.results.tables import load_table, render
 
     found = summary(load_table(folder))
@@ -79,7 +79,7 @@ def collect_(results: ResultsFolder) -> None:
 @app.command()
 def verify(results: ResultsFolder) -> None:
     """Prove every certificate and evaluate every network again; exit code 1 if a row does not hold."""
-    from sdprelax.distillation.verification import is_study
+    from sdprelax.distillation.study.verification import is_study
     from sdprelax.results.audit import audit
 
     if is_study(results):
@@ -100,7 +100,7 @@ def verify(results: ResultsFolder) -> None:
 
 def _verify_study(folder: Path) -> None:
     """Prove the bounds of every student of a distillation again, from its activations."""
-    from sdprelax.distillation.verification import verify_study
+    from sdprelax.distillation.study.verification import verify_study
 
     rows = wrong = 0
     for found in verify_study(folder):

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from sdprelax.distillation.config import load_study
-from sdprelax.distillation.pictures import write_pictures
-from sdprelax.distillation.report import write_report
-from sdprelax.distillation.tables import runs_table, summary
+from sdprelax.distillation.study.config import load_study
+from sdprelax.distillation.study.pictures import write_pictures
+from sdprelax.distillation.study.report import write_report
+from sdprelax.distillation.study.tables import runs_table, summary
 
 STUDY = """\
 name: a<b

@@ -106,7 +106,7 @@ def test_a_failed_run_is_said_and_the_exit_code_is_1(finished: tuple[Path, str])
 
 def test_an_interrupt_is_a_sentence_and_exit_code_130(finished: tuple[Path, str]) -> None:
     folder, _ = finished
-    with mock.patch("sdprelax.distillation.runner.compared", side_effect=KeyboardInterrupt):
+    with mock.patch("sdprelax.distillation.study.runner.compared", side_effect=KeyboardInterrupt):
         done = sdprelax("distill", "study.yaml", "--force", cwd=folder)
     assert (done.returncode, done.stdout.count("finished in")) == (130, 0)
     assert done.stderr == "sdprelax: interrupted; finished runs are kept, and the same command goes on.\n"

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from sdprelax.distillation import FLAT
 from sdprelax.distillation.activations import ActivationStore, collect
-from sdprelax.distillation.run_store import RunStore
-from sdprelax.distillation.runs import sampled
+from sdprelax.distillation.study.run_store import RunStore
+from sdprelax.distillation.study.runs import sampled
 from sdprelax.errors import InputError
 from sdprelax.out_of_core.gates import Gates
 from sdprelax.out_of_core.neurons import Neurons

@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sdprelax.distillation.tables import WORDS, summary
+from sdprelax.distillation.study.tables import WORDS, summary
 from sdprelax.files import write_whole
 from sdprelax.results.plots import COLOURS, MARKERS, STYLE
 

@@ -12,8 +12,8 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from sdprelax.distillation.config import Study
-from sdprelax.distillation.tables import summary
+from sdprelax.distillation.study.config import Study
+from sdprelax.distillation.study.tables import summary
 from sdprelax.experiment.entries import Entry
 from sdprelax.files import write_whole
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sdprelax.distillation.config import Study
 from sdprelax.distillation.distillers import distillers
+from sdprelax.distillation.study.config import Study
 from sdprelax.experiment.entries import Entry
 from sdprelax.trials.job import described, flat_options
 

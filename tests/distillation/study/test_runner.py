@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from sdprelax import InputError
-from sdprelax.distillation.config import load_study
-from sdprelax.distillation.run_store import RunStore
-from sdprelax.distillation.runner import Quiet, StudyResults, prepare, run_study
-from sdprelax.distillation.verification import verify_study
+from sdprelax.distillation.study.config import load_study
+from sdprelax.distillation.study.run_store import RunStore
+from sdprelax.distillation.study.runner import Quiet, StudyResults, prepare, run_study
+from sdprelax.distillation.study.verification import verify_study
 from sdprelax.errors import StorageError
 
 torch = pytest.importorskip("torch", reason="teachers and students are PyTorch's")

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from sdprelax import InputError
-from sdprelax.distillation.config import load_study, schema
-from sdprelax.distillation.runs import LEAST, plan, sampled
+from sdprelax.distillation.study.config import load_study, schema
+from sdprelax.distillation.study.runs import LEAST, plan, sampled
 
 GOOD = """\
 name: small
@@ -114,7 +114,7 @@ def test_the_schema_admits_every_study_here_and_no_misspelling() -> None:
     jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed (extra: dev)")
     validator = jsonschema.Draft202012Validator(schema())
     validator.check_schema(validator.schema)
-    files = sorted((Path(__file__).resolve().parents[2] / "experiments" / "distill").glob("*.yaml"))
+    files = sorted((Path(__file__).resolve().parents[3] / "experiments" / "distill").glob("*.yaml"))
     assert files
     for path in files:
         content = yaml.safe_load(path.read_text())

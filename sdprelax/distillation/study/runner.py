@@ -20,13 +20,13 @@ from sdprelax.deadline import Deadline
 from sdprelax.distillation import FLAT
 from sdprelax.distillation.activations import ActivationStore, collect
 from sdprelax.distillation.comparison import compared
-from sdprelax.distillation.config import Study
 from sdprelax.distillation.distillers import Distilled, Task, distillers
 from sdprelax.distillation.images import Images, images
 from sdprelax.distillation.onnx_teacher import OnnxTeacher
-from sdprelax.distillation.run_store import RunStore, plain
-from sdprelax.distillation.runs import LEAST, Run, plan, sampled, store_identity
-from sdprelax.distillation.tables import runs_table, write_tables
+from sdprelax.distillation.study.config import Study
+from sdprelax.distillation.study.run_store import RunStore, plain
+from sdprelax.distillation.study.runs import LEAST, Run, plan, sampled, store_identity
+from sdprelax.distillation.study.tables import runs_table, write_tables
 from sdprelax.distillation.teachers import pytorch, teachers
 from sdprelax.distillation.torch_teacher import TorchTeacher
 from sdprelax.errors import InputError, SdprelaxError, StorageError, nearest
@@ -204,8 +204,8 @@ def run_study(prepared: Prepared, watch: Watch | None = None) -> StudyResults:
     InputError: the folder holds activations of another teacher or of other images, or another process is at it.
     StorageError: the disk is full, or the folder cannot be written to. What is finished is kept.
     """
-    from sdprelax.distillation.pictures import write_pictures
-    from sdprelax.distillation.report import write_report
+    from sdprelax.distillation.study.pictures import write_pictures
+    from sdprelax.distillation.study.report import write_report
 
     watch = watch or Quiet()
     store, missing = prepared.store, prepared.missing
