@@ -91,7 +91,7 @@ def print_summary(found: pd.DataFrame) -> None:
     for name in ("block", "distiller"):
         printed.add_column(name, overflow="fold")
     for name in (
-        "parameters", "fit gap", "activation error", "agreement", "accuracy", "teacher", "multiply-adds", "latency",
+        "parameters", "program gap", "activation error", "agreement", "accuracy", "teacher", "multiply-adds", "latency",
     ):  # fmt: skip
         printed.add_column(name, justify="right")
     last = None

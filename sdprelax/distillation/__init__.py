@@ -21,6 +21,7 @@ from sdprelax.distillation.distillers import Distilled, Task, distillers
 from sdprelax.distillation.onnx_teacher import OnnxTeacher
 from sdprelax.distillation.torch_teacher import TorchTeacher
 from sdprelax.errors import InputError
+from sdprelax.out_of_core.proof import relative_gap
 from sdprelax.out_of_core.training import Stage, silent
 
 __all__ = ["Comparison", "Distillation", "OnnxTeacher", "TorchTeacher", "distill"]
@@ -53,7 +54,7 @@ class Distillation:
         """(upper − lower)/upper: what this student loses against the best one behind its gates, at most."""
         if self.lower is None or self.upper is None:
             return None
-        return (self.upper - self.lower) / self.upper if self.upper > 0.0 else 0.0
+        return relative_gap(self.lower, self.upper)
 
     def export_onnx(self, path: str | Path) -> None:
         """Write the student as an ONNX model."""
@@ -88,8 +89,8 @@ def distill(
     test: batches of other inputs, or (inputs, labels), to measure the result on; they are read into memory.
     folder: where activations are kept, which may be more than memory holds: an interrupted call goes on from there.
         None for a temporary one.
-    identity: a name of teacher, block and data, so that a folder is not used for others; by default the teacher's type
-        and the block's name.
+    identity: a name of teacher, block and data, so that a folder is not used for others; by default a checksum of the
+        teacher's weights and the block's name. The folder's first activations are held against the first batch's too.
     seed: of everything random.
     time_limit: seconds after which solvers stop with what they have.
     stage: told of every pass over the activations: ``stage(what, rows)`` returns what is told of every block's rows.
@@ -102,6 +103,8 @@ def distill(
         wrong option.
     StorageError: too little disk for the activations. What is complete is kept in ``folder``.
     """
+    if not (isinstance(seed, int) and seed >= 0):
+        raise InputError(f"seed is {seed!r}; it must be a nonnegative integer.")
     chosen = distillers.create(distiller, options)
     if isinstance(teacher, OnnxTeacher):
         if block is not None:
@@ -109,17 +112,44 @@ def distill(
         watched: TorchTeacher | OnnxTeacher = teacher
     else:
         watched = TorchTeacher(teacher, block or "")
-    name = identity or f"{type(teacher).__name__} {block or ''}".strip()
+    name = identity or f"{type(teacher).__name__} {block or ''} {watched.checksum():08x}"
     if folder is None:
         with tempfile.TemporaryDirectory(prefix="sdprelax-") as temporary:
             store = collect(watched.capture, loader, temporary, identity=name, progress=progress, layout_options=FLAT)
             return _fitted(watched, store, chosen, None, test, seed, time_limit, stage)
     store = collect(watched.capture, loader, folder, identity=name, progress=progress, layout_options=FLAT)
+    _require_same(watched, loader, store)
     return _fitted(watched, store, chosen, Path(folder), test, seed, time_limit, stage)
 
 
 # A store's own layout: it fits any shapes, and every distiller chooses another.
 FLAT = {"kind": "flat"}
+
+
+# Single precision on another day, or on another number of threads.
+SAME = 1e-3
+
+
+def _require_same(teacher: TorchTeacher | OnnxTeacher, loader: Iterable[Any], store: ActivationStore) -> None:
+    """Refuse a store that does not begin with the activations of the first batch.
+
+    Raises
+    ------
+    InputError: it is of other data, or of another network.
+    """
+    batch = next(iter(loader), None)
+    if batch is None:  # a generator that has been gone through
+        return
+    sides = teacher.capture(batch[0] if isinstance(batch, tuple | list) else batch)
+    for found, kept, known in zip(
+        sides, (store.entering, store.leaving), (store.enter, store.leave), strict=True
+    ):  # fmt: skip
+        scale = SAME * float(np.sqrt(known.mean_square))
+        if found.shape[1:] != kept.shape[1:] or not np.allclose(found, kept[: len(found)], rtol=SAME, atol=scale):
+            raise InputError(
+                f"{store.folder} begins with other activations than the first batch's: they are of other data or of "
+                "another network. Name another folder, or remove this one."
+            )
 
 
 def _fitted(

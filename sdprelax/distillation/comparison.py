@@ -91,6 +91,13 @@ def compared(
     """
     if isinstance(teacher, OnnxTeacher):
         return _compared_onnx(teacher, distilled, pictures, labels)
+    with teacher.evaluating():
+        return _compared_torch(teacher, distilled, pictures, labels, timed)
+
+
+def _compared_torch(
+    teacher: TorchTeacher, distilled: Distilled, pictures: Pictures, labels: Labels | None, timed: bool
+) -> Comparison:
     network, block = teacher.with_student(distilled.student), teacher.block_module
     first = next(measure.batches(pictures, 1))
     entering = teacher.capture(first)[0].shape[1:]
@@ -130,7 +137,7 @@ def _latency(teacher: TorchTeacher, student: Any, network: Any, pictures: Pictur
     inputs = next(measure.batches(pictures, most))
     entering = torch.from_numpy(teacher.capture(inputs)[0])
     parts = measure.latency({"block": teacher.block_module, "student": student.eval()}, entering, sizes, CALLS)
-    whole = measure.latency({"teacher": teacher.model.eval(), "network": network}, inputs, sizes, CALLS)
+    whole = measure.latency({"teacher": teacher.model, "network": network}, inputs, sizes, CALLS)
     return {
         str(size): {name: dataclasses.astuple(found) for name, found in (parts[size] | whole[size]).items()}
         for size in sizes

@@ -6,6 +6,8 @@ import contextlib
 import copy
 import difflib
 import itertools
+import zlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -32,13 +34,15 @@ class TorchTeacher:
 
     Raises
     ------
-    InputError: no network, or no module of that name.
+    InputError: no network, one that does not compute in single precision, or no module of that name.
     """
 
     def __init__(self, model: Any, block: str) -> None:
         torch = pytorch()
         if not isinstance(model, torch.nn.Module):
             raise InputError(f"a teacher must be an nn.Module, and this is of type {type(model).__name__}.")
+        if not isinstance(block, str):
+            raise InputError(f"the block is {block!r}: give the dotted name of a module.")
         if not block:
             raise InputError("the block's name is empty, which is the whole network: name a module inside it.")
         try:
@@ -47,6 +51,12 @@ class TorchTeacher:
             names = [name for name, _ in model.named_modules() if name]
             close = difflib.get_close_matches(block, names, n=NAMED, cutoff=0.0)
             raise InputError(f"the network has no module '{block}': {nearest(block, close)}.") from None
+        kinds = {str(tensor.dtype) for tensor in model.parameters() if tensor.is_floating_point()} - {"torch.float32"}
+        if kinds:
+            raise InputError(
+                f"the network has weights of type {min(kinds)}, and students compute in single precision: give "
+                "network.float()."
+            )
         self.model = model
         self.block = block
 
@@ -77,6 +87,11 @@ class TorchTeacher:
         if len(left) != 1:
             raise InputError(
                 f"the block '{self.block}' is called {len(left)} times in a forward pass: it must be called once."
+            )
+        if len(entered[0]) != len(batch) or len(left[0]) != len(batch):
+            raise InputError(
+                f"the block '{self.block}' takes {entered[0].shape} and returns {left[0].shape} for {len(batch)} "
+                "inputs: the first axis must be the inputs'."
             )
         return entered[0], left[0]
 
@@ -115,21 +130,36 @@ class TorchTeacher:
         """How many parameters the block has, shared ones once."""
         return sum(parameter.numel() for parameter in self.block_module.parameters())
 
+    def checksum(self) -> int:
+        """Return a checksum of the network's weights."""
+        total = 0
+        for name, tensor in sorted(self.model.state_dict().items()):
+            total = zlib.crc32(tensor.detach().cpu().contiguous().numpy().tobytes(), zlib.crc32(name.encode(), total))
+        return total
+
     @property
     def _device(self) -> Any:
         tensors = itertools.chain(self.model.parameters(), self.model.buffers())
         return next((tensor.device for tensor in tensors), pytorch().device("cpu"))
 
     def _run(self, batch: Any) -> Any:
-        """Return the network's output in evaluation mode, and put every module back into the mode it was in."""
+        """Return the network's output in evaluation mode."""
         torch = pytorch()
         if not isinstance(batch, (torch.Tensor, np.ndarray)):
             raise InputError(f"a batch must be one tensor or array of inputs, and this is {type(batch).__name__}.")
+        inputs = torch.as_tensor(batch)
+        # NumPy's numbers are double by default.
+        inputs = inputs.float() if inputs.is_floating_point() else inputs
+        with self.evaluating(), torch.inference_mode():
+            return self.model(inputs.to(self._device))
+
+    @contextlib.contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Put the network into evaluation mode, and every module back into the mode it was in."""
         modes = [(module, module.training) for module in self.model.modules()]
         try:
             self.model.eval()
-            with torch.inference_mode():
-                return self.model(torch.as_tensor(batch).to(self._device))
+            yield
         finally:
             for module, training in modes:
                 module.training = training
@@ -138,6 +168,11 @@ class TorchTeacher:
         if len(values) != 1 or not isinstance(values[0], pytorch().Tensor):
             kinds = ", ".join(type(value).__name__ for value in values) or "nothing"
             raise InputError(f"the block '{self.block}' {verb} {kinds}: it must take one tensor and return one.")
+        if not values[0].is_floating_point():
+            raise InputError(
+                f"the block '{self.block}' {verb} numbers of type {values[0].dtype}: a student takes and returns "
+                "activations, which are floating-point numbers."
+            )
         return _array(values[0])
 
 

@@ -24,10 +24,12 @@ from sdprelax.out_of_core.program import dual_scales, flattened
 from sdprelax.out_of_core.rows import Rows
 from sdprelax.verified import Ball, Floats, bound_above, quadratic_below
 
-__all__ = ["Proof", "prove"]
+__all__ = ["Proof", "prove", "relative_gap"]
 
 # Doubles of Φ formed at once.
 FORMED = 4_000_000
+# Upper bounds up to here are of an objective of zero.
+NOTHING = 1e-280
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +51,13 @@ class Proof:
 
     @property
     def gap(self) -> float:
-        """(upper − lower)/upper."""
-        return (self.upper - self.lower) / self.upper if self.upper > 0.0 else 0.0
+        """(upper − lower)/upper: :func:`relative_gap`."""
+        return relative_gap(self.lower, self.upper)
+
+
+def relative_gap(lower: float, upper: float) -> float:
+    """Return (upper − lower)/upper; 0 where nothing but underflow is left of the upper bound."""
+    return (upper - lower) / upper if upper > NOTHING else 0.0
 
 
 def prove(

@@ -126,7 +126,8 @@ def train_out_of_core(
             if share == "auto":
                 chosen, errors = best_share(parts, penalty, deadline=until)
             largest = largest_gamma(total(parts), penalty) if whole else largest
-            gamma = chosen * largest
+            # Where nothing can be fitted every γ has the same optimum, which is no weights.
+            gamma = chosen * (largest or 1.0)
         data = total(parts)
         del parts
         fit = solve(data, gamma, penalty, start=weights[:, :, active], tolerance=0.5 * tolerance, deadline=until)
@@ -164,7 +165,7 @@ def _sizes(shape: tuple[int, int, int], gates: int, folds: int, memory: float) -
     if not size:
         raise ProblemTooLarge(
             f"one gate of {width} inputs and {outputs} outputs needs more than {memory / 1e9:.2g} GB for its "
-            "statistics; allow more memory, or take fewer inputs."
+            "statistics and what is formed on the way; allow more memory."
         )
     return folds, size
 

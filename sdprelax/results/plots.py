@@ -44,7 +44,9 @@ SMALLEST_GAP = 1e-10
 
 
 def _looks(names: list[str]) -> dict[str, tuple[str, str]]:
-    return {n: (COLOURS[k % len(COLOURS)], MARKERS[k % len(MARKERS)]) for k, n in enumerate(names)}
+    # Where colours begin anew, markers are one further on.
+    markers = [MARKERS[(k + k // len(COLOURS)) % len(MARKERS)] for k in range(len(names))]
+    return {n: (COLOURS[k % len(COLOURS)], markers[k]) for k, n in enumerate(names)}
 
 
 @matplotlib.rc_context(STYLE)

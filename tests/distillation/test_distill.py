@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,79 @@ def test_an_interrupted_call_goes_on_with_the_activations_it_has(
     assert (again.lower, again.upper) == (fresh.lower, fresh.upper)
 
 
+def test_a_folder_is_not_taken_for_that_of_another_network_or_other_data(
+    network: Any, batches: list[np.ndarray], tmp_path: Path
+) -> None:
+    options: dict[str, Any] = {"folder": tmp_path, "gates": 2, "shrinkage": 1e-2}
+    first = distill(network, "head", batches, **options)
+    assert distill(network, "head", iter(batches), **options).upper == first.upper
+    other = copy.deepcopy(network)
+    with torch.no_grad():
+        other.head[0].weight.mul_(2.0)
+    with pytest.raises(InputError, match="holds activations of"):
+        distill(other, "head", batches, **options)
+    with pytest.raises(InputError, match="begins with other activations"):
+        distill(network, "head", [2.0 * batch for batch in batches], **options)
+
+
+def test_a_teacher_in_training_mode_is_measured_as_it_evaluates_and_left_as_it_was(
+    batches: list[np.ndarray], test_batches: list[tuple[np.ndarray, np.ndarray]]
+) -> None:
+    torch.manual_seed(0)
+    nn = torch.nn
+    network = nn.Sequential(
+        nn.Flatten(), nn.Linear(16, 12), nn.BatchNorm1d(12), nn.ReLU(), nn.Dropout(0.5), nn.Linear(12, 8), nn.ReLU(),
+        nn.Linear(8, 3),
+    )  # fmt: skip
+    network(torch.from_numpy(batches[0]))
+    before = copy.deepcopy(network.state_dict())
+    figures = []
+    for training in (True, False):
+        network.train(training)
+        found = distill(network, "5", batches, gates=2, shrinkage=1e-3, test=test_batches)
+        assert found.comparison is not None
+        figures.append((found.upper, found.comparison.agreement, found.comparison.activation_error))
+        assert all(module.training == training for module in network.modules())
+    assert figures[0] == pytest.approx(figures[1])
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def test_inputs_in_double_precision_are_taken(network: Any, batches: list[np.ndarray]) -> None:
+    options: dict[str, Any] = {"gates": 2, "shrinkage": 1e-2}
+    double = distill(network, "head", [batch.astype(np.float64) for batch in batches], **options)
+    assert double.upper == distill(network, "head", batches, **options).upper
+
+
+def test_gates_that_say_the_same_are_one_gate(network: Any, batches: list[np.ndarray]) -> None:
+    with torch.no_grad():
+        network.body[0].weight[1] = network.body[0].weight[0]
+        network.body[0].bias[1] = network.body[0].bias[0]
+        network.body[0].weight[2] = 0.0
+        network.body[0].bias[2] = 0.0
+    found = distill(network, "body", batches, draw="teacher", gates=6, shrinkage=1e-3, skip=False)
+    assert found.student.to_arrays()["gates"].shape[1] <= 4
+    assert found.program_gap is not None and found.program_gap <= 5e-4
+
+
+def test_a_block_that_has_nothing_to_imitate_is_imitated_at_once(batches: list[np.ndarray]) -> None:
+    torch.manual_seed(0)
+    nn = torch.nn
+    network = nn.Sequential(nn.Flatten(), nn.Linear(16, 4), nn.Linear(4, 3)).eval()
+    with torch.no_grad():
+        network[2].weight.zero_()
+        network[2].bias.zero_()
+    found = distill(network, "2", batches, gates=2)
+    assert (found.lower, found.program_gap, found.gap) == (0.0, 0.0, 0.0)
+    with torch.no_grad():
+        network[1].weight.zero_()
+        network[1].bias.zero_()
+        network[2].bias.fill_(1.0)
+    # Nothing enters, and no constant helps: the best is no student at all.
+    found = distill(network, "2", batches, gates=2, bias=False)
+    assert found.program_gap is not None and found.program_gap <= 1e-10
+    assert found.lower == pytest.approx(0.5 * 160 * 3)
+
+
 def test_the_same_student_comes_from_an_onnx_teacher(
     network: Any, batches: list[np.ndarray], test_batches: list[tuple[np.ndarray, np.ndarray]], tmp_path: Path
 ) -> None:
@@ -192,8 +266,8 @@ def test_a_convex_relu_student_is_above_what_its_patterns_allow(network: Any, ba
         found = distill(
             network, "head", batches[:2], distiller="convex_relu", patterns=3, shrinkage=1e-2, skip=skip, seed=1
         )
-        assert found.lower is not None and found.upper is not None
-        assert 0.0 < found.lower <= found.upper
+        assert 0.0 < found.details["gated_lower"] <= found.details["objective"]
+        assert found.lower is None, "what no certificate goes with is no bound"
         assert (found.student.skip is not None) == skip
 
 
@@ -263,6 +337,9 @@ def test_wrong_input_is_one_sentence(network: Any, batches: list[np.ndarray], tm
     cases: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
         ("no module 'haed': did you mean 'head'", (network, "haed", batches), {}),
         ("name is empty", (network, None, batches), {}),
+        ("give the dotted name of a module", (network, 3, batches), {}),
+        ("call network.float|give network.float", (copy.deepcopy(network).double(), "head", batches), {}),
+        ("nonnegative integer", (network, "head", batches), {"seed": -1}),
         ("must be an nn.Module", (object(), "head", batches), {}),
         ("unknown distiller 'gated'", (network, "head", batches), {"distiller": "gated"}),
         ("no option 'gate'", (network, "head", batches), {"gate": 3}),
@@ -279,6 +356,6 @@ def test_wrong_input_is_one_sentence(network: Any, batches: list[np.ndarray], tm
             distill(*arguments, folder=folder, **options)
         assert str(raised.value).count("\n") == 0
     # What is wrong in the call itself is said before anything is computed or written.
-    assert not any((tmp_path / str(number)).exists() for number in range(7) if number != 5)
+    assert not any((tmp_path / str(number)).exists() for number in range(10) if number != 8)
     with pytest.raises(ProblemTooLarge, match="allow more memory"):
         distill(network, "head", batches, memory=1e4)

@@ -35,8 +35,8 @@ RIDGE = 1e-6
 class ConvexReLU:
     """A ReLU student: the convex program over sampled patterns and their cones (method ``convex_relu``), in memory.
 
-    Every neuron feeds one output. The lower bound is that of the gated program behind the same patterns, which leaves
-    the cones out. A skip is the least-squares linear map, fitted first.
+    Every neuron feeds one output. The details hold the student's objective and what the gated program behind the same
+    patterns, which leaves the cones out, proves below it. A skip is the least-squares linear map, fitted first.
 
     Parameters
     ----------
@@ -92,9 +92,13 @@ class ConvexReLU:
         assert found.network is not None
         student = ReLUStudent(layout, found.network.hidden, found.network.output, skip)
         network = Network(student.to_arrays()["hidden"], student.to_arrays()["output"], self.bias)
+        # The two are of the targets less the skip, which nothing but this call has: no certificate goes with them.
         return Distilled(
-            student, relaxed.details["dual_value"], problem.upper_bound(network), None,
-            {"gamma": gamma, "shrinkage": share, "neurons": network.width, "view": layout.kind, "rows": n},
+            student,
+            details={
+                "gamma": gamma, "shrinkage": share, "neurons": network.width, "view": layout.kind, "rows": n,
+                "objective": problem.upper_bound(network), "gated_lower": relaxed.details["dual_value"],
+            },
         )  # fmt: skip
 
     def _gamma(self, inputs: Floats, targets: Floats, task: Task) -> tuple[float, float]:

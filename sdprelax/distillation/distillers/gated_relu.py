@@ -75,7 +75,7 @@ class GatedReLU:
         if budget is not None:
             require_budget(layout.width, layout.outputs, budget)
         moments = moments_of(rows, task.stage("moments", rows.shape[0]))
-        gates = Gates(_single(self._directions(task, layout, moments)), self.skip)
+        gates = Gates(_distinct(self._directions(task, layout, moments)), self.skip)
         trained = train_out_of_core(
             rows, gates, self.penalty, share=self.shrinkage, tolerance=self.tolerance, memory=self.memory,
             folder=task.folder, stage=task.stage, deadline=task.deadline,
@@ -112,9 +112,12 @@ class GatedReLU:
         return sampled_gates(moments, self.gates, np.random.default_rng(task.seed), bias=self.bias, shape=self.draw)
 
 
-def _single(values: Floats) -> Floats:
-    """Return values rounded to what a student holds."""
-    return values.astype(np.float32).astype(np.float64)
+def _distinct(directions: Floats) -> Floats:
+    """Return directions of length one, rounded to what a student holds, without zeros and repetitions."""
+    lengths = np.linalg.norm(directions, axis=0)
+    rounded = (directions[:, lengths > 0.0] / lengths[lengths > 0.0]).astype(np.float32)
+    kept = {direction.tobytes(): k for k, direction in reversed(list(enumerate(rounded.T)))}
+    return np.asarray(rounded[:, sorted(kept.values())], dtype=np.float64)
 
 
 def _student(layout: Layout, gates: Gates, neurons: Neurons) -> Any:

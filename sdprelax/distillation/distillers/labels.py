@@ -56,8 +56,10 @@ class LabelDistillation:
         student = network.get_submodule(teacher.block)
         pictures = task.taken(task.pictures)
         labels = None if task.labels is None else task.taken(task.labels)
+        with teacher.evaluating():
+            wanted = logits(teacher.model, pictures)
         train_labels(
-            network, student, pictures, labels, logits(teacher.model, pictures), temperature=self.temperature,
+            network, student, pictures, labels, wanted, temperature=self.temperature,
             mix=self.mix, epochs=self.epochs, learning_rate=self.learning_rate, batch=self.batch, seed=task.seed,
             deadline=task.deadline,
         )  # fmt: skip

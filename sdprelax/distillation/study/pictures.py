@@ -28,7 +28,11 @@ SIZES = {
 def _looks(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
     names = dict.fromkeys(table["distiller"])
     return {
-        name: {"color": COLOURS[k % len(COLOURS)], "marker": MARKERS[k % len(MARKERS)], "markersize": 4}
+        name: {
+            "color": COLOURS[k % len(COLOURS)],
+            "marker": MARKERS[(k + k // len(COLOURS)) % len(MARKERS)],
+            "markersize": 4,
+        }
         for k, name in enumerate(names)
     }
 

@@ -37,8 +37,8 @@ dd { margin: 0; overflow-wrap: anywhere; }
 p { max-width: 60rem; }
 """
 CERTIFICATES = (
-    "<b>Fit gap</b>: the convex program's solution is at most this share of its objective above the optimum over all "
-    "weights behind the same gates, proved with every rounding error from the activations as stored.",
+    "<b>Program gap</b>: the convex program's solution is at most this share of its objective above the optimum over "
+    "all weights behind the same gates, proved with every rounding error from the activations as stored.",
     "<b>Student's gap</b>: the student itself, cut to its budget and rounded to single precision, is at most this "
     "share of its objective above that optimum, proved as well; rivals solve no such program and have neither.",
 )
@@ -57,7 +57,7 @@ PERCENT, SHORT, COUNT = _figures(".1f", 100.0, " %"), _figures(".2e"), _figures(
 SUMMARY: dict[str, tuple[str, Form]] = {
     "block": ("block", _text), "distiller": ("distiller", _text), "fraction": ("pictures", _figures("g", 100.0, " %")),
     "repeats": ("repeats", COUNT), "parameters": ("parameters", COUNT), "parameters_share": ("of the block", PERCENT),
-    "program_gap": ("fit gap", SHORT), "gap": ("student's gap", SHORT),
+    "program_gap": ("program gap", SHORT), "gap": ("student's gap", SHORT),
     "activation_error": ("activation error", SHORT), "agreement": ("agreement", PERCENT),
     "accuracy": ("accuracy", PERCENT), "accuracy_deviation": ("±", PERCENT), "teacher_accuracy": ("teacher", PERCENT),
     "multiply_adds_share": ("multiply-adds", PERCENT), "latency_share": ("latency, one", PERCENT),
@@ -72,7 +72,7 @@ RUNS: dict[str, tuple[str, Form]] = {
     "block": ("block", _text), "distiller": ("distiller", _text), "fraction": ("pictures", _figures("g", 100.0, " %")),
     "samples": ("samples", COUNT), "repeat": ("repeat", COUNT), "status": ("status", _text),
     "seconds": ("seconds", _figures(".1f")), "lower": ("lower", _figures(".6g")), "upper": ("upper", _figures(".6g")),
-    "gap": ("student's gap", SHORT), "program_gap": ("fit gap", SHORT), "view": ("view", _text),
+    "gap": ("student's gap", SHORT), "program_gap": ("program gap", SHORT), "view": ("view", _text),
     "shrinkage": ("shrinkage", _figures(".1e")), "neurons": ("neurons", _text), "parameters": ("parameters", COUNT),
     "activation_error": ("activation error", SHORT), "agreement": ("agreement", PERCENT),
     "accuracy": ("accuracy", PERCENT), "message": ("message", _text), "hash": ("run", _text),

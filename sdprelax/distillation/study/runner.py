@@ -30,6 +30,7 @@ from sdprelax.distillation.study.tables import runs_table, write_tables
 from sdprelax.distillation.teachers import pytorch, teachers
 from sdprelax.distillation.torch_teacher import TorchTeacher
 from sdprelax.errors import InputError, SdprelaxError, StorageError, nearest
+from sdprelax.out_of_core.proof import relative_gap
 from sdprelax.out_of_core.training import Stage, silent
 from sdprelax.trials.provenance import provenance
 
@@ -313,5 +314,5 @@ def _bounds(distilled: Distilled) -> dict[str, Any]:
     lower, upper = distilled.lower, distilled.upper
     gap = None
     if lower is not None and upper is not None:
-        gap = (upper - lower) / upper if upper > 0.0 else 0.0
+        gap = relative_gap(lower, upper)
     return {"lower": lower, "upper": upper, "gap": gap, "program_gap": distilled.program_gap}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,10 @@ from sdprelax.distillation.activations import ActivationStore, collect
 from sdprelax.distillation.study.run_store import RunStore
 from sdprelax.distillation.study.runs import sampled
 from sdprelax.errors import InputError
+from sdprelax.gated_training import Penalty
 from sdprelax.out_of_core.gates import Gates
 from sdprelax.out_of_core.neurons import Neurons
-from sdprelax.out_of_core.proof import prove
+from sdprelax.out_of_core.proof import prove, relative_gap
 from sdprelax.verified import Floats
 
 __all__ = ["Verified", "is_study", "verify_study"]
@@ -58,7 +59,7 @@ def verify_study(folder: Path) -> Iterator[Verified]:
     for record in store.records():
         path = store.runs / record["hash"]
         if not (path / "certificate.npz").is_file():
-            if record.get("lower") is None:
+            if all(record.get(name) is None for name in ("lower", "upper", "program_gap")):
                 continue
             yield _fault(record, "its certificate is not there.")
             continue
@@ -66,6 +67,8 @@ def verify_study(folder: Path) -> Iterator[Verified]:
             yield _verified(store, record, path)
         except InputError as error:
             yield _fault(record, str(error))
+        except (ArithmeticError, KeyError, TypeError, ValueError, np.linalg.LinAlgError):
+            yield _fault(record, "its record, its certificate or its activations are damaged.")
 
 
 def _fault(record: dict[str, Any], sentence: str) -> Verified:
@@ -86,6 +89,8 @@ def _verified(store: RunStore, record: dict[str, Any], path: Path) -> Verified:
     rows = activations.rows(student.layout, samples)
     gates = Gates(certificate["directions"], bool(certificate["skip"]))
     gamma, penalty = float(certificate["gamma"]), str(certificate["penalty"])
+    if penalty not in get_args(Penalty):
+        raise InputError(f"its certificate has the penalty '{penalty}', which is none.")
     program, fitted = (
         prove(rows, gates, certificate[name], gamma, penalty)  # type: ignore[arg-type]
         for name in ("weights", "student_weights")
@@ -99,7 +104,10 @@ def _verified(store: RunStore, record: dict[str, Any], path: Path) -> Verified:
         faults.append(f"the lower bound {record['lower']!r} exceeds {program.lower!r}, which is what can be proved.")
     if _exceeds(fitted.upper, record["upper"]):
         faults.append(f"the upper bound {record['upper']!r} is below {fitted.upper!r}, which is what can be proved.")
-    if program.gap > record["program_gap"] + TOLERANCE:
+    gap = relative_gap(record["lower"], record["upper"])
+    if not abs(gap - record["gap"]) <= TOLERANCE:
+        faults.append(f"the gap {record['gap']!r} is not that of its bounds, {gap!r}.")
+    if not program.gap <= record["program_gap"] + TOLERANCE:
         faults.append(f"the gap {record['program_gap']!r} is below {program.gap!r}, which is what can be proved.")
     weights = _student_weights(student, gates)
     if weights is None or not np.allclose(weights, certificate["student_weights"], rtol=1e-12, atol=0.0):
@@ -139,7 +147,8 @@ def _close(one: float, other: float) -> bool:
 
 
 def _exceeds(one: float, other: float) -> bool:
-    return one > other + TOLERANCE * abs(other)
+    # What is not a number exceeds everything.
+    return not one <= other + TOLERANCE * abs(other)
 
 
 def _student_weights(student: Any, gates: Gates) -> Floats | None:

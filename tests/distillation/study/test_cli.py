@@ -58,7 +58,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 def test_distill_prints_a_line_per_run_a_table_and_where_everything_is(finished: tuple[Path, str]) -> None:
     folder, printed = finished
-    assert "3 of 3 runs to do" in printed and "[3/3] finished" in printed and "fit gap" in printed
+    assert "3 of 3 runs to do" in printed and "[3/3] finished" in printed and "program gap" in printed
     for name in ("table.csv", "fractions.png", "errors.png", "size.png", "report.html"):
         assert f"results/small/{name}" in printed and (folder / "results" / "small" / name).is_file()
 

@@ -91,5 +91,5 @@ def test_the_report_is_one_file_and_escapes_what_it_was_told(records: list[dict[
     page = target.read_text(encoding="utf-8")
     assert "a &lt;script&gt; failed" in page and "<script" not in page
     assert not re.findall(r'(?:src|href)="(?!data:)', page) and "nan" not in re.sub(r'src="[^"]*"', "", page).lower()
-    for sentence in ("digits_cnn", "Fit gap", "Student's gap"):
+    for sentence in ("digits_cnn", "Program gap", "Student's gap"):
         assert sentence in page
