@@ -123,7 +123,7 @@ def _line(record: dict[str, Any]) -> str:
     words = f"{record['block']} {record['distiller']} fraction={record['fraction']:g} repeat={record['repeat']}"
     if record["status"] == "error":
         return f"error: {words.strip()} {record['message']}"
-    figures = {"gap": (record["program_gap"], ".1e"), "error": (record["activation_error"], ".2e")}
+    figures = {"program_gap": (record["program_gap"], ".1e"), "error": (record["activation_error"], ".2e")}
     said = "".join(f" {name}={number(value, form)}" for name, (value, form) in figures.items() if value is not None)
     accuracy = "" if record["accuracy"] is None else f" accuracy={_percent(record['accuracy'])}"
     return f"{record['status']}{seconds}: {words.strip()}{said} agreement={_percent(record['agreement'])}{accuracy}"
