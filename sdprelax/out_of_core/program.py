@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import scipy.linalg
@@ -184,12 +185,15 @@ class _Inverse:
         self._H = statistics.gram
         few = statistics.count < FEW * len(self._H) <= FEW * LARGEST_SPECTRUM
         self._spectrum = statistics.spectrum if few else None
+        self._factor: Any = None
         self.shift(rho)
 
     def shift(self, rho: float) -> None:
         """Replace ρ."""
         self._rho = rho
         if self._spectrum is None:
+            # Three matrices at once would be one too many.
+            self._factor = None
             shifted = np.array(self._H, order="F")
             shifted[np.diag_indices(len(shifted))] += rho
             self._factor = scipy.linalg.cho_factor(shifted, lower=True, overwrite_a=True, check_finite=False)
