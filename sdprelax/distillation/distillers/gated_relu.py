@@ -22,7 +22,7 @@ from sdprelax.verified import Floats
 __all__ = ["Budget", "GatedReLU", "Shrinkage"]
 
 Budget = Annotated[float, pydantic.Field(gt=0.0)]
-Shrinkage = Literal["auto"] | Annotated[float, pydantic.Field(gt=0.0, lt=1.0)]
+Shrinkage = Annotated[float, pydantic.Field(gt=0.0, lt=1.0)] | Literal["auto"]
 
 
 @register("gated_relu")
