@@ -45,9 +45,10 @@ class CertificateError(SdprelaxError):
     """A certificate does not prove the bound that it claims."""
 
 
-def nearest(name: str, choices: Iterable[str]) -> str:
-    """Return a hint such as ``did you mean 'scs'? (choices: clarabel, scs)``."""
-    known = sorted(choices)
+def nearest(name: str, choices: Iterable[str], most: int | None = None) -> str:
+    """Return a hint such as ``did you mean 'scs'? (choices: clarabel, scs)``, of the closest ``most`` choices."""
+    listed = list(choices)
+    known = sorted(listed if most is None else difflib.get_close_matches(name, listed, n=most, cutoff=0.0))
     close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
     listing = f"choices: {', '.join(known)}"
     return f"did you mean '{close[0]}'? ({listing})" if close else listing

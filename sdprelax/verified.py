@@ -22,7 +22,17 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-__all__ = ["Ball", "Floats", "bound_above", "bound_below", "dual_value_below", "gamma", "proves_psd", "quadratic_below"]
+__all__ = [
+    "Ball",
+    "Floats",
+    "bound_above",
+    "bound_below",
+    "dual_value_below",
+    "feasible_multiple",
+    "gamma",
+    "proves_psd",
+    "quadratic_below",
+]
 
 Floats = NDArray[np.float64]
 
@@ -158,6 +168,21 @@ def dual_value_below(A: Floats, Y: Floats, gamma: float, steepest: float) -> flo
     # sA is feasible for any s with s·steepest ≤ γ: s need not be the exact quotient.
     scale = min(1.0, gamma / steepest * (1.0 - 1e-15)) if steepest > 0.0 else 1.0
     return quadratic_below(Ball.exact(A).inner(Ball.exact(Y))[0], Ball.exact(A).square_above(), scale)
+
+
+def feasible_multiple(along: Any, energy: Any, steepest: Any, gamma: float) -> Floats:
+    """Return the s ≥ 0 with s·steepest ≤ γ that is best for s⟨A, Y⟩ − ½s²‖A‖², in floating point.
+
+    Parameters
+    ----------
+    along, energy, steepest: ⟨A, Y⟩, ‖A‖² and the dual norm of A, numbers or arrays of one shape.
+    gamma: what the dual norm of a feasible point is at most.
+    """
+    along, energy, steepest = (np.asarray(value, dtype=np.float64) for value in (along, energy, steepest))
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        free = np.where(energy > 0.0, along / energy, 0.0)
+        feasible = np.where(steepest > 0.0, gamma / steepest, np.inf)
+    return np.asarray(np.maximum(0.0, np.minimum(free, feasible)))
 
 
 def quadratic_below(along: float, energy: float, scale: float) -> float:

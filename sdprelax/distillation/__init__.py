@@ -6,6 +6,7 @@ arXiv 2410.06567), with the optimum proved (docs/mathematics.md section 7.7).
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -25,6 +26,11 @@ from sdprelax.out_of_core.proof import relative_gap
 from sdprelax.out_of_core.training import Stage, silent
 
 __all__ = ["Comparison", "Distillation", "OnnxTeacher", "TorchTeacher", "distill"]
+
+# A store's own layout: it fits any shapes, and every distiller chooses another.
+FLAT = {"kind": "flat"}
+# Single precision on another day, or on another number of threads.
+SAME = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,21 +119,13 @@ def distill(
     else:
         watched = TorchTeacher(teacher, block or "")
     name = identity or f"{type(teacher).__name__} {block or ''} {watched.checksum():08x}"
-    if folder is None:
-        with tempfile.TemporaryDirectory(prefix="sdprelax-") as temporary:
-            store = collect(watched.capture, loader, temporary, identity=name, progress=progress, layout_options=FLAT)
-            return _fitted(watched, store, chosen, None, test, seed, time_limit, stage)
-    store = collect(watched.capture, loader, folder, identity=name, progress=progress, layout_options=FLAT)
-    _require_same(watched, loader, store)
-    return _fitted(watched, store, chosen, Path(folder), test, seed, time_limit, stage)
-
-
-# A store's own layout: it fits any shapes, and every distiller chooses another.
-FLAT = {"kind": "flat"}
-
-
-# Single precision on another day, or on another number of threads.
-SAME = 1e-3
+    kept = None if folder is None else Path(folder)
+    with contextlib.ExitStack() as temporary:
+        place = kept or temporary.enter_context(tempfile.TemporaryDirectory(prefix="sdprelax-"))
+        store = collect(watched.capture, loader, place, identity=name, progress=progress, layout_options=FLAT)
+        if kept is not None:
+            _require_same(watched, loader, store)
+        return _fitted(watched, store, chosen, kept, test, seed, time_limit, stage)
 
 
 def _require_same(teacher: TorchTeacher | OnnxTeacher, loader: Iterable[Any], store: ActivationStore) -> None:
@@ -158,13 +156,12 @@ def _fitted(
 ) -> Distillation:  # fmt: skip
     task = Task(teacher, store, seed=seed, folder=folder, stage=stage, deadline=Deadline(time_limit))
     found: Distilled = chosen.fit(task)
-    comparison = None
+    network, comparison = swapped(teacher, found.student), None
     if test is not None:
         inputs, labels = _gathered(test)
-        comparison = compared(teacher, found, inputs, labels)
+        comparison = compared(teacher, found, network, inputs, labels)
     return Distillation(
-        found.student, swapped(teacher, found.student), found.lower, found.upper, found.program_gap, found.details,
-        comparison,
+        found.student, network, found.lower, found.upper, found.program_gap, found.details, comparison
     )  # fmt: skip
 
 

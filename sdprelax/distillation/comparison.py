@@ -78,27 +78,28 @@ def swapped(teacher: TorchTeacher | OnnxTeacher, student: Any) -> Any:
 
 
 def compared(
-    teacher: TorchTeacher | OnnxTeacher, distilled: Distilled, pictures: Pictures, labels: Labels | None = None, *,
-    timed: bool = True,
+    teacher: TorchTeacher | OnnxTeacher, distilled: Distilled, network: Any, pictures: Pictures,
+    labels: Labels | None = None, *, timed: bool = True,
 ) -> Comparison:  # fmt: skip
     """Return the figures of a student.
 
     Parameters
     ----------
+    network: the teacher with the student in it: :func:`swapped`.
     pictures: inputs of the network, shape (M, ...), that the student was not fitted to.
     labels: their classes, shape (M,), or None.
     timed: whether latencies are measured.
     """
     if isinstance(teacher, OnnxTeacher):
-        return _compared_onnx(teacher, distilled, pictures, labels)
+        return _compared_onnx(teacher, distilled, network, pictures, labels)
     with teacher.evaluating():
-        return _compared_torch(teacher, distilled, pictures, labels, timed)
+        return _compared_torch(teacher, distilled, network, pictures, labels, timed)
 
 
 def _compared_torch(
-    teacher: TorchTeacher, distilled: Distilled, pictures: Pictures, labels: Labels | None, timed: bool
+    teacher: TorchTeacher, distilled: Distilled, network: Any, pictures: Pictures, labels: Labels | None, timed: bool
 ) -> Comparison:
-    network, block = teacher.with_student(distilled.student), teacher.block_module
+    block = teacher.block_module
     first = next(measure.batches(pictures, 1))
     entering = teacher.capture(first)[0].shape[1:]
     layers = [teacher.block, *teacher.later_modules(first)]
@@ -145,9 +146,9 @@ def _latency(teacher: TorchTeacher, student: Any, network: Any, pictures: Pictur
 
 
 def _compared_onnx(
-    teacher: OnnxTeacher, distilled: Distilled, pictures: Pictures, labels: Labels | None
-) -> Comparison:  # fmt: skip
-    replaced = OnnxTeacher(swapped(teacher, distilled.student).SerializeToString(), teacher.entering, teacher.leaving)
+    teacher: OnnxTeacher, distilled: Distilled, network: Any, pictures: Pictures, labels: Labels | None
+) -> Comparison:
+    replaced = OnnxTeacher(network.SerializeToString(), teacher.entering, teacher.leaving)
     outputs, wanted = (_stacked(model.predict, pictures) for model in (replaced, teacher))
     found, leaving = (_stacked(_leaving(model), pictures) for model in (replaced, teacher))
     spread = float(np.sum((leaving - leaving.mean(axis=0)) ** 2))

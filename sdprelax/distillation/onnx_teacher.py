@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import importlib
 import itertools
 import math
@@ -15,12 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sdprelax.distillation.torch_teacher import NAMED
 from sdprelax.errors import InputError, SolverUnavailable, nearest
 
 __all__ = ["OnnxTeacher", "onnx_packages"]
-
-# Of the tensors of a deep network, as many as a sentence bears.
-NAMED = 8
 
 
 def onnx_packages(*names: str) -> list[Any]:
@@ -59,8 +56,9 @@ class OnnxTeacher:
         computed = [name for node in graph.node for name in node.output if name]
         for name in (entering, leaving):
             if name not in [self._input.name, *computed]:
-                close = difflib.get_close_matches(name, [self._input.name, *computed], n=NAMED, cutoff=0.0)
-                raise InputError(f"the model computes no tensor '{name}': {nearest(name, close)}.")
+                raise InputError(
+                    f"the model computes no tensor '{name}': {nearest(name, [self._input.name, *computed], NAMED)}."
+                )
         if leaving == entering or entering not in _needed(graph, [leaving]):
             raise InputError(
                 f"'{leaving}' is not computed from '{entering}': the block must lead from one to the other."

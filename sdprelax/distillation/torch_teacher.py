@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import difflib
 import itertools
 import zlib
 from collections.abc import Iterator
@@ -16,9 +15,9 @@ from numpy.typing import NDArray
 from sdprelax.distillation.teachers import pytorch
 from sdprelax.errors import InputError, nearest
 
-__all__ = ["TorchTeacher"]
+__all__ = ["NAMED", "TorchTeacher"]
 
-# Of the modules of a deep network, as many as a sentence bears.
+# Of the modules or tensors of a deep network, as many as a sentence bears.
 NAMED = 8
 
 
@@ -49,8 +48,7 @@ class TorchTeacher:
             self.block_module: Any = model.get_submodule(block)
         except AttributeError:
             names = [name for name, _ in model.named_modules() if name]
-            close = difflib.get_close_matches(block, names, n=NAMED, cutoff=0.0)
-            raise InputError(f"the network has no module '{block}': {nearest(block, close)}.") from None
+            raise InputError(f"the network has no module '{block}': {nearest(block, names, NAMED)}.") from None
         kinds = {str(tensor.dtype) for tensor in model.parameters() if tensor.is_floating_point()} - {"torch.float32"}
         if kinds:
             raise InputError(

@@ -11,7 +11,6 @@ The matrix of all D_iX, of size n×mr, is never formed.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 
 from sdprelax.gated_training import norms
 from sdprelax.gated_training.norms import Penalty
-from sdprelax.verified import Ball, Floats, bound_above, dual_value_below
+from sdprelax.verified import Ball, Floats, bound_above, dual_value_below, feasible_multiple
 
 __all__ = ["GatedFit", "GatedProgram", "Penalty"]
 
@@ -134,8 +133,7 @@ class GatedProgram:
         steepest: the largest ‖XᵀD_iA‖°.
         """
         energy, along = float(np.sum(A * A)), float(np.sum(A * self.targets))
-        scale = along / energy if energy > 0.0 else 0.0
-        scale = max(0.0, min(scale, self.gamma / steepest if steepest > 0.0 else math.inf))
+        scale = float(feasible_multiple(along, energy, steepest, self.gamma))
         return scale, scale * along - 0.5 * scale * scale * energy
 
     def proved(self, fit: GatedFit) -> tuple[float, float]:

@@ -10,7 +10,7 @@ it the gap, are known without the samples. Rounding errors are not bounded here:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -23,9 +23,9 @@ from sdprelax.deadline import Deadline
 from sdprelax.gated_training import norms
 from sdprelax.gated_training.norms import Penalty
 from sdprelax.out_of_core.statistics import Statistics, total
-from sdprelax.verified import Floats
+from sdprelax.verified import Floats, feasible_multiple
 
-__all__ = ["StatisticsFit", "best_share", "dual_scales", "flattened", "largest_gamma", "solve", "stacked"]
+__all__ = ["StatisticsFit", "best_share", "flattened", "largest_gamma", "solve", "stacked"]
 
 # Steps between two looks at the gap; over-relaxation.
 LOOK, RELAXED = 10, 1.6
@@ -76,14 +76,6 @@ def largest_gamma(statistics: Statistics, penalty: Penalty) -> float:
     return float(np.max(norms.steepness(stacked(statistics.moment, statistics.width), penalty), initial=0.0))
 
 
-def dual_scales(along: Floats, energy: Floats, steepest: Floats, gamma: float) -> Floats:
-    """Return the best s ≥ 0 for s⟨R, F⟩ − ½s²‖R‖² with s·steepest ≤ γ; all of one shape."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        free = np.where(energy > 0.0, along / energy, 0.0)
-        feasible = np.where(steepest > 0.0, gamma / steepest, np.inf)
-    return np.asarray(np.maximum(0.0, np.minimum(free, feasible)))
-
-
 class _Pair:
     """What a program's statistics say of weights: the objective, and the best multiple of their residual."""
 
@@ -102,10 +94,10 @@ class _Pair:
         value = 0.5 * float(np.sum(energy)) + self.gamma * size
         if self.penalty == "columns":
             steepest = np.max(np.sqrt(np.sum(slopes * slopes, axis=1)), axis=1, initial=0.0)
-            scales = dual_scales(along, energy, steepest, self.gamma)
+            scales = feasible_multiple(along, energy, steepest, self.gamma)
         else:
             steepest = np.max(norms.steepness(slopes, self.penalty), initial=0.0)
-            scales = dual_scales(np.sum(along), np.sum(energy), np.asarray(steepest), self.gamma)
+            scales = feasible_multiple(np.sum(along), np.sum(energy), steepest, self.gamma)
         dual = float(np.sum(scales * along - 0.5 * scales * scales * energy))
         return StatisticsFit(weights, value, dual, steps, rho)
 
@@ -120,7 +112,6 @@ def solve(
     tolerance: float = 1e-4,
     max_steps: int = 5_000,
     deadline: Deadline | None = None,
-    observe: Callable[[StatisticsFit], None] = lambda _: None,
 ) -> StatisticsFit:
     """Return a primal-dual pair of the gated program of some statistics.
 
@@ -132,7 +123,6 @@ def solve(
     tolerance: duality gap relative to the value at which to stop.
     max_steps: after which the best pair is returned in any case.
     deadline: stops early with the best pair.
-    observe: called with the best pair whenever the gap was looked at.
     """
     until = deadline or Deadline()
     order = len(statistics.moment)
@@ -144,13 +134,12 @@ def solve(
         return best
     # NumPy and SciPy have a pool of threads each, which wait for one another at small orders.
     with threadpoolctl.threadpool_limits(limits=1 if order <= SMALL else None, user_api="blas"):
-        return _alternated(pair, V, rho, best, tolerance, max_steps, until, observe)
+        return _alternated(pair, V, rho, best, tolerance, max_steps, until)
 
 
 def _alternated(
-    pair: _Pair, V: Floats, rho: float, best: StatisticsFit, tolerance: float, max_steps: int, deadline: Deadline,
-    observe: Callable[[StatisticsFit], None],
-) -> StatisticsFit:  # fmt: skip
+    pair: _Pair, V: Floats, rho: float, best: StatisticsFit, tolerance: float, max_steps: int, deadline: Deadline
+) -> StatisticsFit:
     """Return the best pair that alternating directions from V come to."""
     H, B = pair.statistics.gram, pair.statistics.moment
     width, gamma = pair.statistics.width, pair.gamma
@@ -166,7 +155,6 @@ def _alternated(
         if step % LOOK == 0 or step == max_steps or deadline.expired:
             found = pair.look(V, step, rho)
             best = found if found.gap < best.gap else best
-            observe(best)
             if best.gap <= tolerance or deadline.expired:
                 break
             apart = float(np.linalg.norm(W - V)) / max(float(np.linalg.norm(W)), float(np.linalg.norm(V)), 1e-300)

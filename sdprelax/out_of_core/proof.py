@@ -20,9 +20,9 @@ import numpy as np
 from sdprelax.gated_training import norms
 from sdprelax.gated_training.norms import Penalty
 from sdprelax.out_of_core.gates import Gates
-from sdprelax.out_of_core.program import dual_scales, flattened
+from sdprelax.out_of_core.program import flattened
 from sdprelax.out_of_core.rows import Rows
-from sdprelax.verified import Ball, Floats, bound_above, quadratic_below
+from sdprelax.verified import Ball, Floats, bound_above, feasible_multiple, quadratic_below
 
 __all__ = ["Proof", "prove", "relative_gap"]
 
@@ -81,7 +81,8 @@ def prove(
     flat = flattened(weights)
     # Gates without weights predict nothing, and are not multiplied.
     used = np.flatnonzero(np.any(weights != 0.0, axis=(0, 1)))
-    predicting, kept = gates.over(used), Ball.exact(flattened(weights[:, :, used]))
+    predicting = slice(None) if len(used) == gates.count else (used[:, None] * width + np.arange(width)).ravel()
+    kept = Ball.exact(flattened(weights[:, :, used]))
     slopes = Ball.exact(np.zeros(flat.shape))
     along, energy = np.zeros(outputs), np.zeros(outputs)
     step = max(1, FORMED // max(len(flat), 1))
@@ -89,7 +90,7 @@ def prove(
         for start in range(0, len(block.inputs), step):
             inputs, targets = block.inputs[start : start + step], Ball.exact(block.targets[start : start + step])
             features = gates.features(inputs)
-            residual = targets - Ball.exact(predicting.features(inputs)) @ kept
+            residual = targets - Ball.exact(features[:, predicting]) @ kept
             slopes = slopes + Ball.exact(features.T) @ residual
             for k in range(outputs):
                 along[k] = _added(along[k], residual[:, [k]].inner(targets[:, [k]])[0], down=True)
@@ -116,7 +117,7 @@ def prove(
 
 def _dual_below(along: float, energy: float, steepest: float, gamma: float) -> float:
     """Return a proved lower bound of the dual value of the residual's best feasible multiple."""
-    scale = float(dual_scales(np.array(along), np.array(energy), np.array(steepest), gamma * (1.0 - 1e-15)))
+    scale = float(feasible_multiple(along, energy, steepest, gamma * (1.0 - 1e-15)))
     return quadratic_below(along, energy, scale)
 
 

@@ -138,7 +138,7 @@ def train_out_of_core(
         carrying = np.any(weights != 0.0, axis=(0, 1))
         kept = data if not np.any(np.delete(carrying, active)) else None
         del data
-        found = Trained(weights.copy(), gamma, chosen, proof, active, kept, errors, steps)
+        found = Trained(weights, gamma, chosen, proof, active, kept, errors, steps)
         best = found if best is None or proof.gap < best.proof.gap else replace(best, steps=steps)
         wanted = carrying | (proof.steepness > (1.0 + ENTERS) * gamma)
         if whole or proof.gap <= tolerance or until.expired:

@@ -20,7 +20,7 @@ import scipy.linalg
 from sdprelax.deadline import Deadline
 from sdprelax.errors import SolverUnavailable
 from sdprelax.group_lasso import group_lasso
-from sdprelax.verified import Floats
+from sdprelax.verified import Floats, feasible_multiple
 from sdprelax.wedge.program import LassoFit, LassoProgram
 
 __all__ = ["LassoSolver", "lasso", "lasso_path"]
@@ -125,7 +125,7 @@ def _pair(program: LassoProgram, centred: LassoProgram, weights: Floats, point: 
     for candidate in (point, residual):
         steepest = float(np.max(np.linalg.norm(centred.features.T @ candidate, axis=1), initial=0.0))
         energy, along = float(np.sum(candidate**2)), float(np.sum(candidate * centred.targets))
-        scale = max(0.0, min(along / energy if energy > 0.0 else 0.0, program.gamma / max(steepest, 1e-300)))
+        scale = float(feasible_multiple(along, energy, steepest, program.gamma))
         reached = scale * along - 0.5 * scale * scale * energy
         if reached > dual:
             A, dual = scale * candidate, reached

@@ -63,15 +63,13 @@ class Task:
         """Return the rows of the samples that may be used."""
         return self.store.rows(layout, self.samples)
 
-    def parameters(self, budget: float | None) -> int | None:
+    def parameters(self, budget: float) -> int:
         """Return how many numbers a share of the block's parameters is.
 
         Raises
         ------
         InputError: a share of a block without parameters.
         """
-        if budget is None:
-            return None
         count = self.teacher.block_parameters
         if not count:
             raise InputError("the block has no parameters of its own, so that a budget cannot be a share of them.")

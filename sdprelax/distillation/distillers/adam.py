@@ -48,7 +48,6 @@ class Adam:
         InputError: a budget below one neuron, or too few samples to hold some out.
         """
         layout, budget = task.layout(self.view, self.kernel), task.parameters(self.budget)
-        assert budget is not None
         if self.neurons == "relu":
             student = relu_start(layout, relu_width(layout, budget), task.seed)
         else:

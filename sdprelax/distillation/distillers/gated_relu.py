@@ -71,7 +71,7 @@ class GatedReLU:
         ProblemTooLarge: memory for not even one gate.
         """
         layout = task.layout(self.view, self.kernel, self.bias)
-        rows, budget = task.rows(layout), task.parameters(self.budget)
+        rows, budget = task.rows(layout), None if self.budget is None else task.parameters(self.budget)
         if budget is not None:
             require_budget(layout.width, layout.outputs, budget)
         moments = moments_of(rows, task.stage("moments", rows.shape[0]))

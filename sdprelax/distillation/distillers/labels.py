@@ -51,7 +51,6 @@ class LabelDistillation:
         if task.pictures is None:
             raise InputError("'labels' trains through the whole network and needs its inputs, which are not at hand.")
         layout, budget = task.layout(self.view, self.kernel), task.parameters(self.budget)
-        assert budget is not None
         network = teacher.with_student(relu_start(layout, relu_width(layout, budget), task.seed))
         student = network.get_submodule(teacher.block)
         pictures = task.taken(task.pictures)

@@ -35,7 +35,6 @@ class Pruning:
         InputError: an ONNX teacher, or a budget below the block's biases.
         """
         block, budget = task.torch_teacher("pruning").block_module, task.parameters(self.budget)
-        assert budget is not None
         biases = sum(parameter.numel() for parameter in block.parameters() if parameter.ndim < 2)
         if budget < biases:
             raise InputError(f"a budget of {budget:,} parameters is below the {biases:,} biases, which pruning keeps.")

@@ -19,7 +19,7 @@ import pandas as pd
 from sdprelax.deadline import Deadline
 from sdprelax.distillation import FLAT
 from sdprelax.distillation.activations import ActivationStore, collect
-from sdprelax.distillation.comparison import compared
+from sdprelax.distillation.comparison import compared, swapped
 from sdprelax.distillation.distillers import Distilled, Task, distillers
 from sdprelax.distillation.images import Images, images
 from sdprelax.distillation.onnx_teacher import OnnxTeacher
@@ -294,7 +294,8 @@ def _result(
         distilled = distillers.create(run.distiller.name, run.distiller.options).fit(task)
         record["seconds"] = time.perf_counter() - started
         record["status"] = "time limit" if deadline.expired else "finished"
-        comparison = compared(task.teacher, distilled, loaded.test, loaded.test_labels, timed=run.timed)
+        network = swapped(task.teacher, distilled.student)
+        comparison = compared(task.teacher, distilled, network, loaded.test, loaded.test_labels, timed=run.timed)
         record |= _bounds(distilled) | comparison.as_dict() | {"details": distilled.details}
     except StorageError:
         raise
