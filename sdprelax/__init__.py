@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdprelax.arrays import one_hot
 from sdprelax.certificate import Certificate, verify
 from sdprelax.deadline import Deadline
 from sdprelax.errors import (
@@ -58,6 +59,7 @@ __all__ = [
     "__version__",
     "distill",
     "load_predictor",
+    "one_hot",
     "regularisation_path",
     "save_predictor",
     "solve",

@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar, cast, get_type_hints, runtime_checkab
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sdprelax.arrays import finite_array
 from sdprelax.errors import InputError, nearest
 from sdprelax.verified import Floats
 
@@ -147,12 +148,9 @@ def query_inputs(X: ArrayLike, width: int, bias: bool) -> Floats:
 
     Raises
     ------
-    InputError: X is not of shape (n, width), or (n, width − 1) with a bias.
+    InputError: X is not of finite numbers, or not of shape (n, width), or (n, width − 1) with a bias.
     """
-    try:
-        inputs = np.asarray(X, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError("inputs must be an array of real numbers.") from None
+    inputs = finite_array("X", X)
     if inputs.ndim != 2 or inputs.shape[1] + bias != width:
         raise InputError(f"inputs of shape {inputs.shape} do not fit: this predictor takes (n, {width - bias}).")
     return append_bias(inputs) if bias else inputs

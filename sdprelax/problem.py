@@ -9,6 +9,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import ArrayLike
 
+from sdprelax.arrays import finite_array, holds_labels
 from sdprelax.errors import InputError
 from sdprelax.network import Network
 from sdprelax.predictor import append_bias
@@ -18,24 +19,37 @@ __all__ = ["Problem", "ridge_value"]
 
 
 def _matrix(name: str, values: ArrayLike) -> Floats:
-    """Return ``values`` as a finite float64 matrix, a vector as one column."""
-    if np.iscomplexobj(values):
-        raise InputError(f"{name} holds complex numbers; it must be an array of real numbers.")
-    try:
-        array = np.array(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name} must be an array of real numbers, but {error}.") from None
+    """Return ``values`` as a finite float64 matrix that cannot be written to, a vector of targets as one column."""
+    array = finite_array(name, values)
     if array.ndim == 1 and name == "Y":
         array = array[:, None]
     if array.ndim != 2 or array.size == 0:
         shape = "(n, c) or (n,)" if name == "Y" else "(n, d)"
         raise InputError(f"{name} has shape {array.shape}; it must be a non-empty array of shape {shape}.")
-    bad = np.argwhere(~np.isfinite(array))
-    if len(bad):
-        i, j = bad[0]
-        raise InputError(f"{name} holds {array[i, j]} at row {i}, column {j}; every entry must be a finite number.")
     array.setflags(write=False)
     return array
+
+
+def _targets(values: ArrayLike) -> Floats:
+    """Return targets as a finite float64 matrix; what may be class labels is refused."""
+    if holds_labels(values):
+        raise InputError(
+            "Y holds class labels, or integers that could be such: to classify, write "
+            "Y, classes = sdprelax.one_hot(Y); to fit the numbers themselves, Y = np.asarray(Y, dtype=float)."
+        )
+    return _matrix("Y", values)
+
+
+def _weight_decay(value: object) -> float:
+    """Return γ as a float."""
+    written = value.item() if isinstance(value, np.generic) else value
+    try:
+        decay = finite_array("gamma", value)
+    except InputError:
+        decay = np.zeros(())
+    if isinstance(written, bool) or decay.shape != () or decay <= 0.0:
+        raise InputError(f"gamma is {written!r}; it must be a positive finite number.")
+    return float(decay)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +61,8 @@ class Problem:
     Parameters
     ----------
     X: inputs, shape (n, d).
-    Y: targets, shape (n, c), or (n,) for one output.
+    Y: targets, shape (n, c), or (n,) for one output. Class labels become targets by :func:`sdprelax.one_hot`; a single
+        column of integers, which could be labels, is refused.
     gamma: weight decay γ > 0.
     bias: append a column of ones to ``X``; the bias is regularised like any weight (as P25 does).
     queries: inputs at which predictions will be wanted, shape (t, d). They have no loss, so p* does not depend on
@@ -55,7 +70,8 @@ class Problem:
 
     Raises
     ------
-    InputError: NaN or infinite data, lengths that differ, γ that is not a positive finite number.
+    InputError: data that are no finite real numbers (text, dates, categories, complex, masked or missing entries),
+        class labels, lengths that differ, γ that is not a positive finite number, a bias that is not True or False.
     """
 
     X: Floats
@@ -67,7 +83,7 @@ class Problem:
     def __init__(
         self, X: ArrayLike, Y: ArrayLike, gamma: float, bias: bool = False, queries: ArrayLike | None = None
     ) -> None:
-        inputs, targets = _matrix("X", X), _matrix("Y", Y)
+        inputs, targets = _matrix("X", X), _targets(Y)
         asked = None if queries is None else _matrix("queries", queries)
         if asked is not None and asked.shape[1] != inputs.shape[1]:
             raise InputError(
@@ -77,15 +93,11 @@ class Problem:
             raise InputError(
                 f"X has {inputs.shape[0]} rows and Y has {targets.shape[0]}; both must have one row per sample."
             )
-        try:
-            decay = float(gamma)
-        except (TypeError, ValueError):
-            raise InputError(f"gamma is {gamma!r}; it must be a positive number.") from None
-        if not (np.isfinite(decay) and decay > 0.0):
-            raise InputError(f"gamma is {gamma}; it must be a positive finite number.")
+        if not isinstance(bias, (bool, np.bool_)):
+            raise InputError(f"bias is {bias!r}; it must be True or False.")
         object.__setattr__(self, "X", inputs)
         object.__setattr__(self, "Y", targets)
-        object.__setattr__(self, "gamma", decay)
+        object.__setattr__(self, "gamma", _weight_decay(gamma))
         object.__setattr__(self, "bias", bool(bias))
         object.__setattr__(self, "queries", asked)
 
