@@ -6,11 +6,13 @@ fields, their types, defaults and docstring are the YAML schema, the listing and
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import dataclasses
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import ModuleType, UnionType
 from typing import Any, Generic, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
@@ -18,10 +20,22 @@ import pydantic
 
 from sdprelax.errors import InputError, nearest
 
-__all__ = ["Option", "Registry"]
+__all__ = ["Option", "Registry", "Use", "registering"]
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
+# SHA-256 of the user's own file that is being executed.
+_source: contextvars.ContextVar[str] = contextvars.ContextVar("source", default="")
+
+
+@contextlib.contextmanager
+def registering(source: str) -> Iterator[None]:
+    """Make what is registered meanwhile the work of a user's file with this SHA-256: it is a part of its version."""
+    token = _source.set(source)
+    try:
+        yield
+    finally:
+        _source.reset(token)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +51,9 @@ class Option:
 class Registry(Generic[T]):
     """The classes of one family by name.
 
+    A class may say with what its results change: ``version: ClassVar[int] = 1`` is raised when it gives other ones, and
+    ``uses()`` returns (registry, name, options) of the registered classes that its results come from too.
+
     Parameters
     ----------
     kind: what one entry is called in messages ("method").
@@ -47,6 +64,7 @@ class Registry(Generic[T]):
         self.kind = kind
         self._package = package
         self._entries: dict[str, type[T]] = {}
+        self._sources: dict[str, str] = {}
         self._options: dict[type[T], list[Option]] = {}
         self._loaded = False
 
@@ -59,6 +77,8 @@ class Registry(Generic[T]):
             if name in self._entries:
                 raise ValueError(f"{self.kind} {name!r} is registered twice")
             self._entries[name] = cast(Any, entry)
+            if not entry.__module__.startswith(f"{self._package}."):
+                self._sources[name] = _source.get()
             return entry
 
         return enter
@@ -114,6 +134,19 @@ class Registry(Generic[T]):
         """Return the first line of the entry's docstring."""
         return (inspect.getdoc(self[name]) or "").split("\n", 1)[0]
 
+    def version(self, name: str) -> str:
+        """Return the version of an entry's results: its class's number, with the digest of the user's own file."""
+        number, source = getattr(self[name], "version", 1), self._sources.get(self.canonical(name), "")
+        return f"{number}, sha256 {source}" if source else str(number)
+
+    def versions(self, name: str, entry: T) -> dict[str, str]:
+        """Return the version of the entry ``name`` and of all that this one of its kind uses, by kind and name."""
+        found = {f"{self.kind} {self.canonical(name)}": self.version(name)}
+        uses: Callable[[], Iterable[Use]] = getattr(entry, "uses", tuple)
+        for registry, other, options in uses():
+            found |= registry.versions(other, registry.create(other, options))
+        return found
+
     def create(self, name: str, options: Mapping[str, Any] | None = None) -> T:
         """Return the entry ``name`` built from ``options``, each validated against its field's type.
 
@@ -150,6 +183,10 @@ class Registry(Generic[T]):
         """
         entry = self.create(name, options)
         return {option: getattr(entry, option) for option in options}
+
+
+# A registered class that another one's results come from.
+Use = tuple[Registry[Any], str, Mapping[str, Any]]
 
 
 def _written(hint: Any) -> str:

@@ -12,6 +12,7 @@ from sdprelax.certificate.certificate import BlockProof, Certificate, ConeProof,
 from sdprelax.certificate.verify import verify
 
 __all__ = [
+    "PROOF_VERSION",
     "BlockProof",
     "Certificate",
     "ConeProof",
@@ -22,3 +23,6 @@ __all__ = [
     "users_certificate",
     "verify",
 ]
+
+# Raised when the same certificate, or multipliers, prove another bound: trials that prove one run once more.
+PROOF_VERSION = 1

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sdprelax.cli.sweeps import ResultsFolder
+from sdprelax.cli.sweeps import ResultsFolder, TrustModules
 from sdprelax.errors import InputError
 
 __all__ = ["app"]
@@ -77,7 +77,7 @@ def collect_(results: ResultsFolder) -> None:
 
 
 @app.command()
-def verify(results: ResultsFolder) -> None:
+def verify(results: ResultsFolder, trust_modules: TrustModules = False) -> None:
     """Prove every certificate and evaluate every network again; exit code 1 if a row does not hold."""
     from sdprelax.distillation.study.verification import is_study
     from sdprelax.results.audit import audit
@@ -86,12 +86,14 @@ def verify(results: ResultsFolder) -> None:
         _verify_study(results)
         return
     rows = bounds = wrong = 0
-    for finding in audit(results):
+    for finding in audit(results, trust_modules=trust_modules):
         rows += 1
         bounds += finding.bounds
         wrong += bool(finding.faults)
         for fault in finding.faults:
             typer.echo(f"{finding.name} ({finding.row}): {fault}")
+        for note in finding.notes:
+            typer.echo(f"{finding.name} ({finding.row}) was not looked at whole: {note}")
     if wrong:
         typer.echo(f"{wrong} of {rows} rows do not hold; {bounds} bounds were proved again.")
         raise typer.Exit(1)
@@ -152,11 +154,12 @@ def compare_(
 def report(
     results: ResultsFolder,
     output: Annotated[Path | None, typer.Option(help="The file to write; by default report.html there.")] = None,
+    trust_modules: TrustModules = False,
 ) -> None:
     """Write one self-contained HTML file: summary, table, interactive plots, every trial with its log."""
     from sdprelax.results.report import write_report
 
-    typer.echo(f"report: {write_report(results, output)}")
+    typer.echo(f"report: {write_report(results, output, trust_modules=trust_modules)}")
 
 
 def _share(written: str) -> float:

@@ -18,6 +18,9 @@ app = typer.Typer()
 # Trials whose table is printed after a run.
 MOST_PRINTED = 500
 ResultsFolder = Annotated[Path, typer.Argument(help="A sweep's folder, e.g. results/quickstart.")]
+TrustModules = Annotated[
+    bool, typer.Option("--trust-modules", help="Execute the Python files that the sweep named (see its sweep.json).")
+]
 
 
 @app.command()
@@ -117,6 +120,7 @@ def status(results: ResultsFolder) -> None:
 def rerun(
     trial: Annotated[str, typer.Argument(help="A trial's folder, or the first digits of its hash.")],
     results: Annotated[Path, typer.Option(help="Where to look for a hash.")] = Path("results"),
+    trust_modules: TrustModules = False,
 ) -> None:
     """Run one finished trial again, apart, and say whether it gives the same; exit code 1 if not."""
     from sdprelax.cli.display import trial_line
@@ -124,7 +128,7 @@ def rerun(
     from sdprelax.results.rerun import rerun as run_again
 
     folder = find_trial(trial, results)
-    found = run_again(folder)
+    found = run_again(folder, trust_modules=trust_modules)
     typer.echo(f"before: {trial_line(found.before)}")
     typer.echo(f"now:    {trial_line(found.after)}")
     for name, (old, new) in found.changed_versions.items():

@@ -7,7 +7,7 @@ import dataclasses
 from sdprelax.datasets import datasets
 from sdprelax.experiment.config import Sweep
 from sdprelax.methods import methods
-from sdprelax.trials.job import Trial
+from sdprelax.trials.job import Trial, versions
 
 __all__ = ["plan"]
 
@@ -20,15 +20,15 @@ def plan(sweep: Sweep) -> list[Trial]:
         source = datasets.create(entry.name, entry.options)
         digest = source.digest() if hasattr(source, "digest") else ""
         sources.append((entry.name, dataclasses.asdict(source), digest))  # type: ignore[call-overload]
-    chosen = [(e.name, dataclasses.asdict(methods.create(e.name, e.options))) for e in sweep.methods]  # type: ignore[call-overload]
+    chosen = [(entry.name, methods.create(entry.name, entry.options)) for entry in sweep.methods]
     for dataset, dataset_options, digest in sources:
         for bias in sweep.bias:
             for gamma in sweep.gamma:
-                for method, method_options in chosen:
+                for name, method in chosen:
                     for repeat in range(sweep.repeat):
                         trial = Trial(
-                            dataset, dataset_options, digest, gamma, bias, method, method_options, repeat, sweep.seed,
-                            sweep.limits, sweep.protocol,
+                            dataset, dataset_options, digest, gamma, bias, name, dataclasses.asdict(method), repeat,  # type: ignore[call-overload]
+                            sweep.seed, sweep.limits, sweep.protocol, versions(dataset, name, method),
                         )  # fmt: skip
                         trials.setdefault(trial.hash, trial)
     return list(trials.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,11 +15,12 @@ from sdprelax.exact.convex_relu import solve_convex_relu
 from sdprelax.gated_training.augmented_lagrangian import directions_in_cones
 from sdprelax.group_lasso import network_on_directions
 from sdprelax.methods import register
-from sdprelax.methods.gates import GateChoice, Gated, choose_gates, gate_count
+from sdprelax.methods.gates import GateChoice, Gated, choose_gates, gate_count, proposing
 from sdprelax.network import Network
 from sdprelax.outcome import Bound, Outcome, Report, unreported
 from sdprelax.problem import Problem
 from sdprelax.reduction import reduce
+from sdprelax.registry import Use
 from sdprelax.units import Units
 
 __all__ = ["ConvexReLU"]
@@ -59,6 +61,10 @@ class ConvexReLU:
         count = gate_count(self.gates, self.patterns, reduction)
         variables, walls = 2 * count * reduction.rank, 2 * count * reduction.generators
         return f"{variables:,} weights in cones of {walls:,} walls per output"
+
+    def uses(self) -> Iterable[Use]:
+        """Return what proposes gates."""
+        return proposing(self.gates)
 
     def run(
         self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline, report: Report = unreported

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,7 @@ from sdprelax.partition import DETERMINED, Cone, combination
 from sdprelax.patterns import sampled_patterns
 from sdprelax.problem import Problem
 from sdprelax.reduction import Reduction, reduce
+from sdprelax.registry import Use
 from sdprelax.relaxation import relaxation
 from sdprelax.solvers import StructuredSolver, solvers
 from sdprelax.units import Units
@@ -95,6 +96,10 @@ class Copositive:
             )
         object.__setattr__(self, "solver", name)
         object.__setattr__(self, "solver_options", solvers.typed(name, self.solver_options))
+
+    def uses(self) -> Iterable[Use]:
+        """Return the solver."""
+        return ((solvers, self.solver, self.solver_options),)
 
     def size(self, problem: Problem) -> str:
         """Return the number of blocks and their order."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from sdprelax.methods import Method, methods, register
 from sdprelax.outcome import Outcome, Report, unreported
 from sdprelax.predictor import Predictor
 from sdprelax.problem import Problem
+from sdprelax.registry import Use
 from sdprelax.verified import Floats
 
 __all__ = ["CrossValidated"]
@@ -45,6 +46,8 @@ class CrossValidated:
     score: "accuracy" of the largest output, "squared_error", or "auto": accuracy where every row of Y is one-hot.
     """
 
+    proves: ClassVar[bool] = False
+
     of: str
     gammas: Annotated[list[Factor], Field(min_length=1)]
     options: dict[str, Any] = field(default_factory=dict)
@@ -61,6 +64,10 @@ class CrossValidated:
             return methods.create(self.of, self.options)
         except InputError as error:
             raise InputError(f"method 'cross_validated': option 'options' or 'of': {error}") from None
+
+    def uses(self) -> Iterable[Use]:
+        """Return the method."""
+        return ((methods, self.of, self.options),)
 
     def check(self, problem: Problem) -> None:
         """Refuse fewer samples than folds, and what the method refuses.

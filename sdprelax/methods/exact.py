@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,6 +32,8 @@ from sdprelax.network import Network
 from sdprelax.outcome import Bound, Outcome, Report, relative_gap, unreported
 from sdprelax.problem import Problem
 from sdprelax.reduction import Reduction, reduce
+from sdprelax.registry import Use
+from sdprelax.solvers import solvers
 from sdprelax.solvers.interior_point import InteriorPoint
 from sdprelax.units import Units
 
@@ -71,6 +74,10 @@ class Exact:
 
     tolerance: PositiveFloat = 1e-6
     oracle: Literal["branch_and_bound", "enumeration"] = "branch_and_bound"
+
+    def uses(self) -> Iterable[Use]:
+        """Return the solver of the relaxation, whose bound may be the better one."""
+        return ((solvers, "interior_point", {}),)
 
     def size(self, problem: Problem) -> str:
         """Return the program that would be solved and the number of its activation patterns."""

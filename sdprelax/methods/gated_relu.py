@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,11 +14,12 @@ from sdprelax.cone_decomposition import Decomposition, decompose
 from sdprelax.deadline import Deadline
 from sdprelax.gated_training import Penalty, Solver, require_norm_of_solver, train
 from sdprelax.methods import register
-from sdprelax.methods.gates import GateChoice, Gated, gate_count
+from sdprelax.methods.gates import GateChoice, Gated, gate_count, proposing
 from sdprelax.outcome import Outcome, Report, unreported
 from sdprelax.patterns import Patterns
 from sdprelax.problem import Problem
 from sdprelax.reduction import Reduction, reduce
+from sdprelax.registry import Use
 from sdprelax.verified import Floats
 
 __all__ = ["GatedReLU"]
@@ -65,6 +67,10 @@ class GatedReLU:
         """Return the number of weights."""
         reduction, outputs = reduce(problem), problem.shape[2]
         return f"{gate_count(self.gates, self.patterns, reduction)} gates of {reduction.rank}×{outputs} weights"
+
+    def uses(self) -> Iterable[Use]:
+        """Return what proposes gates."""
+        return proposing(self.gates)
 
     def run(
         self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline, report: Report = unreported

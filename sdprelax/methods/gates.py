@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -14,12 +15,14 @@ from sdprelax.errors import ProblemTooLarge
 from sdprelax.exact.arrangement import activation_patterns, count_patterns
 from sdprelax.gated import GatedNetwork
 from sdprelax.gated_training import GatedFit, GatedProgram, Penalty
+from sdprelax.methods import methods
 from sdprelax.methods.sdp import SDP
 from sdprelax.network import Network
 from sdprelax.outcome import Status
 from sdprelax.patterns import Patterns, sampled_patterns, signs_of
 from sdprelax.problem import Problem
 from sdprelax.reduction import Reduction, reduce
+from sdprelax.registry import Use
 from sdprelax.units import Units
 from sdprelax.verified import Floats
 
@@ -91,6 +94,11 @@ def _patterns_of(predictors: list[object], reduction: Reduction, count: int, rng
 def gate_count(choice: GateChoice, count: int, reduction: Reduction) -> int:
     """Return how many gates there will be, at most."""
     return count_patterns(reduction.generators, reduction.rank) if choice == "all" else count
+
+
+def proposing(choice: GateChoice) -> Iterable[Use]:
+    """Return the method that the gates of a choice come from, if one does."""
+    return ((methods, "sdp", {}),) if choice == "sdp" else ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import pydantic
@@ -139,6 +139,8 @@ class SGD:
     init_scale: factor on the Gaussian initial weights, of standard deviation 1/√d and 1/√width.
     """
 
+    proves: ClassVar[bool] = False
+
     width: PositiveInt = 100
     restarts: PositiveInt = 5
     epochs: PositiveInt = 10_000
@@ -176,6 +178,8 @@ class Adam:
     learning_rate: initial step.
     init_scale: factor on the Gaussian initial weights, of standard deviation 1/√d and 1/√width.
     """
+
+    proves: ClassVar[bool] = False
 
     width: PositiveInt = 100
     restarts: PositiveInt = 5

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -18,6 +18,8 @@ __all__ = ["NNGP", "NTK"]
 
 @dataclass(frozen=True)
 class _KernelRidge:
+    proves: ClassVar[bool] = False
+
     ridge: Ridge = "absolute"
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from pydantic import PositiveFloat, PositiveInt
@@ -28,6 +29,8 @@ class LBFGS:
     max_iterations: most L-BFGS iterations per start.
     init_scale: factor on the Gaussian initial weights, of standard deviation 1/√d and 1/√width.
     """
+
+    proves: ClassVar[bool] = False
 
     width: PositiveInt = 100
     restarts: PositiveInt = 5

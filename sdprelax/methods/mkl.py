@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +12,12 @@ from pydantic import PositiveFloat, PositiveInt
 from sdprelax.deadline import Deadline
 from sdprelax.gated_training import GatedFit, Solver, train
 from sdprelax.methods import register
-from sdprelax.methods.gates import GateChoice, Gated, gate_count
+from sdprelax.methods.gates import GateChoice, Gated, gate_count, proposing
 from sdprelax.outcome import Outcome, Report, unreported
 from sdprelax.predictor import Predictor
 from sdprelax.problem import Problem
 from sdprelax.reduction import reduce
+from sdprelax.registry import Use
 
 __all__ = ["MKL"]
 
@@ -53,6 +55,10 @@ class MKL:
         """Return the number of kernels."""
         n, count = problem.shape[0], gate_count(self.gates, self.patterns, reduce(problem))
         return f"{count} kernels of order {n}"
+
+    def uses(self) -> Iterable[Use]:
+        """Return what proposes gates."""
+        return proposing(self.gates)
 
     def run(
         self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline, report: Report = unreported

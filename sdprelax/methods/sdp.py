@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,7 @@ from sdprelax.partition import Cone, whole_space
 from sdprelax.predictor import Predictor, Tabulated
 from sdprelax.problem import Problem
 from sdprelax.reduction import PARALLEL, Reduction, reduce, reduce_inputs
+from sdprelax.registry import Use
 from sdprelax.relaxation import Form, RelaxationSolution, solve_relaxation
 from sdprelax.rounding import Rounding, Walk, roundings
 from sdprelax.rounding.extract import tightness
@@ -139,6 +140,11 @@ class SDP:
             return ["clarabel"]
         many = generators > SMALL and not self.solver_options
         return ["native" if many else "interior_point", "clarabel"]
+
+    def uses(self) -> Iterable[Use]:
+        """Return the roundings, and the solvers that there may be, whatever the size of the problem."""
+        named = [*self._candidates(SMALL), *self._candidates(SMALL + 1)]
+        return [*((solvers, name, {}) for name in named), *((roundings, *one) for one in self._roundings)]
 
     def check(self, problem: Problem) -> None:
         """Refuse ``transductive`` where there is nothing to predict at.

@@ -24,8 +24,10 @@ from sdprelax.out_of_core.program import flattened
 from sdprelax.out_of_core.rows import Rows
 from sdprelax.verified import Ball, Floats, bound_above, feasible_multiple, quadratic_below
 
-__all__ = ["Proof", "prove", "relative_gap"]
+__all__ = ["PROOF_VERSION", "Proof", "prove", "relative_gap"]
 
+# Raised when the same weights prove other bounds: runs of studies that prove some are run once more.
+PROOF_VERSION = 1
 # Doubles of Φ formed at once.
 FORMED = 4_000_000
 # Upper bounds up to here are of an objective of zero.

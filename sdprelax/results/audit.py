@@ -11,15 +11,16 @@ from typing import Any
 import pandas as pd
 
 from sdprelax.certificate import Certificate, verify
-from sdprelax.datasets import Dataset
+from sdprelax.datasets import Dataset, datasets
 from sdprelax.errors import SdprelaxError
+from sdprelax.methods import methods
 from sdprelax.network import Network
 from sdprelax.outcome import relative_gap
 from sdprelax.predictor import load_predictor
 from sdprelax.problem import Problem
 from sdprelax.results.tables import kept, load_table, predictions_table, results_table, unsound
 from sdprelax.trials.job import Trial
-from sdprelax.trials.modules import load_modules
+from sdprelax.trials.modules import UNTRUSTED, load_modules
 from sdprelax.trials.store import Store, seal
 from sdprelax.trials.trial import EVALUATED, data_digest, evaluate, load_problem
 
@@ -36,16 +37,23 @@ class Finding:
     row: data set, γ and method, in words.
     bounds: how many of its bounds were proved anew.
     faults: one sentence each.
+    notes: what could not be looked at, one sentence each.
     """
 
     name: str
     row: str
     bounds: int
     faults: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
-def audit(folder: Path) -> Iterator[Finding]:
+def audit(folder: Path, *, trust_modules: bool = False) -> Iterator[Finding]:
     """Verify every trial of a sweep, in the order of its file, nothing in its records believed.
+
+    Parameters
+    ----------
+    trust_modules: execute the Python files that the sweep named. Without them a trial of a method that one of them
+        defines is proved all the same, and only its options are not looked at; data that one defines cannot be loaded.
 
     Raises
     ------
@@ -53,7 +61,7 @@ def audit(folder: Path) -> Iterator[Finding]:
     """
     store = Store(folder)
     plan = store.plan()
-    load_modules(plan["modules"])
+    load_modules(plan["modules"] if trust_modules else ())
     attempts = store.attempts()
     # Trials that an earlier version of the sweep had come last.
     for trial in dict.fromkeys([*(planned["hash"] for planned in plan["trials"]), *attempts]):
@@ -64,8 +72,8 @@ def audit(folder: Path) -> Iterator[Finding]:
                 yield Finding(name, "no record", 0, ("its record cannot be read.",))
                 continue
             row = f"{record.get('dataset')}, gamma {record.get('gamma')}, {record.get('method')}"
-            bounds, faults = _examine(store.trials / name, record)
-            yield Finding(name, row, bounds, tuple(faults))
+            bounds, faults, notes = _examine(store.trials / name, record)
+            yield Finding(name, row, bounds, tuple(faults), tuple(notes))
     yield from _examine_table(store, plan, attempts)
 
 
@@ -95,9 +103,9 @@ def _same(table: pd.DataFrame, folder: Path, name: str) -> bool:
         return False
 
 
-def _examine(folder: Path, record: dict[str, Any]) -> tuple[int, list[str]]:
-    """Return how many bounds of a record were proved, and what is wrong with it."""
-    faults = []
+def _examine(folder: Path, record: dict[str, Any]) -> tuple[int, list[str], list[str]]:
+    """Return how many bounds of a record were proved, what is wrong with it, and what could not be looked at."""
+    faults, notes = [], list[str]()
     try:
         if record["seal"] != seal(record, folder):
             faults.append("its record or a file beside it is not what was written.")
@@ -106,14 +114,19 @@ def _examine(folder: Path, record: dict[str, Any]) -> tuple[int, list[str]]:
             faults.append("its options are not those that its name stands for.")
         said = {"gamma": trial.gamma, "bias": trial.bias, "repeat": trial.repeat, "dataset": trial.dataset_label,
                 "method": trial.method_label, "gap": relative_gap(record["lower"], record["upper"])}  # fmt: skip
+        if trial.method not in methods and str(record["method"]).partition("(")[0] == trial.method:
+            del said["method"]
+            notes.append(f"its method '{trial.method}' is {UNTRUSTED}.")
+        if trial.dataset not in datasets:
+            return 0, [*faults, f"its data set '{trial.dataset}' is {UNTRUSTED}."], notes
         faults += [f"it says {key} {record[key]!r}, and that is {value!r}." for key, value in said.items()
                    if record[key] != value]  # fmt: skip
         bounds, wrong = _prove(folder, record, trial)
     except SdprelaxError as error:
-        return 0, [*faults, str(error)]
+        return 0, [*faults, str(error)], notes
     except (LookupError, TypeError, ValueError, AttributeError) as error:
-        return 0, [*faults, f"its record is not one of a trial ({type(error).__name__}: {error})."]
-    return bounds, faults + wrong
+        return 0, [*faults, f"its record is not one of a trial ({type(error).__name__}: {error})."], notes
+    return bounds, faults + wrong, notes
 
 
 def _prove(folder: Path, record: dict[str, Any], trial: Trial) -> tuple[int, list[str]]:

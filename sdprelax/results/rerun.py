@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import Any
 import threadpoolctl
 
 from sdprelax.errors import InputError
-from sdprelax.trials.job import Job, Trial
-from sdprelax.trials.modules import load_modules
+from sdprelax.methods import methods
+from sdprelax.trials.job import Job, Trial, versions
+from sdprelax.trials.modules import UNTRUSTED, load_modules
 from sdprelax.trials.store import Store
 from sdprelax.trials.trial import run_trial
 
@@ -36,8 +38,11 @@ class Reproduction:
 
     @property
     def changed_versions(self) -> dict[str, tuple[str | None, str | None]]:
-        """Packages whose version is another one now."""
-        old, new = (record["provenance"]["versions"] for record in (self.before, self.after))
+        """Packages, and parts of this one, whose version is another one now."""
+        old, new = (
+            record["provenance"]["versions"] | record["trial"].get("versions", {})
+            for record in (self.before, self.after)
+        )
         names = sorted({*old, *new})
         return {name: (old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)}
 
@@ -65,21 +70,31 @@ def find_trial(written: str, results: Path) -> Path:
     return Store(found[-1].parent.parent).folder_of(name)
 
 
-def rerun(folder: Path) -> Reproduction:
+def rerun(folder: Path, *, trust_modules: bool = False) -> Reproduction:
     """Run the trial of a folder again in this process; the folder is left as it is.
+
+    Parameters
+    ----------
+    trust_modules: execute the Python files that the sweep named.
 
     Raises
     ------
-    InputError: the folder's record is damaged, or the trial's data are not what they were.
+    InputError: the folder's record is damaged, the trial's data are not what they were, or its method or data set are
+        defined in a file that is not trusted.
     """
     store = Store(folder.resolve().parent.parent)
     before = store.record(folder.resolve().name)
     if before is None:
         raise InputError(f"{folder / 'record.json'} is damaged: it cannot be run again.")
-    load_modules(store.plan()["modules"])
+    load_modules(store.plan()["modules"] if trust_modules else ())
     trial = Trial.from_dict(before["trial"])
     if trial.hash != before["hash"]:
         raise InputError(f"{folder / 'record.json'} was changed: its options are not those that its name stands for.")
+    if trial.unknown:
+        raise InputError(f"{' and '.join(trial.unknown)}: {UNTRUSTED}.")
+    # By the code of today: whether that gives the same is the question.
+    method = methods.create(trial.method, trial.method_options)
+    trial = dataclasses.replace(trial, versions=versions(trial.dataset, trial.method, method))
     with tempfile.TemporaryDirectory() as temporary, threadpoolctl.threadpool_limits(limits=1):
         apart = Store(Path(temporary))
         apart.prepare()

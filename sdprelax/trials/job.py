@@ -11,13 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from sdprelax.certificate import PROOF_VERSION
 from sdprelax.datasets import datasets
-from sdprelax.methods import methods
+from sdprelax.methods import Method, methods
+from sdprelax.registry import Registry
 
-__all__ = ["RESULTS_VERSION", "Job", "Limits", "Trial", "described", "flat_options"]
-
-# Raised when a change makes the same trial give other results, so that old ones are not mistaken for new.
-RESULTS_VERSION = 7
+__all__ = ["Job", "Limits", "Trial", "described", "flat_options", "versions"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,7 @@ class Trial:
     limits: what the trial may take. Not part of the hash: a trial that ended within its limits has the
         same result under wider ones.
     protocol: "standard", or "paper" for P25's test accuracy, chosen on the test set, beside the others.
+    versions: of everything that computes the result, as :func:`versions` says when the trial is planned.
     """
 
     dataset: str
@@ -62,6 +62,7 @@ class Trial:
     seed: int
     limits: Limits = field(default_factory=Limits)
     protocol: str = "standard"
+    versions: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the trial as JSON can hold it."""
@@ -78,18 +79,24 @@ class Trial:
     def hash(self) -> str:
         """The first 16 hex digits of the SHA-256 of everything that determines the result."""
         content = {name: getattr(self, name) for name in FIELDS}
-        text = json.dumps({"version": RESULTS_VERSION, **content}, sort_keys=True, separators=(",", ":"))
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @cached_property
     def dataset_label(self) -> str:
         """The data set with the options that differ from their defaults."""
-        return _label(self.dataset, self.dataset_options, datasets.options(self.dataset))
+        return _label(self.dataset, self.dataset_options, datasets)
 
     @cached_property
     def method_label(self) -> str:
         """The method with the options that differ from their defaults."""
-        return _label(self.method, self.method_options, methods.options(self.method))
+        return _label(self.method, self.method_options, methods)
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """What of the trial is not registered in this process: a user's own file defines it, which was not executed."""
+        named = ((datasets, self.dataset), (methods, self.method))
+        return tuple(f"{registry.kind} '{name}'" for registry, name in named if name not in registry)
 
     def generator(self) -> np.random.Generator:
         """Return the trial's source of random numbers: of the sweep's seed and the repeat alone."""
@@ -113,7 +120,22 @@ class Job:
         return self.trial.hash if self.attempt == 1 else f"{self.trial.hash}.{self.attempt}"
 
 
-def _label(name: str, options: dict[str, Any], declared: Any) -> str:
+def versions(dataset: str, method: str, chosen: Method) -> dict[str, str]:
+    """Return the version of everything that determines a trial's result beside its options.
+
+    Raised by one, a version runs the trials that it is in once more, and no others.
+
+    Parameters
+    ----------
+    chosen: the method ``method`` with its options.
+    """
+    proof = {"proof": str(PROOF_VERSION)} if getattr(chosen, "proves", True) else {}
+    return {f"{datasets.kind} {dataset}": datasets.version(dataset), **methods.versions(method, chosen), **proof}
+
+
+def _label(name: str, options: dict[str, Any], registry: Registry[Any]) -> str:
+    # Without its class, nothing is known to be a default.
+    declared = registry.options(name) if name in registry else []
     defaults = flat_options({option.name: option.default for option in declared})
     return described(name, {k: v for k, v in flat_options(options).items() if k not in defaults or v != defaults[k]})
 

@@ -30,7 +30,7 @@ from sdprelax.network import Network
 from sdprelax.outcome import Outcome
 from sdprelax.predictor import Predictor, is_registered
 from sdprelax.problem import Problem
-from sdprelax.trials.job import Job, Trial
+from sdprelax.trials.job import Job, Trial, versions
 from sdprelax.trials.provenance import provenance
 from sdprelax.trials.store import Scratch, Store, last_report, predictor_files, seal
 
@@ -105,6 +105,8 @@ def _run(job: Job, store: Store, scratch: Scratch, capture: bool) -> dict[str, A
     status, message, trouble = "error", "", ""
     with _captured(scratch.output if capture else None), _peak_memory() as peak:
         try:
+            method = methods.create(trial.method, trial.method_options)
+            _require(trial, versions(trial.dataset, trial.method, method))
             loaded = data, problem = load_problem(trial)
 
             def report(best: Outcome) -> None:
@@ -115,7 +117,6 @@ def _run(job: Job, store: Store, scratch: Scratch, capture: bool) -> dict[str, A
                     scratch.keep(now, best)
 
             deadline = Deadline(math.inf if trial.limits.time is None else trial.limits.time)
-            method = methods.create(trial.method, trial.method_options)
             outcome = _witnessed(method.run(problem, rng=trial.generator(), deadline=deadline, report=report))
             if trial.protocol == "paper":
                 outcome = _with_papers_choice(outcome, data)
@@ -140,6 +141,19 @@ def _run(job: Job, store: Store, scratch: Scratch, capture: bool) -> dict[str, A
     log = "\n".join(part for part in (outcome.log, _text(scratch.output), trouble) if part)
     with store.writing():
         return scratch.finish(record, outcome, log)
+
+
+def _require(trial: Trial, here: dict[str, str]) -> None:
+    """Refuse to run a trial by other code than it was planned with.
+
+    Raises
+    ------
+    InputError: a version differs.
+    """
+    for name in {**trial.versions, **here}:
+        planned, found = trial.versions.get(name, "none"), here.get(name, "none")
+        if planned != found:
+            raise InputError(f"{name} was of version {planned} when the trial was planned, and is of {found} here.")
 
 
 def _witnessed(outcome: Outcome) -> Outcome:

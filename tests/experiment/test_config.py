@@ -51,6 +51,48 @@ def test_hashes_do_not_depend_on_the_file_but_on_what_is_run(tmp_path: Path) -> 
     assert len({t.hash for t in plan(load_sweep(written(tmp_path, changed)))} & first) == len(first) * 2 // 3
 
 
+VERSIONED = """\
+name: versioned
+datasets: [random: {n: 6}, spiral: {points_per_class: 2}]
+gamma: 0.1
+methods:
+  - sdp: {solver: scs, rounding: eigen}
+  - sdp
+  - exact
+  - lbfgs
+  - mkl: {gates: sdp}
+  - cross_validated: {of: lbfgs, gammas: [1]}
+  - cross_validated: {of: sdp, options: {solver: scs, rounding: null}, gammas: [1]}
+"""
+ALL = ["sdp(solver=scs, rounding=eigen)", "sdp", "exact", "lbfgs", "mkl(gates=sdp)"]
+LOCAL, RELAXED = ("cross_validated(of=lbfgs, gammas=[1.0])",
+                  "cross_validated(of=sdp, gammas=[1.0], solver=scs, rounding=None)")  # fmt: skip
+
+
+@pytest.mark.parametrize(("raised", "again", "sets"), [
+    ("sdprelax.methods.exact.Exact.version", ["exact"], 2),
+    ("sdprelax.methods.lbfgs.LBFGS.version", ["lbfgs", LOCAL], 2),
+    ("sdprelax.methods.sdp.SDP.version", [ALL[0], "sdp", "mkl(gates=sdp)", RELAXED], 2),
+    ("sdprelax.solvers.scs.SCS.version", [ALL[0], RELAXED], 2),
+    ("sdprelax.solvers.native.Native.version", ["sdp", "mkl(gates=sdp)"], 2),
+    ("sdprelax.solvers.interior_point.InteriorPoint.version", ["sdp", "exact", "mkl(gates=sdp)"], 2),
+    ("sdprelax.rounding.gaussian.Gaussian.version", ["sdp", "mkl(gates=sdp)"], 2),
+    ("sdprelax.datasets.synthetic.Spiral.version", [*ALL, LOCAL, RELAXED], 1),
+    ("sdprelax.trials.job.PROOF_VERSION", [ALL[0], "sdp", "exact", "mkl(gates=sdp)"], 2),
+    ("sdprelax.methods.wedge.Wedge.version", [], 0),
+])  # fmt: skip
+def test_a_version_runs_what_it_is_of_once_more_and_nothing_else(
+    raised: str, again: list[str], sets: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = load_sweep(written(tmp_path, VERSIONED))
+    before = {trial.hash for trial in plan(sweep)}
+    assert len(before) == 14
+    monkeypatch.setattr(raised, 2, raising=False)
+    changed = [trial for trial in plan(sweep) if trial.hash not in before]
+    assert list(dict.fromkeys(trial.method_label for trial in changed)) == again
+    assert len({trial.dataset for trial in changed}) == sets and len(changed) == sets * len(again)
+
+
 @pytest.mark.parametrize(("override", "check"), [
     ("gamma=0.5", lambda sweep: sweep.gamma == (0.5,)),
     ("gamma=[0.5, 2]", lambda sweep: sweep.gamma == (0.5, 2.0)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import PositiveFloat, PositiveInt
@@ -31,6 +31,8 @@ class Adam:
     epochs, learning_rate, batch: of Adam with a cosine schedule; the best iterate on a tenth held out is kept.
     view, kernel: what a row is, as for ``gated_relu``.
     """
+
+    proves: ClassVar[bool] = False
 
     budget: Budget = 0.25
     neurons: Literal["relu", "gated"] = "relu"

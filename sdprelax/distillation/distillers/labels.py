@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import pydantic
 from pydantic import PositiveFloat, PositiveInt
@@ -30,6 +30,8 @@ class LabelDistillation:
     epochs, learning_rate, batch: of Adam with a cosine schedule; the best iterate on a tenth held out is kept.
     view, kernel: what a row is, as for ``gated_relu``.
     """
+
+    proves: ClassVar[bool] = False
 
     budget: Budget = 0.25
     temperature: PositiveFloat = 4.0

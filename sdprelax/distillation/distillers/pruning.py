@@ -24,6 +24,7 @@ class Pruning:
     """
 
     uses_data: ClassVar[bool] = False
+    proves: ClassVar[bool] = False
 
     budget: Budget = 0.25
 

@@ -25,7 +25,7 @@ from sdprelax.distillation.images import Images, images
 from sdprelax.distillation.onnx_teacher import OnnxTeacher
 from sdprelax.distillation.study.config import Study
 from sdprelax.distillation.study.run_store import RunStore, plain
-from sdprelax.distillation.study.runs import LEAST, Run, plan, sampled, store_identity
+from sdprelax.distillation.study.runs import LEAST, Run, identified, plan, sampled, store_identity
 from sdprelax.distillation.study.tables import runs_table, write_tables
 from sdprelax.distillation.teachers import pytorch, teachers
 from sdprelax.distillation.torch_teacher import TorchTeacher
@@ -129,13 +129,14 @@ def prepare(
     source = teachers.create(study.teacher.name, study.teacher.options)
     pictures = images.create(study.images.name, study.images.options)
     with _named_by(study, "images"):
-        loaded, seen = pictures.load(), pictures.identity()
+        loaded, seen = pictures.load(), identified(images, study.images.name, pictures.identity())
     if len(loaded.transfer) < LEAST:
         raise study.document.error(("images",), f"a student needs at least {LEAST} transfer pictures.")
     with tempfile.TemporaryDirectory(prefix="sdprelax-") as temporary:
         trained = store.teacher if store.teacher.is_dir() else Path(temporary) / "teacher"
         with _named_by(study, "teacher"):
-            model, identity = source.load(trained), source.identity()
+            model = source.load(trained)
+            identity = identified(teachers, study.teacher.name, source.identity())
         watched = {block: _watched(study, index, block, model, loaded) for index, block in enumerate(study.blocks)}
         if keep and trained != store.teacher and trained.is_dir():
             with store.writing():

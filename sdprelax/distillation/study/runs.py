@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from sdprelax.distillation.distillers import distillers
 from sdprelax.distillation.study.config import Study
 from sdprelax.experiment.entries import Entry
+from sdprelax.out_of_core.proof import PROOF_VERSION
+from sdprelax.registry import Registry
 from sdprelax.trials.job import described, flat_options
 
-__all__ = ["LEAST", "Run", "plan", "sampled", "store_identity"]
+__all__ = ["LEAST", "Run", "identified", "plan", "sampled", "store_identity"]
 
-# Raised when a change makes the same run give other results, so that old ones are not mistaken for new.
-VERSION = 1
 # Samples that a student is fitted to, at least.
 LEAST = 2
 
@@ -58,23 +58,32 @@ class Run:
         return f"{where}{self.label}, fraction {self.fraction:g}, repeat {self.repeat}"
 
 
+def identified(registry: Registry[Any], name: str, identity: str) -> str:
+    """Return what determines a teacher's network or pictures: their ``identity()``, and their version from 2 on."""
+    version = registry.version(name)
+    return identity if version == "1" else f"{identity}, version {version}"
+
+
 def plan(study: Study, teacher: str, images: str) -> list[Run]:
     """Return the runs of a study, each once.
 
     Parameters
     ----------
-    teacher, images: what determines network and pictures, as their ``identity()`` says.
+    teacher, images: what determines network and pictures, as :func:`identified` says.
     """
     runs: dict[str, Run] = {}
     for block in study.blocks:
         for entry in study.distillers:
             everything = getattr(distillers[entry.name], "uses_data", True)
             fractions, repeats = (study.fractions, study.repeat) if everything else ((1.0,), 1)
-            options = dataclasses.asdict(distillers.create(entry.name, entry.options))  # type: ignore[call-overload]
+            chosen = distillers.create(entry.name, entry.options)
+            options = dataclasses.asdict(chosen)  # type: ignore[call-overload]
+            proof = {"proof": str(PROOF_VERSION)} if getattr(chosen, "proves", True) else {}
+            versions = distillers.versions(entry.name, chosen) | proof
             for fraction in fractions:
                 for repeat in range(repeats):
                     seed = int(np.random.SeedSequence([study.seed, repeat]).generate_state(1)[0])
-                    facts = [VERSION, teacher, images, block, entry.name, options, fraction, seed]
+                    facts = [versions, teacher, images, block, entry.name, options, fraction, seed]
                     digest = _digest(facts)
                     timed = repeat == 0 and fraction == fractions[-1]
                     runs.setdefault(digest, Run(digest, block, entry, fraction, repeat, seed, timed))

@@ -32,12 +32,14 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def write_report(folder: Path, target: Path | None = None) -> Path:
+def write_report(folder: Path, target: Path | None = None, *, trust_modules: bool = False) -> Path:
     """Write ``report.html`` of a sweep's results, tables brought up to date first; return its path.
 
     Parameters
     ----------
     target: where to write it; by default into the sweep's folder.
+    trust_modules: execute the Python files that the sweep named; without them, data sets of the user's own have no
+        pictures of neurons.
 
     Raises
     ------
@@ -46,7 +48,7 @@ def write_report(folder: Path, target: Path | None = None) -> Path:
     """
     results = collect(folder)
     store = Store(folder)
-    load_modules(store.plan()["modules"])
+    load_modules(store.plan()["modules"] if trust_modules else ())
     table = results.table.astype(object).where(results.table.notna(), None)
     pictures = _Pictures()
     trials, origins = [], dict[str, int]()

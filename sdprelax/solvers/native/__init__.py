@@ -6,6 +6,7 @@ docs/solver.md has the derivation, what was tried and lost, and figures.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,7 +16,8 @@ from pydantic import PositiveFloat, PositiveInt
 from sdprelax.deadline import Deadline
 from sdprelax.errors import SolverFailed
 from sdprelax.lifting import LiftedProgram
-from sdprelax.solvers import NO_START, Availability, Report, Solved, StructuredSolution, installed, register
+from sdprelax.registry import Use
+from sdprelax.solvers import NO_START, Availability, Report, Solved, StructuredSolution, installed, register, solvers
 from sdprelax.solvers.interior_point import InteriorPoint
 from sdprelax.solvers.native.alternating import AlternatingDirections, Estimates, Start
 from sdprelax.solvers.native.arrays import Arrays, Library, arrays_of
@@ -53,6 +55,10 @@ class Native:
     phases: Literal["auto", "alternating"] = "auto"
     arrays: Library = "numpy"
     device: str | None = None
+
+    def uses(self) -> Iterable[Use]:
+        """Return what may take over."""
+        return ((solvers, "interior_point", {}),) if self.phases == "auto" else ()
 
     def availability(self) -> Availability:
         """Say that it runs wherever this package does."""

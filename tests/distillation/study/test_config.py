@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from sdprelax import InputError
+from sdprelax.distillation.distillers import distillers
+from sdprelax.distillation.images import images
 from sdprelax.distillation.study.config import load_study, schema
-from sdprelax.distillation.study.runs import LEAST, plan, sampled
+from sdprelax.distillation.study.runs import LEAST, identified, plan, sampled
 
 GOOD = """\
 name: small
@@ -52,6 +55,23 @@ def test_a_run_is_named_by_what_determines_its_result(tmp_path: Path) -> None:
     study = load_study(written(tmp_path, GOOD))
     assert not first & {run.hash for run in plan(study, "another", "images")}
     assert not first & {run.hash for run in plan(study, "teacher", "others")}
+
+
+def test_a_version_runs_what_it_is_of_once_more_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = load_study(written(tmp_path, GOOD))
+
+    def names(*change: Any) -> set[str]:
+        before = {run.hash for run in plan(study, "teacher", "images")}
+        monkeypatch.setattr(*change, raising=False)
+        return {run.distiller.name for run in plan(study, "teacher", "images") if run.hash not in before}
+
+    assert names(distillers["pruning"], "version", 2) == {"pruning"}
+    assert names("sdprelax.distillation.study.runs.PROOF_VERSION", 2) == {"gated_relu"}
+    assert identified(images, "digits", "these") == "these"
+    monkeypatch.setattr(images["digits"], "version", 2, raising=False)
+    assert identified(images, "digits", "these") == "these, version 2"
 
 
 def test_samples_of_a_repeat_are_nested_and_of_two_repeats_are_not() -> None:
