@@ -20,7 +20,7 @@ import pydantic
 
 from sdprelax.errors import InputError, nearest
 
-__all__ = ["Option", "Registry", "Use", "registering"]
+__all__ = ["Option", "Registry", "Use", "misread", "registering"]
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
@@ -172,6 +172,8 @@ class Registry(Generic[T]):
             except pydantic.ValidationError as error:
                 reason = error.errors()[0]["msg"].replace("Input should be", "should be")
                 raise InputError(f"{label}: option '{key}' is {value!r}, but {reason}.") from None
+            if misread(value, given[key]) is not None:
+                raise InputError(f"{label}: option '{key}' is {value!r}, but should be a number.")
         return entry(**given)
 
     def typed(self, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -187,6 +189,28 @@ class Registry(Generic[T]):
 
 # A registered class that another one's results come from.
 Use = tuple[Registry[Any], str, Mapping[str, Any]]
+
+
+def misread(written: Any, taken: Any) -> tuple[Any, ...] | None:
+    """Return where a truth value or text was taken for a number, which pydantic does unasked; None if nowhere.
+
+    Parameters
+    ----------
+    written: what was validated; taken: what pydantic made of it.
+    """
+    if isinstance(taken, (int, float)) and not isinstance(taken, bool):
+        return () if isinstance(written, (bool, str, bytes)) else None
+    pairs: list[tuple[Any, Any, Any]] = []
+    if isinstance(written, Mapping):
+        held = taken if isinstance(taken, Mapping) else vars(taken)
+        pairs = [(key, value, held.get(key)) for key, value in written.items()]
+    elif isinstance(written, (list, tuple)) and isinstance(taken, (list, tuple)):
+        pairs = [(k, *pair) for k, pair in enumerate(zip(written, taken, strict=True))]
+    for key, value, made in pairs:
+        below = misread(value, made)
+        if below is not None:
+            return (key, *below)
+    return None
 
 
 def _written(hint: Any) -> str:

@@ -91,7 +91,7 @@ def test_version(tmp_path: Path) -> None:
     (["run", "sweep.yaml", "--workers", "-1"], "-1 workers cannot run anything; give at least 1."),
     (["run", "sweep.yaml", "--retry", "faild"], "--retry faild: no trial ends like that: did you mean 'failed'?"),
     (["run", "sweep.yaml", "--set", "engine.dask.workrs=1"], "engine 'dask' has no option 'workrs'"),
-    (["run", "sweep.yaml", "--set", "limits.memory=x"], "the memory limit is 'x'; write megabytes"),
+    (["run", "sweep.yaml", "--set", "limits.memory=x"], "the memory limit is 'x'; write a number with its unit"),
     (["rerun", "abcd1234"], "there is no trial 'abcd1234': give its folder, or its hash and --results."),
     *(([command, "nowhere"], "nowhere holds no results") for command in
       ("show", "status", "collect", "verify", "report")),

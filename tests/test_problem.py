@@ -92,6 +92,8 @@ def test_wrong_arguments_of_solve_and_verify_are_one_sentence() -> None:
         ({"problem": "data.csv"}, "takes a Problem first, not str"),
         ({"problem": problem, "seed": -1}, "seed is -1; it must be a nonnegative integer"),
         ({"problem": problem, "time_limit": float("nan")}, "time_limit is nan; it must be a number of seconds"),
+        ({"problem": problem, "method": "lbfgs", "width": True}, "option 'width' is True, but should be a number"),
+        ({"problem": problem, "method": "lbfgs", "width": "5"}, "option 'width' is '5', but should be a number"),
     ):
         with pytest.raises(InputError, match=message):
             sdprelax.solve(**arguments)  # type: ignore[arg-type]

@@ -68,7 +68,7 @@ class Sweep:
 class _Limits(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid")
     time: float | str | None = pydantic.Field(default=None, description="wall time: seconds, or e.g. 10min")
-    memory: float | str | None = pydantic.Field(default=None, description="memory: megabytes, or e.g. 4GB")
+    memory: float | str | None = pydantic.Field(default=None, description="memory with its unit, e.g. 4GB")
 
 
 class _Written(pydantic.BaseModel):
@@ -142,8 +142,8 @@ def _validated(path: Path, document: Document) -> Sweep:
             raise document.error((key,), f"'{key}' is empty; it needs at least one entry.")
     modules = own_modules(document, path, written.modules)
     limits = Limits(
-        quantity(document, "time", written.limits.time, SECONDS, "seconds", "s, min, h or d such as '10min'"),
-        quantity(document, "memory", written.limits.memory, MEGABYTES, "megabytes", "MB, GB or TB such as '4GB'"),
+        quantity(document, "time", written.limits.time, SECONDS, "s, min, h or d such as '10min'"),
+        quantity(document, "memory", written.limits.memory, MEGABYTES, "MB, GB or TB such as '4GB'"),
     )
     return Sweep(
         name=name,

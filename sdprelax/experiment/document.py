@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,70 @@ import yaml
 
 from sdprelax.errors import InputError
 
-__all__ = ["Document", "Path_", "read_document"]
+__all__ = ["Document", "Path_", "parsed", "read_document"]
 
 Path_ = tuple[Hashable, ...]
+
+# Far beyond any file of settings that a person writes.
+DEEPEST = 40
+MOST_PARTS = 300_000
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain YAML whose words and numbers are those of YAML 1.2.
+
+    In YAML 1.1, PyYAML's own, ``no`` is false, ``010`` is 8, ``24:00:00`` is 86400 and ``1e-3`` is text. Here the first
+    three are text, which is then refused where a number belongs, and the last is a number.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = 0
+        self._open: list[str] = []
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Return the next node, unless it is too deep or stands in itself."""
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        mark: Any = event.start_mark
+        if isinstance(event, yaml.AliasEvent) and event.anchor in self._open:
+            raise yaml.composer.ComposerError(None, None, f"'*{event.anchor}' stands in itself", mark)
+        if self._depth > DEEPEST:
+            problem = f"it is nested more than {DEEPEST} levels deep"
+            raise yaml.composer.ComposerError(None, None, problem, mark)
+        anchor = None if isinstance(event, yaml.AliasEvent) else getattr(event, "anchor", None)
+        self._depth += 1
+        self._open.append(anchor or "")
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self._open.pop()
+        self._depth -= 1
+        return node
+
+
+_Loader.yaml_implicit_resolvers = {}
+for _tag, _pattern, _first in (
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("int", r"[-+]?(?:0|[1-9][0-9]*)|0x[0-9a-fA-F]+", list("-+0123456789")),
+    ("float", r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+"
+              r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)", list("-+.0123456789")),
+    ("merge", r"<<", ["<"]),
+):  # fmt: skip
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first)
+
+
+def parsed(text: str) -> tuple[Any, yaml.Node | None]:
+    """Return the content of a YAML text, and its nodes.
+
+    Raises
+    ------
+    yaml.YAMLError: it is not valid.
+    """
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        return (None if node is None else loader.construct_document(node)), node
+    finally:
+        loader.dispose()
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,8 +160,7 @@ def _read_one(path: Path) -> Document:
         reason = getattr(error, "strerror", None) or "it is not a text file"
         raise InputError(f"{path} cannot be read: {reason}.") from None
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
+        content, node = parsed(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
@@ -114,6 +175,8 @@ def _read_one(path: Path) -> Document:
 
 
 def _index(source: str, node: yaml.Node | None, path: Path_, places: dict[Path_, tuple[str, int]]) -> None:
+    if len(places) > MOST_PARTS:
+        raise InputError(f"{source}: with its aliases written out it has more than {MOST_PARTS:,} parts.")
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             below = (*path, key.value)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+import operator
 import re
 import typing
 from collections.abc import Iterator
@@ -14,8 +16,8 @@ import pydantic
 import yaml
 
 from sdprelax.errors import InputError, nearest
-from sdprelax.experiment.document import Document, Path_, read_document
-from sdprelax.registry import Registry
+from sdprelax.experiment.document import Document, Path_, parsed, read_document
+from sdprelax.registry import Registry, misread
 from sdprelax.trials.modules import load_modules
 
 __all__ = [
@@ -34,7 +36,7 @@ __all__ = [
 ]
 
 Model = TypeVar("Model", bound=pydantic.BaseModel)
-SECONDS = {"s": 1.0, "sec": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+SECONDS = {"": 1.0, "s": 1.0, "sec": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 MEGABYTES = {
     "kb": 2.0**-10,
     "m": 1.0,
@@ -83,7 +85,7 @@ class Settings:
         if not separator:
             raise InputError(f"--set {text}: write it as key=value, e.g. {self.examples}.")
         try:
-            value = yaml.safe_load(value_text)
+            value, _ = parsed(value_text)
         except yaml.YAMLError:
             raise InputError(f"--set {text}: the value is not valid YAML.") from None
         keys = path.split(".")
@@ -126,9 +128,14 @@ def checked(document: Document, model: type[Model]) -> Model:
     InputError: the first thing that is wrong, with its line.
     """
     try:
-        return model.model_validate(document.content)
+        found = model.model_validate(document.content)
     except pydantic.ValidationError as error:
         raise _first_error(document, model, error) from None
+    where = misread(document.content, found)
+    if where is not None:
+        value = functools.reduce(operator.getitem, where, document.content)
+        raise document.error(where, f"'{where[0]}' is {value!r}, but should be a number.")
+    return found
 
 
 def folder_name(document: Document, name: str) -> str:
@@ -223,9 +230,14 @@ def only(document: Document, key: str, registry: Registry[Any], written: Any, se
 
 
 def quantity(
-    document: Document, name: str, written: float | str | None, units: dict[str, float], unit: str, examples: str
+    document: Document, name: str, written: float | str | None, units: dict[str, float], examples: str
 ) -> float | None:
     """Return a limit in its base unit.
+
+    Parameters
+    ----------
+    units: what each unit stands for; of "" where a number may stand alone.
+    examples: the units in words.
 
     Raises
     ------
@@ -237,12 +249,12 @@ def quantity(
     try:
         if match is None:
             raise ValueError
-        value = float(match[1]) * (units[match[2]] if match[2] else 1.0)
+        value = float(match[1]) * units[match[2]]
         if value <= 0.0:
             raise ValueError
     except (ValueError, KeyError):
-        message = f"the {name} limit is {written!r}; write {unit}, or a number with {examples}."
-        raise document.error(("limits", name), message) from None
+        right = "seconds, or a number with" if "" in units else "a number with its unit,"
+        raise document.error(("limits", name), f"the {name} limit is {written!r}; write {right} {examples}.") from None
     return value
 
 

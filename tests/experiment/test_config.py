@@ -9,6 +9,7 @@ import yaml
 
 from sdprelax import InputError
 from sdprelax.experiment.config import load_sweep, schema
+from sdprelax.experiment.document import read_document
 from sdprelax.experiment.plan import plan
 from sdprelax.trials.job import Limits
 
@@ -112,7 +113,25 @@ def test_set_replaces_a_setting(override: str, check: object, tmp_path: Path) ->
     ("gamma: [0.1, 1]", "gamma: .inf", "line 5: gamma is inf; it must be"),
     ("gamma: [0.1, 1]", "gamma: []", "line 5: 'gamma' is empty"),
     ("gamma: [0.1, 1]", "gamma: small", "line 5: 'gamma' is 'small', but should be"),
+    ("gamma: [0.1, 1]", "gamma: yes", "line 5: 'gamma' is 'yes', but should be a"),
+    ("gamma: [0.1, 1]", "gamma: true", "line 5: 'gamma' is True, but should be a number"),
+    ("gamma: [0.1, 1]", "gamma: [0.1, true]", "line 5: 'gamma' is True, but should be a number"),
+    ("gamma: [0.1, 1]", "gamma: 010", "line 5: 'gamma' is '010', but should be a number"),
+    ("gamma: [0.1, 1]", "gamma: '0.1'", "line 5: 'gamma' is '0.1', but should be a number"),
+    ("gamma: [0.1, 1]", "gamma: 1:30", "line 5: 'gamma' is '1:30', but should be a"),
+    ("gamma: [0.1, 1]", "gamma: 1_0", "line 5: 'gamma' is '1_0', but should be a"),
     ("gamma: [0.1, 1]\n", "", "the key 'gamma' is missing"),
+    ("{n: 6, seed: [0, 1]}", "{n: yes}", "line 3: data set 'random': option 'n' is 'yes', but should be a"),
+    ("{n: 6, seed: [0, 1]}", "{n: true}", "line 3: data set 'random': option 'n' is True, but should be a number"),
+    ("{n: 6, seed: [0, 1]}", "{n: 010}", "line 3: data set 'random': option 'n' is '010', but should be a number"),
+    ("rounding: null", "solver_options: {tolerance: true}", "line 7: solver 'clarabel': option 'tolerance' is True"),
+    ("repeat: 2", "repeat: on", "line 9: 'repeat' is 'on', but should be a"),
+    ("repeat: 2", "seed: true", "line 9: 'seed' is True, but should be a number"),
+    ("time: 2min", "time: 1:30", "line 10: the time limit is '1:30'; write seconds, or a number with s, min, h or d"),
+    ("time: 2min", "time: true", "line 10: 'limits' is True, but should be a number"),
+    ("time: 2min", "memory: 4", "line 10: the memory limit is 4.0; write a number with its unit, MB, GB or TB"),
+    ("width: 5", "width: &w [*w]", "line 8: this is not valid YAML: '*w' stands in itself"),
+    ("width: 5", "width: " + "[" * 3000, "line 8: this is not valid YAML: it is nested more than 40 levels deep"),
     ("repeat: 2", "repeats: 2", "line 9: unknown key 'repeats': did you mean 'repeat'?"),
     ("repeat: 2", "repeat: 0", "line 9: 'repeat' is 0, but should be greater than or equal to 1"),
     ("- lbfgs", "- lbgfs", "line 8: unknown method 'lbgfs': did you mean 'lbfgs'?"),
@@ -194,7 +213,7 @@ def test_a_wrong_include_names_the_file_and_line_that_is_wrong(text: str, messag
 
 
 @pytest.mark.parametrize(("line", "message"), [
-    ("limits: {memory: lots}", "line 9: the memory limit is 'lots'; write megabytes, or a number with MB, GB or TB"),
+    ("limits: {memory: lots}", "line 9: the memory limit is 'lots'; write a number with its unit, MB, GB or TB"),
     ("limits: {memory: -1}", "line 9: the memory limit is -1.0"),
     ("engine: proceses", "line 9: unknown engine 'proceses': did you mean 'processes'?"),
     ("engine: {processes: {worker: 2}}", "line 9: engine 'processes' has no option 'worker': did you mean 'workers'?"),
@@ -214,9 +233,30 @@ def test_limits_and_engine_are_read_in_any_spelling(tmp_path: Path) -> None:
     sweep = load_sweep(written(tmp_path, text))
     assert sweep.limits == Limits(7200.0, 1536.0)
     assert (sweep.engine.name, sweep.engine.options) == ("processes", {"workers": 3})
-    again = load_sweep(written(tmp_path, text), ["engine.dask.workers=2", "limits.memory=500"])
+    again = load_sweep(written(tmp_path, text), ["engine.dask.workers=2", "limits.memory=500MB"])
     assert (again.engine.name, again.engine.options) == ("dask", {"workers": 2})
     assert again.limits.memory == 500.0
+
+
+def test_words_and_numbers_are_those_of_yaml_1_2(tmp_path: Path) -> None:
+    text = GOOD.replace("[0.1, 1]", "[1e-1, 1.E+0, +.5, 2e3]").replace("name: small", "name: 2026-01-01")
+    sweep = load_sweep(written(tmp_path, text + "bias: [true, False]\n"), ["seed=1e1", "methods.sdp.solver=~"])
+    assert (sweep.gamma, sweep.bias, sweep.name, sweep.seed) == (
+        (0.1, 1.0, 0.5, 2000.0),
+        (True, False),
+        "2026-01-01",
+        10,
+    )
+    assert sweep.methods[0].options["solver"] is None
+    written(tmp_path, "base: &base {n: 6}\nother: {<<: *base, c: no, d: 24:00:00, e: 0x1F}\n")
+    assert read_document(tmp_path / "sweep.yaml").content["other"] == {"n": 6, "c": "no", "d": "24:00:00", "e": 31}
+
+
+def test_aliases_that_would_fill_the_memory_are_refused(tmp_path: Path) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{k}: &a{k} [{', '.join([f'*a{k - 1}'] * 10)}]" for k in range(1, 9)]
+    with pytest.raises(InputError, match="with its aliases written out it has more than"):
+        read_document(written(tmp_path, "\n".join(lines)))
 
 
 def test_limits_are_no_part_of_a_trial_s_name(tmp_path: Path) -> None:

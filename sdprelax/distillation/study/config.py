@@ -128,7 +128,7 @@ def load_study(path: Path, overrides: Sequence[str] = ()) -> Study:
         seed=written.seed,
         batch=written.batch,
         time_limit=quantity(
-            document, "time", written.limits.time, SECONDS, "seconds", "s, min, h or d such as '10min'"
+            document, "time", written.limits.time, SECONDS, "s, min, h or d such as '10min'"
         ),
     )  # fmt: skip
 
