@@ -105,10 +105,16 @@ class SDP:
             object.__setattr__(self, "solver", solvers.canonical(self.solver))
         name = self.solver or self._candidates(0)[0]
         object.__setattr__(self, "solver_options", solvers.typed(name, self.solver_options))
-        if not self._single and isinstance(solvers.create(name, self.solver_options), StructuredSolver):
+        solver = solvers.create(name, self.solver_options)
+        if not self._single and isinstance(solver, StructuredSolver):
             raise InputError(
                 f"solver: {name} is for the presolved reduced form's single block; form: lifted, presolve: false and "
                 "cones need a conic solver such as clarabel."
+            )
+        if self.form == "lifted" and getattr(solver, "needs_interior", False):
+            raise InputError(
+                f"solver: {name} computes so precisely that form: lifted, which has no interior, is infeasible for it "
+                "once its equations are rounded; take form: reduced, of the same value, or solver: clarabel."
             )
         if self.rounding is not None:
             object.__setattr__(self, "rounding", roundings.canonical(self.rounding))
