@@ -7,7 +7,7 @@ export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: quickstart test lint format notebooks benchmarks clean
+.PHONY: quickstart test lint format notebooks benchmarks figures documents clean
 
 quickstart: .venv/.ready-run
 	$(BIN)/sdprelax run experiments/quickstart.yaml
@@ -22,6 +22,13 @@ test: .venv/.ready-$(EXTRAS)
 format: .venv/.ready-$(EXTRAS)
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+figures: .venv/.ready-$(EXTRAS)
+	$(BIN)/python experiments/publish.py quickstart tightness wedge
+	$(BIN)/python notebooks/execute.py notebooks/tightness.ipynb
+
+documents: .venv/.ready-$(EXTRAS)
+	$(BIN)/python tools/write_documents.py
 
 notebooks: .venv/.ready-$(EXTRAS)
 	$(BIN)/python notebooks/execute.py

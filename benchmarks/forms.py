@@ -1,7 +1,7 @@
 """The reduced form of the relaxation against the lifted one: same data, same solver, one thread.
 
 Every run has a process of its own, so that its peak memory is its own; the two forms alternate. Writes
-results/published/forms.csv and prints the table of the README.
+results/published/forms.csv; `make documents` writes the tables from it.
 
     python benchmarks/forms.py [--only random|spiral|iris] [--time-limit SECONDS]
 """
@@ -55,29 +55,6 @@ def measured_apart(*arguments: str) -> dict[str, Any]:
     return found
 
 
-def table(runs: pd.DataFrame) -> str:
-    """Return the table in Markdown: medians over repeats, ratios lifted/reduced, ">" where time ran out."""
-    columns = ["order", "seconds", "peak_mb", "claimed", "certified"]
-    keys = ["dataset", "size", "solver", "form"]
-    median = runs.groupby(keys, sort=False)[columns].median()
-    median["stopped"] = runs.groupby(keys, sort=False)["status"].agg(lambda status: (status == "time limit").any())
-    lines = [
-        "| data (γ = 0.1) | solver | form | order | seconds | peak memory | solver's claim | certified bound |",
-        "|---|---|---|--:|--:|--:|--:|--:|",
-    ]
-    for (dataset, size, solver), both in median.groupby(level=[0, 1, 2], sort=False):
-        reduced, lifted = (both.xs(form, level="form").iloc[0] for form in ("reduced", "lifted"))
-        for form, row in (("reduced", reduced), ("lifted", lifted)):
-            stopped = "> " if row.stopped else ""
-            slower = f" ({stopped}{lifted.seconds / reduced.seconds:.1f}×)" if form == "lifted" else ""
-            larger = f" ({lifted.peak_mb / reduced.peak_mb:.1f}×)" if form == "lifted" else ""
-            lines.append(
-                f"| {dataset} {size} | {solver} | {form} | {row.order:.0f} | {stopped}{row.seconds:.1f}{slower} | "
-                f"{row.peak_mb:.0f} MB{larger} | {row.claimed:.4f} | {row.certified:.4f} |"
-            )
-    return "\n".join(lines)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--measure", nargs=4, metavar=("DATASET", "FORM", "SOLVER", "LIMIT"), help=argparse.SUPPRESS)
@@ -99,7 +76,6 @@ def main() -> None:
     if not chosen.only:
         RESULTS.parent.mkdir(parents=True, exist_ok=True)
         frame.to_csv(RESULTS, index=False)
-    print(table(frame))
 
 
 if __name__ == "__main__":

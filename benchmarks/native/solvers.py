@@ -5,7 +5,7 @@
 Every run has a process of its own, with the memory limit that --memory says, and the time limit of its row; modelling
 and compiling count. What is recorded: every certified bound with its time, peak memory, and an *upper value* of the
 relaxation, the objective of a feasible point made from the solver's. The gap of a bound is 1 − bound/(least upper value
-of any run). Writes native_solvers.csv, native_traces.csv and native_solvers.png; prints the table of docs/solver.md.
+of any run). Writes native_solvers.csv, native_traces.csv and native_solvers.png.
 """
 
 from __future__ import annotations
@@ -167,25 +167,6 @@ def measured_apart(
     return found
 
 
-def table(runs: pd.DataFrame, traces: pd.DataFrame) -> str:
-    """Return the table in Markdown."""
-    lines = [
-        "| data | solver | form | seconds | certified | gap to upper value | seconds to 2 % | peak memory | status |",
-        "|---|---|---|--:|--:|--:|--:|--:|---|",
-    ]
-    for name, group in runs.groupby("data", sort=False):
-        upper = group["upper"].min()
-        for index, row in group.iterrows():
-            trace = traces[(traces["run"] == index) & (traces["lower"] >= 0.98 * upper)]
-            reached = f"{trace['seconds'].min():.1f}" if len(trace) else "—"
-            memory = "" if pd.isna(row["peak_mb"]) else f"{row['peak_mb']:.0f} MB"
-            lines.append(
-                f"| {name} | {row['solver']} | {row['form']} | {row['seconds']:.1f} | {row['lower']:.5g} | "
-                f"{100.0 * (1.0 - row['lower'] / upper):.3g} % | {reached} | {memory} | {row['status']} |"
-            )
-    return "\n".join(lines)
-
-
 def picture(runs: pd.DataFrame, traces: pd.DataFrame, path: Path) -> None:
     """Draw every certified bound's gap to the least upper value against its time, a panel per data set."""
     if traces.empty:
@@ -259,7 +240,6 @@ def main() -> None:
             pd.DataFrame(runs).to_csv(chosen.out / "native_solvers.csv", index=False)
             pd.DataFrame(traces).to_csv(chosen.out / "native_traces.csv", index=False)
     picture(pd.DataFrame(runs), pd.DataFrame(traces), chosen.out / "native_solvers.png")
-    print(table(pd.DataFrame(runs), pd.DataFrame(traces)))
 
 
 if __name__ == "__main__":

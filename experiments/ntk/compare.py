@@ -1,9 +1,7 @@
 """MKL against the NTK on small sets: what a sweep of experiments/ntk found, with paired tests.
 
-    python experiments/ntk/compare.py results/ntk-uci [--out results/published]
-
 The error of a predictor on a set's test part is the share of wrong classes, or for regression the mean squared error
-relative to the variance of the test targets. Written are
+relative to the variance of the test targets. ``python experiments/publish.py ntk`` writes
 
     ntk_uci.csv         mean and standard deviation of the error over the splits, per set and predictor
     ntk_uci_pairs.csv   the difference MKL − rival per set with its corrected resampled t-test
@@ -17,7 +15,6 @@ Bengio 2003) replaces the variance's factor 1/k by 1/k + n_test/n_train. Wilcoxo
 
 from __future__ import annotations
 
-import argparse
 import functools
 import json
 from pathlib import Path
@@ -192,40 +189,3 @@ def draw(pairs: pd.DataFrame, path: Path) -> None:
         )  # fmt: skip
         axis.legend(loc="upper left", fontsize=7, frameon=False)
     figure.savefig(path, dpi=150)
-
-
-def markdown(table: pd.DataFrame) -> str:
-    """Return a table as Markdown with four digits."""
-    lines = ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
-    for row in table.itertuples(index=False):
-        cells = [f"{value:.4g}" if isinstance(value, float) else str(value) for value in row]
-        lines.append("| " + " | ".join("–" if cell == "nan" else cell for cell in cells) + " |")
-    return "\n".join(lines)
-
-
-def main() -> None:
-    """Write the tables and the picture, and print the comparisons."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("results", type=Path, help="a sweep's folder")
-    parser.add_argument("--out", type=Path, default=Path("results/published"))
-    given = parser.parse_args()
-    try:
-        runs = measured(given.results)
-        if OURS not in set(runs["predictor"]) or runs["predictor"].nunique() < 2:
-            raise InputError(f"{given.results} has no results of mkl and another predictor to compare.")
-    except InputError as error:
-        parser.error(str(error))
-    pairs = paired(runs)
-    compared = tests(pairs)
-    given.out.mkdir(parents=True, exist_ok=True)
-    for name, table in (("", summary(runs)), ("_pairs", pairs), ("_tests", compared)):
-        table.to_csv(given.out / f"ntk_uci{name}.csv", index=False, float_format="%.8g")
-    draw(pairs, given.out / "ntk_uci.png")
-    wide = summary(runs).pivot_table(index=["task", "set", "n", "d", "c"], columns="predictor", values="error")
-    print(markdown(wide.reset_index()))
-    print()
-    print(markdown(compared))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,181 @@
+"""Publish results: files of results/published that README.md, docs/ and notebooks/ show, and the documents with them.
+
+    python experiments/publish.py quickstart tightness wedge       # runs these sweeps anew: `make figures`
+    python experiments/publish.py paper ntk [--results results]    # from sweeps that have run
+
+The sweeps that are run here run in a folder of their own, so that no earlier trial counts; nothing of a sweep is
+published unless all of its trials ended without an error, and every certificate and network has been verified. The
+report's picture needs Playwright and Debian's chromium (or CHROMIUM=/path/to/it) and stays as it is without them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from sdprelax.results.report import write_report
+from sdprelax.results.tables import load_table
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+PROBLEM = ["dataset", "bias", "gamma"]
+SWEEP = [
+    *PROBLEM, "n", "d", "c", "method", "repeat", "status", "lower", "upper", "gap", "seconds", "width",
+    "train_accuracy", "test_accuracy", "message",
+]  # fmt: skip
+PAPER_BOUNDS = [
+    *PROBLEM, "n", "d", "c", "method", "status", "lower", "upper", "gap", "solver_value", "solver_status", "seconds",
+    "peak_memory_mb", "width", "train_accuracy", "test_accuracy", "test_balanced_accuracy", "test_f1", "test_rmse",
+    "paper_accuracy",
+]  # fmt: skip
+PAPER_PREDICTIONS = [
+    *PROBLEM, "method", "predictor", "objective", "train_accuracy", "test_accuracy", "test_balanced_accuracy",
+    "test_f1", "test_rmse", "paper_accuracy", "paper_threshold",
+]  # fmt: skip
+PAPER_ORDER = ["random", "spiral", "iris", "ionosphere", "pima", "bank_notes", "mnist"]
+# What chromium needs in a container, and what it must not do.
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+
+
+def quickstart(results: Path, out: Path) -> None:
+    """The README's first table, its picture, and the picture of its report."""
+    folder = run_and_publish("quickstart", out)
+    try:
+        shutil.copyfile(folder / "tightness.png", out / "quickstart.png")
+        photograph(write_report(folder), out / "report.png")
+    finally:
+        shutil.rmtree(folder.parent)
+
+
+def tightness(results: Path, out: Path) -> None:
+    """The bounds of the relaxation, with and without cones, beside the optimum."""
+    shutil.rmtree(run_and_publish("tightness", out).parent)
+
+
+def wedge(results: Path, out: Path) -> None:
+    """Networks of wedge products beside the optimum."""
+    shutil.rmtree(run_and_publish("wedge", out).parent)
+
+
+def run_and_publish(name: str, out: Path) -> Path:
+    """Run a sweep of this folder anew, verify all of it, and publish its table; return where its results are."""
+    folder = Path(tempfile.mkdtemp()) / name
+    sdprelax("run", str(HERE / f"{name}.yaml"), "--results", str(folder.parent))
+    table = load_table(folder)
+    failed = table[~table["status"].isin(["solved", "time limit", "not converged"])]
+    if len(failed):
+        sys.exit(f"{name} is not published: {failed['status'].iloc[0]}, {failed['message'].iloc[0]} ({folder})")
+    sdprelax("verify", str(folder))
+    table[SWEEP].to_csv(out / f"{name}.csv", index=False, float_format="%.12g")
+    return folder
+
+
+def sdprelax(*arguments: str) -> None:
+    """Run a command of sdprelax; if it fails, so does this."""
+    command = [sys.executable, "-m", "sdprelax", *arguments]
+    if code := subprocess.run(command, check=False).returncode:
+        sys.exit(f"sdprelax {' '.join(arguments)} ended with exit code {code}: nothing of it is published.")
+
+
+def photograph(report: Path, target: Path) -> None:
+    """Take the picture of a report, if there is a browser."""
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        chromium = None
+    if chromium is None:
+        print(f"{target} stays as it is: there is no Playwright or no chromium here.")
+        return
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=FLAGS)
+        page = browser.new_page(viewport={"width": 1400, "height": 1000}, device_scale_factor=0.75)
+        page.goto(f"file://{report.resolve()}")
+        page.wait_for_selector("body[data-ready]")
+        page.wait_for_selector("#plot-profile.js-plotly-plot, #plot-profile .none")
+        page.screenshot(path=target, full_page=True)
+        browser.close()
+
+
+def paper(results: Path, out: Path) -> None:
+    """P25's experiments: results/paper-*."""
+    collected(results, "table", PAPER_BOUNDS).to_csv(out / "paper_bounds.csv", index=False, float_format="%.12g")
+    predictions = collected(results, "predictions", PAPER_PREDICTIONS)
+    predictions.to_csv(out / "paper_predictions.csv", index=False, float_format="%.8g")
+    traces(results).to_csv(out / "paper_traces.csv", index=False, float_format="%.8g")
+
+
+def collected(results: Path, name: str, columns: list[str]) -> pd.DataFrame:
+    """Return one table of all the paper's sweeps, in the paper's order; what has not run yet is missing."""
+    folders = sorted(path for path in results.glob("paper-*") if (path / f"{name}.parquet").is_file())
+    if not folders:
+        sys.exit(f"{results} has no sweep of P25's: sdprelax run experiments/paper/*.yaml.")
+    parts = [load_table(folder, name)[columns].assign(sweep=folder.name.removeprefix("paper-")) for folder in folders]
+    table = pd.concat(parts, ignore_index=True)
+    # A data set is known by its name here; where its file lies is nobody's business.
+    rank = table["dataset"].str.partition("(")[0].map({name: k for k, name in enumerate(PAPER_ORDER)})
+    keys = {"rank": rank, "gamma": -table["gamma"], "bias": table["bias"]}
+    order = table.assign(**{f"by_{key}": value for key, value in keys.items()}).sort_values(
+        ["by_rank", "sweep", "by_bias", "by_gamma"], kind="stable"
+    ).index  # fmt: skip
+    return table.loc[order, ["sweep", *columns]].reset_index(drop=True)
+
+
+def traces(results: Path) -> pd.DataFrame:
+    """Return bounds against seconds on the spiral and the first random set."""
+    parts = []
+    for sweep in ("random", "spiral"):
+        folder = results / f"paper-{sweep}"
+        if (folder / "trace.parquet").is_file():
+            table = load_table(folder)
+            table = table[table["dataset"].isin(["spiral", "random(seed=0)"])]
+            parts.append(load_table(folder, "trace").merge(table[[*PROBLEM, "method", "hash"]], on="hash"))
+    return pd.concat(parts, ignore_index=True)[[*PROBLEM, "method", "seconds", "lower", "upper"]]
+
+
+def ntk(results: Path, out: Path) -> None:
+    """The repaired NTK on small sets: results/ntk-uci and results/ntk-uci-small, as far as they are there."""
+    sys.path.insert(0, str(HERE / "ntk"))
+    import compare
+
+    large, small = results / "ntk-uci", results / "ntk-uci-small"
+    if not (large.is_dir() or small.is_dir()):
+        sys.exit(f"{results} has neither: sdprelax run experiments/ntk/uci.yaml.")
+    if large.is_dir():
+        runs = compare.measured(large)
+        pairs = compare.paired(runs)
+        for name, table in (("", compare.summary(runs)), ("_pairs", pairs), ("_tests", compare.tests(pairs))):
+            table.to_csv(out / f"ntk_uci{name}.csv", index=False, float_format="%.8g")
+        compare.draw(pairs, out / "ntk_uci.png")
+    if small.is_dir():
+        errors = compare.summary(compare.measured(small))
+        errors.to_csv(out / "ntk_uci_small.csv", index=False, float_format="%.8g")
+
+
+RECIPES = {recipe.__name__: recipe for recipe in (quickstart, tightness, wedge, paper, ntk)}
+
+
+def main() -> None:
+    """Publish what is named, then bring the documents up to date."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="+", choices=list(RECIPES), metavar="NAME", help=", ".join(RECIPES))
+    parser.add_argument("--results", type=Path, default=ROOT / "results", help="where sweeps have run (paper, ntk)")
+    given = parser.parse_args()
+    out = ROOT / "results" / "published"
+    for name in given.names:
+        started = time.monotonic()
+        RECIPES[name](given.results, out)
+        print(f"{name}: published in {time.monotonic() - started:.0f} s", flush=True)
+    subprocess.run([sys.executable, ROOT / "tools" / "write_documents.py"], check=True)
+
+
+if __name__ == "__main__":
+    main()

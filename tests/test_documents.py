@@ -1,0 +1,109 @@
+"""The documents hold together: headings once, links alive, figures those of the published files."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tools"))
+
+from documents import documents, regenerated  # noqa: E402
+from documents.writing import FIGURES, TABLES  # noqa: E402
+
+DOCUMENTS = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in documents()}
+FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+CODE = re.compile(r"`[^`\n]*`")
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+# A file of the project as documents name it; `*` stands for any name, {a,b} for either.
+NAMED = re.compile(
+    r"(?<![\w./-])((?:experiments|benchmarks|notebooks|results/published|tools|sdprelax|docs|tests)/[\w./*{},-]*[\w*}/])"
+)
+
+
+def headings(text: str) -> list[str]:
+    """Return the headings of a document, without their number signs."""
+    return [line.lstrip("#").strip() for line in FENCE.sub("", text).splitlines() if re.match(r"#{1,6} ", line)]
+
+
+def anchor(heading: str) -> str:
+    """Return what GitHub calls a heading in a link: small letters, no punctuation, hyphens for spaces."""
+    words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower()
+    return re.sub(r"[^\w\- ]", "", words).replace(" ", "-")
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_no_heading_occurs_twice(name: str) -> None:
+    found = headings(DOCUMENTS[name])
+    assert found
+    assert [heading for heading in found if found.count(heading) > 1] == []
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_no_link_is_dead(name: str) -> None:
+    dead = []
+    for target in LINK.findall(CODE.sub("", FENCE.sub("", DOCUMENTS[name]))):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, heading = target.partition("#")
+        file = (ROOT / name).parent / path if path else ROOT / name
+        if not file.exists():
+            dead.append(target)
+        elif heading:
+            anchors = {anchor(title) for title in headings(file.read_text(encoding="utf-8"))}
+            dead += [target] if heading not in anchors else []
+    assert dead == []
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_files_that_are_named_are_there(name: str) -> None:
+    missing = []
+    for written in NAMED.findall(DOCUMENTS[name]):
+        either = re.fullmatch(r"(.*)\{(.*)\}(.*)", written)
+        paths = [either[1] + part + either[3] for part in either[2].split(",")] if either else [written]
+        missing += [path for path in paths if not list(ROOT.glob(path.rstrip("/.,")))]
+    assert missing == []
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_figures_are_those_of_the_published_files(name: str) -> None:
+    assert DOCUMENTS[name] == regenerated(DOCUMENTS[name]), "`make documents` brings the documents up to date."
+
+
+def test_a_figure_that_was_changed_by_hand_is_found() -> None:
+    text = DOCUMENTS["README.md"]
+    for found in re.finditer(r"<!-- (?:table|figure): .+? -->(.*?)<!-- end -->", text, re.DOTALL):
+        at = found.start(1) + re.search(r"\d", found[1]).start()  # type: ignore[union-attr]
+        changed = text[:at] + str((int(text[at]) + 1) % 10) + text[at + 1 :]
+        assert changed != text
+        assert regenerated(changed) == text
+
+
+def test_nothing_is_made_that_no_document_shows() -> None:
+    shown = set(re.findall(r"<!-- ((?:table|figure): .+?) -->", "".join(DOCUMENTS.values())))
+    assert shown == {f"table: {name}" for name in TABLES} | {f"figure: {name}" for name in FIGURES}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("<!-- table: nothing -->\n<!-- end -->", "no function makes the table 'nothing'"),
+        ("so <!-- figure: forms -->1<!-- end -->", "no function makes the figure 'forms'"),
+        ("<!-- table: forms -->\n| a |", "stands alone"),
+        ("| a |\n<!-- end -->", "stands alone"),
+        ("<!-- table: forms -->\n| a |\n<!-- table: exact -->\n<!-- end -->", "has no '<!-- end -->'"),
+        ("of\n<!-- figure: ntk score -->wins<!-- end -->", "begins a line"),
+    ],
+)
+def test_marks_that_do_not_fit_are_refused(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        regenerated(text)
+
+
+def test_anchors_are_githubs() -> None:
+    assert anchor("3.5 The certificate of the relaxation") == "35-the-certificate-of-the-relaxation"
+    assert anchor("`gated_relu`, and *what* it costs") == "gated_relu-and-what-it-costs"
+    assert anchor("The NTK as a kernel of gates, and its repair") == "the-ntk-as-a-kernel-of-gates-and-its-repair"

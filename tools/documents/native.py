@@ -1,0 +1,111 @@
+"""The solver ``native`` beside general ones, along a path, and as n grows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from documents.writing import at_most, figure, markdown, published, significant, table
+
+SIZES = {
+    "random": "random 25×2→5", "spiral": "spiral 60×2→3", "iris": "Iris 75×4→3", "ionosphere": "Ionosphere 175×34→2",
+    "pima": "Pima 383×8→2", "bank_notes": "Bank Notes 685×4→2", "mnist": "MNIST 1000×20→10",
+}  # fmt: skip
+
+
+@table("native")
+def solvers() -> str:
+    """Every run of benchmarks/native/solvers.py."""
+    runs, traces = published("native_solvers"), published("native_traces")
+    rows = []
+    for name, group in runs.groupby("data", sort=False):
+        upper = group["upper"].min()
+        for index, row in group.iterrows():
+            trace = traces[(traces["run"] == index) & (traces["lower"] >= 0.98 * upper)]
+            rows.append([
+                name, row["solver"], row["form"], f"{row['seconds']:.1f}", f"{row['lower']:.5g}",
+                f"{100.0 * (1.0 - row['lower'] / upper):.3g} %",
+                f"{trace['seconds'].min():.1f}" if len(trace) else "–",
+                "–" if pd.isna(row["peak_mb"]) else f"{row['peak_mb']:.0f} MB", row["status"],
+            ])  # fmt: skip
+    columns = ["data", "solver", "form", "seconds", "certified", "gap to upper value", "seconds to 2 %", "peak memory"]
+    return markdown([*columns, "status"], rows, left=(0, 1, 2, 8))
+
+
+def seconds(run: pd.Series) -> str:
+    """Return a run's time, with a decimal below ten."""
+    return f"{run['seconds']:.{int(run['seconds'] < 10.0)}f}"
+
+
+@table("native, short")
+def short() -> str:
+    """``native``, and what Clarabel and SCS (reduced form) reach within the same limit."""
+    rows = []
+    for name, group in published("native_solvers").query("form == 'reduced'").groupby("data", sort=False):
+        upper, by = group["upper"].min(), group.set_index("solver")
+        found = by.loc["native"]
+
+        def reached(solver: str, by: pd.DataFrame = by, upper: float = upper) -> str:
+            if solver not in by.index:
+                return "–"
+            run = by.loc[solver]
+            if pd.isna(run["upper"]):
+                return {"killed: still compiling": f"still compiling after {seconds(run)} s"}.get(
+                    run["status"], run["status"]
+                )
+            within = "in" if run["status"] == "optimal" else "after"
+            shown = significant(100.0 * (1.0 - run["lower"] / upper), 1 if run["lower"] > 0.9 * upper else 2)
+            return f"{shown} % {within} {seconds(run)} s"
+
+        shown = 100.0 * (1.0 - found["lower"] / upper)
+        rows.append([
+            SIZES[str(name)], f"{found['lower']:.5g}", f"{significant(shown, 1 if shown < 1 else 2)} %", seconds(found),
+            f"{reached('clarabel')}; {reached('scs')}",
+        ])  # fmt: skip
+    columns = ["data", "certified", "gap", "seconds, measured", "the same limit: Clarabel, SCS"]
+    return markdown(columns, rows, left=(0, 4))
+
+
+@table("native path")
+def path() -> str:
+    """A path of weight decays from one point to the next, and each on its own."""
+    rows = []
+    for name, group in published("native_path").groupby("data", sort=False):
+        cold = group[~group["warm"]]["seconds"].sum()
+        for warm, part in group.groupby("warm"):
+            start = "from the one before" if warm else "each on its own"
+            seconds = part["seconds"].sum()
+            rows.append([name, start, part["steps"].sum(), f"{seconds:.1f}", f"{seconds / cold:.2f}"])
+    return markdown(["data", "start", "steps", "seconds", "ratio"], rows, left=2)
+
+
+@table("native scaling")
+def scaling() -> str:
+    """One step of the first phase as n grows."""
+    rows = [
+        [run.arrays, run.n, f"{run.seconds:.4f}", f"{100.0 * run.projection_seconds / run.seconds:.0f} %",
+         f"{run.doubles_per_n2:.0f}", run.rank] for run in published("native_scaling").itertuples()
+    ]  # fmt: skip
+    return markdown(["arrays", "n", "seconds a step", "of which projection", "doubles / n²", "rank"], rows)
+
+
+def growth(arrays: str, least: int = 0) -> str:
+    """Return the power of n with which time grows."""
+    part = published("native_scaling").query("arrays == @arrays and n >= @least")
+    return f"n^{np.polyfit(np.log(part['n']), np.log(part['seconds']), 1)[0]:.2f}"
+
+
+@figure("native growth")
+def growths() -> str:
+    """How time grows with both libraries."""
+    return (
+        f"{growth('numpy')} over all sizes with NumPy ({growth('numpy', 400)} from 400 on) and as {growth('torch')} "
+        f"({growth('torch', 400)}) with PyTorch"
+    )
+
+
+@figure("native agreement")
+def agreement() -> str:
+    """The largest relative difference between the libraries' certified bounds."""
+    bounds = published("native_scaling").dropna(subset=["lower"]).groupby("n")["lower"]
+    return at_most((bounds.max() / bounds.min() - 1.0).max())
