@@ -108,6 +108,18 @@ def few_gates() -> str:
     return f"{found.min():.0f} to {found.max():.0f} times faster"
 
 
+@figure("distill peer, ratios")
+def ratios() -> str:
+    """The same per number of samples."""
+    found = published("distill_peer").query("gates == 9 and solver == 'pyscnn, float64'")
+
+    def listed(words: list[str]) -> str:
+        return f"{', '.join(words[:-1])} and {words[-1]}"
+
+    times_longer, samples = ([f"{value:.1f}" for value in found["ratio"]], [f"{value:,}" for value in found["n"]])
+    return f"{listed(times_longer)} times our processor time at {listed(samples)} samples"
+
+
 def spread(values: pd.Series) -> str:
     """Return mean ± standard deviation in per cent."""
     mean, deviation = 100.0 * values.mean(), 100.0 * values.std()
@@ -161,6 +173,69 @@ def short() -> str:
     teacher = found["teacher_accuracy"].iloc[0]
     first = f"digits (teacher {percent(teacher)}), a quarter of the block's parameters, five draws"
     return markdown([first, "1 % of the pictures", "2 %", "5 %", "100 %", "program gap, proved"], rows)
+
+
+def of_block(block: str, distiller: str = "gated_relu(gates=4, budget=0.25)") -> pd.DataFrame:
+    """Return the runs of a student of the digits' network."""
+    return published("distill_digits").query("block == @block and distiller == @distiller")
+
+
+@figure("distill digits, program gap")
+def program_gap() -> str:
+    """The largest program gap of any convex student."""
+    return at_most(max(of_block(block)["program_gap"].max() for block in ("head", "body")))
+
+
+@figure("distill digits, own gaps")
+def own_gaps() -> str:
+    """The largest gaps of the small students themselves."""
+    return " and ".join(f"{significant(of_block(block)['gap'].max())} (`{block}`)" for block in ("head", "body"))
+
+
+@figure("distill digits, seconds")
+def fitting() -> str:
+    """How long it takes to fit all pictures."""
+
+    def mean(block: str, distiller: str) -> str:
+        return f"{of_block(block, distiller).query('fraction == 1')['seconds'].mean():.0f} s (`{block}`)"
+
+    adam, convex = (" and ".join(mean(block, of) for block in ("head", "body")) for of in list(DIGITS)[1::-1])
+    return f"{adam} by Adam, {convex} by the convex student"
+
+
+def relative(block: str, distiller: str, part: str, whole: str) -> str:
+    """Return the mean ratio of two measured times in per cent."""
+    measured = of_block(block, distiller).dropna(subset=["student_ms"])
+    return percent((measured[part] / measured[whole]).mean(), 0)
+
+
+@figure("distill digits, latency")
+def latency() -> str:
+    """Time of the convex and the ReLU student over the block's."""
+    convex, relu = list(DIGITS)[:2]
+    one, many, other = (
+        [relative(block, of, f"student_ms{batch}", f"block_ms{batch}") for block in ("head", "body")]
+        for of, batch in ((convex, ""), (convex, "_batch"), (relu, "_batch"))
+    )
+    return (
+        f"{one[0]} of `head` and {one[1]} of `body` (7 small operations in place of 3), of 32 inputs {many[0]} and "
+        f"{many[1]}; a ReLU student needs {other[0]} and {other[1]}"
+    )
+
+
+@figure("distill digits, network")
+def network() -> str:
+    """Size and time of the whole network with a convex student."""
+    convex = next(iter(DIGITS))
+    fewer = [
+        percent((1.0 - of_block(block)["network_parameters"] / of_block(block)["teacher_parameters"]).min(), 0)
+        for block in ("head", "body")
+    ]
+    slower = [relative(block, convex, "network_ms_batch", "teacher_ms_batch") for block in ("head", "body")]
+    return (
+        f"{fewer[0]} (`head`) and {fewer[1]} (`body`) fewer parameters, {slower[0]} and {slower[1]} of the time for 32 "
+        "inputs"
+    )
 
 
 def times(run: pd.DataFrame) -> str:
