@@ -74,7 +74,8 @@ def run_and_publish(name: str, out: Path) -> Path:
     if len(failed):
         sys.exit(f"{name} is not published: {failed['status'].iloc[0]}, {failed['message'].iloc[0]} ({folder})")
     sdprelax("verify", str(folder))
-    table[SWEEP].to_csv(out / f"{name}.csv", index=False, float_format="%.12g")
+    # All digits: a gap of 1e-10 is a difference of the last ones.
+    table[SWEEP].to_csv(out / f"{name}.csv", index=False)
     return folder
 
 

@@ -58,7 +58,8 @@ def test_no_link_is_dead(name: str) -> None:
     assert dead == []
 
 
-@pytest.mark.parametrize("name", DOCUMENTS)
+# The changelog names what once was.
+@pytest.mark.parametrize("name", sorted(DOCUMENTS.keys() - {"CHANGELOG.md"}))
 def test_files_that_are_named_are_there(name: str) -> None:
     missing = []
     for written in NAMED.findall(DOCUMENTS[name]):
