@@ -13,6 +13,7 @@ __all__ = [
     "SolverFailed",
     "SolverUnavailable",
     "StorageError",
+    "UntrustedArithmetic",
     "nearest",
 ]
 
@@ -43,6 +44,10 @@ class StorageError(SdprelaxError):
 
 class CertificateError(SdprelaxError):
     """A certificate does not prove the bound that it claims."""
+
+
+class UntrustedArithmetic(SdprelaxError):
+    """The processor is not in the mode that proofs rely on: round to nearest, with gradual underflow."""
 
 
 def nearest(name: str, choices: Iterable[str], most: int | None = None) -> str:

@@ -69,10 +69,9 @@ class Network:
 
         Positive homogeneity lets each neuron be rescaled; the balanced one has the least penalty.
         """
-        norm_in = np.linalg.norm(self.hidden, axis=0)
-        norm_out = np.linalg.norm(self.output, axis=1)
+        norm_in, norm_out = _lengths(self.hidden), _lengths(self.output.T)
         alive = (norm_in > 0.0) & (norm_out > 0.0)
-        scale = np.sqrt(norm_out[alive] / norm_in[alive])
+        scale = np.sqrt(norm_out[alive]) / np.sqrt(norm_in[alive])
         return Network(self.hidden[:, alive] * scale, self.output[alive] / scale[:, None], self.bias)
 
     def merged(self, tolerance: float = 0.0) -> Network:
@@ -122,3 +121,9 @@ class Network:
         if not isinstance(found, Network):
             raise InputError(f"{path} is not a readable network: it holds a {type(found).__name__}.")
         return found
+
+
+def _lengths(columns: Floats) -> Floats:
+    """Return the Euclidean norm of every column, without overflow or underflow of squares."""
+    largest = np.max(np.abs(columns), axis=0, initial=0.0)
+    return np.asarray(largest * np.linalg.norm(columns / np.where(largest > 0.0, largest, 1.0), axis=0))

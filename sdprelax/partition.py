@@ -107,11 +107,16 @@ def whole_space(generators: int) -> Cone:
 
 def covers_space(paths: Sequence[Path]) -> bool:
     """Say whether cones of these paths are the leaves of one binary tree, so that together they cover weight space."""
-    if len(paths) == 1 and not paths[0]:
-        return True
-    if not all(paths) or len({path[0][0] for path in paths}) != 1:
-        return False
-    return all(covers_space([path[1:] for path in paths if path[0][1] == side]) for side in (1, -1))
+    # Groups of paths that a node of the tree has in common, and how many steps they have in common.
+    waiting: list[tuple[Sequence[Path], int]] = [(paths, 0)]
+    while waiting:
+        group, depth = waiting.pop()
+        if len(group) == 1 and len(group[0]) == depth:
+            continue
+        if not group or any(len(path) == depth for path in group) or len({path[depth][0] for path in group}) != 1:
+            return False
+        waiting += [([path for path in group if path[depth][1] == side], depth + 1) for side in (1, -1)]
+    return True
 
 
 def _irredundant(rows: Floats, facets: Path) -> Path:

@@ -18,10 +18,16 @@ from sdprelax.network import Network
 from sdprelax.problem import Problem
 from sdprelax.verified import Floats
 
-__all__ = ["Units"]
+__all__ = ["Units", "sizes"]
 
 # Sizes at which interior-point solvers stall last, by measurement (docs/performance.md).
 LONGEST_ROW, TARGET_NORM = 16.0, 100.0
+
+
+def sizes(problem: Problem) -> tuple[float, float]:
+    """Return the powers of two (s, t) for which the longest row of X/s is about 16 and ‖Y/t‖ about 100."""
+    longest = max(_norm(row) for row in problem.inputs)
+    return _power_of_two(longest, LONGEST_ROW), _power_of_two(_norm(problem.Y), TARGET_NORM)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,9 +47,8 @@ class Units:
 
     @staticmethod
     def of(problem: Problem) -> Units:
-        """Return units in which X's longest row is about 16 and ‖Y‖ about 100; 1 where those would lose digits."""
-        longest = max(_norm(row) for row in problem.inputs)
-        s, t = _power_of_two(longest / LONGEST_ROW), _power_of_two(_norm(problem.Y) / TARGET_NORM)
+        """Return the problem's units; 1 where those would lose digits."""
+        s, t = sizes(problem)
         gamma = problem.gamma / s / t
         exact = (
             0.0 < gamma < math.inf
@@ -82,9 +87,11 @@ class Units:
         return Network(network.hidden * scale, network.output * scale, self.original.bias)
 
 
-def _power_of_two(value: float) -> float:
-    """Return the power of two nearest to ``value`` on the logarithmic scale; 1 for 0."""
-    return 2.0 ** round(math.log2(value)) if 0.0 < value < math.inf else 1.0
+def _power_of_two(value: float, aim: float) -> float:
+    """Return the power of two that takes ``value`` nearest to ``aim`` on the logarithmic scale; 1 for 0."""
+    if not 0.0 < value < math.inf:
+        return 1.0
+    return math.ldexp(1.0, min(max(round(math.log2(value) - math.log2(aim)), -1074), 1023))
 
 
 def _norm(values: Floats) -> float:

@@ -9,7 +9,12 @@ The model needs a BLAS that does not use Strassen-like products or reduced preci
 holds for OpenBLAS, MKL and Accelerate in their default modes.
 
 Positive semidefiniteness is proved by a floating-point Cholesky factorisation that runs to
-its end (Rump, *Verification of positive definiteness*, BIT 46, 2006).
+its end (Rump, *Verification of positive definiteness*, BIT 46, 2006), with a factor that is looked at: LAPACK's word
+that it ran to its end is not enough, since OpenBLAS does not notice what is not a number.
+
+Round to nearest and gradual underflow are modes of the processor that any library may change
+(``torch.set_flush_denormal``, ``fesetround``); :func:`require_ieee_arithmetic` looks at both, and every
+:meth:`Ball.exact`, with which every proof begins, asks it.
 """
 
 from __future__ import annotations
@@ -22,6 +27,8 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
+from sdprelax.errors import UntrustedArithmetic
+
 __all__ = [
     "Ball",
     "Floats",
@@ -32,6 +39,7 @@ __all__ = [
     "gamma",
     "proves_psd",
     "quadratic_below",
+    "require_ieee_arithmetic",
 ]
 
 Floats = NDArray[np.float64]
@@ -39,6 +47,33 @@ Floats = NDArray[np.float64]
 UNIT = 2.0**-53
 # Far above everything that gradual underflow can lose in one inner product of any length used here.
 UNDERFLOW = 1e-290
+# Numbers and products above this are so far from underflow that each rounding of theirs is relative.
+TINY = 1e-280
+# Entries of a matrix that a Cholesky factorisation is to prove anything of: no product inside it overflows.
+LARGEST_ENTRY = 1e150
+# Numbers whose sums and halves tell how the processor rounds. As arguments, since constants are folded beforehand.
+_MODES = (1.0, UNIT, 1.5 * UNIT, 2.0**-1022, 2.0**-1074)
+
+
+def require_ieee_arithmetic() -> None:
+    """Refuse to prove anything where this thread does not round to nearest or loses subnormal numbers.
+
+    Raises
+    ------
+    UntrustedArithmetic: which of the two, and what to do.
+    """
+    one, half_ulp, more, smallest_normal, smallest = _MODES
+    # Up: 1 + u exceeds 1. Down: −1 − u is below −1. Towards zero: 1 + 1.5u is 1.
+    if not (one + half_ulp == one and -one - half_ulp == -one and one + more > one):
+        raise UntrustedArithmetic(
+            "this process does not round floating-point numbers to nearest, so no bound can be proved in it; restore "
+            "the rounding mode (fesetround(FE_TONEAREST))."
+        )
+    if not (smallest_normal * 0.5 > 0.0 and smallest + smallest_normal > smallest_normal):
+        raise UntrustedArithmetic(
+            "this process flushes subnormal numbers to zero, so no bound can be proved in it; switch that off "
+            "(torch.set_flush_denormal(False))."
+        )
 
 
 def gamma(k: int) -> float:
@@ -73,7 +108,13 @@ class Ball:
 
     @staticmethod
     def exact(array: Floats) -> Ball:
-        """Return the ball of an array whose entries are taken as exact real numbers."""
+        """Return the ball of an array whose entries are taken as exact real numbers.
+
+        Raises
+        ------
+        UntrustedArithmetic: this process does not compute as IEEE 754 says by default.
+        """
+        require_ieee_arithmetic()
         mid = np.asarray(array, dtype=np.float64)
         return Ball(mid, np.zeros_like(mid))
 
@@ -112,6 +153,14 @@ class Ball:
         if np.any(self.rad):
             rad = rad + self.rad @ (right + other.rad)
         return Ball(mid, _inflate(rad, 2 * length + 8))
+
+    @np.errstate(over="ignore", under="ignore", invalid="ignore")
+    def over(self, unit: float) -> Ball:
+        """Return the ball over a power of two: exact, but for digits lost to underflow, which the radius covers."""
+        mid, rad = self.mid / unit, self.rad / unit
+        rad = np.where(rad * unit == self.rad, rad, np.nextafter(rad, np.inf))
+        lost = np.where(np.isfinite(mid), np.where(mid * unit == self.mid, 0.0, 2.0**-1074), np.inf)
+        return Ball(mid, np.where(lost > 0.0, np.nextafter(rad + lost, np.inf), rad))
 
     def relu(self) -> Ball:
         """Return max(·, 0) entrywise; it is 1-Lipschitz, so radii stay as they are."""
@@ -156,22 +205,25 @@ class Ball:
         return math.nextafter(value - radius, -math.inf), math.nextafter(value + radius, math.inf)
 
 
-def dual_value_below(A: Floats, Y: Floats, gamma: float, steepest: float) -> float:
-    """Return a proved lower bound of ⟨sA, Y⟩ − ½‖sA‖² for a multiple s ≤ 1 of A that is feasible; 0 where nothing is.
+def dual_value_below(A: Ball | Floats, Y: Ball | Floats, gamma: float, steepest: float) -> float:
+    """Return a proved lower bound of ⟨sA, Y⟩ − ½‖sA‖² for the best feasible multiple s of A; 0 where nothing is.
 
     Parameters
     ----------
-    A, Y: dual point and targets, shape (n, c).
+    A, Y: dual point and targets, shape (n, c); arrays are exact.
     gamma: what the dual norm of a feasible point is at most.
     steepest: a proved upper bound of A's dual norm.
     """
-    # sA is feasible for any s with s·steepest ≤ γ: s need not be the exact quotient.
-    scale = min(1.0, gamma / steepest * (1.0 - 1e-15)) if steepest > 0.0 else 1.0
-    return quadratic_below(Ball.exact(A).inner(Ball.exact(Y))[0], Ball.exact(A).square_above(), scale)
+    dual, targets = (part if isinstance(part, Ball) else Ball.exact(part) for part in (A, Y))
+    along, energy = dual.inner(targets)[0], dual.square_above()
+    return quadratic_below(along, energy, float(feasible_multiple(along, energy, steepest, gamma)))
 
 
 def feasible_multiple(along: Any, energy: Any, steepest: Any, gamma: float) -> Floats:
-    """Return the s ≥ 0 with s·steepest ≤ γ that is best for s⟨A, Y⟩ − ½s²‖A‖², in floating point.
+    """Return the s ≥ 0 with s·steepest ≤ γ that is best for s⟨A, Y⟩ − ½s²‖A‖².
+
+    The bound of s holds in exact arithmetic wherever s is above 1e-280: the quotient is rounded down. That s is best is
+    floating point's word, and no bound relies on it.
 
     Parameters
     ----------
@@ -181,16 +233,21 @@ def feasible_multiple(along: Any, energy: Any, steepest: Any, gamma: float) -> F
     along, energy, steepest = (np.asarray(value, dtype=np.float64) for value in (along, energy, steepest))
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         free = np.where(energy > 0.0, along / energy, 0.0)
-        feasible = np.where(steepest > 0.0, gamma / steepest, np.inf)
-    return np.asarray(np.maximum(0.0, np.minimum(free, feasible)))
+        feasible = np.where(steepest == 0.0, np.inf, gamma / steepest * (1.0 - 8 * UNIT))
+        best = np.minimum(free, feasible)
+    # What is not a number is no multiple.
+    return np.asarray(np.where(best > 0.0, best, 0.0))
 
 
 def quadratic_below(along: float, energy: float, scale: float) -> float:
     """Return a proved lower bound of s·a − ½s²e from bounds below of a and above of e, s ≥ 0; 0 where nothing is."""
-    if not (along > 0.0 and math.isfinite(along) and math.isfinite(energy) and math.isfinite(scale)):
+    gained = scale * along
+    # Beyond these a rounding is not small relative to what is rounded, and e may be lost in an underflow.
+    if not all(TINY < value < math.inf for value in (scale, along, gained)) or not 0.0 <= energy < math.inf:
         return 0.0
-    gained, paid = bound_below(scale * along, 1), bound_above(0.5 * scale * scale * energy, 3)
-    return max(0.0, math.nextafter(gained - paid, -math.inf))
+    # Four roundings, each within u of terms that are no larger than s·a wherever the result is positive.
+    value = scale * (along - 0.5 * scale * energy) - 2.0**-49 * gained
+    return max(0.0, math.nextafter(value, -math.inf)) if math.isfinite(value) else 0.0
 
 
 def _inflate(radius: Floats, operations: int, *, products: bool = True) -> Floats:
@@ -221,7 +278,8 @@ def proves_psd(matrix: Ball, margin: float = 0.0) -> bool:
     order = matrix.mid.shape[0]
     if order == 0:
         return True
-    if not np.all(np.isfinite(matrix.mid)) or not np.all(np.isfinite(matrix.rad)):
+    # Larger entries could overflow within the factorisation, and so could what is not a number pass it.
+    if not (np.all(np.abs(matrix.mid) <= LARGEST_ENTRY) and np.all(matrix.rad <= LARGEST_ENTRY)):
         return False
     symmetric = np.tril(matrix.mid) + np.tril(matrix.mid, -1).T
     asymmetry = float(np.max(np.abs(symmetric - matrix.mid), initial=0.0))
@@ -236,5 +294,6 @@ def proves_psd(matrix: Ball, margin: float = 0.0) -> bool:
     shift = bound_above(shift + 2 * UNIT * (float(np.max(diagonal)) + shift), 8)
     shifted = symmetric.copy()
     shifted[np.diag_indices(order)] = diagonal - shift
-    _, info = scipy.linalg.lapack.dpotrf(shifted, lower=1, clean=0, overwrite_a=1)
-    return bool(info == 0)
+    factor, info = scipy.linalg.lapack.dpotrf(shifted, lower=1, clean=1, overwrite_a=1)
+    # That it ran to its end is LAPACK's word; OpenBLAS takes a pivot that is not a number for a positive one.
+    return bool(info == 0 and np.all(np.isfinite(factor)) and np.all(np.diag(factor) > 0.0))

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import math
+import platform
+from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
@@ -10,7 +15,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from sdprelax.verified import Ball, proves_psd
+import sdprelax
+from sdprelax import Problem
+from sdprelax.errors import UntrustedArithmetic
+from sdprelax.verified import (
+    Ball,
+    dual_value_below,
+    feasible_multiple,
+    proves_psd,
+    quadratic_below,
+    require_ieee_arithmetic,
+)
 
 reals = st.floats(-1e6, 1e6, allow_nan=False, allow_subnormal=False)
 
@@ -66,3 +81,114 @@ def test_a_radius_that_reaches_past_zero_forbids_the_proof() -> None:
     assert proves_psd(Ball(np.eye(3), np.full((3, 3), 0.3)))
     assert not proves_psd(Ball(np.eye(3), np.full((3, 3), 0.4)))
     assert not proves_psd(Ball.exact(np.full((2, 2), np.nan)))
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 10, 64, 100, 200, 400])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e200])
+def test_what_lapack_may_not_notice_is_not_proved(order: int, value: float) -> None:
+    """OpenBLAS's dpotrf returns info = 0 for a pivot that is not a number."""
+    for i, j in {(order - 1, order - 1), (order - 1, 0), (order // 2, order // 2)}:
+        matrix = np.eye(order)
+        matrix[i, j] = matrix[j, i] = value
+        assert not proves_psd(Ball.exact(matrix)) or (value == 1e200 and i == j)
+        assert not proves_psd(Ball(np.eye(order), np.where(matrix == np.eye(order), 0.0, abs(value))))
+
+
+def test_an_overflow_inside_the_factorisation_proves_nothing() -> None:
+    """Finite entries whose factor overflows: every later pivot would be −∞ or no number."""
+    tiny = np.array([[1e-300, 1e150, 0.0], [1e150, 1e150, 1e150], [0.0, 1e150, 1.0]])
+    assert not proves_psd(Ball.exact(tiny))
+    huge = np.array([[1e10, 2.0**1000, 0.0], [2.0**1000, 2.0**1020, 2.0**1000], [0.0, 2.0**1000, -1.0]])
+    assert not proves_psd(Ball.exact(huge))
+
+
+magnitudes = st.tuples(st.floats(0.5, 1.0), st.integers(-1070, 1020)).map(lambda pair: math.ldexp(*pair))
+
+
+@given(magnitudes, magnitudes, magnitudes)
+def test_the_value_of_a_multiple_is_below_the_rational_one(along: float, energy: float, scale: float) -> None:
+    s = Fraction(scale)
+    exact = s * Fraction(along) - s * s * Fraction(energy) / 2
+    proved = quadratic_below(along, energy, scale)
+    assert proved == 0.0 or Fraction(proved) <= exact
+
+
+@given(magnitudes, magnitudes, magnitudes, magnitudes)
+def test_the_multiple_is_feasible_in_exact_arithmetic(
+    along: float, energy: float, steepest: float, decay: float
+) -> None:
+    scale = float(feasible_multiple(along, energy, steepest, decay))
+    assert scale >= 0.0
+    if 1e-280 < scale < math.inf:
+        assert Fraction(scale) * Fraction(steepest) <= Fraction(decay)
+
+
+def test_what_is_paid_is_not_lost_to_underflow() -> None:
+    y, factor = 1e-9, 1e162
+    along, energy = factor * y * y, (factor * y) ** 2
+    scale = float(feasible_multiple(along, energy, 0.0, 1.0))
+    assert quadratic_below(along, energy * (1 + 1e-15), scale) <= 0.5 * y * y
+    # A subnormal multiple would be rounded up; 3e-323/1.1 is no multiple of anything.
+    proved = dual_value_below(np.array([[1.0]]), np.array([[1e300]]), 3e-323, 1.1)
+    multiple = Fraction(3e-323) / Fraction(1.1)
+    assert Fraction(proved) <= multiple * Fraction(1e300)
+
+
+@pytest.mark.parametrize("steepest", [math.nan, math.inf])
+def test_a_dual_norm_that_is_no_number_leaves_no_multiple(steepest: float) -> None:
+    assert feasible_multiple(1.0, 1.0, steepest, 1.0) == 0.0
+
+
+def test_dividing_by_a_power_of_two_contains_the_exact_quotient() -> None:
+    values = np.array([[1.0, 3e-310, 5e-324, -1.7e-300, 0.0]])
+    for exponent in (-1000, -3, 0, 5, 60, 1000):
+        quotient = Ball.exact(values).over(2.0**exponent)
+        for value, mid, rad in zip(values[0], quotient.mid[0], quotient.rad[0], strict=True):
+            if math.isinf(mid):
+                assert math.isinf(rad)
+            else:
+                assert abs(Fraction(value) / Fraction(2) ** exponent - Fraction(mid)) <= Fraction(rad)
+
+
+# Offset of the SSE control register in glibc's fenv_t on x86-64, its bits for flush-to-zero and denormals-are-zero,
+# and the rounding modes down, up and towards zero.
+MXCSR, FLUSH, ZERO, ROUNDING = 28, 0x8000, 0x0040, {"down": 0x2000, "up": 0x4000, "towards zero": 0x6000}
+
+
+@contextlib.contextmanager
+def processor(bits: int) -> Iterator[None]:
+    """Set bits of this thread's SSE control register for a while."""
+    if platform.system() != "Linux" or platform.machine() != "x86_64":
+        pytest.skip("the processor's modes are set through glibc on x86-64")
+    libm = ctypes.CDLL("libm.so.6")
+    before, changed = ctypes.create_string_buffer(32), ctypes.create_string_buffer(32)
+    libm.fegetenv(before)
+    libm.fegetenv(changed)
+    value = int.from_bytes(changed[MXCSR : MXCSR + 4], "little") | bits
+    changed[MXCSR : MXCSR + 4] = value.to_bytes(4, "little")
+    try:
+        libm.fesetenv(changed)
+        yield
+    finally:
+        libm.fesetenv(before)
+
+
+@pytest.mark.parametrize("mode", [*ROUNDING, "flush to zero", "denormals are zero"])
+def test_nothing_is_proved_where_the_processor_does_not_round_as_proofs_need_it(mode: str) -> None:
+    problem = Problem([[1e-310]], [[1e150]], 1e-170)
+    outcome = sdprelax.solve(problem, "exact")
+    assert outcome.network is not None and outcome.certificate is not None
+    named = {"flush to zero": FLUSH, "denormals are zero": ZERO, **ROUNDING}
+    refused = []
+    with processor(named[mode]):
+        for proof in (
+            lambda: sdprelax.verify(problem, outcome.certificate),
+            lambda: problem.upper_bound(outcome.network),
+            lambda: dual_value_below(np.ones((1, 1)), np.ones((1, 1)), 1.0, 1.0),
+        ):
+            try:
+                proof()
+            except UntrustedArithmetic as error:
+                refused.append(str(error))
+    require_ieee_arithmetic()
+    assert len(refused) == 3 and all("no bound can be proved" in sentence for sentence in refused)

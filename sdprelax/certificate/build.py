@@ -5,16 +5,17 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import scipy.optimize
 
 from sdprelax.certificate.certificate import BlockProof, Certificate, ConeProof, RelaxationProof
-from sdprelax.certificate.cone_cover import Cover, tightest_cover
+from sdprelax.certificate.cone_cover import Cover, most_cones, tightest_cover
 from sdprelax.certificate.verify import (
+    MeasuredData,
     block_oracle,
     dual_bound,
-    original_oracle,
     pulled_back,
     reduced_slack,
     relaxation_oracle,
@@ -24,7 +25,7 @@ from sdprelax.errors import CertificateError
 from sdprelax.partition import Cone, whole_space
 from sdprelax.problem import Problem
 from sdprelax.reduction import Reduction
-from sdprelax.units import Units
+from sdprelax.units import Units, sizes
 from sdprelax.verified import Ball, Floats
 
 __all__ = ["cone_certificate", "empty_network_certificate", "relaxation_certificate", "users_certificate"]
@@ -35,22 +36,48 @@ PORTABLE = 1e-12
 ACCURACY = 1e-9
 
 
-def _claimed(units: Units, certificate: Certificate, reduced: float) -> Certificate:
-    """Return a certificate made in units, with the bound of a proved reduced oracle value, as the user's."""
-    oracle = original_oracle(units.problem, certificate, reduced)
-    proved = dual_bound(units.problem, certificate.multiplier, oracle) * (1.0 - PORTABLE)
-    return users_certificate(units, dataclasses.replace(certificate, lower=proved))
+class _Draft:
+    """A dual point and generator rows in the units of a certificate to be made.
+
+    Attributes
+    ----------
+    reduction: the generator rows, with factors in units of X.
+    multiplier: A over a power of two, with entries of about 100 at most: formula (1) takes any multiple of A.
+    scale: what an oracle value of the problem's A is divided by to be one of ``multiplier`` in these units.
+    """
+
+    def __init__(self, problem: Problem, reduction: Reduction, A: Floats) -> None:
+        self.problem = problem
+        self.units = sizes(problem)
+        self.data = MeasuredData.of(problem, self.units)
+        self.reduction = dataclasses.replace(reduction, factor=reduction.factor / self.units[0])
+        A = np.ascontiguousarray(A / self.units[1])
+        largest = float(np.max(np.abs(A), initial=0.0))
+        if not math.isfinite(largest):
+            A, largest = np.zeros_like(A), 0.0
+        self._of_multiplier = math.ldexp(1.0, max(math.frexp(largest)[1] - 7, -1021)) if largest else 1.0
+        self.multiplier = A / self._of_multiplier
+        self.scale = (*self.units, self._of_multiplier)
+
+    def measured(self, oracle: Any, power: int = 1) -> Any:
+        """Return values of the problem's oracle, or their squares with power 2, in these units."""
+        for unit in self.scale * power:
+            oracle = oracle / unit
+        return oracle
+
+    def claimed(self, proof: RelaxationProof | ConeProof, reduced: float) -> Certificate:
+        """Return the certificate with the bound that a proved ω̂ of the generator rows gives."""
+        certificate = Certificate(0.0, self.multiplier, self.reduction, proof, self.units)
+        proved = dual_bound(self.data, certificate, reduced) * (1.0 - PORTABLE)
+        return dataclasses.replace(certificate, lower=Units(self.problem, *self.units).value(proved))
 
 
 def users_certificate(units: Units, certificate: Certificate) -> Certificate:
     """Return a certificate of ``units.problem`` as one of the user's problem."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        users = certificate.rescaled(units.inputs, units.targets)
-    return dataclasses.replace(users, lower=units.value(certificate.lower))
-
-
-def _measured(units: Units, reduction: Reduction) -> Reduction:
-    return dataclasses.replace(reduction, factor=reduction.factor / units.inputs)
+    s, t = certificate.units
+    return dataclasses.replace(
+        certificate, lower=units.value(certificate.lower), units=(s * units.inputs, t * units.targets)
+    )
 
 
 def relaxation_certificate(
@@ -75,27 +102,24 @@ def relaxation_certificate(
     entries (α_i, β_i), are all lowered by one t, which adds 2t‖β‖² and 2tβᵀX̂w to it. The κ that is then needed is the
     largest eigenvalue of a Schur complement, and t is found by a one-dimensional search. One A serves all cones.
     """
-    units = Units.of(problem)
-    reduction = _measured(units, reduction)
-    A = np.ascontiguousarray(A / units.targets)
+    draft = _Draft(problem, reduction, A)
     g = reduction.generators
     if cones is None:
         cones = [whole_space(g)]
-    unit = units.inputs * units.targets
-    given = [_admissible(N / unit / unit, cone) for N, cone in zip(multipliers, cones, strict=True)]
-    if not (all(np.all(np.isfinite(N)) for N in given) and np.all(np.isfinite(A))):
-        given, A = [np.zeros_like(N) for N in given], np.zeros_like(A)
-    empty = tuple(BlockProof(cone, np.zeros_like(N), 0.0, 0.0) for cone, N in zip(cones, given, strict=True))
-    base = Certificate(0.0, A, reduction, RelaxationProof(empty))
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        given = [_admissible(draft.measured(N, 2), cone) for N, cone in zip(multipliers, cones, strict=True)]
+    if not all(np.all(np.isfinite(N)) for N in given):
+        given = [np.zeros_like(N) for N in given]
+    empty = RelaxationProof(tuple(BlockProof(c, np.zeros_like(N), 0.0, 0.0) for c, N in zip(cones, given, strict=True)))
     if g == 0:
-        return _claimed(units, base, 0.0)
-    dual = pulled_back(reduction, A)
+        return draft.claimed(empty, 0.0)
+    dual = pulled_back(draft.reduction, draft.multiplier)
     repaired = [_repaired(reduction.rows, dual, cone, N) for cone, N in zip(cones, given, strict=True)]
     blocks = [block for block in repaired if block is not None]
     if len(blocks) < len(repaired):
-        return _claimed(units, dataclasses.replace(base, multiplier=np.zeros_like(A)), 0.0)
+        return _Draft(problem, reduction, np.zeros_like(A)).claimed(empty, 0.0)
     proof = RelaxationProof(tuple(blocks))
-    return _claimed(units, dataclasses.replace(base, proof=proof), relaxation_oracle(reduction.rows, dual, proof))
+    return draft.claimed(proof, relaxation_oracle(reduction.rows, dual, proof))
 
 
 def _admissible(multipliers: Floats, cone: Cone) -> Floats:
@@ -191,20 +215,25 @@ def cone_certificate(
         (``Units.of(problem).problem``), if there is one already.
     deadline: the cover is the tightest one found by then.
     """
-    units = Units.of(problem)
-    reduction = _measured(units, reduction)
-    A = np.ascontiguousarray(A / units.targets)
-    if cover is None or not units.inputs == units.targets == 1.0:
+    draft = _Draft(problem, reduction, A)
+    g, r = reduction.rows.shape
+    if g == 0:
+        return draft.claimed(ConeProof(1.0, 1), 0.0)
+    if cover is None or draft.units != (1.0, 1.0):
         deadline = deadline or Deadline()
-        if reduction.generators == 0:
-            return _claimed(units, Certificate(0.0, A, reduction, ConeProof(units.problem.gamma, 1)), 0.0)
-        dual = pulled_back(reduction, A)
+        dual = pulled_back(draft.reduction, draft.multiplier)
         # Without a limit there is no need to work towards the accuracy by levels.
         first = 0.0 if deadline.seconds == math.inf else math.inf
-        cover = tightest_cover(reduction.rows, dual, units.problem.gamma, ACCURACY, deadline=deadline, first=first)
+        aim = draft.data.gamma / draft.scale[-1]
+        cover = tightest_cover(reduction.rows, dual, aim, ACCURACY, deadline=deadline, first=first)
+        level, bound = cover.level, cover.bound
+    else:
+        level, bound = draft.measured(cover.level), draft.measured(cover.bound)
+    if not (level > 0.0 and math.isfinite(bound)):
+        level, bound = 1.0, math.inf
     # Another machine's rounding may split a few cones more.
-    proof = ConeProof(cover.level, 2 * cover.cones + 1000)
-    return _claimed(units, Certificate(0.0, A, reduction, proof), cover.bound)
+    proof = ConeProof(level, min(2 * cover.cones + 1000, most_cones(g, r)))
+    return draft.claimed(proof, bound)
 
 
 def empty_network_certificate(problem: Problem, reduction: Reduction) -> Certificate | None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sdprelax.errors import CertificateError
+from sdprelax.files import read_arrays
 from sdprelax.partition import Cone, whole_space
 from sdprelax.reduction import Reduction
 from sdprelax.verified import Floats
@@ -73,56 +75,33 @@ class ConeProof:
 class Certificate:
     """A lower bound of p*, with what it takes to prove it from the problem's data alone.
 
+    It speaks of the problem in units: of X/s, Y/t and γ/(st), whose optimum is p*/t². All of its arrays and numbers
+    are in these units, but for ``lower``. So it survives wherever the problem does: N in the user's units has the size
+    of (‖X‖‖Y‖)², which may be no floating-point number.
+
     Parameters
     ----------
-    lower: the bound claimed.
+    lower: the bound claimed, of p* in the user's own units.
     multiplier: A, shape (n, c): a point of the dual, feasible after scaling.
     reduction: the generator rows that the proof speaks of; verification does not trust it.
     proof: why ‖Aᵀ(Xu)₊‖ is not large.
+    units: (s, t), two powers of two.
     """
 
     lower: float
     multiplier: Floats
     reduction: Reduction
     proof: RelaxationProof | ConeProof
+    units: tuple[float, float] = (1.0, 1.0)
 
     def __repr__(self) -> str:
         return f"Certificate(lower={self.lower!r}, {type(self.proof).__name__}, {self.reduction.generators} generators)"
-
-    def rescaled(self, inputs: float, targets: float) -> Certificate:
-        """Return the certificate for inputs and targets that are so many times larger, γ with both.
-
-        ``lower`` is left alone: it is for the caller to say what it is worth in the other units.
-
-        Parameters
-        ----------
-        inputs, targets: factors on X and Y.
-        """
-        oracle = inputs * targets
-        proof = self.proof
-        if isinstance(proof, RelaxationProof):
-            # One factor at a time: their square may overflow where the product does not.
-            proof = RelaxationProof(
-                tuple(
-                    BlockProof(
-                        block.cone,
-                        block.multipliers * oracle * oracle,
-                        block.kappa * oracle * oracle,
-                        block.delta * oracle * oracle,
-                    )
-                    for block in proof.blocks
-                )
-            )
-        else:
-            proof = dataclasses.replace(proof, target=proof.target * oracle)
-        reduction = dataclasses.replace(self.reduction, factor=self.reduction.factor * inputs)
-        return Certificate(self.lower, self.multiplier * targets, reduction, proof)
 
     def save(self, path: str | Path) -> None:
         """Write the certificate to an ``.npz`` file."""
         r = self.reduction
         common = {
-            "lower": np.array(self.lower), "multiplier": self.multiplier,
+            "lower": np.array(self.lower), "units": np.array(self.units), "multiplier": self.multiplier,
             "rows": r.rows, "basis": r.basis, "group": r.group, "factor": r.factor,
         }  # fmt: skip
         if isinstance(self.proof, RelaxationProof):
@@ -149,30 +128,47 @@ class Certificate:
 
         Raises
         ------
-        CertificateError: the file is not a certificate.
+        CertificateError: the file is not a certificate, or unpacks to more than ``sdprelax.files.LARGEST_FILE`` bytes.
         """
         try:
-            with np.load(path, allow_pickle=False) as stored:
-                reduction = Reduction(stored["rows"], stored["basis"], stored["group"], stored["factor"])
-                proof: RelaxationProof | ConeProof
-                if str(stored["kind"]) == "relaxation":
-                    proof = _blocks(stored)
-                else:
-                    proof = ConeProof(float(stored["target"]), int(stored["max_cones"]))
-                return Certificate(float(stored["lower"]), stored["multiplier"], reduction, proof)
+            stored = read_arrays(path)
+            reduction = Reduction(stored["rows"], stored["basis"], stored["group"], stored["factor"])
+            proof: RelaxationProof | ConeProof
+            kind = str(stored["kind"])
+            if kind == "relaxation":
+                proof = _blocks(stored)
+            elif kind == "cones":
+                proof = ConeProof(stored["target"].item(), stored["max_cones"].item())
+            else:
+                raise ValueError(f"its kind is {kind!r}")
+            inputs, targets = stored["units"].tolist()
+            return Certificate(stored["lower"].item(), stored["multiplier"], reduction, proof, (inputs, targets))
         except Exception as error:
             # A damaged archive fails in zlib, zipfile, NumPy or the conversions above, each with errors of its own.
-            raise CertificateError(f"{path} is not a readable certificate: {error}.") from None
+            missing = isinstance(error, KeyError)
+            words = f"it holds no array named {error}" if missing else str(error).rstrip(".") or type(error).__name__
+            raise CertificateError(f"{path} is not a readable certificate: {words}.") from None
 
 
-def _blocks(stored: Any) -> RelaxationProof:
+def _blocks(stored: Mapping[str, NDArray[Any]]) -> RelaxationProof:
     """Return the proof that a file of :meth:`Certificate.save` holds."""
-    blocks = []
-    for index, (signs, kappa, delta) in enumerate(zip(stored["signs"], stored["kappa"], stored["delta"], strict=True)):
-        path, facets = (
-            tuple((int(row), int(side)) for owner, row, side in stored[name] if owner == index)
-            for name in ("paths", "facets")
+    signs, kappa, delta = stored["signs"], stored["kappa"].tolist(), stored["delta"].tolist()
+    paths, facets = (_owned(stored[name], len(signs)) for name in ("paths", "facets"))
+    return RelaxationProof(
+        tuple(
+            BlockProof(Cone(path, side, walls), stored[f"multipliers_{index}"], k, d)
+            for index, (path, side, walls, k, d) in enumerate(zip(paths, signs, facets, kappa, delta, strict=True))
         )
-        cone = Cone(path, np.asarray(signs), facets)
-        blocks.append(BlockProof(cone, stored[f"multipliers_{index}"], float(kappa), float(delta)))
-    return RelaxationProof(tuple(blocks))
+    )
+
+
+def _owned(triples: NDArray[Any], blocks: int) -> list[tuple[tuple[int, int], ...]]:
+    """Return every block's (row, side), in order, from rows (block, row, side)."""
+    if triples.dtype.kind not in "iu":
+        raise ValueError(f"its paths hold values of type {triples.dtype}")
+    owned: list[list[tuple[int, int]]] = [[] for _ in range(blocks)]
+    for owner, row, side in triples.tolist():
+        if not 0 <= owner < blocks:
+            raise ValueError(f"a path belongs to block {owner} of {blocks}")
+        owned[owner].append((row, side))
+    return [tuple(pairs) for pairs in owned]

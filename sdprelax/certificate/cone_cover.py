@@ -37,7 +37,7 @@ test takes off the diagonal.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -45,7 +45,7 @@ import numpy as np
 from sdprelax.deadline import Deadline
 from sdprelax.verified import UNIT, Ball, Floats, bound_above, gamma
 
-__all__ = ["Cover", "cover_sphere", "tightest_cover"]
+__all__ = ["Cover", "cover_sphere", "most_cones", "tightest_cover"]
 
 # Directions above the target that are kept.
 PEAKS = 4096
@@ -56,6 +56,13 @@ BUDGET = 20_000
 # With more dimensions than this the orthants alone are too many.
 LARGEST_RANK = 16
 SMALLEST, LARGEST = 1e-140, 1e140
+# Cones times generators times rank that a cover may take at most: between ten minutes and an hour.
+MOST_WORK = 2 * 10**11
+
+
+def most_cones(generators: int, rank: int) -> int:
+    """Return how many cones a cover may take at most for so many rows of a rank: no certificate may ask for more."""
+    return MOST_WORK // max(1, generators * rank)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +139,7 @@ class _Stack:
 
 
 def cover_sphere(
-    rows: Floats, dual: Ball, target: float, *, max_cones: int = 10**12, deadline: Deadline | None = None
+    rows: Floats, dual: Ball, target: float, *, max_cones: int | None = None, deadline: Deadline | None = None
 ) -> Cover:
     """Bound max ‖Bᵀ[(x̂ᵀw)₊; (−x̂ᵀw)₊]‖ over the unit sphere from above, rigorously.
 
@@ -141,21 +148,43 @@ def cover_sphere(
     rows: generator rows X̂, shape (g, r), with r ≥ 1.
     dual: B, shape (2g, c), as a ball.
     target: the bound aimed at. Where a larger value is met, the aim rises to just above it, so a target below
-        the maximum gives the maximum to nine digits, and the points where it is met. Outside of 1e-140 to
-        1e140 nothing is proved, and the bound is infinite.
-    max_cones: cones examined before the cover gives up and returns the trivial bound T.
+        the maximum gives the maximum to nine digits, and the points where it is met. One that is 1e-140 times the
+        largest entry of B, or less, is no aim, and the bound is infinite.
+    max_cones: cones examined before the cover gives up and returns the trivial bound T; :func:`most_cones` by default.
     deadline: the same by time.
     """
+    # A power of two changes no digit: it is done where the largest weight is about 1.
+    largest = float(np.max(np.abs(dual.mid), initial=0.0))
+    if not 0.0 < largest < math.inf:
+        largest = 1.0
+    unit = math.ldexp(1.0, max(math.frexp(largest)[1], -1021))
+    cover = _cover_sphere(rows, dual.over(unit), target / unit, max_cones, deadline)
+    return replace(cover, bound=_multiplied(cover.bound, unit), level=cover.level * unit, reached=cover.reached * unit)
+
+
+def _multiplied(bound: float, unit: float) -> float:
+    """Return a bound times a power of two, rounded up where the product is subnormal."""
+    product = bound * unit
+    return product if product / unit == bound or math.isinf(product) else math.nextafter(product, math.inf)
+
+
+def _cover_sphere(rows: Floats, dual: Ball, target: float, max_cones: int | None, deadline: Deadline | None) -> Cover:
+    """Return the cover for a function whose weights are at most about 1."""
     g, r = rows.shape
     nothing = np.zeros((r, 0))
+    if max_cones is None:
+        max_cones = most_cones(g, r)
     with np.errstate(over="ignore", invalid="ignore"):
         function = _Function(rows, dual)
     # Squares must neither overflow nor come near underflow, or nothing could be proved, however long the search.
-    if not (SMALLEST < target < LARGEST and function.weight < LARGEST and function.slip < LARGEST):
-        return Cover(math.inf, math.inf, nothing, 0.0, 0, 0, complete=False)
+    impossible = Cover(math.inf, math.inf, nothing, 0.0, 0, 0, complete=False)
+    if not (function.weight < LARGEST and function.slip < LARGEST):
+        return impossible
     trivial = bound_above(function.lipschitz + function.slip, 2)
     if target >= trivial:
         return Cover(trivial, trivial, nothing, 0.0, 0, 0, complete=True)
+    if not target > SMALLEST:
+        return impossible
     if r > LARGEST_RANK:
         return Cover(trivial, trivial, nothing, 0.0, 0, 0, complete=False)
     # Numba takes half a second to load, which programs that cover nothing need not wait for.
@@ -211,7 +240,7 @@ def tightest_cover(
     first: the slack to start at, if a cover like this one was within reach before.
     """
     slack = max(accuracy, min(first, 4.0))
-    best = cover_sphere(rows, dual, LARGEST / 2.0) if slack > accuracy else None
+    best = cover_sphere(rows, dual, math.inf) if slack > accuracy else None
     while True:
         cover = cover_sphere(rows, dual, reached * (1.0 + slack), deadline=deadline)
         if best is not None and not cover.complete:

@@ -7,26 +7,33 @@ enters through the distance of the true samples from what it says of them,
     ‖Aᵀ(Xu)₊‖ ≤ (ω̂·‖Q‖ + Σ_i ‖a_i‖·‖x_i − f_iQx̂_{g(i)}‖)·‖u‖,
 
 where ω̂ bounds the reduced oracle max ‖Bᵀ[(X̂w)₊; (−X̂w)₊]‖/‖w‖, B = LᵀA.
+
+All of it happens in the certificate's units (s, t), of X/s, Y/t and γ/(st). These are exact but where subnormal numbers
+lose digits, which their radii cover; a γ that is rounded down proves less, never too much.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from fractions import Fraction
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from sdprelax.certificate.certificate import BlockProof, Certificate, ConeProof, RelaxationProof
-from sdprelax.certificate.cone_cover import cover_sphere
+from sdprelax.certificate.cone_cover import cover_sphere, most_cones
 from sdprelax.deadline import Deadline
 from sdprelax.errors import CertificateError
 from sdprelax.partition import Cone, combination, covers_space
 from sdprelax.problem import Problem
 from sdprelax.reduction import Reduction
 from sdprelax.units import Units
-from sdprelax.verified import Ball, Floats, bound_above, proves_psd
+from sdprelax.verified import Ball, Floats, bound_above, dual_value_below, proves_psd, require_ieee_arithmetic
 
 __all__ = [
+    "MeasuredData",
     "block_oracle",
     "dual_bound",
     "original_oracle",
@@ -38,10 +45,36 @@ __all__ = [
 ]
 
 
-# More cones than this no certificate needs: they would take days.
-MOST_CONES = 10**9
-# Products above this are far from underflow.
-TINY = 1e-280
+# What a certificate may hold, in its units: rows, basis, factors, A and the data; then N, κ, δ and a target. Products
+# of what is in range are far from overflow, and solvers' certificates are far from these ends.
+LARGEST, LARGEST_MULTIPLIER = 2.0**100, 2.0**200
+# Blocks, walls on the path to one, and rows said to have one sign times walls on their paths, of all blocks together.
+MOST_BLOCKS, LONGEST_PATH, MOST_SIDES = 10_000, 1_000, 10_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredData:
+    """A problem's data in the units of a certificate.
+
+    Attributes
+    ----------
+    inputs: X/s with its column of ones, shape (n, d).
+    targets: Y/t, shape (n, c).
+    gamma: γ/(st), rounded down.
+    """
+
+    inputs: Ball
+    targets: Ball
+    gamma: float
+
+    @staticmethod
+    def of(problem: Problem, units: tuple[float, float]) -> MeasuredData:
+        """Return the data of a problem in units (s, t), two powers of two."""
+        s, t = units
+        inputs, targets = Ball.exact(problem.inputs).over(s), Ball.exact(problem.Y).over(t)
+        exact = Fraction(problem.gamma) / Fraction(s) / Fraction(t)
+        gamma = float(min(exact, Fraction(LARGEST)))
+        return MeasuredData(inputs, targets, gamma if Fraction(gamma) <= exact else math.nextafter(gamma, 0.0))
 
 
 def _require(condition: bool, message: str) -> None:
@@ -49,8 +82,10 @@ def _require(condition: bool, message: str) -> None:
         raise CertificateError(f"the certificate does not hold: {message}.")
 
 
-def _numbers(name: str, array: Any, shape: tuple[int, ...] | None = None, *, integer: bool = False) -> Any:
-    """Return an array of a certificate as contiguous float64 (or int64), finite and of the shape it must have.
+def _numbers(
+    name: str, array: Any, shape: tuple[int, ...] | None = None, *, integer: bool = False, most: float = LARGEST
+) -> Any:
+    """Return an array of a certificate as contiguous float64 (or int64), in range and of the shape it must have.
 
     Whatever else a file may hold (booleans that would index as masks, integers that would wrap around,
     single precision) is either converted here, once, or refused.
@@ -58,15 +93,25 @@ def _numbers(name: str, array: Any, shape: tuple[int, ...] | None = None, *, int
     values = np.asarray(array)
     _require(values.dtype.kind in ("iu" if integer else "iuf"), f"its {name} holds values of type {values.dtype}")
     values = np.array(values, dtype=np.int64 if integer else np.float64, order="C")
-    _require(bool(np.all(np.isfinite(values))), f"its {name} is not finite")
+    _require(bool(np.all(np.abs(values) <= most)), f"its {name} is not finite and at most {most:g}")
     _require(shape is None or values.shape == shape, f"its {name} has shape {values.shape} instead of {shape}")
     return values
+
+
+def _number(name: str, value: Any, least: float, most: float) -> float:
+    """Return a number of a certificate that is between two others."""
+    _require(isinstance(value, Real) and not isinstance(value, bool), f"its {name} is {value!r}")
+    _require(least <= float(value) <= most, f"its {name} is {value!r}, which is not between {least:g} and {most:g}")
+    return float(value)
 
 
 def _checked(problem: Problem, certificate: Certificate) -> Certificate:
     """Return the certificate with every array and number of the type, shape and range that its proof needs."""
     n, d, c = problem.shape
     said, proof = certificate.reduction, certificate.proof
+    _require(len(certificate.units) == 2, "its units are not two numbers")
+    units = tuple(_number("unit", unit, 2.0**-1074, 2.0**1023) for unit in certificate.units)
+    _require(all(math.frexp(unit)[0] == 0.5 for unit in units), f"its units {units} are not powers of two")
     rows = _numbers("rows", said.rows)
     _require(rows.ndim == 2, "its rows are no matrix")
     g, r = rows.shape
@@ -80,16 +125,26 @@ def _checked(problem: Problem, certificate: Certificate) -> Certificate:
     groups = reduction.group[reduction.factor != 0.0]
     _require(bool(np.all((groups >= 0) & (groups < g))), "its presolve names generators that do not exist")
     if isinstance(proof, RelaxationProof):
-        _require(len(proof.blocks) > 0, "its proof has no blocks")
+        _require(
+            0 < len(proof.blocks) <= MOST_BLOCKS, f"its proof has {len(proof.blocks)} blocks, not 1 to {MOST_BLOCKS}"
+        )
         proof = RelaxationProof(tuple(_checked_block(block, g) for block in proof.blocks))
+        sides = sum(int(np.count_nonzero(block.cone.signs)) * len(block.cone.path) for block in proof.blocks)
+        _require(
+            sides <= MOST_SIDES,
+            f"the sides of its rows take {sides:,} products, and at most {MOST_SIDES:,} are checked",
+        )
         _require(covers_space([block.cone.path for block in proof.blocks]), "its cones do not cover weight space")
     else:
-        target, cones = float(proof.target), int(proof.max_cones)
-        _require(0.0 < target < math.inf, "its target is not a positive number")
-        _require(0 < cones <= MOST_CONES, f"it asks for {cones} cones, which is not between 1 and {MOST_CONES}")
-        proof = ConeProof(target, cones)
+        most = most_cones(g, r)
+        proof = ConeProof(
+            _number("target", proof.target, 0.0, LARGEST_MULTIPLIER),
+            int(_number("number of cones", proof.max_cones, 1, most)),
+        )
+        _require(proof.target > 0.0, "its target is not a positive number")
+    lower = _number("lower bound", certificate.lower, 0.0, math.inf)
     return Certificate(
-        float(certificate.lower), _numbers("multiplier", certificate.multiplier, (n, c)), reduction, proof
+        lower, _numbers("multiplier", certificate.multiplier, (n, c)), reduction, proof, (units[0], units[1])
     )
 
 
@@ -97,20 +152,22 @@ def _checked_block(block: BlockProof, g: int) -> BlockProof:
     """Return the block of a proof for g generator rows with everything of the type, shape and range it needs."""
     signs = _numbers("signs", block.cone.signs, (g,), integer=True)
     _require(bool(np.all(np.abs(signs) <= 1)), "its signs are not −1, 0 or 1")
+    _require(len(block.cone.path) <= LONGEST_PATH, f"the path to one of its cones is longer than {LONGEST_PATH} walls")
     path = tuple((int(row), int(side)) for row, side in block.cone.path)
     facets = tuple((int(row), int(side)) for row, side in block.cone.facets)
     _require(all(0 <= row < g and side in (1, -1) for row, side in path), "its cones name rows that do not exist")
     _require(set(facets) <= set(path), "the walls of a cone are not on its path")
     cone = Cone(path, signs.astype(np.int8), facets)
     k = len(cone.undetermined)
-    N = _numbers("N", block.multipliers, (2 * k + len(facets), 2 * k + len(facets)))
+    size = 2 * k + len(facets)
+    N = _numbers("N", block.multipliers, (size, size), most=LARGEST_MULTIPLIER)
     _require(bool(np.array_equal(N, N.T)), "its N is not symmetric")
-    free = np.zeros_like(N, dtype=bool)
-    pairs = np.arange(k)
+    free, pairs = np.zeros(N.shape, dtype=bool), np.arange(k)
     free[pairs, pairs + k] = free[pairs + k, pairs] = True
     _require(bool(np.all(N[~free] >= 0.0)), "its N has a negative entry where it must be nonnegative")
-    kappa, delta = float(block.kappa), float(block.delta)
-    _require(0.0 <= kappa < math.inf and 0.0 <= delta < math.inf, "κ or δ is not a nonnegative number")
+    kappa, delta = (
+        _number(name, value, 0.0, LARGEST_MULTIPLIER) for name, value in (("κ", block.kappa), ("δ", block.delta))
+    )
     return BlockProof(cone, N, kappa, delta)
 
 
@@ -126,14 +183,25 @@ def pulled_back(reduction: Reduction, A: Floats) -> Ball:
     return Ball(mid, np.where(touched, rad, 0.0))
 
 
-def relaxation_oracle(rows: Floats, dual: Ball, proof: RelaxationProof) -> float:
+def relaxation_oracle(rows: Floats, dual: Ball, proof: RelaxationProof, deadline: Deadline | None = None) -> float:
     """Return the bound of the reduced oracle that a relaxation proof gives: that of its worst block.
 
     Raises
     ------
-    CertificateError: some H could not be proved positive semidefinite.
+    CertificateError: some H could not be proved positive semidefinite, or the time is up.
     """
-    return max(block_oracle(rows, dual, block) for block in proof.blocks)
+    worst = 0.0
+    for block in proof.blocks:
+        _require_time(deadline)
+        worst = max(worst, block_oracle(rows, dual, block))
+    return worst
+
+
+def _require_time(deadline: Deadline | None) -> None:
+    if deadline is not None and deadline.expired:
+        raise CertificateError(
+            f"the certificate is not verified: its proof takes longer than {deadline.seconds:g} seconds."
+        )
 
 
 def block_oracle(rows: Floats, dual: Ball, block: BlockProof) -> float:
@@ -212,21 +280,23 @@ def reduced_oracle(certificate: Certificate, deadline: Deadline | None = None) -
         return 0.0
     dual = pulled_back(reduction, certificate.multiplier)
     if isinstance(proof, RelaxationProof):
-        return relaxation_oracle(reduction.rows, dual, proof)
-    return cover_sphere(reduction.rows, dual, proof.target, max_cones=proof.max_cones, deadline=deadline).bound
+        return relaxation_oracle(reduction.rows, dual, proof, deadline)
+    cover = cover_sphere(reduction.rows, dual, proof.target, max_cones=proof.max_cones, deadline=deadline)
+    if not cover.complete:
+        _require_time(deadline)
+    return cover.bound
 
 
-def original_oracle(problem: Problem, certificate: Certificate, reduced: float) -> float:
+def original_oracle(data: MeasuredData, certificate: Certificate, reduced: float) -> float:
     """Return a proved ω with ‖Aᵀ(Xu)₊‖ ≤ ω‖u‖ for every u, given ω̂ of the generator rows."""
     reduction, A = certificate.reduction, certificate.multiplier
     Q = Ball.exact(reduction.basis)
     live = reduction.factor != 0.0
-    said = np.zeros_like(problem.inputs)
-    rad = np.zeros_like(problem.inputs)
+    said, rad = np.zeros_like(data.inputs.mid), np.zeros_like(data.inputs.mid)
     if np.any(live):
         ball = (Ball.exact(reduction.rows[reduction.group[live]]) @ Q.T) * reduction.factor[live][:, None]
         said[live], rad[live] = ball.mid, ball.rad
-    distances = (Ball.exact(problem.inputs) - Ball(said, rad)).row_norms()
+    distances = (data.inputs - Ball(said, rad)).row_norms()
     weights = Ball.exact(A).row_norms()
     slip = bound_above(float(weights @ distances), len(weights) + 2) if np.any(distances) else 0.0
     stretch = 1.0
@@ -236,49 +306,47 @@ def original_oracle(problem: Problem, certificate: Certificate, reduced: float) 
     return bound_above(reduced * stretch + slip, 4)
 
 
-def dual_bound(problem: Problem, A: Floats, oracle: float) -> float:
-    """Return the best lower bound, rounded down, that A gives when ‖Aᵀ(Xu)₊‖ ≤ oracle·‖u‖ is proved.
+def dual_bound(data: MeasuredData, certificate: Certificate, reduced: float) -> float:
+    """Return the best lower bound of p*/t², rounded down, that A gives, given ω̂ of the generator rows.
 
-    max over 0 ≤ t ≤ γ/oracle of t⟨A, Y⟩ − ½t²‖A‖²; any t in that range is valid.
+    max over 0 ≤ s ≤ γ/ω of s⟨A, Y⟩ − ½s²‖A‖²; any s in that range is valid.
     """
-    A_ball = Ball.exact(A)
-    inner, _ = A_ball.inner(Ball.exact(problem.Y))
-    square = A_ball.square_above()
-    if not (0.0 < inner < math.inf and 0.0 < square < math.inf and oracle >= 0.0):
-        return 0.0
-    limit = math.inf if oracle == 0.0 else problem.gamma / oracle * (1.0 - 2.0**-50)
-    t = min(limit, inner / square)
-    if not (TINY < t < math.inf and TINY < t * inner < math.inf):
-        # Near underflow a rounding is not small relative to what is rounded.
-        return 0.0
-    # Four roundings, each within u of terms no larger than t⟨A, Y⟩.
-    value = t * (inner - 0.5 * t * square) - 2.0**-49 * t * inner
-    return max(0.0, math.nextafter(value, -math.inf))
+    return dual_value_below(
+        certificate.multiplier, data.targets, data.gamma, original_oracle(data, certificate, reduced)
+    )
 
 
 def verify(problem: Problem, certificate: Certificate, deadline: Deadline | None = None) -> float:
     """Return the lower bound of p* that a certificate proves for a problem.
 
     Everything is computed anew from the problem's data and the certificate's numbers, with all
-    rounding errors bounded; the returned float is a proved lower bound. The work is done in the problem's
-    units, which only the problem must survive exactly: a certificate is a proposal in any units.
+    rounding errors bounded; the returned float is a proved lower bound.
+
+    Parameters
+    ----------
+    deadline: the time by which the proof must have ended. Without one the work is bounded by what a certificate may
+        hold: blocks, lengths of paths and cones beyond the limits that docs/guide.md states are refused.
 
     Raises
     ------
     CertificateError: the certificate does not fit the problem, its proof fails, or it proves less than
-        the bound that it claims; or it is no certificate (a method without a bound leaves None).
+        the bound that it claims; or it is no certificate (a method without a bound leaves None); or the time is up.
+    UntrustedArithmetic: this process does not round as proofs need it.
     """
     _require(isinstance(certificate, Certificate), f"it is {certificate!r}")
+    require_ieee_arithmetic()
     try:
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
             certificate = _checked(problem, certificate)
-            units = Units.of(problem)
-            scaled = _checked(units.problem, certificate.rescaled(1.0 / units.inputs, 1.0 / units.targets))
-            oracle = original_oracle(units.problem, scaled, reduced_oracle(scaled, deadline))
-            proved = units.value(dual_bound(units.problem, scaled.multiplier, oracle))
-    except (ArithmeticError, TypeError, ValueError, np.linalg.LinAlgError) as error:
+            data = MeasuredData.of(problem, certificate.units)
+            largest = max(float(np.max(part.magnitude())) for part in (data.inputs, data.targets))
+            _require(largest <= LARGEST, f"its units {certificate.units} are not those of the data")
+            measured = dual_bound(data, certificate, reduced_oracle(certificate, deadline))
+            proved = Units(problem, *certificate.units).value(measured)
+    except (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError) as error:
         # What a forged file can still provoke; a proof that cannot be evaluated proves nothing.
-        raise CertificateError(f"the certificate does not hold: its proof cannot be evaluated ({error}).") from None
+        words = str(error).rstrip(".") or type(error).__name__
+        raise CertificateError(f"the certificate does not hold: its proof cannot be evaluated ({words}).") from None
     _require(
         proved >= certificate.lower,
         f"it claims the lower bound {certificate.lower!r} and proves {proved!r}",

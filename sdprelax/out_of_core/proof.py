@@ -119,8 +119,7 @@ def prove(
 
 def _dual_below(along: float, energy: float, steepest: float, gamma: float) -> float:
     """Return a proved lower bound of the dual value of the residual's best feasible multiple."""
-    scale = float(feasible_multiple(along, energy, steepest, gamma * (1.0 - 1e-15)))
-    return quadratic_below(along, energy, scale)
+    return quadratic_below(along, energy, float(feasible_multiple(along, energy, steepest, gamma)))
 
 
 def _added(sum_: float, term: float, *, down: bool = False) -> float:

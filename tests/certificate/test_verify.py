@@ -170,5 +170,6 @@ def test_lowering_the_twins_proves_more_than_paying_for_beta() -> None:
         return float(np.linalg.eigvalsh(slack[g:, :g] @ inner - slack[g:, g:])[-1]) + delta * float(largest)
 
     before = min(price(least * factor) for factor in np.geomspace(1.0001, 100.0, 400))
-    assert proved.kappa + proved.delta * largest < 0.9 * before
+    unit = certificate.units[0] * float(A[0, 0] / certificate.multiplier[0, 0])
+    assert (proved.kappa + proved.delta * largest) * unit * unit < 0.9 * before
     assert sdprelax.verify(problem, certificate) >= certificate.lower > 0.0
