@@ -24,6 +24,7 @@ from sdprelax.errors import (
     SdprelaxError,
     SolverFailed,
     SolverUnavailable,
+    UntrustedArithmetic,
 )
 from sdprelax.gated import GatedNetwork
 from sdprelax.kernels import KernelPredictor
@@ -43,6 +44,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Certificate",
     "CertificateError",
+    "Deadline",
     "GatedNetwork",
     "InputError",
     "KernelPredictor",
@@ -56,6 +58,7 @@ __all__ = [
     "SolverFailed",
     "SolverUnavailable",
     "ThreeLayerNetwork",
+    "UntrustedArithmetic",
     "__version__",
     "distill",
     "load_predictor",

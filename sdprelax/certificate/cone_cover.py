@@ -157,7 +157,7 @@ def cover_sphere(
     largest = float(np.max(np.abs(dual.mid), initial=0.0))
     if not 0.0 < largest < math.inf:
         largest = 1.0
-    unit = math.ldexp(1.0, max(math.frexp(largest)[1], -1021))
+    unit = math.ldexp(1.0, min(max(math.frexp(largest)[1], -1021), 1023))
     cover = _cover_sphere(rows, dual.over(unit), target / unit, max_cones, deadline)
     return replace(cover, bound=_multiplied(cover.bound, unit), level=cover.level * unit, reached=cover.reached * unit)
 

@@ -343,7 +343,7 @@ def verify(problem: Problem, certificate: Certificate, deadline: Deadline | None
             _require(largest <= LARGEST, f"its units {certificate.units} are not those of the data")
             measured = dual_bound(data, certificate, reduced_oracle(certificate, deadline))
             proved = Units(problem, *certificate.units).value(measured)
-    except (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError) as error:
         # What a forged file can still provoke; a proof that cannot be evaluated proves nothing.
         words = str(error).rstrip(".") or type(error).__name__
         raise CertificateError(f"the certificate does not hold: its proof cannot be evaluated ({words}).") from None
