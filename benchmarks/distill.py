@@ -157,7 +157,8 @@ class Stages:
 
 def fitted(rows: Any, penalty: str, share: float | str, tolerance: float, count: int) -> tuple[Any, Any, Stages, Any]:
     """Return moments, gates, stages and what training came to."""
-    from sdprelax.out_of_core.gates import Gates, moments_of, sampled_gates
+    from sdprelax.certificate import Gates
+    from sdprelax.out_of_core.gates import moments_of, sampled_gates
     from sdprelax.out_of_core.training import train_out_of_core
 
     stages = Stages()
@@ -225,7 +226,7 @@ PEER_GAP = 1e-3
 
 
 def measure_ours(folder: str, samples: int, outputs: int, answer: str) -> Row:
-    from sdprelax.out_of_core.gates import Gates
+    from sdprelax.certificate import Gates
     from sdprelax.out_of_core.training import train_out_of_core
 
     rows = store_at(Path(folder), samples, INPUTS, outputs).rows()
@@ -322,7 +323,8 @@ def median(runs: list[Row], key: str) -> float:
 def run_peer(given: argparse.Namespace) -> None:
     import pandas as pd
 
-    from sdprelax.out_of_core.gates import Gates, moments_of, sampled_gates
+    from sdprelax.certificate import Gates
+    from sdprelax.out_of_core.gates import moments_of, sampled_gates
     from sdprelax.out_of_core.program import largest_gamma
     from sdprelax.out_of_core.proof import prove
     from sdprelax.out_of_core.statistics import Statistics
@@ -422,9 +424,10 @@ SOLVED, SOLVED_INPUTS, SOLVED_OUTPUTS, SOLVED_GATES, SOLVED_GAP, SOLVED_LIMIT = 
 
 
 def measure_solver(solver: str, penalty: str, share: float) -> Row:
+    from sdprelax.certificate import Gates
     from sdprelax.deadline import Deadline
     from sdprelax.gated_training import GatedProgram, train
-    from sdprelax.out_of_core.gates import Gates, moments_of, sampled_gates
+    from sdprelax.out_of_core.gates import moments_of, sampled_gates
     from sdprelax.out_of_core.program import largest_gamma, solve
     from sdprelax.out_of_core.rows import ArrayRows
     from sdprelax.out_of_core.statistics import collect

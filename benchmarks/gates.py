@@ -35,7 +35,7 @@ def values(problem: Problem, gates: str, patterns: int, seed: int) -> dict[str, 
                   max_iterations=3_000, decomposition="none")  # fmt: skip
     assert convex.upper is not None
     return {"patterns": convex.details["patterns"], "convex": convex.upper, "gated": gated.details["value"],
-            "gated_gap": gated.details["gated_gap"]}  # fmt: skip
+            "gated_gap": gated.details["program_gap"]}  # fmt: skip
 
 
 def main() -> None:

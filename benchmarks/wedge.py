@@ -130,7 +130,7 @@ def trained(problem: Problem, options: Row, seed: int) -> Row:
     )
     details = outcome.details
     return {"value": details["value"], "features": details["features"], "neurons": details["neurons"],
-            "gap": details["lasso_gap"], "seconds": there[0]}  # fmt: skip
+            "gap": details["program_gap"], "seconds": there[0]}  # fmt: skip
 
 
 def run_random(given: argparse.Namespace) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sdprelax.arrays import one_hot
-from sdprelax.certificate import Certificate, verify
+from sdprelax.certificate import Certificate, GroupCertificate, verify, verify_group
 from sdprelax.deadline import Deadline
 from sdprelax.errors import (
     CertificateError,
@@ -46,6 +46,7 @@ __all__ = [
     "CertificateError",
     "Deadline",
     "GatedNetwork",
+    "GroupCertificate",
     "InputError",
     "KernelPredictor",
     "Network",
@@ -67,6 +68,7 @@ __all__ = [
     "save_predictor",
     "solve",
     "verify",
+    "verify_group",
 ]
 
 

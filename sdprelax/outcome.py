@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sdprelax.certificate import Certificate, empty_network_certificate, users_certificate
+from sdprelax.certificate import Certificate, GroupCertificate, empty_network_certificate, users_certificate
 from sdprelax.deadline import Deadline
 from sdprelax.network import Network
 from sdprelax.predictor import Predictor
@@ -50,6 +50,8 @@ class Outcome:
     upper: rigorous upper bound of p*, the objective of ``network`` rounded up; None without a network.
     network: the network that attains ``upper``.
     certificate: what proves ``lower``; ``sdprelax.verify(problem, certificate)`` checks it anew.
+    program: what proves the optimum of the convex program that the method solved in place of training, should it claim
+        one: ``value``, ``dual_value`` and ``program_gap`` in the details. ``sdprelax.verify_group`` checks it anew.
     predictors: what else the method predicts with, by name: other networks, and models that are no ReLU network.
         Accuracies of a trial are those of ``network``, or of the first of these where that has no neurons.
     candidates: networks that the method chose among by the training objective, for protocols
@@ -67,6 +69,7 @@ class Outcome:
     upper: float | None = None
     network: Network | None = None
     certificate: Certificate | None = None
+    program: GroupCertificate | None = None
     predictors: Mapping[str, Predictor] = field(default_factory=dict)
     candidates: tuple[Network, ...] = field(default=(), repr=False)
     solver_value: float | None = None

@@ -23,6 +23,7 @@ __all__ = [
     "Predictor",
     "Tabulated",
     "append_bias",
+    "called",
     "is_registered",
     "load_predictor",
     "query_inputs",
@@ -64,11 +65,31 @@ def is_registered(predictor: object) -> bool:
     return type(predictor) in _kinds.values()
 
 
-def save_predictor(path: str | Path, predictor: Predictor) -> None:
-    """Write a registered predictor to an ``.npz`` file."""
+def save_predictor(path: str | Path, predictor: Predictor, called: str = "") -> None:
+    """Write a registered predictor to an ``.npz`` file.
+
+    Parameters
+    ----------
+    called: what it is called where there are several, as :func:`called` reads it back.
+    """
     kind = next(name for name, known in _kinds.items() if type(predictor) is known)
     fields = {item.name: getattr(predictor, item.name) for item in dataclasses.fields(cast(Any, predictor))}
-    np.savez(path, allow_pickle=False, kind=np.array(kind), **{name: np.asarray(v) for name, v in fields.items()})
+    arrays = {name: np.asarray(value) for name, value in fields.items()}
+    np.savez(path, allow_pickle=False, kind=np.array(kind), called=np.array(called), **arrays)
+
+
+def called(path: str | Path) -> str:
+    """Return what the predictor in a file of :func:`save_predictor` is called; "" where nothing was said.
+
+    Raises
+    ------
+    InputError: the file is none.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return str(stored["called"]) if "called" in stored.files else ""
+    except Exception as error:
+        raise InputError(f"{path} is not a readable network or other predictor: {str(error).rstrip('.')}.") from None
 
 
 def load_predictor(path: str | Path) -> Predictor:

@@ -48,15 +48,22 @@ class Units:
     @staticmethod
     def of(problem: Problem) -> Units:
         """Return the problem's units; 1 where those would lose digits."""
-        s, t = sizes(problem)
+        found = Units(problem, *sizes(problem))
+        return found if found.exact else Units(problem)
+
+    @property
+    def exact(self) -> bool:
+        """Whether these are powers of two in which data and γ keep all of their digits."""
+        s, t, problem = self.inputs, self.targets, self.original
+        if not all(0.0 < unit < math.inf and math.frexp(unit)[0] == 0.5 for unit in (s, t)):
+            return False
         gamma = problem.gamma / s / t
-        exact = (
+        return (
             0.0 < gamma < math.inf
             and gamma * s * t == problem.gamma
             and np.array_equal(problem.inputs / s * s, problem.inputs)
             and np.array_equal(problem.Y / t * t, problem.Y)
         )
-        return Units(problem, s, t) if exact else Units(problem)
 
     @cached_property
     def problem(self) -> Problem:

@@ -9,6 +9,17 @@ from sdprelax.certificate.build import (
     users_certificate,
 )
 from sdprelax.certificate.certificate import BlockProof, Certificate, ConeProof, RelaxationProof
+from sdprelax.certificate.designs import Design, Gates, Neurons, Ramps, masks_of
+from sdprelax.certificate.group import (
+    GroupBounds,
+    GroupCertificate,
+    GroupRows,
+    formed,
+    group_bounds,
+    group_certificate,
+    relative_gap,
+    verify_group,
+)
 from sdprelax.certificate.verify import verify
 
 __all__ = [
@@ -16,12 +27,25 @@ __all__ = [
     "BlockProof",
     "Certificate",
     "ConeProof",
+    "Design",
+    "Gates",
+    "GroupBounds",
+    "GroupCertificate",
+    "GroupRows",
+    "Neurons",
+    "Ramps",
     "RelaxationProof",
     "cone_certificate",
     "empty_network_certificate",
+    "formed",
+    "group_bounds",
+    "group_certificate",
+    "masks_of",
+    "relative_gap",
     "relaxation_certificate",
     "users_certificate",
     "verify",
+    "verify_group",
 ]
 
 # Raised when the same certificate, or multipliers, prove another bound: trials that prove one run once more.

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from sdprelax.cli.sweeps import ResultsFolder, TrustModules
+from sdprelax.deadline import Deadline
 from sdprelax.errors import InputError
 
 __all__ = ["app"]
@@ -77,16 +78,23 @@ def collect_(results: ResultsFolder) -> None:
 
 
 @app.command()
-def verify(results: ResultsFolder, trust_modules: TrustModules = False) -> None:
+def verify(
+    results: ResultsFolder,
+    trust_modules: TrustModules = False,
+    time_limit: Annotated[
+        str | None, typer.Option(metavar="SECONDS", help="Time for all rows, e.g. 600 or 10min; without it, no limit.")
+    ] = None,
+) -> None:
     """Prove every certificate and evaluate every network again; exit code 1 if a row does not hold."""
     from sdprelax.distillation.study.verification import is_study
     from sdprelax.results.audit import audit
 
+    deadline = _deadline(time_limit)
     if is_study(results):
-        _verify_study(results)
+        _verify_study(results, deadline)
         return
     rows = bounds = wrong = 0
-    for finding in audit(results, trust_modules=trust_modules):
+    for finding in audit(results, trust_modules=trust_modules, deadline=deadline):
         rows += 1
         bounds += finding.bounds
         wrong += bool(finding.faults)
@@ -100,12 +108,27 @@ def verify(results: ResultsFolder, trust_modules: TrustModules = False) -> None:
     typer.echo(f"all {rows} rows hold: {bounds} bounds proved again from freshly loaded data.")
 
 
-def _verify_study(folder: Path) -> None:
+def _deadline(written: str | None) -> Deadline:
+    """Return the time that a limit leaves.
+
+    Raises
+    ------
+    InputError: it is no time.
+    """
+    from sdprelax.experiment.entries import SECONDS, in_units
+
+    try:
+        return Deadline() if written is None else Deadline(in_units(written, SECONDS))
+    except ValueError:
+        raise InputError(f"--time-limit {written}: write seconds, or a number with s, min, h or d.") from None
+
+
+def _verify_study(folder: Path, deadline: Deadline) -> None:
     """Prove the bounds of every student of a distillation again, from its activations."""
     from sdprelax.distillation.study.verification import verify_study
 
     rows = wrong = 0
-    for found in verify_study(folder):
+    for found in verify_study(folder, deadline):
         rows += 1
         wrong += bool(found.faults)
         for fault in found.faults:

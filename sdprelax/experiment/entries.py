@@ -28,6 +28,7 @@ __all__ = [
     "checked",
     "expanded",
     "folder_name",
+    "in_units",
     "only",
     "own_modules",
     "quantity",
@@ -245,17 +246,11 @@ def quantity(
     """
     if written is None:
         return None
-    match = re.fullmatch(r"\s*([0-9.]+)\s*([a-z]*)\s*", str(written).lower())
     try:
-        if match is None:
-            raise ValueError
-        value = float(match[1]) * units[match[2]]
-        if value <= 0.0:
-            raise ValueError
-    except (ValueError, KeyError):
+        return in_units(written, units)
+    except ValueError:
         right = "seconds, or a number with" if "" in units else "a number with its unit,"
         raise document.error(("limits", name), f"the {name} limit is {written!r}; write {right} {examples}.") from None
-    return value
 
 
 def _first_error(document: Document, model: type[pydantic.BaseModel], error: pydantic.ValidationError) -> InputError:
@@ -290,3 +285,19 @@ def _override_entries(kind: str, entries: list[Any], keys: list[str], value: Any
         raise InputError(
             f"--set {text}: this {kind.split()[-1]} has no {keys[0]} entry '{keys[1]}': {nearest(keys[1], set(found))}."
         )
+
+
+def in_units(written: float | str, units: dict[str, float]) -> float:
+    """Return a positive number such as 600 or ``10min`` in its base unit.
+
+    Raises
+    ------
+    ValueError: it is none, or has another unit.
+    """
+    match = re.fullmatch(r"\s*([0-9.]+)\s*([a-z]*)\s*", str(written).lower())
+    if match is None or match[2] not in units:
+        raise ValueError
+    value = float(match[1]) * units[match[2]]
+    if value <= 0.0:
+        raise ValueError
+    return value

@@ -4,7 +4,7 @@ With masks D_i = diag(1{Xg_i ≥ 0}) and one matrix W_i (r×c) of weights per ga
 
     min over W_1, ..., W_m  ½‖Σ_i D_iXW_i − Y‖² + γΣ_i‖W_i‖,      dual: max ⟨A, Y⟩ − ½‖A‖²  s.t. ‖XᵀD_iA‖° ≤ γ,
 
-where ‖·‖ with its dual ‖·‖° is one of those of :mod:`sdprelax.gated_training.norms` (docs/mathematics.md section 7.4).
+where ‖·‖ with its dual ‖·‖° is one of those of :mod:`sdprelax.group_norms` (docs/mathematics.md section 7.4).
 
 The matrix of all D_iX, of size n×mr, is never formed.
 """
@@ -17,9 +17,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from sdprelax.gated_training import norms
-from sdprelax.gated_training.norms import Penalty
-from sdprelax.verified import Ball, Floats, bound_above, dual_value_below, feasible_multiple
+from sdprelax import group_norms as norms
+from sdprelax.group_norms import Penalty
+from sdprelax.verified import Floats, feasible_multiple
 
 __all__ = ["GatedFit", "GatedProgram", "Penalty"]
 
@@ -135,31 +135,3 @@ class GatedProgram:
         energy, along = float(np.sum(A * A)), float(np.sum(A * self.targets))
         scale = float(feasible_multiple(along, energy, steepest, self.gamma))
         return scale, scale * along - 0.5 * scale * scale * energy
-
-    def proved(self, fit: GatedFit) -> tuple[float, float]:
-        """Return proved (lower, upper) bounds of this program's optimum from a primal-dual pair.
-
-        Rounding errors are bounded, in these very inputs, masks, targets and γ; where nothing can be proved the lower
-        bound is 0.
-        """
-        used = np.any(fit.weights != 0.0, axis=(0, 1))
-        return self._proved_below(fit.multiplier), self.over(used)._proved_above(fit.weights[:, :, used])
-
-    def _proved_above(self, weights: Floats) -> float:
-        X, gates = Ball.exact(self.inputs), self.masks.shape[1]
-        loss = 0.0
-        for k, part in enumerate(weights):
-            hidden = X @ Ball.exact(part)
-            # Masks are 0 and 1, so masking is exact.
-            opened = Ball(hidden.mid * self.masks, hidden.rad * self.masks)
-            loss += (opened @ Ball.exact(np.ones((gates, 1))) - Ball.exact(self.targets[:, [k]])).square_above()
-        size = norms.sizes_above(weights, self.norm)
-        total = bound_above(self.gamma * size, 2) if size else 0.0
-        half = bound_above(0.5 * loss, len(weights) + 2) if loss else 0.0
-        return bound_above(half + total, 2) if half or total else 0.0
-
-    def _proved_below(self, A: Floats) -> float:
-        X = Ball.exact(self.inputs.T)
-        # XᵀD_ia_k for every output k, shape (m, r) each.
-        parts = [(X @ Ball.exact(self.masks * column[:, None])).T for column in A.T]
-        return dual_value_below(A, self.targets, self.gamma, norms.steepest_above(parts, self.norm))

@@ -10,7 +10,9 @@ A method is a frozen dataclass whose fields are its options, with one call::
 (its time or memory is up, and the method is deep in a solver) keeps what was reported last. Two more calls are
 optional:
 ``check(problem)`` refuses a problem that the method's options do not fit, and ``size(problem) -> str`` says how
-large the computation will be, both before anything runs.
+large the computation will be, both before anything runs. A class attribute ``closes`` names the gap that is proved
+to be within ``tolerance`` where the outcome's status is "solved": "gap", of the bounds, or "program_gap", of the
+optimum that ``Outcome.program`` proves; ``sdprelax verify`` holds it to that.
 """
 
 from __future__ import annotations

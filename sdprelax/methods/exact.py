@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import PositiveFloat
@@ -71,6 +71,8 @@ class Exact:
     tolerance: relative duality gap at which column generation stops.
     oracle: what proposes neurons: "branch_and_bound", or "enumeration" of all rays of the arrangement (rank ≤ 4).
     """
+
+    closes: ClassVar[str] = "gap"
 
     tolerance: PositiveFloat = 1e-6
     oracle: Literal["branch_and_bound", "enumeration"] = "branch_and_bound"

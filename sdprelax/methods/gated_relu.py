@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import PositiveFloat, PositiveInt
@@ -14,7 +14,7 @@ from sdprelax.cone_decomposition import Decomposition, decompose
 from sdprelax.deadline import Deadline
 from sdprelax.gated_training import Penalty, Solver, require_norm_of_solver, train
 from sdprelax.methods import register
-from sdprelax.methods.gates import GateChoice, Gated, gate_count, proposing
+from sdprelax.methods.gates import WITHIN, GateChoice, Gated, gate_count, proposing
 from sdprelax.outcome import Outcome, Report, unreported
 from sdprelax.patterns import Patterns
 from sdprelax.problem import Problem
@@ -52,6 +52,9 @@ class GatedReLU:
         second-order cone program per gate and output), or "none" for no network and no upper bound.
     """
 
+    version: ClassVar[int] = 2
+    closes: ClassVar[str] = "program_gap"
+
     patterns: PositiveInt = 100
     gates: GateChoice = "gaussian"
     penalty: Penalty = "columns"
@@ -85,19 +88,20 @@ class GatedReLU:
         gated = Gated.of(problem, self.gates, self.patterns, self.penalty, rng, deadline)
         units, reduction, scaled = gated.units, gated.reduction, gated.problem
         fit = train(
-            gated.program, self.solver, tolerance=self.tolerance, max_iterations=self.max_iterations,
+            gated.program, self.solver, tolerance=WITHIN * self.tolerance, max_iterations=self.max_iterations,
             deadline=deadline.fraction(TRAINING),
         )  # fmt: skip
         predictors = {"gated": gated.network(fit)}
-        details = gated.details(fit)
-        report(Outcome(predictors=predictors, details=details))
+        program = gated.certificate(fit)
+        details = gated.details(program, fit)
+        report(Outcome(program=program, predictors=predictors, details=details))
         lower, certificate = None, None
         if self.gates == "all" and self.penalty != "columns":
             # Feasible for whole half-spaces, so for the cones in them.
             proof = cone_certificate(scaled, reduction, fit.multiplier, deadline=deadline.fraction(PROVING))
             certificate = users_certificate(units, proof)
             lower = certificate.lower
-            report(Outcome(lower=lower, certificate=certificate, predictors=predictors, details=details))
+            report(Outcome(lower, certificate=certificate, program=program, predictors=predictors, details=details))
         network, upper = None, None
         if self.decomposition != "none":
             hidden, output = _neurons(
@@ -110,8 +114,9 @@ class GatedReLU:
             upper = problem.upper_bound(network)
             details["width"] = network.width
         return Outcome(
-            lower=lower, upper=upper, network=network, certificate=certificate, predictors=predictors,
-            status="time limit" if deadline.expired else gated.status(fit, self.tolerance), seconds=deadline.elapsed,
+            lower=lower, upper=upper, network=network, certificate=certificate, program=program, predictors=predictors,
+            status="time limit" if deadline.expired else gated.status(program, fit, self.tolerance),
+            seconds=deadline.elapsed,
             details=details,
         )  # fmt: skip
 

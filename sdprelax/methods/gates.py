@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from sdprelax.cell_probabilities import cell_probabilities
+from sdprelax.certificate import Gates, GroupCertificate, group_certificate, masks_of
 from sdprelax.deadline import Deadline
 from sdprelax.errors import ProblemTooLarge
 from sdprelax.exact.arrangement import activation_patterns, count_patterns
@@ -26,12 +27,14 @@ from sdprelax.registry import Use
 from sdprelax.units import Units
 from sdprelax.verified import Floats
 
-__all__ = ["GateChoice", "Gated", "choose_gates", "gate_count"]
+__all__ = ["WITHIN", "GateChoice", "Gated", "choose_gates", "gate_count"]
 
 GateChoice = Literal["gaussian", "all", "sdp"]
 
 # Most patterns that are enumerated.
 MANY = 20_000
+# Share of its tolerance that a solver is asked for, so that rounding does not keep the rest from being proved.
+WITHIN = 0.99
 # Share of the time that a relaxation may take to propose gates.
 PROPOSING = 0.5
 
@@ -141,7 +144,7 @@ class Gated:
     def projected(self) -> GatedProgram:
         """The program in the coordinates of X's row space, which are the generators'."""
         X = self.problem.inputs
-        masks = np.asarray(X @ self.gates >= 0.0, dtype=np.float64)
+        masks = masks_of(X, self.gates)
         return GatedProgram(X @ self.reduction.basis, masks, self.problem.Y, self.problem.gamma, self.penalty)
 
     @cached_property
@@ -169,19 +172,20 @@ class Gated:
             self.units.original.bias,
         )  # fmt: skip
 
-    def status(self, fit: GatedFit, tolerance: float) -> Status:
-        """Return "solved" for a gap within the tolerance, else what ended the solver."""
-        return "solved" if fit.gap <= tolerance else "time limit" if fit.expired else "not converged"
+    def certificate(self, fit: GatedFit) -> GroupCertificate:
+        """Return what proves the optimum of the program over these gates."""
+        return group_certificate(self.units, Gates(self.gates), self.penalty, self._users(fit), fit.multiplier)
 
-    def details(self, fit: GatedFit) -> dict[str, Any]:
-        """Return what a record says of a fit: its value and dual value, proved for these masks, and its size."""
-        X, units = self.problem.inputs, self.units
-        program = replace(self.program, inputs=X)
-        lower, upper = program.proved(GatedFit(self._users(fit), fit.multiplier, fit.value, fit.dual_value, 0))
-        scale = units.targets / units.inputs
+    def status(self, proof: GroupCertificate, fit: GatedFit, tolerance: float) -> Status:
+        """Return "solved" for a proved gap within the tolerance, else what ended the solver."""
+        if proof.gap(self.units.original) <= tolerance:
+            return "solved"
+        return "time limit" if fit.expired else "not converged"
+
+    def details(self, proof: GroupCertificate, fit: GatedFit) -> dict[str, Any]:
+        """Return what a record says of a fit: its value and dual value, proved, and its size."""
         return {
-            "value": units.value_above(upper), "dual_value": units.value(lower),
-            "gated_gap": (upper - lower) / upper if upper > 0.0 else 0.0, "iterations": fit.iterations,
+            **proof.details(self.units.original), "iterations": fit.iterations,
             "gates": len(self.patterns.signs), "gates_used": int(np.sum(np.any(fit.weights != 0.0, axis=(0, 1)))),
-            "weights": float(np.sum(self.program.sizes(fit.weights))) * scale,
+            "weights": float(np.sum(self.program.sizes(fit.weights))) * self.units.targets / self.units.inputs,
         }  # fmt: skip

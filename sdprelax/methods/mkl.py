@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import PositiveFloat, PositiveInt
@@ -12,7 +12,7 @@ from pydantic import PositiveFloat, PositiveInt
 from sdprelax.deadline import Deadline
 from sdprelax.gated_training import GatedFit, Solver, train
 from sdprelax.methods import register
-from sdprelax.methods.gates import GateChoice, Gated, gate_count, proposing
+from sdprelax.methods.gates import WITHIN, GateChoice, Gated, gate_count, proposing
 from sdprelax.outcome import Outcome, Report, unreported
 from sdprelax.predictor import Predictor
 from sdprelax.problem import Problem
@@ -43,6 +43,9 @@ class MKL:
     tolerance: relative duality gap at which to stop.
     max_iterations: most steps of the solver.
     """
+
+    version: ClassVar[int] = 2
+    closes: ClassVar[str] = "program_gap"
 
     patterns: PositiveInt = 100
     gates: GateChoice = "gaussian"
@@ -76,18 +79,20 @@ class MKL:
         # The NTK's weights η sum to one in the user's units: X/s, Y/t make η·s/t of them.
         eta = gated.patterns.frequencies * units.inputs / units.targets
         fit = train(
-            gated.program, self.solver, start=eta, tolerance=self.tolerance,
+            gated.program, self.solver, start=eta, tolerance=WITHIN * self.tolerance,
             max_iterations=self.max_iterations, newton=self.newton, deadline=deadline, observe=start.append,
         )  # fmt: skip
         predictors: dict[str, Predictor] = {"mkl": gated.network(fit)}
-        details: dict[str, Any] = gated.details(fit)
+        program = gated.certificate(fit)
+        details: dict[str, Any] = gated.details(program, fit)
         if start:
             predictors["ntk"] = gated.network(start[0])
             details["ntk_value"] = units.value_above(start[0].value)
             details["trace"] = [[units.value_above(value), units.value(max(dual, 0.0))] for value, dual in fit.trace]
         return Outcome(
+            program=program,
             predictors=predictors,
-            status=gated.status(fit, self.tolerance),
+            status=gated.status(program, fit, self.tolerance),
             seconds=deadline.elapsed,
             details=details,
         )

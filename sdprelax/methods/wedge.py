@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import PositiveFloat, PositiveInt
 
-from sdprelax.certificate import cone_certificate, users_certificate
+from sdprelax.certificate import (
+    GroupCertificate,
+    Neurons,
+    Ramps,
+    cone_certificate,
+    group_certificate,
+    users_certificate,
+)
 from sdprelax.deadline import Deadline
 from sdprelax.errors import InputError
 from sdprelax.methods import register
+from sdprelax.methods.gates import WITHIN
 from sdprelax.network import Network
 from sdprelax.outcome import Outcome, Report, Status, unreported
 from sdprelax.problem import Problem
@@ -27,8 +34,6 @@ from sdprelax.wedge import (
     WedgeDictionary,
     WedgeProblem,
     lasso,
-    proved,
-    proved_features,
     ramp_dictionary,
 )
 from sdprelax.wedge.chambers import largest_angle, merged_in_chambers
@@ -38,8 +43,6 @@ __all__ = ["Wedge"]
 
 # Share of the time for the Lasso, and of what is left for the lower bound.
 TRAINING, PROVING = 0.7, 0.5
-# Share of ½‖Y‖² that is rounding, and what underflow may add.
-NOTHING, TINY = 1e-15, 1e-280
 # Most samples listed, neuron by neuron, in a record.
 LISTED = 2_000
 # Rounds of column generation in which the best value must fall by the share below, and exchanges started in a round.
@@ -73,6 +76,9 @@ class Wedge:
     tolerance: relative duality gap at which the Lasso stops.
     merge: whether neurons of one chamber are added up at the end, where that is better: closed forms no more.
     """
+
+    version: ClassVar[int] = 2
+    closes: ClassVar[str] = "program_gap"
 
     penalty: Literal[1, 2] = 2
     bias: Literal["regularised", "free"] = "regularised"
@@ -120,7 +126,8 @@ class Wedge:
         if not self._free:
             return Units.of(problem)
         spread = Units.of(Problem(problem.X - np.mean(problem.X, axis=0), problem.Y, problem.gamma))
-        return Units(problem, spread.inputs, spread.targets)
+        units = Units(problem, spread.inputs, spread.targets)
+        return units if units.exact else Units(problem)
 
     def _geometry(self, units: Units) -> WedgeProblem:
         samples = units.original.X / units.inputs if self._free else units.problem.inputs
@@ -143,11 +150,12 @@ class Wedge:
             return self._three_layers(problem, units, deadline)
         geometry = self._geometry(units)
         training = deadline.fraction(TRAINING)
-        dictionary, program, fit = self._train(geometry, units, rng, training, report)
+        dictionary, _, fit = self._train(geometry, units, rng, training, report)
         used = fit.used
         network = self._network(units, dictionary.of(used), fit.weights[used], fit.offset)
+        proof = _certificate(units, Neurons(dictionary.directions, self._free), fit)
         details: dict[str, Any] = {
-            **self._details(units, proved(geometry.inputs, dictionary.directions, program, fit)),
+            **proof.details(problem),
             "features": dictionary.count, "degenerate": dictionary.degenerate, "neurons": int(np.sum(used)),
             "samples": sorted({int(i) for i in dictionary.subsets[used].ravel() if i >= 0}),
         }  # fmt: skip
@@ -160,33 +168,23 @@ class Wedge:
             network = min(network, merged_in_chambers(problem.inputs, network), key=problem.upper_bound)
         details["width"] = network.width
         upper = problem.upper_bound(network)
-        report(Outcome(upper=upper, network=network, details=details))
+        report(Outcome(upper=upper, network=network, program=proof, details=details))
         lower, certificate = None, None
         if self.features == "all" and self.penalty == 2 and not self._free:
-            proof = cone_certificate(
+            found = cone_certificate(
                 units.problem, reduce(units.problem), fit.multiplier, deadline=deadline.fraction(PROVING)
             )
-            certificate = users_certificate(units, proof)
+            certificate = users_certificate(units, found)
             lower = certificate.lower
         return Outcome(
-            lower=lower, upper=upper, network=network, certificate=certificate, status=self._status(fit, deadline),
-            seconds=deadline.elapsed, details=details,
+            lower=lower, upper=upper, network=network, certificate=certificate, program=proof,
+            status=self._status(details, fit, deadline), seconds=deadline.elapsed, details=details,
         )  # fmt: skip
 
-    def _status(self, fit: LassoFit, deadline: Deadline) -> Status:
-        if fit.gap <= self.tolerance:
+    def _status(self, details: dict[str, Any], fit: LassoFit, deadline: Deadline) -> Status:
+        if details["program_gap"] <= self.tolerance:
             return "solved"
         return "time limit" if fit.expired or deadline.expired else "not converged"
-
-    def _details(self, units: Units, bounds: tuple[float, float]) -> dict[str, Any]:
-        """Return the proved value of the Lasso in the user's units."""
-        lower, upper = bounds
-        # A value within rounding of zero has no gap to speak of.
-        rounding = NOTHING * 0.5 * float(np.sum(units.problem.Y**2))
-        return {
-            "value": units.value_above(upper), "dual_value": units.value(lower),
-            "lasso_gap": (upper - lower) / upper if upper > max(rounding, TINY) else 0.0,
-        }  # fmt: skip
 
     def _train(
         self, geometry: WedgeProblem, units: Units, rng: np.random.Generator, deadline: Deadline, report: Report
@@ -196,7 +194,9 @@ class Wedge:
 
         def solved(dictionary: WedgeDictionary, start: LassoFit | None = None) -> tuple[LassoProgram, LassoFit]:
             program = LassoProgram(geometry.features(dictionary.directions), Y, gamma, self._free)
-            return program, lasso(program, self.solver, tolerance=self.tolerance, start=start, deadline=deadline)
+            return program, lasso(
+                program, self.solver, tolerance=WITHIN * self.tolerance, start=start, deadline=deadline
+            )
 
         if self.features == "all":
             dictionary = geometry.all_wedges()
@@ -243,8 +243,9 @@ class Wedge:
         X, Y, gamma = problem.X / units.inputs, units.problem.Y, units.problem.gamma
         dictionary = ramp_dictionary(X, self.penalty)
         program = LassoProgram(dictionary.features(X), Y, gamma, True)
-        fit = lasso(program, self.solver, tolerance=self.tolerance, deadline=deadline)
-        details = self._details(units, proved_features(partial(dictionary.enclosed, X), program, fit))
+        fit = lasso(program, self.solver, tolerance=WITHIN * self.tolerance, deadline=deadline)
+        proof = _certificate(units, dictionary.design, fit)
+        details: dict[str, Any] = proof.details(problem)
         details |= {"features": len(dictionary.lower), "degenerate": dictionary.degenerate}
         details["neurons"] = int(np.sum(fit.used))
         # x/s sees p and q in units of s: w/s·x − p is what the first neuron of a chain is fed.
@@ -253,6 +254,12 @@ class Wedge:
         )
         network = in_users.network(fit.weights * (units.targets / units.inputs), fit.offset * units.targets)
         return Outcome(
-            predictors={"three_layer": network}, status=self._status(fit, deadline), seconds=deadline.elapsed,
-            details=details,
+            program=proof, predictors={"three_layer": network}, status=self._status(details, fit, deadline),
+            seconds=deadline.elapsed, details=details,
         )  # fmt: skip
+
+
+def _certificate(units: Units, design: Neurons | Ramps, fit: LassoFit) -> GroupCertificate:
+    """Return what proves the optimum of a Lasso."""
+    weights, offset = fit.weights.T[:, None, :], fit.offset if design.free else None
+    return group_certificate(units, design, "frobenius", weights, fit.multiplier, offset)

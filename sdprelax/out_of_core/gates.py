@@ -13,52 +13,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sdprelax.errors import InputError
 from sdprelax.out_of_core.rows import Rows
 from sdprelax.verified import Floats
 
-__all__ = ["Gates", "Moments", "Shape", "moments_of", "sampled_gates"]
+__all__ = ["Moments", "Shape", "moments_of", "sampled_gates"]
 
 Shape = Literal["isotropic", "covariance", "whitened"]
 
 # Eigenvalues of the covariance below this share of the largest are rounding errors of activations in single precision.
 RANK = 1e-6
-
-
-@dataclass(frozen=True, eq=False)
-class Gates:
-    """Gates 1{z·g ≥ 0}, and whether one more is always open.
-
-    Parameters
-    ----------
-    directions: g, shape (d, m).
-    skip: whether a last gate is open for every sample: a linear map beside the gated ones.
-    """
-
-    directions: Floats
-    skip: bool = False
-
-    @property
-    def count(self) -> int:
-        """How many gates there are, the open one included."""
-        return int(self.directions.shape[1]) + self.skip
-
-    def masks(self, inputs: Floats) -> Floats:
-        """Return 1{z·g ≥ 0} for inputs of shape (b, d), shape (b, count)."""
-        opened = (inputs @ self.directions >= 0.0).astype(np.float64)
-        return np.hstack([opened, np.ones((len(inputs), 1))]) if self.skip else opened
-
-    def features(self, inputs: Floats) -> Floats:
-        """Return [D_1Z, ..., D_mZ], shape (b, m·d)."""
-        masks = self.masks(inputs)
-        return np.asarray((masks[:, :, None] * inputs[:, None, :]).reshape(len(inputs), -1))
-
-    def over(self, chosen: NDArray[np.intp]) -> Gates:
-        """Return some of the gates: indices in increasing order."""
-        drawn = self.directions.shape[1]
-        return Gates(self.directions[:, chosen[chosen < drawn]], bool(self.skip and np.any(chosen == drawn)))
 
 
 @dataclass(frozen=True, eq=False)

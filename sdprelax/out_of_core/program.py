@@ -19,13 +19,13 @@ import numpy as np
 import scipy.linalg
 import threadpoolctl
 
+from sdprelax import group_norms as norms
 from sdprelax.deadline import Deadline
-from sdprelax.gated_training import norms
-from sdprelax.gated_training.norms import Penalty
+from sdprelax.group_norms import Penalty, flattened, stacked
 from sdprelax.out_of_core.statistics import Statistics, total
 from sdprelax.verified import Floats, feasible_multiple
 
-__all__ = ["StatisticsFit", "best_share", "flattened", "largest_gamma", "solve", "stacked"]
+__all__ = ["StatisticsFit", "best_share", "largest_gamma", "solve"]
 
 # Steps between two looks at the gap; over-relaxation.
 LOOK, RELAXED = 10, 1.6
@@ -59,16 +59,6 @@ class StatisticsFit:
     def gap(self) -> float:
         """Duality gap relative to the value."""
         return (self.value - self.dual_value) / self.value if self.value > 0.0 else 0.0
-
-
-def flattened(weights: Floats) -> Floats:
-    """Return weights of shape (c, d, m) as the statistics order them, shape (m·d, c)."""
-    return np.ascontiguousarray(weights.transpose(2, 1, 0).reshape(-1, len(weights)))
-
-
-def stacked(flat: Floats, width: int) -> Floats:
-    """Return weights of shape (m·d, c) in the shape (c, d, m)."""
-    return flat.reshape(-1, width, flat.shape[1]).transpose(2, 1, 0)
 
 
 def largest_gamma(statistics: Statistics, penalty: Penalty) -> float:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sdprelax.out_of_core.gates import Gates
-from sdprelax.out_of_core.program import flattened
+from sdprelax.certificate import Gates
+from sdprelax.group_norms import flattened
 from sdprelax.out_of_core.rows import Block, Rows
 from sdprelax.verified import Floats
 

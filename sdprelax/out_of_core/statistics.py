@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas
 
+from sdprelax.certificate import Gates
 from sdprelax.errors import ProblemTooLarge
 from sdprelax.files import whole_file
-from sdprelax.out_of_core.gates import Gates
 from sdprelax.out_of_core.rows import Rows
 from sdprelax.verified import Floats
 

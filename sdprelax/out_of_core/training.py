@@ -16,13 +16,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from sdprelax import group_norms as norms
+from sdprelax.certificate import Gates, GroupBounds
 from sdprelax.deadline import Deadline
 from sdprelax.errors import ProblemTooLarge
-from sdprelax.gated_training import norms
-from sdprelax.gated_training.norms import Penalty
-from sdprelax.out_of_core.gates import Gates
+from sdprelax.group_norms import Penalty
 from sdprelax.out_of_core.program import best_share, largest_gamma, solve
-from sdprelax.out_of_core.proof import Proof, prove
+from sdprelax.out_of_core.proof import prove
 from sdprelax.out_of_core.residuals import Residuals
 from sdprelax.out_of_core.rows import Rows
 from sdprelax.out_of_core.statistics import Statistics, collect, fits, total
@@ -59,7 +59,7 @@ class Trained:
     weights: Floats
     gamma: float
     share: float
-    proof: Proof
+    proof: GroupBounds
     active: NDArray[np.intp]
     statistics: Statistics | None
     errors: list[float]

@@ -2,7 +2,7 @@
 
     results/<sweep>/sweep.json                      the sweep and its trials, in order
     results/<sweep>/trials/<hash>/                  record.json, log.txt, network.npz, certificate.npz,
-                                                    predictor-1.npz, ...
+                                                    certificate-program.npz, predictor-1.npz, ...
     results/<sweep>/trials/<hash>.2/                a second attempt; the last one counts
     results/<sweep>/running/<hash>/                 what runs now: by whom, and its best bounds so far
 
@@ -41,7 +41,7 @@ __all__ = ["Running", "Scratch", "Store", "last_report", "predictor_files", "sea
 # Seconds without a sign of life after which a worker of another host counts as lost.
 SILENCE = 300.0
 ATTEMPT = re.compile(r"([0-9a-f]{16})(?:\.(\d+))?")
-FILES = ("certificate.npz", "log.txt", "network.npz")
+FILES = ("certificate.npz", "certificate-program.npz", "log.txt", "network.npz")
 
 
 def seal(record: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -164,10 +164,12 @@ class Scratch:
 
 def _write_files(folder: Path, record: dict[str, Any], outcome: Outcome, log: str | None) -> None:
     """Write the files of a record; synced to the disk only where they are final (there is a log)."""
-    for _, file, predictor in predictor_files(outcome):
-        save_predictor(folder / file, predictor)
+    for name, file, predictor in predictor_files(outcome):
+        save_predictor(folder / file, predictor, name)
     if outcome.certificate is not None:
         outcome.certificate.save(folder / "certificate.npz")
+    if outcome.program is not None:
+        outcome.program.save(folder / "certificate-program.npz")
     if log is not None:
         (folder / "log.txt").write_text(log, encoding="utf-8")
         record["seal"] = seal(record, folder)

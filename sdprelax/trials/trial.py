@@ -16,7 +16,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -27,14 +27,14 @@ from sdprelax.errors import InputError, ProblemTooLarge, SdprelaxError, SolverUn
 from sdprelax.methods import methods
 from sdprelax.metrics import METRICS, metrics, paper_accuracy
 from sdprelax.network import Network
-from sdprelax.outcome import Outcome
+from sdprelax.outcome import Outcome, Status
 from sdprelax.predictor import Predictor, is_registered
 from sdprelax.problem import Problem
 from sdprelax.trials.job import Job, Trial, versions
 from sdprelax.trials.provenance import provenance
 from sdprelax.trials.store import Scratch, Store, last_report, predictor_files, seal
 
-__all__ = ["data_digest", "evaluate", "load_problem", "run_trial", "stopped"]
+__all__ = ["EVALUATED", "PROGRAM", "STATUSES", "data_digest", "evaluate", "load_problem", "run_trial", "stopped"]
 
 
 @functools.lru_cache(maxsize=4)
@@ -175,6 +175,16 @@ def _witnessed(outcome: Outcome) -> Outcome:
             raise SdprelaxError(
                 f"the method returned {article} {name} bound without the {witness_name} that proves it."
             )
+    lower, certificate = outcome.lower, outcome.certificate
+    if lower is not None and certificate is not None and lower != certificate.lower:
+        raise SdprelaxError(
+            f"the method returned the lower bound {lower!r} and a certificate of {certificate.lower!r}."
+        )
+    said = sorted({*PROGRAM} & outcome.details.keys())
+    if said and outcome.program is None:
+        raise SdprelaxError(
+            f"the method returned {', '.join(said)} without the certificate that proves a program's value."
+        )
     for label, predictor in outcome.predictors.items():
         if not is_registered(predictor):
             raise SdprelaxError(
@@ -311,6 +321,10 @@ def _record(
     return plain
 
 
+# How a trial can end.
+STATUSES = (*get_args(Status), "timeout", "out of memory", "too large", "unavailable", "error")
+# Details that stand for what the certificate of a program proves.
+PROGRAM = ("value", "dual_value", "program_gap")
 # What is said of every predictor.
 EVALUATED = (
     "objective", *(f"{part}_{name}" for part in ("train", "test") for name in METRICS), "paper_accuracy",

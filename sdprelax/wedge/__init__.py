@@ -2,7 +2,7 @@
 
 from sdprelax.wedge.dictionary import Features, WedgeDictionary, WedgeProblem
 from sdprelax.wedge.lasso import LassoSolver, lasso, lasso_path
-from sdprelax.wedge.program import LassoFit, LassoProgram, proved, proved_features
+from sdprelax.wedge.program import LassoFit, LassoProgram
 from sdprelax.wedge.ramps import RampDictionary, ramp_dictionary
 
 __all__ = [
@@ -15,7 +15,5 @@ __all__ = [
     "WedgeProblem",
     "lasso",
     "lasso_path",
-    "proved",
-    "proved_features",
     "ramp_dictionary",
 ]

@@ -16,12 +16,12 @@ from itertools import combinations
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sdprelax.certificate import Ramps
 from sdprelax.cross_products import cross_products
 from sdprelax.errors import ProblemTooLarge
 from sdprelax.three_layer import ThreeLayerNetwork
-from sdprelax.verified import Ball, Floats
+from sdprelax.verified import Floats
 from sdprelax.wedge.dictionary import LARGEST, SHORT
 
 __all__ = ["RampDictionary", "ramp_count", "ramp_dictionary"]
@@ -48,13 +48,10 @@ class RampDictionary:
         rise = self.upper - self.lower
         return np.asarray(np.maximum(rise - np.maximum(X @ self.directions - self.lower, 0.0), 0.0))
 
-    def enclosed(self, X: Floats, chosen: slice | NDArray[np.bool_]) -> Ball:
-        """Return balls around chosen columns of the exact features."""
-        ones = Ball.exact(np.ones((len(X), 1)))
-        start = ones @ Ball.exact(self.lower[None, chosen])
-        end = ones @ Ball.exact(self.upper[None, chosen])
-        inner = (Ball.exact(X) @ Ball.exact(self.directions[:, chosen]) - start).relu()
-        return ((end - start) - inner).relu()
+    @property
+    def design(self) -> Ramps:
+        """The ramps as they stand in a certificate."""
+        return Ramps(self.directions, self.lower, self.upper)
 
     def network(self, weights: Floats, offset: Floats) -> ThreeLayerNetwork:
         """Return the network of output weights z, shape (K, c), and t, shape (c,), every chain balanced.

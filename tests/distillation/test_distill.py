@@ -326,7 +326,7 @@ def test_a_certificate_is_proved_again_from_its_arrays(network: Any, batches: li
     program = GatedProgram(z, masks, f, float(kept["gamma"]), str(kept["penalty"]))  # type: ignore[arg-type]
     value = program.value(kept["weights"], program.predict(kept["weights"]))
     assert kept["bounds"][0] <= value <= kept["bounds"][1] * (1 + 1e-12)
-    from sdprelax.out_of_core.gates import Gates
+    from sdprelax.certificate import Gates
 
     gates = Gates(kept["directions"], bool(kept["skip"]))
     proof = prove(task.rows(layout), gates, kept["weights"], float(kept["gamma"]), str(kept["penalty"]))  # type: ignore[arg-type]

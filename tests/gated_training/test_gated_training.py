@@ -12,6 +12,7 @@ from sdprelax import InputError, SolverFailed
 from sdprelax.deadline import Deadline
 from sdprelax.gated_training import GatedFit, GatedProgram, Penalty, Solver, train
 from sdprelax.problem import ridge_value
+from tests.group_programs import proved_gated
 
 PENALTIES: tuple[Penalty, ...] = ("columns", "frobenius", "nuclear")
 SOLVERS: tuple[Solver, ...] = ("fista", "block_coordinate", "irls")
@@ -43,7 +44,7 @@ def test_every_solver_finds_the_value_of_a_conic_solver(penalty: Penalty) -> Non
     expected = by_clarabel(given)
     for solver in (s for s, p in TRIED if p == penalty):
         fit = train(given, solver, tolerance=1e-8, max_iterations=50_000)
-        lower, upper = given.proved(fit)
+        lower, upper = proved_gated(given, fit)
         assert lower <= expected * (1.0 + 1e-7) and upper >= expected * (1.0 - 1e-7)
         assert upper - lower <= 1.1e-8 * upper, solver
 
@@ -71,7 +72,7 @@ def test_proved_bounds_hold_in_exact_arithmetic(penalty: Penalty, seed: int) -> 
     x, gamma = rng.uniform(0.5, 2.0), rng.uniform(0.1, 0.5)
     y = np.array([[3.0, 0.0]]) * rng.uniform(1.0, 1e8)
     given = GatedProgram(np.array([[x]]), np.ones((1, 1)), y, gamma, penalty)
-    lower, upper = given.proved(train(given, "fista", tolerance=1e-14))
+    lower, upper = proved_gated(given, train(given, "fista", tolerance=1e-14))
     # min ½(xw − y)² + γ|w|: w = (xy − γ)/x², at γy/x − γ²/2x².
     X, Y, G = Fraction(x), Fraction(float(y[0, 0])), Fraction(gamma)
     optimum = G * Y / X - G * G / (2 * X * X)
@@ -83,12 +84,12 @@ def test_proved_bounds_hold_in_exact_arithmetic(penalty: Penalty, seed: int) -> 
 def test_a_pair_that_is_not_feasible_proves_less_and_never_too_much(penalty: Penalty) -> None:
     given = program(3, penalty=penalty)
     fit = train(given, "fista", tolerance=1e-9)
-    lower, upper = given.proved(fit)
+    lower, upper = proved_gated(given, fit)
     rng = np.random.default_rng(0)
     for scale in (0.0, 1e-6, 1e-2, 1.0, 100.0):
         A = fit.multiplier * (1.0 + scale) + scale * rng.standard_normal(fit.multiplier.shape)
         W = fit.weights + scale * rng.standard_normal(fit.weights.shape)
-        below, above = given.proved(GatedFit(W, A, 0.0, 0.0, 0))
+        below, above = proved_gated(given, GatedFit(W, A, 0.0, 0.0, 0))
         assert 0.0 <= below <= upper and above >= lower
 
 
@@ -157,14 +158,14 @@ def test_a_large_gamma_leaves_no_weights_and_no_gates_no_program(solver: Solver)
     fit = train(nothing, solver)
     assert fit.weights.shape == (3, 3, 0) and fit.value == pytest.approx(0.5 * np.sum(given.targets**2))
     blank = GatedProgram(given.inputs, given.masks, 0.0 * given.targets, 1.0)
-    assert train(blank, solver).value == 0.0 and blank.proved(train(blank, solver)) == (0.0, 0.0)
+    assert train(blank, solver).value == 0.0 and proved_gated(blank, train(blank, solver)) == (0.0, 0.0)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_a_deadline_leaves_a_pair(solver: Solver) -> None:
     given = program(0, gamma=1e-3)
     fit = train(given, solver, deadline=Deadline(0.0), tolerance=1e-12)
-    lower, upper = given.proved(fit)
+    lower, upper = proved_gated(given, fit)
     assert 0.0 <= lower <= upper <= 1e4 and fit.iterations <= 3
 
 

@@ -84,7 +84,7 @@ def test_bounds_hold_against_the_exact_optimum(d: int, bias: bool, seed: int) ->
             assert outcome.lower <= exact.upper
             assert sdprelax.verify(problem, outcome.certificate) >= outcome.lower
         assert outcome.details["dual_value"] <= outcome.details["value"]
-        assert outcome.details["lasso_gap"] <= 1e-8
+        assert outcome.details["program_gap"] <= 1e-8
 
 
 def test_the_upper_bound_of_p_2_is_the_value_of_the_lasso_and_weights_are_wedges() -> None:

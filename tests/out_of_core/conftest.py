@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from sdprelax.out_of_core.gates import Gates, moments_of, sampled_gates
+from sdprelax.certificate import Gates
+from sdprelax.out_of_core.gates import moments_of, sampled_gates
 from sdprelax.out_of_core.rows import ArrayRows
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from sdprelax.errors import InputError
+from sdprelax.group_norms import flattened
 from sdprelax.out_of_core.neurons import exact_neurons, few_neurons
-from sdprelax.out_of_core.program import flattened
 from sdprelax.out_of_core.proof import prove
 from sdprelax.out_of_core.rows import ArrayRows
 from sdprelax.out_of_core.statistics import collect

@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sdprelax.certificate import Gates
 from sdprelax.errors import InputError
-from sdprelax.out_of_core.gates import Gates, moments_of, sampled_gates
+from sdprelax.out_of_core.gates import moments_of, sampled_gates
 from sdprelax.out_of_core.rows import ArrayRows
 from tests.out_of_core.conftest import Case
 

@@ -9,16 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sdprelax.certificate import Gates
 from sdprelax.errors import ProblemTooLarge
 from sdprelax.gated_training import GatedProgram, Penalty, train
+from sdprelax.group_norms import flattened
 from sdprelax.out_of_core import statistics
-from sdprelax.out_of_core.gates import Gates
-from sdprelax.out_of_core.program import best_share, flattened, largest_gamma, solve
+from sdprelax.out_of_core.program import best_share, largest_gamma, solve
 from sdprelax.out_of_core.proof import prove
 from sdprelax.out_of_core.residuals import Residuals
 from sdprelax.out_of_core.rows import ArrayRows
 from sdprelax.out_of_core.statistics import collect, fits, total
 from sdprelax.out_of_core.training import heaviest, train_out_of_core
+from tests.group_programs import proved_gated
 from tests.out_of_core.conftest import Case, made
 
 PENALTIES: tuple[Penalty, ...] = ("columns", "frobenius", "nuclear")
@@ -99,7 +101,7 @@ def test_the_optimum_is_that_of_the_program_in_memory(case: Case, penalty: Penal
     gamma = share * largest_gamma(data, penalty)
     fit = solve(data, gamma, penalty, tolerance=1e-7)
     program = in_memory(case, gamma, penalty)
-    lower, upper = program.proved(train(program, tolerance=1e-7))
+    lower, upper = proved_gated(program, train(program, tolerance=1e-7))
     assert fit.gap <= 1e-7
     np.testing.assert_allclose(fit.value, upper, rtol=3e-7)
     np.testing.assert_allclose(fit.value, program.value(fit.weights, program.predict(fit.weights)), rtol=1e-9)
@@ -123,7 +125,7 @@ def test_the_proof_is_sound_whatever_the_weights(penalty: Penalty) -> None:
         case = made(seed, n=25, d=4, c=2, m=4, skip=bool(seed % 2))
         gamma = float(10.0 ** rng.uniform(-4, 2))
         program = in_memory(case, gamma, penalty)
-        optimum = program.proved(train(program, tolerance=1e-9))
+        optimum = proved_gated(program, train(program, tolerance=1e-9))
         for scale in (0.0, 0.1, 10.0):
             weights = scale * rng.standard_normal(program.zero().shape)
             proof = prove(case.rows, case.gates, weights, gamma, penalty)

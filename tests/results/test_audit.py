@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 import shutil
@@ -14,8 +15,10 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from sdprelax import Certificate, InputError, Network
+from sdprelax import Certificate, GroupCertificate, InputError, Network
+from sdprelax.certificate import group_certificate
 from sdprelax.cli import app
+from sdprelax.deadline import Deadline
 from sdprelax.experiment.config import load_sweep
 from sdprelax.experiment.runner import run_sweep
 from sdprelax.results.audit import audit
@@ -23,6 +26,8 @@ from sdprelax.results.collect import collect
 from sdprelax.results.rerun import find_trial, rerun
 from sdprelax.trials.job import Trial
 from sdprelax.trials.store import seal
+from sdprelax.trials.trial import load_problem
+from sdprelax.units import Units
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +40,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     (folder / "sweep.yaml").write_text(
         f"name: audited\ndatasets: [{{random: {{n: 6, c: 2}}}}, {{file: {{path: {folder / 'mine.csv'}}}}}]\n"
-        f"gamma: 0.1\nmethods: [sdp, exact, lbfgs: {{width: 5, restarts: 1}}, exact: {{tolerance: 1.0e-3}}]\n"
+        f"gamma: 0.1\nmethods: [sdp, exact, lbfgs: {{width: 5, restarts: 1}},"
+        f" exact: {{tolerance: 1.0e-3}}, gated_relu: {{gates: all, penalty: nuclear}}, mkl, wedge]\n"
     )
     run_sweep(load_sweep(folder / "sweep.yaml"), folder, engine="serial")
     return folder
@@ -47,9 +53,10 @@ def copy(finished: Path, tmp_path: Path) -> Path:
 
 
 def trial(folder: Path, method: str, dataset: str = "random") -> Path:
+    """Return the folder of a trial of a method, named with those of its options that are no defaults."""
     for path in sorted((folder / "trials").iterdir()):
         record = json.loads((path / "record.json").read_text())
-        if record["method"] == method and record["trial"]["dataset"] == dataset:
+        if record["method"].startswith(method) and record["trial"]["dataset"] == dataset:
             return path
     raise AssertionError(method)
 
@@ -60,10 +67,11 @@ def faults(folder: Path) -> dict[str, tuple[str, ...]]:
 
 def test_untouched_results_hold(finished: Path) -> None:
     findings = list(audit(finished / "audited"))
-    assert len(findings) == 8 and not any(finding.faults for finding in findings)
-    assert sum(finding.bounds for finding in findings) == 2 * (2 + 2 + 1 + 2)
+    assert [finding.faults for finding in findings] == [()] * 14
+    # Both bounds of sdp, exact twice, gated_relu and wedge, the network of lbfgs, and three programs.
+    assert sum(finding.bounds for finding in findings) == 2 * (5 * 2 + 1 + 3 * 2)
     done = CliRunner().invoke(app, ["verify", str(finished / "audited")])
-    assert done.exit_code == 0 and "all 8 rows hold: 14 bounds proved again" in done.output
+    assert done.exit_code == 0 and "all 14 rows hold: 34 bounds proved again" in done.output
 
 
 def rewrite(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
@@ -96,8 +104,15 @@ def option(key: str, value: Any) -> Callable[[dict[str, Any]], None]:
 
 
 @pytest.mark.parametrize(("change", "words"), [
-    (lift("lower", 1 + 1e-9), "and its certificate proves"),
+    (lift("lower", 1 + 1e-9), "and its certificate claims"),
+    (lift("lower", 0.5), "and its certificate claims"),
     (lift("upper", 1 - 1e-9), "and its network attains"),
+    (lift("upper", 10.0), "and its network attains"),
+    (put("lower", None), "it says no lower bound, and a certificate lies beside it"),
+    (put("upper", float("inf")), "and its network attains"),
+    (put("status", "proved"), "it says status 'proved', which is none"),
+    (put("details", {"value": 1.0}), "it says value 1.0, and no certificate of a program lies beside it"),
+    (put("data_digest", None), "it ended before its data were loaded, and says lower"),
     (put("gap", 0.0), "it says gap 0.0"),
     (put("gamma", 0.2), "it says gamma 0.2"),
     (put("method", "exact"), "it says method 'exact'"),
@@ -118,6 +133,92 @@ def test_a_forged_and_sealed_record_is_caught(change: Any, words: str, copy: Pat
     assert set(found) <= {path.name, "table"}
 
 
+def detail(key: str, value: Any) -> Callable[[dict[str, Any]], None]:
+    def change(record: dict[str, Any]) -> None:
+        record["details"][key] = value
+
+    return change
+
+
+def swap_names(record: dict[str, Any]) -> None:
+    first, second = record["predictors"][:2]
+    first["name"], second["name"] = second["name"], first["name"]
+
+
+def an_objective_below(record: dict[str, Any]) -> None:
+    record["predictors"][0]["objective"] *= 1 - 1e-12
+
+
+@pytest.mark.parametrize(("method", "change", "words"), [
+    ("gated_relu", detail("value", 123.0), "it says value 123.0, and the certificate of its program claims"),
+    ("gated_relu", detail("dual_value", 123.0), "it says dual_value 123.0"),
+    ("mkl", detail("program_gap", 0.0), "it says program_gap 0.0"),
+    ("wedge", detail("value", 123.0), "it says value 123.0"),
+    ("wedge", lambda record: record["details"].pop("value"), "it says value None"),
+    ("mkl", swap_names, "is 'ntk', and that is 'mkl'"),
+    ("lbfgs", an_objective_below, "it says objective"),
+])  # fmt: skip
+def test_forged_values_of_programs_and_names_are_caught(method: str, change: Any, words: str, copy: Path) -> None:
+    path = trial(copy, method)
+    rewrite(path, change)
+    found = faults(copy)
+    assert any(words in fault for fault in found[path.name]), found
+
+
+def test_a_certificate_that_claims_less_than_it_proves_is_caught(copy: Path) -> None:
+    path = trial(copy, "sdp")
+    certificate = Certificate.load(path / "certificate.npz")
+    weak = dataclasses.replace(certificate, lower=0.5 * certificate.lower)
+    weak.save(path / "certificate.npz")
+    rewrite(path, put("lower", weak.lower))
+    assert "and its certificate proves" in " ".join(faults(copy)[path.name])
+    path = trial(copy, "wedge")
+    program = GroupCertificate.load(path / "certificate-program.npz")
+    loose = dataclasses.replace(program, value=2.0 * program.value)
+    loose.save(path / "certificate-program.npz")
+    rewrite(path, detail("value", loose.value))
+    assert "and proves" in " ".join(faults(copy)[path.name])
+
+
+def test_solved_is_held_against_the_gap_that_the_method_closes(copy: Path) -> None:
+    # Less training than the tolerance asks for: the certificate holds, and the status does not.
+    path = trial(copy, "mkl")
+    program = GroupCertificate.load(path / "certificate-program.npz")
+    record = json.loads((path / "record.json").read_text())
+    _, problem = load_problem(Trial.from_dict(record["trial"]))
+    weights = 0.9 * program.weights
+    units = Units(problem, *program.units)
+    whole = np.zeros((*weights.shape[:2], program.design.count))
+    whole[:, :, program.used] = weights
+    worse = group_certificate(units, program.design, program.penalty, whole, program.multiplier)
+    worse.save(path / "certificate-program.npz")
+    rewrite(path, lambda record: record["details"].update(worse.details(problem)))
+    (fault,) = faults(copy)[path.name]
+    assert "it says that it is solved, and its program gap" in fault
+
+
+def test_a_program_certificate_that_is_gone_or_of_another_trial_is_caught(copy: Path) -> None:
+    path, other = trial(copy, "wedge"), trial(copy, "wedge", "file")
+    name = "certificate-program.npz"
+    shutil.copy(other / name, path / name)
+    rewrite(path, lambda record: None)
+    assert "the value of its program is not proved" in " ".join(faults(copy)[path.name])
+    (path / name).unlink()
+    rewrite(path, lambda record: None)
+    assert "no certificate of a program lies beside it" in " ".join(faults(copy)[path.name])
+
+
+def test_a_time_limit_says_how_many_rows_were_left(copy: Path) -> None:
+    (late, *table) = audit(copy, deadline=Deadline(0.0))
+    assert table == [] and late.row == "14 rows" and late.faults == (
+        "they were not verified within 0 seconds; allow more with --time-limit.",
+    )  # fmt: skip
+    wrong = CliRunner().invoke(app, ["verify", str(copy), "--time-limit", "1 week"]).exception
+    assert isinstance(wrong, InputError) and str(wrong).startswith("--time-limit 1 week: write seconds")
+    done = CliRunner().invoke(app, ["verify", str(copy), "--time-limit", "10min"])
+    assert done.exit_code == 0
+
+
 def test_a_forged_network_and_certificate_are_caught_even_when_sealed(copy: Path) -> None:
     path = trial(copy, "sdp")
     network = Network.load(path / "network.npz")
@@ -136,6 +237,10 @@ def test_a_forged_network_and_certificate_are_caught_even_when_sealed(copy: Path
 @pytest.mark.parametrize("name", ["network.npz", "certificate.npz", "record.json", "log.txt"])
 def test_any_changed_byte_of_any_file_is_caught(name: str, copy: Path) -> None:
     path = trial(copy, "sdp") / name
+    for other in (copy / "trials").iterdir():
+        if other != path.parent:
+            shutil.rmtree(other)
+    collect(copy)
     original = path.read_bytes()
     rng = random.Random(0)
     for _ in range(25):
@@ -194,7 +299,7 @@ def test_changed_data_and_a_changed_table_are_caught(finished: Path, copy: Path)
         _load.cache_clear()
         path.write_text(original.replace("x", "z", 1))
         found = faults(copy)
-        assert len(found) == 4 and all("the data file has changed" in said[0] for said in found.values())
+        assert len(found) == 7 and all("the data file has changed" in said[0] for said in found.values())
     finally:
         path.write_text(original)
         _load.cache_clear()

@@ -7,12 +7,14 @@ import math
 import numpy as np
 import pytest
 
+from sdprelax.certificate import Neurons
 from sdprelax.deadline import Deadline
 from sdprelax.errors import ProblemTooLarge
 from sdprelax.exact.arrangement import activation_patterns
 from sdprelax.reduction import reduce_inputs
 from sdprelax.verified import Floats
-from sdprelax.wedge import LassoFit, LassoProgram, WedgeDictionary, WedgeProblem, lasso, proved
+from sdprelax.wedge import LassoFit, LassoProgram, WedgeDictionary, WedgeProblem, lasso
+from tests.group_programs import proved_lasso
 from tests.wedge.convex_programs import exact_value
 
 
@@ -38,7 +40,7 @@ def test_one_input_with_free_biases_equals_the_exact_convex_program_on_a_hundred
         exact = exact_value(np.hstack([x, np.ones((n, 1))]), y, gamma, np.vstack([steps, -steps]), 1, free=True)
         dictionary, program, fit = solved(WedgeProblem(x, free=True), y[:, None], gamma)
         assert fit.value == pytest.approx(exact, rel=1e-9, abs=1e-9)
-        lower, upper = proved(WedgeProblem(x, free=True).inputs, dictionary.directions, program, fit)
+        lower, upper = proved_lasso(x, Neurons(dictionary.directions, free=True), program, fit)
         assert lower <= fit.value * (1.0 + 1e-12) and fit.value <= upper * (1.0 + 1e-12)
         assert upper - lower <= 2e-9 * upper
         # A neuron is ±1 with a bias that puts its breakpoint on a sample.

@@ -8,8 +8,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from sdprelax.certificate import Neurons
 from sdprelax.deadline import Deadline
-from sdprelax.wedge import LassoFit, LassoProgram, LassoSolver, WedgeProblem, lasso, lasso_path, proved
+from sdprelax.wedge import LassoFit, LassoProgram, LassoSolver, WedgeProblem, lasso, lasso_path
+from tests.group_programs import proved_lasso
 
 
 def program_of(n: int, d: int, outputs: int, gamma: float, *, free: bool = False, seed: int = 0) -> LassoProgram:
@@ -62,7 +64,7 @@ def test_proved_bounds_hold_in_rational_arithmetic(intercept: bool) -> None:
             fit = LassoFit(
                 rng.standard_normal((5, 1)), rng.standard_normal(1) * intercept, rng.standard_normal((6, 1)), 0.0, 0.0
             )
-        lower, upper = proved(X, W, program, fit)
+        lower, upper = proved_lasso(X, Neurons(W), program, fit)
         exact = [[sum(Fraction(a) * Fraction(b) for a, b in zip(x, w, strict=True)) for w in W.T] for x in X]
         features = [[max(value, Fraction(0)) for value in row] for row in exact]
         z, t = [Fraction(float(v)) for v in fit.weights[:, 0]], Fraction(float(fit.offset[0]))
@@ -87,7 +89,7 @@ def test_a_free_offset_needs_a_balanced_dual_point() -> None:
     dictionary = geometry.all_wedges()
     program = LassoProgram(geometry.features(dictionary.directions), Y, 1e9, True)
     fit = lasso(program)
-    lower, upper = proved(geometry.inputs, dictionary.directions, program, fit)
+    lower, upper = proved_lasso(X, Neurons(dictionary.directions, free=True), program, fit)
     mean = sum(Fraction(float(y)) for y in Y[:, 0]) / 4
     best = sum((Fraction(float(y)) - mean) ** 2 for y in Y[:, 0]) / 2
     assert not np.any(fit.weights)

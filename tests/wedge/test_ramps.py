@@ -10,7 +10,8 @@ from sdprelax.errors import InputError, ProblemTooLarge
 from sdprelax.predictor import load_predictor, save_predictor
 from sdprelax.three_layer import ThreeLayerNetwork
 from sdprelax.verified import Floats
-from sdprelax.wedge import LassoFit, LassoProgram, RampDictionary, lasso, proved_features, ramp_dictionary
+from sdprelax.wedge import LassoFit, LassoProgram, RampDictionary, lasso, ramp_dictionary
+from tests.group_programs import proved_lasso
 
 
 def solved(X: Floats, Y: Floats, gamma: float, p: int) -> tuple[RampDictionary, LassoProgram, LassoFit]:
@@ -83,7 +84,7 @@ def test_the_network_has_the_value_of_the_lasso_and_every_chain_is_balanced() ->
         assert 0.5 * np.sum(residual**2) + 0.1 * network.penalty(1) == pytest.approx(fit.value, rel=1e-11)
         sizes = np.sum(np.abs(network.first), axis=0)
         assert np.allclose(sizes, np.abs(network.second)) and np.allclose(sizes, np.linalg.norm(network.output, axis=1))
-        lower, upper = proved_features(lambda chosen, D=dictionary, X=X: D.enclosed(X, chosen), program, fit)
+        lower, upper = proved_lasso(X, dictionary.design, program, fit)
         assert lower <= fit.value * (1 + 1e-12) and upper >= fit.value * (1 - 1e-12)
         assert upper - lower < 1e-9 * upper
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import PositiveInt
 
+from sdprelax.certificate import Gates
 from sdprelax.distillation.distillers import Distilled, Task, View, register
 from sdprelax.distillation.distillers.gated_relu import Shrinkage
 from sdprelax.errors import ProblemTooLarge
@@ -14,7 +15,6 @@ from sdprelax.methods.convex_relu import ConvexReLU as Method
 from sdprelax.methods.gated_relu import GatedReLU
 from sdprelax.methods.gates import Gated
 from sdprelax.network import Network
-from sdprelax.out_of_core.gates import Gates
 from sdprelax.out_of_core.program import best_share, largest_gamma
 from sdprelax.out_of_core.rows import ArrayRows
 from sdprelax.out_of_core.statistics import collect, total

@@ -9,11 +9,12 @@ import numpy as np
 import pydantic
 from pydantic import PositiveFloat, PositiveInt
 
+from sdprelax.certificate import Gates
 from sdprelax.distillation.distillers import Distilled, Task, View, register
 from sdprelax.distillation.layout import Layout
 from sdprelax.distillation.teacher_gates import teacher_gates
 from sdprelax.gated_training import Penalty
-from sdprelax.out_of_core.gates import Gates, Moments, Shape, moments_of, sampled_gates
+from sdprelax.out_of_core.gates import Moments, Shape, moments_of, sampled_gates
 from sdprelax.out_of_core.neurons import Neurons, exact_neurons, few_neurons, require_budget
 from sdprelax.out_of_core.proof import prove
 from sdprelax.out_of_core.training import MEMORY, heaviest, train_out_of_core

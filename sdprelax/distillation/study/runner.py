@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from sdprelax.certificate import relative_gap
 from sdprelax.deadline import Deadline
 from sdprelax.distillation import FLAT
 from sdprelax.distillation.activations import ActivationStore, collect
@@ -30,7 +31,6 @@ from sdprelax.distillation.study.tables import runs_table, write_tables
 from sdprelax.distillation.teachers import pytorch, teachers
 from sdprelax.distillation.torch_teacher import TorchTeacher
 from sdprelax.errors import InputError, SdprelaxError, StorageError, nearest
-from sdprelax.out_of_core.proof import relative_gap
 from sdprelax.out_of_core.training import Stage, silent
 from sdprelax.trials.provenance import provenance
 

@@ -10,15 +10,16 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from sdprelax.certificate import Gates, relative_gap
+from sdprelax.deadline import Deadline
 from sdprelax.distillation import FLAT
 from sdprelax.distillation.activations import ActivationStore, collect
 from sdprelax.distillation.study.run_store import RunStore
 from sdprelax.distillation.study.runs import sampled
 from sdprelax.errors import InputError
 from sdprelax.gated_training import Penalty
-from sdprelax.out_of_core.gates import Gates
 from sdprelax.out_of_core.neurons import Neurons
-from sdprelax.out_of_core.proof import prove, relative_gap
+from sdprelax.out_of_core.proof import prove
 from sdprelax.verified import Floats
 
 __all__ = ["Verified", "is_study", "verify_study"]
@@ -53,10 +54,20 @@ def is_study(folder: Path) -> bool:
     return (folder / "runs").is_dir() and (folder / "activations").is_dir()
 
 
-def verify_study(folder: Path) -> Iterator[Verified]:
-    """Yield what came of every run that has a certificate."""
-    store = RunStore(folder)
-    for record in store.records():
+def verify_study(folder: Path, deadline: Deadline | None = None) -> Iterator[Verified]:
+    """Yield what came of every run that has a certificate.
+
+    Parameters
+    ----------
+    deadline: the time after which no further run is looked at; those left are one row.
+    """
+    store, until = RunStore(folder), deadline or Deadline()
+    records = list(store.records())
+    for number, record in enumerate(records):
+        if until.expired:
+            late = f"they were not verified within {until.seconds:g} seconds; allow more with --time-limit."
+            yield Verified("the rest", f"{len(records) - number} runs", None, None, (late,))
+            return
         path = store.runs / record["hash"]
         if not (path / "certificate.npz").is_file():
             if all(record.get(name) is None for name in ("lower", "upper", "program_gap")):

@@ -1,4 +1,4 @@
-"""Norms of one gate's weights and their duals: values, the proximal map, and proved bounds.
+"""Norms of one group's weights and their duals: values, the proximal map, and proved bounds.
 
     columns      Σ_k‖w_ik‖, dual max_k ‖·‖      the weight decay of gated neurons that feed one output each
     frobenius    ‖W_i‖_F, its own dual          that of one matrix and one scale per gate; multiple kernel learning
@@ -16,7 +16,7 @@ import numpy as np
 
 from sdprelax.verified import Ball, Floats, bound_above, proves_psd
 
-__all__ = ["Penalty", "shrunk", "sizes", "sizes_above", "steepest_above", "steepness"]
+__all__ = ["Penalty", "flattened", "shrunk", "sizes", "sizes_above", "stacked", "steepest_above", "steepness"]
 
 Penalty = Literal["columns", "frobenius", "nuclear"]
 
@@ -24,6 +24,16 @@ Penalty = Literal["columns", "frobenius", "nuclear"]
 SLACKS = (1e-13, 1e-11, 1e-8, 1e-4)
 # A threshold below this share of the largest singular value is no protection against squaring.
 SQUARED = 1e-5
+
+
+def flattened(weights: Floats) -> Floats:
+    """Return weights of shape (c, d, m) group after group, shape (m·d, c)."""
+    return np.ascontiguousarray(weights.transpose(2, 1, 0).reshape(-1, len(weights)))
+
+
+def stacked(flat: Floats, width: int) -> Floats:
+    """Return weights of shape (m·d, c) in the shape (c, d, m)."""
+    return flat.reshape(-1, width, flat.shape[1]).transpose(2, 1, 0)
 
 
 def sizes(weights: Floats, norm: Penalty) -> Floats:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sdprelax.gated_training import norms
+from sdprelax import group_norms as norms
 from sdprelax.verified import Ball
 
 PENALTIES: tuple[norms.Penalty, ...] = ("columns", "frobenius", "nuclear")
