@@ -60,6 +60,7 @@ def test_a_second_run_runs_nothing_that_is_finished(finished: tuple[Path, str]) 
 def test_show_prints_a_finished_sweep(form: str, finished: tuple[Path, str]) -> None:
     shown = sdprelax("show", "results/small", "--format", form, cwd=finished[0])
     assert shown.returncode == 0 and "exact" in shown.stdout and "lbfgs" in shown.stdout
+    assert ("proved: lower; attained: upper;" in shown.stdout) == (form != "csv")
 
 
 @pytest.mark.parametrize(("family", "line"), [

@@ -59,7 +59,7 @@ def duration(seconds: float | None) -> str:
 
 def print_tightness(table: pd.DataFrame) -> None:
     """Print how tight every method is on every problem, and what was said of trials that failed."""
-    from sdprelax.results.tables import tightness_table
+    from sdprelax.results.tables import origins, tightness_table
 
     printed = Table(box=None, header_style="bold")
     for name in ("data set", "γ", "method"):
@@ -67,7 +67,8 @@ def print_tightness(table: pd.DataFrame) -> None:
     for name in ("lower bound", "network", "gap", "certified", "excess", "seconds"):
         printed.add_column(name, justify="right", no_wrap=True)
     last = None
-    for row in tightness_table(table).itertuples():
+    shown = tightness_table(table)
+    for row in shown.itertuples():
         problem = (row.dataset, row.gamma)
         if last is not None and problem != last:
             printed.add_section()
@@ -85,6 +86,7 @@ def print_tightness(table: pd.DataFrame) -> None:
             number(row.seconds, ".1f") if finished else str(row.status),
         )
     console().print(printed)
+    typer.echo(origins(shown.columns))
     for row in table[table["message"] != ""].itertuples():
         typer.echo(f"{row.status}: {row.dataset}, gamma {row.gamma:g}, {row.method}: {row.message}")
 
@@ -126,6 +128,7 @@ def print_predictions(table: pd.DataFrame) -> None:
         printed.add_row(*said, row["predictor"], *cells)
     console().print(printed)
     typer.echo("accuracies on the training and the test part; balanced, F1 and RMSE on the test part.")
+    typer.echo("sdprelax verify evaluates all of them again.")
     if "paper_accuracy" in figures:
         typer.echo("paper's: P25's accuracy, whose threshold is the best on the test set: no estimate of anything.")
 

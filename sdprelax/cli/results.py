@@ -37,20 +37,19 @@ def show(
     """Print the tightness table of a sweep, or how well everything predicts; of a distillation, its summary."""
     from sdprelax.cli.display import print_predictions, print_tightness
     from sdprelax.distillation.study.verification import is_study
-    from sdprelax.results.tables import load_table, predictions_summary, render, tightness_table
+    from sdprelax.results.tables import load_table, origins, predictions_summary, render, tightness_table
 
     if is_study(results):
         _show_study(results, form)
         return
     table = load_table(results, "predictions" if predictions else "table")
-    if predictions and form is Format.table:
-        print_predictions(table)
-    elif predictions:
-        typer.echo(render(predictions_summary(table), form.value), nl=False)
-    elif form is Format.table:
-        print_tightness(table)
-    else:
-        typer.echo(render(tightness_table(table), form.value), nl=False)
+    if form is Format.table:
+        (print_predictions if predictions else print_tightness)(table)
+        return
+    shown = (predictions_summary if predictions else tightness_table)(table)
+    typer.echo(render(shown, form.value), nl=False)
+    if form is not Format.csv:
+        typer.echo(f"{'% ' if form is Format.latex else chr(10)}{origins(shown.columns)}")
 
 
 def _show_study(folder: Path, form: Format) -> None:
@@ -165,7 +164,9 @@ def compare_(
             number(row.upper_ratio, ".8f"), str(row.worse),
         )  # fmt: skip
     typer.echo(f"{len(found.rows)} trials in both, {found.only_a} in {a} alone, {found.only_b} in {b} alone.")
-    typer.echo("Geometric means: speed is seconds of the first over the second, bounds are second over first.")
+    typer.echo(
+        "Geometric means: speed is seconds (as reported) of the first over the second, bounds are second over first."
+    )
     console().print(printed)
     for row in found.worse.itertuples():
         typer.echo(f"worse: {row.dataset}, gamma {row.gamma:g}, {row.method} #{row.repeat}: {row.worse}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from sdprelax.files import write_whole
 from sdprelax.trials.job import described, flat_options
 
 __all__ = [
+    "ORIGINS",
     "kept",
     "load_table",
+    "origins",
     "predictions_summary",
     "predictions_table",
     "render",
@@ -46,6 +49,28 @@ PREDICTIONS = [
 TIGHTNESS = [
     "dataset", "gamma", "method", "lower", "upper", "gap", "certified_percent", "excess_percent", "seconds", "status",
 ]  # fmt: skip
+
+# What ``sdprelax verify`` does with the columns of all tables; the others say which trial a row is of.
+ORIGINS = {
+    "proved": ("lower",),
+    "attained": ("upper", "objective"),
+    "from these": ("gap", "certified_percent", "excess_percent"),
+    "measured again": (
+        "n", "d", "c", "width", "train_accuracy", "train_rmse", "test_accuracy", "test_balanced_accuracy", "test_f1",
+        "test_rmse", "paper_accuracy", "paper_threshold",
+    ),
+    "reported": (
+        "status", "seconds", "solver_value", "solver_status", "peak_memory_mb", "message", "versions",
+    ),
+}  # fmt: skip
+
+
+def origins(columns: Iterable[str]) -> str:
+    """Return a line that says of columns which are proved, attained, measured again by ``verify``, or just reported."""
+    said = [*columns]
+    found = {origin: [name for name in names if name in said] for origin, names in ORIGINS.items()}
+    parts = [f"{origin}: {', '.join(names).replace('_', ' ')}" for origin, names in found.items() if names]
+    return f"{'; '.join(parts)}."
 
 
 def results_table(records: list[dict[str, Any]]) -> pd.DataFrame:

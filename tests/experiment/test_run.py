@@ -17,7 +17,18 @@ from sdprelax.experiment.config import load_sweep
 from sdprelax.experiment.engines.local import Serial
 from sdprelax.experiment.plan import plan
 from sdprelax.experiment.runner import run_sweep, schedule
-from sdprelax.results.tables import load_table, render, results_table, tightness_table, unsound
+from sdprelax.results.tables import (
+    COLUMNS,
+    ORIGINS,
+    PREDICTIONS,
+    TIGHTNESS,
+    load_table,
+    origins,
+    render,
+    results_table,
+    tightness_table,
+    unsound,
+)
 from sdprelax.trials.job import Job, Trial
 from sdprelax.trials.store import Store
 
@@ -210,6 +221,18 @@ def test_tightness_is_relative_to_the_best_bounds_of_all_methods() -> None:
     table = tightness_table(results_table([record("a", 1.0, 4.0), record("b", None, 2.0)]))
     assert table["certified_percent"].tolist()[0] == 50.0 and np.isnan(table["certified_percent"].tolist()[1])
     assert table["excess_percent"].tolist() == [300.0, 100.0]
+
+
+def test_every_column_is_proved_attained_measured_or_reported_or_says_which_trial_it_is() -> None:
+    said = [name for names in ORIGINS.values() for name in names]
+    assert len(said) == len(set(said))
+    assert {*COLUMNS, *PREDICTIONS, *TIGHTNESS} - {*said} == {
+        "dataset", "gamma", "bias", "method", "repeat", "seed", "options", "dataset_options", "hash", "attempt",
+        "predictor",
+    }  # fmt: skip
+    assert origins(TIGHTNESS) == (
+        "proved: lower; attained: upper; from these: gap, certified percent, excess percent; reported: status, seconds."
+    )
 
 
 @pytest.mark.parametrize(("form", "start"), [

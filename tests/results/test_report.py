@@ -91,6 +91,8 @@ def test_the_report_opens_with_summary_table_and_plots(finished: Path, opened: A
     assert "24\ntrials" in page.inner_text("#summary") and "6 of 6" in page.inner_text("#summary")
     assert page.inner_text("#unsound") == ""
     assert page.inner_text("#count") == "(24)"
+    assert page.inner_text("#standing").startswith("proved: lower; attained: upper;")
+    assert page.get_attribute("th[data-name=seconds]", "title") == "reported"
     for name in ("gap", "time", "profile", "scaling"):
         assert page.locator(f"#plot-{name} .main-svg").count() > 0, name
     profile = page.evaluate("document.getElementById('plot-profile').data")

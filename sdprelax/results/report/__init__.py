@@ -16,6 +16,7 @@ from sdprelax.errors import SdprelaxError
 from sdprelax.files import write_whole
 from sdprelax.network import Network
 from sdprelax.results.collect import collect
+from sdprelax.results.tables import ORIGINS, origins
 from sdprelax.trials.job import Trial
 from sdprelax.trials.modules import load_modules
 from sdprelax.trials.store import Store
@@ -65,6 +66,7 @@ def write_report(folder: Path, target: Path | None = None, *, trust_modules: boo
     content = {
         "name": folder.resolve().name, "columns": COLUMNS, "trials": trials, "origins": list(origins),
         "data": pictures.data, "unsound": results.unsound,
+        "standing": {name: origin for origin, names in ORIGINS.items() for name in names},
     }  # fmt: skip
     target = target or folder / "report.html"
     store_of_target = Store(target.parent)
@@ -85,6 +87,7 @@ def _page(content: dict[str, Any]) -> str:
         ("title", html.escape(content["name"])),
         ("style", (parts / "page.css").read_text(encoding="utf-8")),
         ("plotly", get_plotlyjs().replace("</script", "<\\/script")),
+        ("standing", html.escape(origins(COLUMNS))),
         ("data", data),
         ("script", (parts / "page.js").read_text(encoding="utf-8")),
     ):

@@ -57,7 +57,7 @@
   const head = $("table").tHead.rows[0], body = $("table").tBodies[0], viewport = $("viewport");
   columns.forEach((name) => {
     const cell = element("th", name.replaceAll("_", " "), numeric.has(name) ? "number" : "");
-    cell.dataset.name = name; cell.tabIndex = 0; cell.setAttribute("aria-sort", "none");
+    cell.dataset.name = name; cell.tabIndex = 0; cell.title = report.standing[name] ?? ""; cell.setAttribute("aria-sort", "none");
     const sort = () => { order = { name, up: order.name === name ? !order.up : true }; update(); };
     cell.addEventListener("click", sort);
     cell.addEventListener("keydown", (event) => { if (event.key === "Enter") sort(); });
@@ -148,9 +148,9 @@
     const tested = t.predictors.filter((p) => p.test_rmse !== null);
     if (tested.length) part("On the test set", predictions(tested));
     if (t.network) { const box = element("div", "", "plot"); box.id = "plot-neurons"; part("Neurons", box); neurons(t); }
-    if (t.trace.length) { const box = element("div", "", "plot"); box.id = "plot-trial"; part("Bounds against time (solid: lower, dotted: upper)", box); traces("plot-trial", [t], t.problem); }
+    if (t.trace.length) { const box = element("div", "", "plot"); box.id = "plot-trial"; part("Bounds against time, as reported (solid: lower, dotted: upper)", box); traces("plot-trial", [t], t.problem); }
     part("Log", element("pre", t.log || "(empty)", "log"));
-    if (Object.keys(t.details).length) part("Details", element("pre", JSON.stringify(t.details, null, 1)));
+    if (Object.keys(t.details).length) part("Details (value, dual_value and program_gap proved, all else reported)", element("pre", JSON.stringify(t.details, null, 1)));
     part("Where it was computed", element("pre", report.origins[t.origin]));
     section.scrollIntoView({ block: "start" });
   }
