@@ -16,6 +16,7 @@ import numpy as np
 
 from sdprelax.arrays import one_hot
 from sdprelax.certificate import Certificate, GroupCertificate, verify, verify_group
+from sdprelax.compiled import ready
 from sdprelax.deadline import Deadline
 from sdprelax.errors import (
     CertificateError,
@@ -88,7 +89,8 @@ def solve(
     problem: the training problem.
     method: a registered method: "sdp", "exact", "lbfgs", ... (``sdprelax list methods``).
     seed: seed of everything random in the method.
-    time_limit: seconds after which the best pair of bounds so far is returned.
+    time_limit: seconds after which the best pair of bounds so far is returned; they start when what is compiled, once
+        per machine, is there.
     report: called with an Outcome whenever the method has a better pair of bounds.
     options: the method's own options, e.g. ``solver="scs"``.
 
@@ -104,6 +106,7 @@ def solve(
     if not (isinstance(seed, Integral) and seed >= 0):
         raise InputError(f"seed is {seed!r}; it must be a nonnegative integer.")
     chosen = _methods.create(method, options)
+    ready(_methods.kernels(method, chosen))
     return chosen.run(problem, rng=np.random.default_rng(seed), deadline=Deadline(time_limit), report=report)
 
 

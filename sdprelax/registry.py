@@ -52,7 +52,8 @@ class Registry(Generic[T]):
     """The classes of one family by name.
 
     A class may say with what its results change: ``version: ClassVar[int] = 1`` is raised when it gives other ones, and
-    ``uses()`` returns (registry, name, options) of the registered classes that its results come from too.
+    ``uses()`` returns (registry, name, options) of the registered classes that its results come from too. ``kernels``
+    are the modules of compiled functions that it computes with.
 
     Parameters
     ----------
@@ -139,13 +140,21 @@ class Registry(Generic[T]):
         number, source = getattr(self[name], "version", 1), self._sources.get(self.canonical(name), "")
         return f"{number}, sha256 {source}" if source else str(number)
 
-    def versions(self, name: str, entry: T) -> dict[str, str]:
-        """Return the version of the entry ``name`` and of all that this one of its kind uses, by kind and name."""
-        found = {f"{self.kind} {self.canonical(name)}": self.version(name)}
+    def parts(self, name: str, entry: T) -> Iterator[tuple[Registry[Any], str, Any]]:
+        """Yield family, name and instance of the entry ``name`` and of all that this one of its kind uses."""
+        yield self, self.canonical(name), entry
         uses: Callable[[], Iterable[Use]] = getattr(entry, "uses", tuple)
         for registry, other, options in uses():
-            found |= registry.versions(other, registry.create(other, options))
-        return found
+            yield from registry.parts(other, registry.create(other, options))
+
+    def versions(self, name: str, entry: T) -> dict[str, str]:
+        """Return the versions of :meth:`parts`, by kind and name."""
+        return {f"{registry.kind} {part}": registry.version(part) for registry, part, _ in self.parts(name, entry)}
+
+    def kernels(self, name: str, entry: T) -> list[str]:
+        """Return the modules of kernels that :meth:`parts` compute with: :func:`sdprelax.compiled.ready` loads them."""
+        named = (getattr(part, "kernels", ()) for _, _, part in self.parts(name, entry))
+        return list(dict.fromkeys(kernel for kernels in named for kernel in kernels))
 
     def create(self, name: str, options: Mapping[str, Any] | None = None) -> T:
         """Return the entry ``name`` built from ``options``, each validated against its field's type.

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from sdprelax.certificate import Certificate, relaxation_certificate, users_certificate
+from sdprelax.compiled import ready
 from sdprelax.deadline import Deadline
 from sdprelax.errors import InputError
 from sdprelax.lifting import LiftedProgram
@@ -64,7 +65,9 @@ def regularisation_path(
     if not isinstance(solver_options, Mapping | None):
         raise InputError(f"solver_options is {solver_options!r}; it must be a mapping such as {{'tolerance': 1e-2}}.")
     options = {"phases": "alternating", **(solver_options or {})}
-    path = _Path(problem, solvers.create("native", options), warm_start, Deadline(float(time_limit)), report)
+    solver = solvers.create("native", options)
+    ready(solvers.kernels("native", solver))
+    path = _Path(problem, solver, warm_start, Deadline(float(time_limit)), report)
     return [path.solve(gamma) for gamma in _checked(gammas)]
 
 

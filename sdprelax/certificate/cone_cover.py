@@ -45,7 +45,10 @@ import numpy as np
 from sdprelax.deadline import Deadline
 from sdprelax.verified import UNIT, Ball, Floats, bound_above, gamma
 
-__all__ = ["Cover", "cover_sphere", "most_cones", "tightest_cover"]
+__all__ = ["KERNELS", "Cover", "cover_sphere", "most_cones", "tightest_cover"]
+
+# Modules of compiled functions that a cover is computed with.
+KERNELS = ("sdprelax.certificate.cone_search",)
 
 # Directions above the target that are kept.
 PEAKS = 4096
@@ -187,23 +190,26 @@ def _cover_sphere(rows: Floats, dual: Ball, target: float, max_cones: int | None
         return impossible
     if r > LARGEST_RANK:
         return Cover(trivial, trivial, nothing, 0.0, 0, 0, complete=False)
-    # Numba takes half a second to load, which programs that cover nothing need not wait for.
+    # Kernels are loaded where they are called for.
     from sdprelax.certificate import cone_search
 
     c = function.jump.shape[1]
     inflate = 1.0 + 4.0 * gamma(g + r + c + 64)
     stack, peaks = _Stack(g, r, c), np.zeros((PEAKS, r))
     progress = np.array([target, 0.0, 0.0, 0.0, 0.0, 0.0, target, 40.0 * function.error(0.0), 0.0])
-    given = (function.rows, function.jump)
+    rows, jump, linear, norms = (
+        np.require(part, np.float64, ["C", "W"])
+        for part in (function.rows, function.jump, function.linear, function.norms)
+    )
     stopped = False
     for signs in product((1.0, -1.0), repeat=r):
-        cone_search.plant(*given, function.linear, np.array(signs), stack.arrays, progress, peaks)
+        cone_search.plant(rows, jump, linear, np.array(signs), stack.arrays, progress, peaks)
         while True:
             budget = int(min(BUDGET, max_cones - progress[8]))
             stopped = budget <= 0 or (deadline is not None and deadline.expired)
             if stopped:
                 break
-            ended = cone_search.advance(*given, function.norms, inflate, DEEPEST, stack.arrays, progress, peaks, budget)
+            ended = cone_search.advance(rows, jump, norms, inflate, DEEPEST, stack.arrays, progress, peaks, budget)
             if ended == cone_search.DONE:
                 break
             if ended == cone_search.FULL:

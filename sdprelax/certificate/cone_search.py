@@ -9,14 +9,17 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numba
 import numpy as np
 
+from sdprelax.compiled import compiled
 from sdprelax.verified import Floats
 
 __all__ = ["DONE", "FULL", "PAUSED", "advance", "plant"]
 
-_compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
+OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+_inner = compiled(**OPTIONS)
+# Arrays of the stack, as ``cone_cover.py`` makes them.
+STACK = "Tuple((f8[:,:,::1], f8[:,:,::1], f8[:,:,::1], f8[:,:,::1], i4[:,::1], i8[::1], i8[::1]))"
 
 # Why `advance` returned: every cone is proved or given up; the stack must grow; the budget is used.
 DONE, FULL, PAUSED = 0, 1, 2
@@ -26,7 +29,23 @@ SNAP = 2.0**-49
 SMOOTH = 1e-13
 
 
-@_compiled
+@_inner
+def _note(ray: Floats, value: Floats, progress: Floats, peaks: Floats) -> None:
+    """Keep a direction above the target, and raise κ above the largest value met."""
+    height = 0.0
+    for o in range(len(value)):
+        height += value[o] * value[o]
+    height = math.sqrt(height)
+    if height > progress[6]:
+        peaks[int(progress[3]) % len(peaks)] = ray
+        progress[3] += 1.0
+    if height > progress[1]:
+        progress[1] = height
+        # Nothing below this value can be proved; the little more lets proofs at the maximum close.
+        progress[0] = max(progress[0], height * (1.0 + 1e-9) + progress[7])
+
+
+@compiled(f"void(f8[:,::1], f8[:,::1], f8[:,::1], f8[::1], {STACK}, f8[::1], f8[:,::1])", **OPTIONS)
 def plant(rows: Floats, jump: Floats, base: Floats, signs: Floats, stack: Any, progress: Floats, peaks: Floats) -> None:
     """Put the orthant of given signs, shape (r,), at the bottom of the stack."""
     rays, values, linear, inner, member, count, depth = stack
@@ -64,23 +83,7 @@ def plant(rows: Floats, jump: Floats, base: Floats, signs: Floats, stack: Any, p
         _note(rays[0, k], values[0, k], progress, peaks)
 
 
-@_compiled
-def _note(ray: Floats, value: Floats, progress: Floats, peaks: Floats) -> None:
-    """Keep a direction above the target, and raise κ above the largest value met."""
-    height = 0.0
-    for o in range(len(value)):
-        height += value[o] * value[o]
-    height = math.sqrt(height)
-    if height > progress[6]:
-        peaks[int(progress[3]) % len(peaks)] = ray
-        progress[3] += 1.0
-    if height > progress[1]:
-        progress[1] = height
-        # Nothing below this value can be proved; the little more lets proofs at the maximum close.
-        progress[0] = max(progress[0], height * (1.0 + 1e-9) + progress[7])
-
-
-@_compiled
+@_inner
 def _form(
     rays: Floats, values: Floats, inner: Floats, member: Any, left: int, jump: Floats, kappa: float, inflate: float,
     gram: Floats, form: Floats, first: Floats, second: Floats, cost: Floats,
@@ -152,7 +155,7 @@ def _form(
     return error, largest, spread
 
 
-@_compiled
+@_inner
 def _copositive(form: Floats, error: float, work: Floats) -> bool:
     """Say whether Q, whose entries are off by at most ``error``, is proved copositive."""
     r = form.shape[0]
@@ -194,7 +197,7 @@ def _copositive(form: Floats, error: float, work: Floats) -> bool:
     return False
 
 
-@_compiled
+@_inner
 def _edge(inner: Floats, left: int, cost: Floats, form: Floats, gram: Floats, kappa: float) -> tuple[int, int, float]:
     """Return the edge (a, b) to split and the share of b in the new ray."""
     r = form.shape[0]
@@ -252,7 +255,7 @@ def _edge(inner: Floats, left: int, cost: Floats, form: Floats, gram: Floats, ka
     return a, b, share if 0.15 < share < 0.85 else 0.5
 
 
-@_compiled
+@compiled(f"i8(f8[:,::1], f8[:,::1], f8[::1], f8, i8, {STACK}, f8[::1], f8[:,::1], i8)", **OPTIONS)
 def advance(
     rows: Floats, jump: Floats, norms: Floats, inflate: float, deepest: int, stack: Any, progress: Floats,
     peaks: Floats, budget: int,

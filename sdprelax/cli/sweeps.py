@@ -79,7 +79,7 @@ def _run(scheduled: Scheduled, results: Path, workers: int | None, engine: str |
             yield shown.add
 
     try:
-        found = run_scheduled(scheduled, results, workers=workers, engine=engine, watch=announce)
+        found = run_scheduled(scheduled, results, workers=workers, engine=engine, watch=announce, say=typer.echo)
     except KeyboardInterrupt:
         typer.echo("sdprelax: interrupted; finished trials are kept, and the same command goes on.", err=True)
         raise typer.Exit(130) from None

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sdprelax.certificate import cone_cover
 from sdprelax.certificate.cone_cover import Cover
 from sdprelax.certificate.verify import pulled_back
 from sdprelax.deadline import Deadline
@@ -27,7 +28,10 @@ from sdprelax.problem import Problem
 from sdprelax.reduction import Reduction
 from sdprelax.verified import Floats
 
-__all__ = ["ColumnGeneration", "generate_columns"]
+__all__ = ["KERNELS", "ColumnGeneration", "generate_columns"]
+
+# Modules of compiled functions that columns are generated with.
+KERNELS = (*cone_cover.KERNELS, "sdprelax.exact.great_circles")
 
 # Directions added in one iteration, and their least distance.
 ADDED, APART = 200, 1e-4

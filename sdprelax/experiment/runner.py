@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sdprelax.compiled import ready
 from sdprelax.errors import InputError, nearest
 from sdprelax.experiment.config import Sweep
 from sdprelax.experiment.engines import engines
@@ -134,6 +135,7 @@ def run_scheduled(
     workers: int | None = None,
     engine: str | None = None,
     watch: Callable[[dict[str, Any]], AbstractContextManager[Callable[[dict[str, Any]], None]]],
+    say: Callable[[str], None] = lambda sentence: None,
 ) -> Results:
     """Run what :func:`schedule` found; see :func:`run_sweep`.
 
@@ -141,6 +143,7 @@ def run_scheduled(
     ----------
     watch: called with the content of ``sweep.json`` when all is checked and the first trial is about to start;
         what it returns is entered, and what that gives is called with every record.
+    say: told, in a few words, what takes its time before that.
     """
     sweep = scheduled.sweep
     name, options = sweep.engine.name, sweep.engine.options
@@ -164,6 +167,8 @@ def run_scheduled(
         ],
     }  # fmt: skip
     store.write_plan(written)
+    if getattr(chosen, "here", False):
+        ready(_kernels(scheduled), say)
     # Closing the generator stops its workers, also when the watcher raises.
     with (
         watch(written) as progress,
@@ -172,3 +177,11 @@ def run_scheduled(
         for record in records:
             progress(record)
     return collect(store.folder, reuse=True)
+
+
+def _kernels(scheduled: Scheduled) -> list[str]:
+    """Return the modules of compiled functions that the trials to be run compute with."""
+    named = {job.trial.method for job in scheduled.jobs}
+    entries = [entry for entry in scheduled.sweep.methods if methods.canonical(entry.name) in named]
+    found = [methods.kernels(entry.name, methods.create(entry.name, entry.options)) for entry in entries]
+    return list(dict.fromkeys(kernel for kernels in found for kernel in kernels))

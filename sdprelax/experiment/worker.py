@@ -57,9 +57,8 @@ def main() -> None:
         for line in sys.stdin:
             written = json.loads(line)
             job = Job(Trial.from_dict(written["trial"]), written["attempt"])
-            answer({"started": True})
             try:
-                answer({"record": run_trial(job, store)})
+                answer({"record": run_trial(job, store, started=lambda: answer({"started": True}))})
             except StorageError as error:
                 answer({"storage": str(error)})
 

@@ -11,6 +11,7 @@ import scipy.optimize
 from numpy.typing import NDArray
 from pydantic import PositiveInt
 
+from sdprelax.certificate.cone_cover import KERNELS
 from sdprelax.certificate.residual import proving_seconds, residual_certificate
 from sdprelax.deadline import Deadline
 from sdprelax.errors import InputError, ProblemTooLarge, SolverFailed
@@ -96,6 +97,11 @@ class Copositive:
             )
         object.__setattr__(self, "solver", name)
         object.__setattr__(self, "solver_options", solvers.typed(name, self.solver_options))
+
+    @property
+    def kernels(self) -> Iterable[str]:
+        """Modules of compiled functions that it computes with."""
+        return KERNELS if self.certify else ()
 
     def uses(self) -> Iterable[Use]:
         """Return the solver."""

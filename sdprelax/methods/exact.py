@@ -22,7 +22,7 @@ from sdprelax.deadline import Deadline
 from sdprelax.errors import ProblemTooLarge, SolverFailed
 from sdprelax.exact.arrangement import Arrangement, count_patterns
 from sdprelax.exact.cell_program import solve_cell_program
-from sdprelax.exact.column_generation import ColumnGeneration, generate_columns
+from sdprelax.exact.column_generation import KERNELS, ColumnGeneration, generate_columns
 from sdprelax.exact.convex_relu import solve_convex_relu
 from sdprelax.exact.sparsify import sparsified
 from sdprelax.lifting import LiftedProgram
@@ -73,6 +73,7 @@ class Exact:
     """
 
     closes: ClassVar[str] = "gap"
+    kernels: ClassVar[tuple[str, ...]] = KERNELS
 
     tolerance: PositiveFloat = 1e-6
     oracle: Literal["branch_and_bound", "enumeration"] = "branch_and_bound"

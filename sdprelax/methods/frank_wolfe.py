@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from pydantic import PositiveFloat, PositiveInt
 
+from sdprelax.certificate.cone_cover import KERNELS
 from sdprelax.certificate.residual import proving_seconds, residual_certificate
 from sdprelax.deadline import Deadline
 from sdprelax.errors import InputError, ProblemTooLarge
@@ -90,6 +92,11 @@ class FrankWolfe:
         """Return the number of patterns and what each of them is asked for."""
         reduction = reduce(problem)
         return f"at most {self.patterns} patterns of {reduction.generators} rows in rank {reduction.rank}"
+
+    @property
+    def kernels(self) -> Iterable[str]:
+        """Modules of compiled functions that it computes with."""
+        return KERNELS if self.certify else ()
 
     def run(
         self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline, report: Report = unreported

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import PositiveFloat, PositiveInt
 
 from sdprelax.certificate import cone_certificate, users_certificate
+from sdprelax.certificate.cone_cover import KERNELS
 from sdprelax.cone_decomposition import Decomposition, decompose
 from sdprelax.deadline import Deadline
 from sdprelax.gated_training import Penalty, Solver, require_norm_of_solver, train
@@ -70,6 +71,11 @@ class GatedReLU:
         """Return the number of weights."""
         reduction, outputs = reduce(problem), problem.shape[2]
         return f"{gate_count(self.gates, self.patterns, reduction)} gates of {reduction.rank}×{outputs} weights"
+
+    @property
+    def kernels(self) -> Iterable[str]:
+        """Modules of compiled functions that it computes with."""
+        return KERNELS if self.gates == "all" else ()
 
     def uses(self) -> Iterable[Use]:
         """Return what proposes gates."""

@@ -16,7 +16,7 @@ from pydantic import PositiveInt
 from sdprelax.certificate import Certificate, relaxation_certificate, users_certificate
 from sdprelax.deadline import Deadline
 from sdprelax.errors import InputError, SolverFailed
-from sdprelax.exact.column_generation import generate_columns
+from sdprelax.exact.column_generation import KERNELS, generate_columns
 from sdprelax.lifting import LiftedProgram
 from sdprelax.local_training import polish, random_network
 from sdprelax.methods import register
@@ -146,6 +146,11 @@ class SDP:
             return ["clarabel"]
         many = generators > SMALL and not self.solver_options
         return ["native" if many else "interior_point", "clarabel"]
+
+    @property
+    def kernels(self) -> Iterable[str]:
+        """Modules of compiled functions that it computes with."""
+        return KERNELS if self.splitting == "strong" and self.cones > 1 else ()
 
     def uses(self) -> Iterable[Use]:
         """Return the roundings, and the solvers that there may be, whatever the size of the problem."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -16,6 +17,7 @@ from sdprelax.certificate import (
     group_certificate,
     users_certificate,
 )
+from sdprelax.certificate.cone_cover import KERNELS
 from sdprelax.deadline import Deadline
 from sdprelax.errors import InputError
 from sdprelax.methods import register
@@ -132,6 +134,11 @@ class Wedge:
     def _geometry(self, units: Units) -> WedgeProblem:
         samples = units.original.X / units.inputs if self._free else units.problem.inputs
         return WedgeProblem(samples, self.penalty, self._free)
+
+    @property
+    def kernels(self) -> Iterable[str]:
+        """Modules of compiled functions that it computes with."""
+        return KERNELS if self.features == "all" and self.penalty == 2 and not self._free else ()
 
     def run(
         self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline, report: Report = unreported

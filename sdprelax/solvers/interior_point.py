@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
-import numba
 import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
@@ -31,7 +31,7 @@ from sdprelax.partition import whole_space
 from sdprelax.solvers import Availability, Report, Solved, Sparing, StructuredSolution, installed, register
 from sdprelax.verified import Floats
 
-__all__ = ["InteriorPoint", "dual_start", "primal_start", "schur_matrix"]
+__all__ = ["InteriorPoint", "dual_start", "primal_start"]
 
 Pairs = NDArray[np.int64]
 # Share of the way to the boundary that a step takes.
@@ -54,26 +54,6 @@ NEAR, ANY = 32, 32
 CHUNK = 1000
 
 
-@numba.njit(cache=True, fastmath=True)
-def schur_matrix(P: Floats, Q: Floats, first: Pairs, second: Pairs, weight: Floats, out: Floats) -> None:
-    """Fill the lower triangle of tr(F_p X F_q W), from P = GXGᵀ and Q = GWGᵀ.
-
-    Parameters
-    ----------
-    P, Q: shape (k, k), symmetric.
-    first, second: the pairs (a, b) of the unknowns, shape (m,).
-    weight: 1, or ½ where a = b; shape (m,).
-    out: shape (m, m); only its lower triangle is written.
-    """
-    for p in range(len(first)):
-        a, b = first[p], second[p]
-        Pa, Pb, Qa, Qb = P[a], P[b], Q[a], Q[b]
-        row = out[p]
-        for q in range(p + 1):
-            c, d = first[q], second[q]
-            row[q] = weight[p] * weight[q] * (Pb[c] * Qa[d] + Pb[d] * Qa[c] + Pa[c] * Qb[d] + Pa[d] * Qb[c])
-
-
 @register("interior_point")
 @dataclass(frozen=True)
 class InteriorPoint:
@@ -87,6 +67,8 @@ class InteriorPoint:
     max_constraints: most entrywise constraints that are held, m; memory is 8m² bytes, time m³ a step. Beyond them the
         bound is that of a looser relaxation.
     """
+
+    kernels: ClassVar[tuple[str, ...]] = ("sdprelax.schur",)
 
     tolerance: PositiveFloat = 1e-6
     max_iterations: PositiveInt = 300
@@ -415,11 +397,13 @@ class _Newton:
         self.P = run._images(run.X)
         self.s = run.y[run.free :]
         self.mu = run.mu
+        from sdprelax.schur import schur_matrix  # kernels are loaded where they are called for
+
         unknowns = len(run.y)
         matrix, Q, weight = np.empty((unknowns, unknowns)), run._images(self.W), run.weight
         shift = 1e-13
         while True:
-            schur_matrix(self.P, Q, run.first, run.second, weight, matrix)
+            schur_matrix(np.asfortranarray(self.P), np.asfortranarray(Q), run.first, run.second, weight, matrix)
             diagonal = np.einsum("ii->i", matrix)
             diagonal[: run.linear] += 1.0
             diagonal[run.free :] += run.x / self.s

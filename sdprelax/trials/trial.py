@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
+import importlib
 import json
 import math
 import os
@@ -14,13 +15,14 @@ import shutil
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 
 from sdprelax.certificate import Certificate
+from sdprelax.compiled import ready
 from sdprelax.datasets import Dataset, datasets
 from sdprelax.deadline import Deadline
 from sdprelax.errors import InputError, ProblemTooLarge, SdprelaxError, SolverUnavailable, StorageError
@@ -66,7 +68,9 @@ def data_digest(data: Dataset) -> str:
     return found.hexdigest()
 
 
-def run_trial(job: Job, store: Store, *, capture: bool = True) -> dict[str, Any] | None:
+def run_trial(
+    job: Job, store: Store, *, capture: bool = True, started: Callable[[], None] = lambda: None
+) -> dict[str, Any] | None:
     """Run an attempt at a trial, enter it into the store, and return its record; None if someone else is at it.
 
     An error in the trial is a record with its message, never an exception.
@@ -74,12 +78,17 @@ def run_trial(job: Job, store: Store, *, capture: bool = True) -> dict[str, Any]
     Parameters
     ----------
     capture: whether what this process prints meanwhile goes to the trial's log.
+    started: called when the trial's clock starts: when what it computes with is loaded, and compiled.
 
     Raises
     ------
     StorageError: the result cannot be written.
     """
-    outcome = Outcome()
+    trial, outcome = job.trial, Outcome()
+    with contextlib.suppress(SdprelaxError):  # the trial itself says what is wrong with it
+        ready(methods.kernels(trial.method, methods.create(trial.method, trial.method_options)))
+    importlib.import_module("sklearn.metrics")  # every record needs it, and it takes a second
+    started()
     record = _record(job, "running", "", 0.0, None, outcome)
     with store.writing():
         scratch = Scratch.claim(store, job)

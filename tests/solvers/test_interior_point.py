@@ -14,7 +14,8 @@ from sdprelax.deadline import Deadline
 from sdprelax.lifting import LiftedProgram
 from sdprelax.partition import whole_space
 from sdprelax.reduction import reduce
-from sdprelax.solvers.interior_point import InteriorPoint, dual_start, primal_start, schur_matrix
+from sdprelax.schur import schur_matrix
+from sdprelax.solvers.interior_point import InteriorPoint, dual_start, primal_start
 from sdprelax.verified import Floats
 
 
@@ -64,7 +65,8 @@ def test_the_schur_matrix_is_that_of_its_definition() -> None:
     first, second = np.triu_indices(7)
     weight = np.where(first == second, 0.5, 1.0)
     found = np.zeros((len(first), len(first)))
-    schur_matrix(rows @ X @ rows.T, rows @ W @ rows.T, first, second, weight, found)
+    P, Q = (np.asfortranarray(rows @ matrix @ rows.T) for matrix in (X, W))
+    schur_matrix(P, Q, first, second, weight, found)
     forms = [
         w * (np.outer(rows[a], rows[b]) + np.outer(rows[b], rows[a]))
         for a, b, w in zip(first, second, weight, strict=True)

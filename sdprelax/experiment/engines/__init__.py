@@ -17,7 +17,10 @@ __all__ = ["Engine", "engines", "register"]
 
 
 class Engine(Protocol):
-    """Runs trials and yields their records as they finish."""
+    """Runs trials and yields their records as they finish.
+
+    ``here: ClassVar[bool] = True`` says that they run on this machine alone, which the runner then makes ready.
+    """
 
     def run(self, jobs: Sequence[Job], store: Store, modules: Sequence[str]) -> Iterator[dict[str, Any]]:
         """Yield one record for each attempt, in whatever order they end; each is then in the store.

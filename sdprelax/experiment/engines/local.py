@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import threadpoolctl
 from pydantic import NonNegativeInt
@@ -24,6 +24,8 @@ __all__ = ["Processes", "Serial"]
 @dataclass(frozen=True)
 class Serial:
     """One trial after another, in this process, for debugging; in one worker process where there are limits."""
+
+    here: ClassVar[bool] = True
 
     def run(self, jobs: Sequence[Job], store: Store, modules: Sequence[str]) -> Iterator[dict[str, Any]]:
         """Yield records in order."""
@@ -46,6 +48,8 @@ class Processes:
     ----------
     workers: how many at a time; 0 takes one per core.
     """
+
+    here: ClassVar[bool] = True
 
     workers: NonNegativeInt = 0
 
