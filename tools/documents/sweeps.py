@@ -49,6 +49,17 @@ def iris_local() -> str:
     return f"{significant(quickstart_of('iris', 'lbfgs')['excess_percent'])} %"
 
 
+@figure("quickstart, seconds")
+def quickstart_seconds() -> str:
+    """How long the trials of the quickstart took together, and the longest."""
+    trials = published("quickstart")
+    longest = trials.loc[trials["seconds"].idxmax()]
+    return (
+        f"{trials['seconds'].sum():.0f} s together, of which `{longest['method']}` on {longest['dataset']} "
+        f"{longest['seconds']:.0f} s"
+    )
+
+
 def uncertified(method: str, gamma: float = 0.1) -> pd.Series:
     """Return what a method leaves uncertified of the optimum on the random sets of the tightness sweep."""
     found = tightness_table(sweep("tightness"))
