@@ -1,7 +1,7 @@
 """Publish results: files of results/published that README.md, docs/ and notebooks/ show, and the documents with them.
 
     python experiments/publish.py quickstart tightness wedge       # runs these sweeps anew: `make figures`
-    python experiments/publish.py paper ntk [--results results]    # from sweeps that have run
+    python experiments/publish.py paper ntk distill [--results DIR] # from sweeps and studies that have run
 
 The sweeps that are run here run in a folder of their own, so that no earlier trial counts; nothing of a sweep is
 published unless all of its trials ended without an error, and every certificate and network has been verified. The
@@ -161,14 +161,27 @@ def ntk(results: Path, out: Path) -> None:
         errors.to_csv(out / "ntk_uci_small.csv", index=False, float_format="%.8g")
 
 
-RECIPES = {recipe.__name__: recipe for recipe in (quickstart, tightness, wedge, paper, ntk)}
+def distill(results: Path, out: Path) -> None:
+    """The studies of convex distillation: results/digits, results/cifar10, results/efficientnet, as far as there."""
+    found = [name for name in ("digits", "cifar10", "efficientnet") if (results / name / "table.csv").is_file()]
+    if not found:
+        sys.exit(f"{results} has none: sdprelax distill experiments/distill/digits.yaml.")
+    for name in found:
+        shutil.copyfile(results / name / "table.csv", out / f"distill_{name}.csv")
+    if "digits" in found:
+        shutil.copyfile(results / "digits" / "fractions.png", out / "distill_fractions.png")
+
+
+RECIPES = {recipe.__name__: recipe for recipe in (quickstart, tightness, wedge, paper, ntk, distill)}
 
 
 def main() -> None:
     """Publish what is named, then bring the documents up to date."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="+", choices=list(RECIPES), metavar="NAME", help=", ".join(RECIPES))
-    parser.add_argument("--results", type=Path, default=ROOT / "results", help="where sweeps have run (paper, ntk)")
+    parser.add_argument(
+        "--results", type=Path, default=ROOT / "results", help="where they have run (paper, ntk, distill)"
+    )
     given = parser.parse_args()
     out = ROOT / "results" / "published"
     for name in given.names:

@@ -65,6 +65,11 @@ def test_no_link_is_dead(name: str) -> None:
     assert dead == []
 
 
+def test_every_published_picture_is_shown() -> None:
+    shown = {Path(target).name for text in DOCUMENTS.values() for target in LINK.findall(text)}
+    assert {path.name for path in (ROOT / "results" / "published").glob("*.png")} - shown == set()
+
+
 # The changelog names what once was.
 @pytest.mark.parametrize("name", sorted(DOCUMENTS.keys() - {"CHANGELOG.md"}))
 def test_files_that_are_named_are_there(name: str) -> None:
