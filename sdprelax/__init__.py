@@ -78,7 +78,7 @@ def solve(
     method: str = "sdp",
     *,
     seed: int = 0,
-    time_limit: float = float("inf"),
+    time_limit: float | None = None,
     report: Report = unreported,
     **options: Any,
 ) -> Outcome:
@@ -89,8 +89,8 @@ def solve(
     problem: the training problem.
     method: a registered method: "sdp", "exact", "lbfgs", ... (``sdprelax list methods``).
     seed: seed of everything random in the method.
-    time_limit: seconds after which the best pair of bounds so far is returned; they start when what is compiled, once
-        per machine, is there.
+    time_limit: seconds after which the best pair of bounds so far is returned, None for no limit; they start when
+        what is compiled, once per machine, is there.
     report: called with an Outcome whenever the method has a better pair of bounds.
     options: the method's own options, e.g. ``solver="scs"``.
 
@@ -101,13 +101,17 @@ def solve(
     """
     if not isinstance(problem, Problem):
         raise InputError(f"solve() takes a Problem first, not {type(problem).__name__}; write Problem(X, Y, gamma).")
-    if not time_limit >= 0.0:
-        raise InputError(f"time_limit is {time_limit!r}; it must be a number of seconds, 0 or more.")
-    if not (isinstance(seed, Integral) and seed >= 0):
+    seconds = Deadline.of(time_limit).seconds
+    if isinstance(seed, bool) or not (isinstance(seed, Integral) and seed >= 0):
         raise InputError(f"seed is {seed!r}; it must be a nonnegative integer.")
+    if not callable(report):
+        raise InputError(f"report is {report!r}; it must be a function that takes an Outcome.")
     chosen = _methods.create(method, options)
     ready(_methods.kernels(method, chosen))
-    return chosen.run(problem, rng=np.random.default_rng(seed), deadline=Deadline(time_limit), report=report)
+    try:
+        return chosen.run(problem, rng=np.random.default_rng(int(seed)), deadline=Deadline(seconds), report=report)
+    except MemoryError:
+        raise ProblemTooLarge(f"method '{method}' needs more memory for {problem!r} than there is.") from None
 
 
 def __getattr__(name: str) -> Any:

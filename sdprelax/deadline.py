@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, field
+from numbers import Real
+
+from sdprelax.errors import InputError
 
 __all__ = ["Deadline"]
 
@@ -15,6 +18,22 @@ class Deadline:
 
     seconds: float = math.inf
     started: float = field(default_factory=time.monotonic)
+
+    @staticmethod
+    def of(time_limit: object) -> Deadline:
+        """Return the deadline of a user's time limit in seconds; None is no limit.
+
+        Raises
+        ------
+        InputError: not a number, NaN, or less than 0.
+        """
+        if time_limit is None:
+            return Deadline()
+        if isinstance(time_limit, bool) or not isinstance(time_limit, Real) or not float(time_limit) >= 0.0:
+            raise InputError(
+                f"time_limit is {time_limit!r}; it must be a number of seconds, 0 or more, or None for no limit."
+            )
+        return Deadline(float(time_limit))
 
     @property
     def elapsed(self) -> float:

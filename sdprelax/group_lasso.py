@@ -111,7 +111,7 @@ class _Iterate:
         """Return the iterate a step away."""
         A = self.A + length * step.A
         slopes = features.T @ A
-        slack = gamma**2 - np.sum(slopes**2, axis=1)
+        slack = gamma * gamma - np.sum(slopes**2, axis=1)
         return _Iterate(A, self.multipliers + length * step.multipliers, slopes, slack)
 
     def room(self, step: _Step) -> float:
@@ -177,13 +177,16 @@ def group_lasso(
     energy = 0.5 * float(np.sum(Y**2))
     if atoms == 0 or energy == 0.0:
         return GroupLasso(np.zeros((atoms, c)), Y.copy(), energy, energy, 0)
+    if float(np.max(np.linalg.norm(features.T @ Y, axis=1))) <= gamma:
+        # Y itself is feasible, so no atom pays.
+        return GroupLasso(np.zeros((atoms, c)), Y.copy(), energy, energy, 0)
     A = Y if start is None else start
     largest = float(np.max(np.linalg.norm(features.T @ A, axis=1)))
     A = A * (0.95 * gamma / largest) if largest >= 0.95 * gamma else A
     weights, value = np.zeros((atoms, c)), energy
     best, dual = A, float(np.sum(A * Y) - 0.5 * np.sum(A * A))
     slopes = features.T @ A
-    slack = gamma**2 - np.sum(slopes**2, axis=1)
+    slack = gamma * gamma - np.sum(slopes**2, axis=1)
     at = _Iterate(A, max(value - dual, 1e-12 * value) / atoms / slack, slopes, slack)
     steps = 0
     while steps < max_iterations and value - dual > tolerance * value and not (deadline and deadline.expired):

@@ -71,7 +71,8 @@ class Problem:
     Raises
     ------
     InputError: data that are no finite real numbers (text, dates, categories, complex, masked or missing entries),
-        class labels, lengths that differ, γ that is not a positive finite number, a bias that is not True or False.
+        class labels, lengths that differ, Y so large that ‖Y‖² overflows, γ that is not a positive finite number, a
+        bias that is not True or False.
     """
 
     X: Floats
@@ -92,6 +93,12 @@ class Problem:
         if inputs.shape[0] != targets.shape[0]:
             raise InputError(
                 f"X has {inputs.shape[0]} rows and Y has {targets.shape[0]}; both must have one row per sample."
+            )
+        with np.errstate(over="ignore"):
+            energy = float(np.sum(targets * targets))
+        if not np.isfinite(energy):
+            raise InputError(
+                "Y is so large that ‖Y‖² is beyond the largest double; divide Y and gamma by the same power of two."
             )
         if not isinstance(bias, (bool, np.bool_)):
             raise InputError(f"bias is {bias!r}; it must be True or False.")

@@ -22,6 +22,8 @@ from sdprelax.errors import InputError, nearest
 
 __all__ = ["Option", "Registry", "Use", "misread", "registering"]
 
+# Options are numbers; infinity is the absence of one, which None says where there may be none.
+FINITE = pydantic.ConfigDict(allow_inf_nan=False)
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
 # SHA-256 of the user's own file that is being executed.
@@ -177,7 +179,7 @@ class Registry(Generic[T]):
         hints = get_type_hints(entry, include_extras=True)
         for key, value in given.items():
             try:
-                given[key] = pydantic.TypeAdapter(hints[key]).validate_python(value)
+                given[key] = pydantic.TypeAdapter(hints[key], config=FINITE).validate_python(value)
             except pydantic.ValidationError as error:
                 reason = error.errors()[0]["msg"].replace("Input should be", "should be")
                 raise InputError(f"{label}: option '{key}' is {value!r}, but {reason}.") from None

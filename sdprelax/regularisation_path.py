@@ -32,7 +32,7 @@ def regularisation_path(
     gammas: Sequence[float],
     *,
     warm_start: bool = True,
-    time_limit: float = float("inf"),
+    time_limit: float | None = None,
     report: Report = unreported,
     solver_options: Mapping[str, Any] | None = None,
 ) -> list[Outcome]:
@@ -47,7 +47,8 @@ def regularisation_path(
     problem: data, targets and bias; its own γ plays no part.
     gammas: weight decays, > 0, in the order in which they are solved; decreasing order is fastest.
     warm_start: start from the solution before; False solves each on its own.
-    time_limit: seconds for the whole path; what is left undone then has a bound all the same, if a weaker one.
+    time_limit: seconds for the whole path, None for no limit; what is left undone then has a bound all the same, if a
+        weaker one.
     report: called with an Outcome whenever a point has a better bound; ``details["gamma"]`` says which point.
     solver_options: of the solver ``native``; its ``phases`` are "alternating" unless said otherwise, since an interior
         point has no use for a start.
@@ -58,8 +59,7 @@ def regularisation_path(
     """
     if not isinstance(problem, Problem):
         raise InputError(f"regularisation_path() takes a Problem first, not {type(problem).__name__}.")
-    if not (isinstance(time_limit, Real) and float(time_limit) >= 0.0):
-        raise InputError(f"time_limit is {time_limit!r}; it must be a number of seconds, 0 or more.")
+    seconds = Deadline.of(time_limit).seconds
     if not isinstance(warm_start, bool):
         raise InputError(f"warm_start is {warm_start!r}; it must be True or False.")
     if not isinstance(solver_options, Mapping | None):
@@ -67,7 +67,7 @@ def regularisation_path(
     options = {"phases": "alternating", **(solver_options or {})}
     solver = solvers.create("native", options)
     ready(solvers.kernels("native", solver))
-    path = _Path(problem, solver, warm_start, Deadline(float(time_limit)), report)
+    path = _Path(problem, solver, warm_start, Deadline(seconds), report)
     return [path.solve(gamma) for gamma in _checked(gammas)]
 
 

@@ -18,7 +18,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from sdprelax.deadline import Deadline
-from sdprelax.errors import InputError, nearest
+from sdprelax.errors import InputError, SolverFailed, nearest
 from sdprelax.lifting import LiftedProgram
 from sdprelax.partition import Cone, whole_space
 from sdprelax.solvers import Report, Solved, Solver, StructuredSolver
@@ -127,6 +127,8 @@ class Relaxation:
             matrix = np.array(block.matrix.value, dtype=np.float64)
             parts.append(block.lift @ (0.5 * (matrix + matrix.T)) @ block.lift.T)
         lifted: Floats = np.sum(parts, axis=0)
+        if not np.all(np.isfinite(lifted)):
+            raise SolverFailed(f"the solver returned a point that is not finite (status: {solved.status}).")
         multipliers = tuple(block.multipliers(lifting.problem.gamma) for block in self.blocks)
         A = lifting.problem.Y - lifting.predictions(lifted)
         return RelaxationSolution(lifted, tuple(parts), A, multipliers, solved)
@@ -159,6 +161,9 @@ def solve_relaxation(
         raise InputError(f"solver {name} solves the reduced form's single block; take clarabel for anything else.")
     found = solver.solve_reduced(lifting, deadline, report)
     lifted: Floats = lifting.face @ found.matrix @ lifting.face.T
+    if not np.all(np.isfinite(lifted)):
+        name, status = solver.availability().name, found.solved.status
+        raise SolverFailed(f"{name} returned a point that is not finite (status: {status}).")
     return RelaxationSolution(lifted, (lifted,), found.multiplier, (found.multipliers,), found.solved)
 
 

@@ -10,6 +10,7 @@ import contextlib
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def distill(
     folder: str | Path | None = None,
     identity: str | None = None,
     seed: int = 0,
-    time_limit: float = float("inf"),
+    time_limit: float | None = None,
     stage: Stage = silent,
     progress: Callable[[int, int | None], None] | None = None,
     **options: Any,
@@ -98,7 +99,7 @@ def distill(
     identity: a name of teacher, block and data, so that a folder is not used for others; by default a checksum of the
         teacher's weights and the block's name. The folder's first activations are held against the first batch's too.
     seed: of everything random.
-    time_limit: seconds after which solvers stop with what they have.
+    time_limit: seconds after which solvers stop with what they have; None for no limit.
     stage: told of every pass over the activations: ``stage(what, rows)`` returns what is told of every block's rows.
     progress: called after every batch with the batches collected, and the number of all if it is known.
     options: the distiller's own, e.g. ``gates=16, budget=0.25``.
@@ -109,8 +110,9 @@ def distill(
         wrong option.
     StorageError: too little disk for the activations. What is complete is kept in ``folder``.
     """
-    if not (isinstance(seed, int) and seed >= 0):
+    if isinstance(seed, bool) or not (isinstance(seed, Integral) and seed >= 0):
         raise InputError(f"seed is {seed!r}; it must be a nonnegative integer.")
+    Deadline.of(time_limit)
     chosen = distillers.create(distiller, options)
     if isinstance(teacher, OnnxTeacher):
         if block is not None:
@@ -152,9 +154,9 @@ def _require_same(teacher: TorchTeacher | OnnxTeacher, loader: Iterable[Any], st
 
 def _fitted(
     teacher: TorchTeacher | OnnxTeacher, store: ActivationStore, chosen: Any, folder: Path | None,
-    test: Iterable[Any] | None, seed: int, time_limit: float, stage: Stage,
+    test: Iterable[Any] | None, seed: int, time_limit: float | None, stage: Stage,
 ) -> Distillation:  # fmt: skip
-    task = Task(teacher, store, seed=seed, folder=folder, stage=stage, deadline=Deadline(time_limit))
+    task = Task(teacher, store, seed=int(seed), folder=folder, stage=stage, deadline=Deadline.of(time_limit))
     found: Distilled = chosen.fit(task)
     network, comparison = swapped(teacher, found.student), None
     if test is not None:

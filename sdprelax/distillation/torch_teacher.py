@@ -13,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdprelax.distillation.teachers import pytorch
-from sdprelax.errors import InputError, nearest
+from sdprelax.errors import InputError, SdprelaxError, nearest
 
 __all__ = ["NAMED", "TorchTeacher"]
 
 # Of the modules or tensors of a deep network, as many as a sentence bears.
 NAMED = 8
+# Where PyTorch's quantised modules come from.
+QUANTISED = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized", "torch.nn.quantized")
 
 
 class TorchTeacher:
@@ -33,13 +35,15 @@ class TorchTeacher:
 
     Raises
     ------
-    InputError: no network, one that does not compute in single precision, or no module of that name.
+    InputError: no network, one that does not compute in single precision, is compiled to TorchScript, quantised or
+        without weights as yet, or no module of that name.
     """
 
     def __init__(self, model: Any, block: str) -> None:
         torch = pytorch()
         if not isinstance(model, torch.nn.Module):
             raise InputError(f"a teacher must be an nn.Module, and this is of type {type(model).__name__}.")
+        _require_plain(model)
         if not isinstance(block, str):
             raise InputError(f"the block is {block!r}: give the dotted name of a module.")
         if not block:
@@ -67,7 +71,7 @@ class TorchTeacher:
 
         Raises
         ------
-        InputError: the block is not called once with one tensor for one tensor.
+        InputError: the block is not called once with one tensor for one tensor, or the network fails on the batch.
         """
         entered: list[Any] = []
         left: list[Any] = []
@@ -145,11 +149,24 @@ class TorchTeacher:
         torch = pytorch()
         if not isinstance(batch, (torch.Tensor, np.ndarray)):
             raise InputError(f"a batch must be one tensor or array of inputs, and this is {type(batch).__name__}.")
-        inputs = torch.as_tensor(batch)
+        if isinstance(batch, np.ndarray) and not batch.dtype.isnative:
+            batch = batch.astype(batch.dtype.newbyteorder("="))
+        try:
+            inputs = torch.as_tensor(batch)
+        except (TypeError, ValueError):
+            raise InputError(f"a batch holds {batch.dtype}: it must be an array of numbers.") from None
         # NumPy's numbers are double by default.
         inputs = inputs.float() if inputs.is_floating_point() else inputs
         with self.evaluating(), torch.inference_mode():
-            return self.model(inputs.to(self._device))
+            try:
+                return self.model(inputs.to(self._device))
+            except SdprelaxError:
+                raise
+            except (RuntimeError, TypeError, ValueError, IndexError) as error:
+                reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+                raise InputError(
+                    f"the network fails on a batch of shape {tuple(inputs.shape)} and type {inputs.dtype}: {reason}"
+                ) from error
 
     @contextlib.contextmanager
     def evaluating(self) -> Iterator[None]:
@@ -172,6 +189,28 @@ class TorchTeacher:
                 "activations, which are floating-point numbers."
             )
         return _array(values[0])
+
+
+def _require_plain(model: Any) -> None:
+    """Refuse a network that cannot be watched or has no numbers to compute with.
+
+    Raises
+    ------
+    InputError: it is compiled to TorchScript, quantised, or has weights that are lazy or on the device "meta".
+    """
+    torch = pytorch()
+    if isinstance(model, torch.jit.ScriptModule):
+        raise InputError("the network is compiled to TorchScript: give the nn.Module that it was made from.")
+    weights = [*model.named_parameters(), *model.named_buffers()]
+    for name, tensor in weights:
+        if torch.nn.parameter.is_lazy(tensor) or tensor.is_meta:
+            raise InputError(f"the network's {name} has no values as yet: load its weights, or run it once, before.")
+    quantised = [name for name, module in model.named_modules() if type(module).__module__.startswith(QUANTISED)]
+    if quantised or any(tensor.is_quantized for _, tensor in weights):
+        raise InputError(
+            f"the network is quantised{f' at {quantised[0]}' if quantised and quantised[0] else ''}, and students "
+            "compute in single precision: give the network that it was made from."
+        )
 
 
 def _array(tensor: Any) -> NDArray[np.float32]:

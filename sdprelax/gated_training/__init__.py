@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -67,10 +68,11 @@ def train(
 
     Raises
     ------
-    InputError: "irls" for a nuclear norm.
+    InputError: "irls" for a nuclear norm, or masks that are not of zeros and ones.
     SolverFailed: "irls" where γ is too small for its kernel matrix in floating point.
     """
     until = deadline or Deadline()
+    program = _with_masks(program)
     outputs = program.targets.shape[1]
     if program.norm == "columns":
         first: list[GatedFit] = []
@@ -101,6 +103,22 @@ def train(
                 raise
     inner = INNER.get(chosen, fista)
     return by_working_sets(program, inner, tolerance=tolerance, max_iterations=max_iterations, deadline=until)
+
+
+def _with_masks(program: GatedProgram) -> GatedProgram:
+    """Return the program with masks as numbers; screening is safe for zeros and ones alone.
+
+    Raises
+    ------
+    InputError: other masks.
+    """
+    masks = np.asarray(program.masks)
+    if masks.dtype == np.bool_:
+        return replace(program, masks=masks.astype(np.float64))
+    wrong = masks[(masks != 0.0) & (masks != 1.0)]
+    if wrong.size:
+        raise InputError(f"masks hold {wrong.flat[0]}; they must hold 0 (closed) and 1 (open) alone, or truth values.")
+    return program
 
 
 def _joined(parts: list[GatedFit]) -> GatedFit:

@@ -70,7 +70,7 @@ def test_the_network_is_left_as_it_was_found() -> None:
     teacher.later_modules(BATCH)
     teacher.with_student(nn.Conv2d(3, 4, 1))
     for call in (teacher.capture, teacher.predict, teacher.later_modules):
-        with pytest.raises(RuntimeError):
+        with pytest.raises(InputError, match=r"the network fails on a batch of shape \(4, 1, 3, 3\)"):
             call(BATCH[:, :1])  # one channel where the network takes two
     assert state(model) == before
 
@@ -155,3 +155,39 @@ def test_what_is_no_network_or_no_batch_is_refused() -> None:
         TorchTeacher(Odd(), "twice").predict(np.ones((3, 2), dtype=np.float32))
     with pytest.raises(InputError, match="a batch must be one tensor or array"):
         TorchTeacher(Odd(), "twice").predict({"pixels": 1})
+
+
+def lazy() -> Any:
+    return nn.Sequential(nn.LazyLinear(3), nn.ReLU())
+
+
+def on_no_device() -> Any:
+    return nn.Sequential(nn.Linear(2, 3, device="meta"), nn.ReLU())
+
+
+def scripted() -> Any:
+    return torch.jit.script(nn.Sequential(nn.Linear(2, 3), nn.ReLU()))
+
+
+def quantised() -> Any:
+    return torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(2, 3), nn.ReLU()), {nn.Linear})
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+@pytest.mark.parametrize(("make", "message"), [
+    (lazy, "the network's 0.weight has no values as yet: load its weights"),
+    (on_no_device, "the network's 0.weight has no values as yet: load its weights"),
+    (scripted, "the network is compiled to TorchScript: give the nn.Module that it was made from"),
+    (quantised, "the network is quantised at 0, and students compute in single precision"),
+])  # fmt: skip
+def test_networks_that_cannot_be_watched_are_refused_in_a_sentence(make: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        TorchTeacher(make(), "0")
+
+
+def test_batches_of_any_byte_order_and_kind_are_numbers_or_refused() -> None:
+    teacher = TorchTeacher(network(), "block")
+    np.testing.assert_array_equal(teacher.predict(BATCH.astype(">f4")), teacher.predict(BATCH))
+    np.testing.assert_array_equal(teacher.capture(BATCH.astype(">f8"))[1], teacher.capture(BATCH)[1])
+    with pytest.raises(InputError, match="a batch holds <U1: it must be an array of numbers"):
+        teacher.predict(np.array([["a"]]))

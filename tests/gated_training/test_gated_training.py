@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import cvxpy as cp
@@ -178,3 +179,11 @@ def test_irls_refuses_what_it_cannot_do() -> None:
     with pytest.raises(SolverFailed, match=r"take a larger gamma, or solver: fista"):
         train(tiny, "irls")
     assert train(tiny, "auto", max_iterations=20).value > 0.0
+
+
+def test_masks_are_zeros_and_ones_or_truth_values() -> None:
+    given = program(0)
+    with pytest.raises(InputError, match=r"masks hold 2.0; they must hold 0 \(closed\) and 1 \(open\) alone"):
+        train(replace(given, masks=2.0 * given.masks))
+    same = train(replace(given, masks=given.masks == 1.0))
+    np.testing.assert_array_equal(same.weights, train(given).weights)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import math
 import shutil
 import tempfile
 import time
@@ -279,7 +278,7 @@ def _result(
     with prepared.store.writing():
         scratch.mkdir(parents=True, exist_ok=True)
     samples = sampled(activations.samples, run.fraction, run.seed)
-    loaded, deadline = prepared.images, Deadline(math.inf if study.time_limit is None else study.time_limit)
+    loaded, deadline = prepared.images, Deadline.of(study.time_limit)
     task = Task(
         prepared.watched[run.block], activations, samples, loaded.transfer, loaded.transfer_labels, run.seed, scratch,
         stage, deadline,
