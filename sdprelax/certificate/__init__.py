@@ -14,11 +14,13 @@ from sdprelax.certificate.group import (
     GroupBounds,
     GroupCertificate,
     GroupRows,
-    formed,
     group_bounds,
     group_certificate,
+    group_rows,
     relative_gap,
+    residual_certificate,
     verify_group,
+    verify_residual,
 )
 from sdprelax.certificate.verify import verify
 
@@ -37,15 +39,17 @@ __all__ = [
     "RelaxationProof",
     "cone_certificate",
     "empty_network_certificate",
-    "formed",
     "group_bounds",
     "group_certificate",
+    "group_rows",
     "masks_of",
     "relative_gap",
     "relaxation_certificate",
+    "residual_certificate",
     "users_certificate",
     "verify",
     "verify_group",
+    "verify_residual",
 ]
 
 # Raised when the same certificate, or multipliers, prove another bound: trials that prove one run once more.

@@ -9,7 +9,9 @@ with all rounding errors bounded (docs/mathematics.md section 7.4). The optimum 
 
 from __future__ import annotations
 
+import contextlib
 import math
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,11 +37,13 @@ __all__ = [
     "GroupCertificate",
     "GroupRows",
     "balanced",
-    "formed",
     "group_bounds",
     "group_certificate",
+    "group_rows",
     "relative_gap",
+    "residual_certificate",
     "verify_group",
+    "verify_residual",
 ]
 
 # Doubles of Φ formed at once.
@@ -104,7 +108,7 @@ def relative_gap(lower: float, upper: float, negligible: float = UNDERFLOW) -> f
     return (upper - lower) / upper if upper > negligible else 0.0
 
 
-def formed(width: int) -> int:
+def _formed(width: int) -> int:
     """Return how many rows of so many features are formed at once."""
     return max(1, FORMED // max(width, 1))
 
@@ -173,7 +177,7 @@ def _added(sum_: float, term: float, *, down: bool = False) -> float:
 class GroupCertificate:
     """The optimum of a group program over a problem's data, with what it takes to prove it.
 
-    Everything but the two claims is in the units X/s, Y/t, γ/(s·t).
+    Everything but the two claims is in the units X/s, Y/t, γ/(s·t). Of samples that memory need not hold they are 1.
 
     Parameters
     ----------
@@ -182,9 +186,10 @@ class GroupCertificate:
     design: what stands before the weights.
     penalty: the groups' norm.
     units: (s, t), powers of two.
+    gamma: γ.
     used: groups that carry weight, ascending, shape (k,).
     weights: theirs, shape (c, p, k).
-    multiplier: A, shape (n, c), feasible after scaling.
+    multiplier: A, shape (n, c), feasible after scaling; None for the residual of the weights.
     offset: t, shape (c,); None for a design without a free offset.
     """
 
@@ -193,13 +198,20 @@ class GroupCertificate:
     design: Design
     penalty: Penalty
     units: tuple[float, float]
+    gamma: float
     used: Any
     weights: Floats
-    multiplier: Floats
+    multiplier: Floats | None = None
     offset: Floats | None = None
 
     def __repr__(self) -> str:
         return f"GroupCertificate({self.dual_value!r} ≤ optimum ≤ {self.value!r}, {type(self.design).__name__})"
+
+    def whole_weights(self) -> Floats:
+        """Return the weights of all groups, shape (c, p, m)."""
+        whole = np.zeros((*self.weights.shape[:2], self.design.count))
+        whole[:, :, self.used] = self.weights
+        return whole
 
     def gap(self, problem: Problem) -> float:
         """Return (value − dual_value)/value as claimed; 0 for a value within rounding of zero."""
@@ -217,8 +229,8 @@ class GroupCertificate:
         np.savez(
             path, allow_pickle=False, kind=np.array("group"), design=np.array(kind), penalty=np.array(self.penalty),
             value=np.array(self.value), dual_value=np.array(self.dual_value), units=np.array(self.units),
-            used=np.asarray(self.used), weights=self.weights, multiplier=self.multiplier,
-            offset=np.zeros(0) if self.offset is None else self.offset,
+            gamma=np.array(self.gamma), used=np.asarray(self.used), weights=self.weights,
+            **{name: array for name in ("multiplier", "offset") if (array := getattr(self, name)) is not None},
             **{f"design_{name}": np.asarray(array) for name, array in vars(self.design).items()},
         )  # fmt: skip
 
@@ -237,11 +249,11 @@ class GroupCertificate:
             design = DESIGNS[str(stored["design"])]
             fields = {name: stored[f"design_{name}"] for name in design.__dataclass_fields__}
             plain: dict[str, Any] = {name: array.item() if array.ndim == 0 else array for name, array in fields.items()}
-            offset = stored["offset"]
             s, t = stored["units"].tolist()
             return GroupCertificate(
                 stored["value"].item(), stored["dual_value"].item(), design(**plain), _penalty(stored["penalty"]),
-                (s, t), stored["used"], stored["weights"], stored["multiplier"], offset if offset.size else None,
+                (s, t), stored["gamma"].item(), stored["used"], stored["weights"], stored.get("multiplier"),
+                stored.get("offset"),
             )  # fmt: skip
         except Exception as error:
             # A damaged archive fails in zlib, zipfile, NumPy or the conversions above, each with errors of its own.
@@ -269,38 +281,67 @@ def group_certificate(
     multiplier: A, shape (n, c); made to sum to zero where the offset is free.
     offset: t, shape (c,), where the design has a free one.
     """
-    used = np.flatnonzero(np.any(weights != 0.0, axis=(0, 1)))
     A = balanced(multiplier) if design.free else np.array(multiplier, dtype=np.float64)
-    found = GroupCertificate(
-        0.0, 0.0, design, penalty, (units.inputs, units.targets), used, weights[:, :, used], A, offset
-    )
-    bounds = _bounds(units, found)
+    gamma = units.problem.gamma
+    rows = group_rows(design, [(_inputs(units, design), units.problem.Y)], A)
+    bounds = group_bounds(rows, weights, gamma, penalty, offset)
+    return _claiming(bounds, design, penalty, units, gamma, weights, A, offset)
+
+
+def residual_certificate(
+    bounds: GroupBounds, design: Design, penalty: Penalty, gamma: float, weights: Floats
+) -> GroupCertificate:
+    """Return the certificate of bounds that weights and their residual prove, in the samples' own units.
+
+    Parameters
+    ----------
+    weights: W, shape (c, p, m).
+    """
+    return _claiming(bounds, design, penalty, None, gamma, weights, None, None)
+
+
+def _claiming(
+    bounds: GroupBounds, design: Design, penalty: Penalty, units: Units | None, gamma: float, weights: Floats,
+    multiplier: Floats | None, offset: Floats | None,
+) -> GroupCertificate:  # fmt: skip
+    """Return a certificate that claims a little less than these bounds."""
+    upper, lower, scales = bounds.upper * (1.0 + PORTABLE), bounds.lower * (1.0 - PORTABLE), (1.0, 1.0)
+    if units is not None:
+        upper, lower, scales = units.value_above(upper), units.value(lower), (units.inputs, units.targets)
+    used = np.flatnonzero(np.any(weights != 0.0, axis=(0, 1)))
     return GroupCertificate(
-        units.value_above(bounds.upper * (1.0 + PORTABLE)), units.value(bounds.lower * (1.0 - PORTABLE)), design,
-        penalty, found.units, used, found.weights, A, offset,
+        upper, lower, design, penalty, scales, gamma, used, weights[:, :, used], multiplier, offset
     )  # fmt: skip
 
 
-def _bounds(units: Units, certificate: GroupCertificate, deadline: Deadline | None = None) -> GroupBounds:
-    design = certificate.design
-    whole = np.zeros((*certificate.weights.shape[:2], design.count))
-    whole[:, :, certificate.used] = certificate.weights
-    rows = _rows(units, design, certificate.multiplier, deadline or Deadline())
-    return group_bounds(rows, whole, units.problem.gamma, certificate.penalty, certificate.offset)
+def group_rows(
+    design: Design, blocks: Iterable[tuple[Floats, Floats]], multiplier: Floats | None = None,
+    deadline: Deadline | None = None,
+) -> Iterator[GroupRows]:  # fmt: skip
+    """Yield a program's samples, no more features at a time than are formed at once.
+
+    Parameters
+    ----------
+    blocks: inputs as the design sees them, shape (b, d), and targets, shape (b, c).
+    multiplier: A, shape (n, c), of all blocks; None for the residual of the weights.
+
+    Raises
+    ------
+    CertificateError: the time is up.
+    """
+    until, first, step = deadline or Deadline(), 0, _formed(design.count * design.width)
+    for inputs, targets in blocks:
+        for start in range(0, len(inputs), step):
+            _require(not until.expired, f"its proof takes longer than {until.seconds:g} seconds")
+            part = slice(start, start + step)
+            A = None if multiplier is None else multiplier[first + start : first + min(start + step, len(inputs))]
+            yield GroupRows(design.enclosed(inputs[part]), targets[part], A)
+        first += len(inputs)
 
 
 def _inputs(units: Units, design: Design) -> Floats:
     """Return what a design sees: with a free offset the user's inputs, without their column of ones."""
     return units.original.X / units.inputs if design.free else units.problem.inputs
-
-
-def _rows(units: Units, design: Design, multiplier: Floats, deadline: Deadline) -> Iterator[GroupRows]:
-    inputs, targets = _inputs(units, design), units.problem.Y
-    step = formed(design.count * design.width)
-    for start in range(0, len(inputs), step):
-        part = slice(start, start + step)
-        _require(not deadline.expired, f"its proof takes longer than {deadline.seconds:g} seconds")
-        yield GroupRows(design.enclosed(inputs[part]), targets[part], multiplier[part])
 
 
 def verify_group(
@@ -312,83 +353,129 @@ def verify_group(
 
     Raises
     ------
-    CertificateError: the certificate does not fit the problem, or proves less than it claims.
+    CertificateError: the certificate does not fit the problem, or proves less than it claims; or the time is up.
+    UntrustedArithmetic: this process does not round as proofs need it.
     """
     _require(isinstance(certificate, GroupCertificate), f"it is {certificate!r}")
-    require_ieee_arithmetic()
-    try:
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
-            units = _units(problem, certificate)
-            checked = _checked(units, certificate)
-            bounds = _bounds(units, checked, deadline)
-            lower, upper = units.value(bounds.lower), units.value_above(bounds.upper)
-    except (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError) as error:
-        # What a forged file can still provoke; a proof that cannot be evaluated proves nothing.
-        words = str(error).rstrip(".") or type(error).__name__
-        raise CertificateError(f"the certificate does not hold: its proof cannot be evaluated ({words}).") from None
-    _require(lower >= certificate.dual_value, f"it claims dual_value {certificate.dual_value!r} and proves {lower!r}")
-    _require(upper <= certificate.value, f"it claims value {certificate.value!r} and proves {upper!r}")
+    with _refusing():
+        scales = tuple(_number("unit", unit, 2.0**-1074, 2.0**1023) for unit in certificate.units)
+        _require(len(scales) == 2, "its units are not two numbers")
+        units = Units(problem, *scales)
+        _require(units.exact, f"its units {scales} are no powers of two in which the problem keeps its digits")
+        _require(certificate.gamma == units.problem.gamma, f"it is of γ = {certificate.gamma!r}, and not the problem's")
+        design = certificate.design
+        _require(type(design) in DESIGNS.values(), f"its design is {design!r}")
+        _require(problem.bias or not design.free, "its program has free biases, and the problem has none")
+        inputs = _inputs(units, design)
+        bounds = proved_bounds(certificate, (*inputs.shape, problem.Y.shape[1]), [(inputs, units.problem.Y)], deadline)
+        lower, upper = units.value(bounds.lower), units.value_above(bounds.upper)
+        _require_claims(certificate, lower, upper)
     return lower, upper
 
 
-def _units(problem: Problem, certificate: GroupCertificate) -> Units:
-    """Return the units that a certificate was made in, which no digit of the problem may be lost in."""
-    units = Units(problem, *(float(unit) for unit in certificate.units))
-    _require(units.exact, f"its units {certificate.units} are no powers of two in which the problem keeps its digits")
-    return units
+def verify_residual(
+    certificate: GroupCertificate, shape: tuple[int, int, int], blocks: Iterable[tuple[Floats, Floats]],
+    deadline: Deadline | None = None,
+) -> GroupBounds:  # fmt: skip
+    """Return the bounds that a certificate of :func:`residual_certificate` proves, block by block.
+
+    Parameters
+    ----------
+    shape: (n, d, c): samples, inputs, outputs.
+    blocks: inputs, shape (b, d), and targets, shape (b, c), of all samples.
+
+    Raises
+    ------
+    CertificateError: it does not fit the samples, or proves less than it claims; or the time is up.
+    UntrustedArithmetic: this process does not round as proofs need it.
+    """
+    with _refusing():
+        _require(tuple(certificate.units) == (1.0, 1.0), f"its units are {certificate.units}, and not 1")
+        bounds = proved_bounds(certificate, shape, blocks, deadline)
+        _require_claims(certificate, bounds.lower, bounds.upper)
+    return bounds
 
 
-def _checked(units: Units, given: GroupCertificate) -> GroupCertificate:
+@contextlib.contextmanager
+def _refusing() -> Iterator[None]:
+    """Turn what a forged file can still provoke into a sentence: a proof that cannot be evaluated proves nothing."""
+    require_ieee_arithmetic()
+    try:
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
+            yield
+    except (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError) as error:
+        words = str(error).rstrip(".") or type(error).__name__
+        raise CertificateError(f"the certificate does not hold: its proof cannot be evaluated ({words}).") from None
+
+
+def _require_claims(given: GroupCertificate, lower: float, upper: float) -> None:
+    _require(lower >= given.dual_value, f"it claims dual_value {given.dual_value!r} and proves {lower!r}")
+    _require(upper <= given.value, f"it claims value {given.value!r} and proves {upper!r}")
+
+
+def proved_bounds(
+    given: GroupCertificate, shape: tuple[int, int, int], blocks: Iterable[tuple[Floats, Floats]],
+    deadline: Deadline | None,
+) -> GroupBounds:  # fmt: skip
+    """Return the bounds that the numbers of a certificate prove, in its units, whatever it claims."""
+    certificate = _checked(given, shape)
+    if isinstance(certificate.design, Gates):
+        blocks = _decided(certificate.design, blocks)
+    rows = group_rows(certificate.design, blocks, certificate.multiplier, deadline)
+    weights, offset = certificate.whole_weights(), certificate.offset
+    return group_bounds(rows, weights, certificate.gamma, certificate.penalty, offset)
+
+
+def _decided(gates: Gates, blocks: Iterable[tuple[Floats, Floats]]) -> Iterator[tuple[Floats, Floats]]:
+    """Yield blocks in pieces, as long as few signs are hidden by rounding: deciding one takes thousands of products."""
+    unsure, step = 0, _formed(max(gates.directions.shape))
+    for inputs, targets in blocks:
+        for start in range(0, len(inputs), step):
+            part = inputs[start : start + step]
+            unsure += len(doubtful(part, gates.directions, Ball.exact(part) @ Ball.exact(gates.directions)))
+            _require(unsure <= MOST_DOUBTFUL, f"{unsure} gates are too close to samples to decide which are open")
+            yield part, targets[start : start + step]
+
+
+def _checked(given: GroupCertificate, shape: tuple[int, int, int]) -> GroupCertificate:
     """Return the certificate with every array and number of the type, shape and range that its proof needs."""
-    n, c = units.problem.Y.shape
-    design = _checked_design(units, given.design)
+    n, d, c = shape
+    design = _checked_design(given.design, n, d)
     _require(given.penalty in get_args(Penalty), f"its penalty is {given.penalty!r}")
-    _require(
-        design.width > 1 or given.penalty == "frobenius" or isinstance(design, Gates), "its penalty is of matrices"
-    )
+    _require(isinstance(design, Gates) or given.penalty == "frobenius", "its penalty is one of matrices")
     used = _numbers("groups that carry weight", given.used, (len(given.used),), integer=True)
     inside = np.all(np.diff(used) > 0) and np.all((used >= 0) & (used < design.count))
     _require(bool(inside), "it gives weight to groups that do not exist, or twice to one")
     weights = _numbers("weights", given.weights, (c, design.width, len(used)), most=LARGEST)
-    multiplier = _numbers("multiplier", given.multiplier, (n, c), most=LARGEST)
-    offset = None
-    _require(design.free == (given.offset is not None), "it has a free offset where its program has none, or none")
-    if design.free:
-        offset = _numbers("offset", given.offset, (c,), most=LARGEST)
-        balanced_ = all(math.fsum(column) == 0.0 for column in multiplier.T)
-        _require(balanced_, "its multiplier does not sum to zero, as a free offset asks for")
+    multiplier, offset = given.multiplier, given.offset
+    if multiplier is not None:
+        multiplier = _numbers("multiplier", multiplier, (n, c), most=LARGEST)
+    _require(design.free == (offset is not None), "it has a free offset where its program has none, or none")
+    if offset is not None:
+        offset = _numbers("offset", offset, (c,), most=LARGEST)
+        zero = multiplier is not None and all(math.fsum(column) == 0.0 for column in multiplier.T)
+        _require(zero, "its multiplier does not sum to zero, as a free offset asks for")
     claims = _number("value", given.value, 0.0, math.inf), _number("dual_value", given.dual_value, 0.0, math.inf)
-    return GroupCertificate(*claims, design, given.penalty, given.units, used, weights, multiplier, offset)
+    gamma = _number("γ", given.gamma, 2.0**-1074, sys.float_info.max)
+    return GroupCertificate(*claims, design, given.penalty, given.units, gamma, used, weights, multiplier, offset)
 
 
-def _checked_design(units: Units, given: Any) -> Design:
-    """Return a design with everything of the type, shape and range that its features need."""
+def _checked_design(given: Any, n: int, d: int) -> Design:
+    """Return a design with everything of the type, shape and range that its features of n samples need."""
     _require(type(given) in DESIGNS.values(), f"its design is {given!r}")
-    inputs = _inputs(units, given)
-    n, d = inputs.shape
     _require(np.ndim(given.directions) == 2, "its directions are no matrix")
     count = np.shape(given.directions)[1]
     rows = d + (isinstance(given, Neurons) and given.free)
     directions = _numbers("directions", given.directions, (rows, count), most=LARGEST)
     features = n * given.count * given.width
     _require(features <= MOST_FEATURES, f"it has {features:.1e} features, and at most {MOST_FEATURES:.0e} are computed")
-    if given.free:
-        _require(units.original.bias, "its program has free biases, and the problem has none")
     if isinstance(given, Gates):
         _require(isinstance(given.skip, bool), "its skip is neither true nor false")
-        unsure = 0
-        for start in range(0, n, step := formed(max(count, d))):
-            part = inputs[start : start + step]
-            unsure += len(doubtful(part, directions, Ball.exact(part) @ Ball.exact(directions)))
-        _require(unsure <= MOST_DOUBTFUL, f"{unsure} gates are too close to samples to decide which are open")
         return Gates(directions, given.skip)
     if isinstance(given, Neurons):
         _require(isinstance(given.free, bool), "its free is neither true nor false")
         return Neurons(directions, given.free)
-    lower, upper = (
-        _numbers(name, array, (count,), most=LARGEST)
-        for name, array in (("lower", given.lower), ("upper", given.upper))
-    )
+    lower, upper = (_numbers("levels", levels, (count,), most=LARGEST) for levels in (given.lower, given.upper))
     _require(bool(np.all(lower < upper)), "a ramp of it does not end above where it starts")
     return Ramps(directions, lower, upper)
 

@@ -109,7 +109,8 @@ def print_summary(found: pd.DataFrame) -> None:
     console().print(printed)
     typer.echo(
         "on the most pictures, means over repeats (accuracy ± standard deviation); multiply-adds and latency of one "
-        "input as shares of the block's."
+        "input as shares of the block's. Gaps are proved, and parameters counted, again by sdprelax verify; all "
+        "else is reported."
     )
 
 

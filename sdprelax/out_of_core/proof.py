@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from sdprelax.certificate import Gates, GroupBounds, GroupRows, formed, group_bounds
+from sdprelax.certificate import Gates, GroupBounds, group_bounds, group_rows
 from sdprelax.group_norms import Penalty
 from sdprelax.out_of_core.rows import Rows
 from sdprelax.verified import Floats
@@ -21,7 +21,7 @@ from sdprelax.verified import Floats
 __all__ = ["PROOF_VERSION", "prove"]
 
 # Raised when the same weights prove other bounds: runs of studies that prove some are run once more.
-PROOF_VERSION = 1
+PROOF_VERSION = 2
 
 
 def prove(
@@ -41,13 +41,10 @@ def prove(
     penalty: the gates' norm.
     advance: called with the number of rows read after every block.
     """
-    step = formed(gates.count * gates.width)
 
-    def parts() -> Iterator[GroupRows]:
+    def blocks() -> Iterator[tuple[Floats, Floats]]:
         for block in rows.blocks():
-            for start in range(0, len(block.inputs), step):
-                part = slice(start, start + step)
-                yield GroupRows(gates.enclosed(block.inputs[part]), block.targets[part])
+            yield block.inputs, block.targets
             advance(len(block.inputs))
 
-    return group_bounds(parts(), weights, gamma, penalty)
+    return group_bounds(group_rows(gates, blocks()), weights, gamma, penalty)

@@ -110,6 +110,7 @@ def forged(certificate: GroupCertificate) -> dict[str, GroupCertificate]:
         "units": replace(certificate, units=(3.0, certificate.units[1])),
         "other units": replace(certificate, units=(certificate.units[0] * 2.0, certificate.units[1])),
         "no units": replace(certificate, units=(0.0, float("inf"))),
+        "gamma": replace(certificate, gamma=2.0 * certificate.gamma),
         "penalty": replace(certificate, penalty="spectral"),  # type: ignore[arg-type]
         "design": replace(certificate, design=None),  # type: ignore[arg-type]
         "directions": replace(certificate, design=replace(design, directions=design.directions[:-1])),
@@ -164,7 +165,7 @@ def test_too_many_undecided_gates_are_refused() -> None:
     normal = np.linalg.svd(line[None])[2][1]
     X, gates = np.outer(rng.uniform(1.0, 2.0, 400), line), np.outer(normal, rng.uniform(1.0, 2.0, 400))
     certificate = GroupCertificate(
-        1e9, 0.0, Gates(gates), "frobenius", (1.0, 1.0), np.zeros(0, dtype=int), np.zeros((1, 3, 0)), np.zeros((400, 1))
+        1e9, 0.0, Gates(gates), "frobenius", (1.0, 1.0), 1.0, np.zeros(0, dtype=int), np.zeros((1, 3, 0))
     )
     with pytest.raises(CertificateError, match="too close to samples"):
         verify_group(Problem(X, np.ones(400), 1.0), certificate)

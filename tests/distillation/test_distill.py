@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sdprelax import GroupCertificate
+from sdprelax.certificate import Gates, verify_residual
 from sdprelax.errors import InputError, ProblemTooLarge
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed (extra: torch)")
@@ -22,7 +24,6 @@ from sdprelax.distillation.teacher_gates import teacher_gates  # noqa: E402
 from sdprelax.distillation.torch_teacher import TorchTeacher  # noqa: E402
 from sdprelax.gated_training import GatedProgram  # noqa: E402
 from sdprelax.out_of_core.gates import moments_of  # noqa: E402
-from sdprelax.out_of_core.proof import prove  # noqa: E402
 
 
 @pytest.fixture
@@ -317,20 +318,21 @@ def test_a_certificate_is_proved_again_from_its_arrays(network: Any, batches: li
     store = collect(teacher.capture, batches, tmp_path, identity="test", layout_options={"kind": "flat"})
     task = Task(teacher, store, samples=np.arange(0, 160, 2))
     found = distillers.create("gated_relu", {"gates": 3, "shrinkage": 1e-3}).fit(task)
-    kept = found.certificate
-    assert kept is not None
+    kept = found.program
+    assert kept is not None and isinstance(kept.design, Gates)
     # Independently of the out-of-core code: the gated program in memory proves an interval that meets it.
     layout = task.layout("auto", 3)
     z, f = layout.inputs(store.entering[::2]), layout.targets(store.leaving[::2])
-    masks = np.hstack([z @ kept["directions"] >= 0.0, np.ones((len(z), 1))]).astype(float)
-    program = GatedProgram(z, masks, f, float(kept["gamma"]), str(kept["penalty"]))  # type: ignore[arg-type]
-    value = program.value(kept["weights"], program.predict(kept["weights"]))
-    assert kept["bounds"][0] <= value <= kept["bounds"][1] * (1 + 1e-12)
-    from sdprelax.certificate import Gates
-
-    gates = Gates(kept["directions"], bool(kept["skip"]))
-    proof = prove(task.rows(layout), gates, kept["weights"], float(kept["gamma"]), str(kept["penalty"]))  # type: ignore[arg-type]
-    assert (proof.lower, proof.upper) == tuple(kept["bounds"][:2])
+    masks = np.hstack([z @ kept.design.directions >= 0.0, np.ones((len(z), 1))]).astype(float)
+    program = GatedProgram(z, masks, f, kept.gamma, kept.penalty)
+    value = program.value(kept.whole_weights(), program.predict(kept.whole_weights()))
+    assert kept.dual_value <= value <= kept.value * (1 + 1e-12)
+    kept.save(tmp_path / "program.npz")
+    rows = task.rows(layout)
+    blocks = ((block.inputs, block.targets) for block in rows.blocks())
+    proof = verify_residual(GroupCertificate.load(tmp_path / "program.npz"), rows.shape, blocks)
+    assert kept.dual_value <= proof.lower <= proof.upper <= kept.value
+    assert kept.value - kept.dual_value == pytest.approx(proof.upper - proof.lower, rel=1e-6)
 
 
 def test_wrong_input_is_one_sentence(network: Any, batches: list[np.ndarray], tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from sdprelax.certificate import GroupCertificate, relative_gap
 from sdprelax.deadline import Deadline
 from sdprelax.distillation.activations import ActivationRows, ActivationStore
 from sdprelax.distillation.images import Labels, Pictures
@@ -98,19 +99,30 @@ class Distilled:
     Attributes
     ----------
     student: an ``nn.Module`` from and to the block's tensors.
-    lower: proved lower bound of the convex program's optimum; None for rivals.
-    upper: proved upper bound of the objective of this very student on the same data; None for rivals.
-    program_gap: relative duality gap of the convex program's own solution, proved; None for rivals.
     details: what else is worth a column.
-    certificate: arrays with which the bounds can be proved again; None for rivals.
+    program: what proves the optimum of the convex program; None for rivals.
+    fitted: what proves the objective of this very student on the same data; None for rivals.
     """
 
     student: Any
-    lower: float | None = None
-    upper: float | None = None
-    program_gap: float | None = None
     details: dict[str, Any] = field(default_factory=dict)
-    certificate: dict[str, NDArray[Any]] | None = None
+    program: GroupCertificate | None = None
+    fitted: GroupCertificate | None = None
+
+    @property
+    def lower(self) -> float | None:
+        """Proved lower bound of the convex program's optimum; None for rivals."""
+        return None if self.program is None else self.program.dual_value
+
+    @property
+    def upper(self) -> float | None:
+        """Proved upper bound of this very student's objective; None for rivals."""
+        return None if self.fitted is None else self.fitted.value
+
+    @property
+    def program_gap(self) -> float | None:
+        """Relative duality gap of the convex program's own solution, proved; None for rivals."""
+        return None if self.program is None else relative_gap(self.program.dual_value, self.program.value)
 
 
 class Distiller(Protocol):

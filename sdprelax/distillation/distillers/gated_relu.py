@@ -9,7 +9,7 @@ import numpy as np
 import pydantic
 from pydantic import PositiveFloat, PositiveInt
 
-from sdprelax.certificate import Gates
+from sdprelax.certificate import Gates, residual_certificate
 from sdprelax.distillation.distillers import Distilled, Task, View, register
 from sdprelax.distillation.layout import Layout
 from sdprelax.distillation.teacher_gates import teacher_gates
@@ -91,20 +91,18 @@ class GatedReLU:
         weights = neurons.weights(gates.count)
         n = rows.shape[0]
         proof = prove(rows, gates, weights, trained.gamma, self.penalty, task.stage("proof of the student", n))
+        program = residual_certificate(trained.proof, gates, self.penalty, trained.gamma, trained.weights)
         return Distilled(
-            _student(layout, gates, neurons), trained.proof.lower, proof.upper, trained.proof.gap,
+            _student(layout, gates, neurons),
             {
                 "gamma": trained.gamma, "shrinkage": trained.share, "steps": trained.steps,
                 "neurons": len(neurons.gate_of), "matrices": len(neurons.full_gate_of), "gates": len(neurons.used()),
                 "fit_error": 2.0 * proof.loss / moments.spread if moments.spread > 0.0 else 0.0,
                 "program_fit_error": 2.0 * trained.proof.loss / moments.spread if moments.spread > 0.0 else 0.0,
-                "program_upper": trained.proof.upper, "view": layout.kind, "rows": n,
+                "program_upper": program.value, "view": layout.kind, "rows": n,
             },
-            {
-                "directions": gates.directions, "skip": np.array(gates.skip), "weights": trained.weights,
-                "student_weights": weights, "gamma": np.array(trained.gamma), "penalty": np.array(self.penalty),
-                "bounds": np.array([trained.proof.lower, trained.proof.upper, proof.upper]),
-            },
+            program,
+            residual_certificate(proof, gates, self.penalty, trained.gamma, weights),
         )  # fmt: skip
 
     def _directions(self, task: Task, layout: Layout, moments: Moments) -> Floats:

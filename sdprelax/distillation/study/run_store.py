@@ -2,7 +2,7 @@
 
 <folder>/teacher/               weights that had to be trained
 <folder>/activations/<block>/   what enters and leaves a block
-<folder>/runs/<hash>/           record.json, student.npz, certificate.npz
+<folder>/runs/<hash>/           record.json, student.npz, certificate.npz (of the program), certificate-student.npz
 <folder>/scratch/<hash>/        checkpoints of the run that goes on
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import io
 import json
 import math
 import os
@@ -89,10 +88,10 @@ class RunStore:
             made.mkdir(parents=True)
             if distilled is not None and hasattr(distilled.student, "save"):
                 distilled.student.save(made / "student.npz")
-            if distilled is not None and distilled.certificate is not None:
-                content = io.BytesIO()
-                np.savez(content, allow_pickle=False, **distilled.certificate)
-                (made / "certificate.npz").write_bytes(content.getvalue())
+            if distilled is not None and distilled.program is not None:
+                distilled.program.save(made / "certificate.npz")
+            if distilled is not None and distilled.fitted is not None:
+                distilled.fitted.save(made / "certificate-student.npz")
             (made / "record.json").write_text(json.dumps(record, indent=1, allow_nan=False), encoding="utf-8")
             if final.exists():
                 final.rename(former)

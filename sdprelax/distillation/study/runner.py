@@ -287,7 +287,7 @@ def _result(
         "hash": run.hash, "block": run.block or "", "distiller": run.label, "name": run.distiller.name,
         "options": run.distiller.options, "fraction": run.fraction, "samples": len(samples), "repeat": run.repeat,
         "seed": run.seed, "status": "finished", "message": "", "time_limit": study.time_limit,
-        "activations": prepared.identities[run.block], "provenance": provenance(),
+        "activations": prepared.identities[run.block], "origin": run.origin, "provenance": provenance(),
     }  # fmt: skip
     started, distilled = time.perf_counter(), None
     try:

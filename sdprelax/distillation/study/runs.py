@@ -18,7 +18,7 @@ from sdprelax.out_of_core.proof import PROOF_VERSION
 from sdprelax.registry import Registry
 from sdprelax.trials.job import described, flat_options
 
-__all__ = ["LEAST", "Run", "identified", "plan", "sampled", "store_identity"]
+__all__ = ["LEAST", "Run", "identified", "plan", "run_hash", "sampled", "store_identity"]
 
 # Samples that a student is fitted to, at least.
 LEAST = 2
@@ -36,6 +36,7 @@ class Run:
     fraction: share of the transfer pictures.
     repeat: number of the repeat; ``seed`` of its samples and of everything else random in it.
     timed: whether latencies are measured.
+    origin: what else the hash is of: versions, the teacher's network, the pictures.
     """
 
     hash: str
@@ -45,6 +46,7 @@ class Run:
     repeat: int
     seed: int
     timed: bool
+    origin: dict[str, Any]
 
     @property
     def label(self) -> str:
@@ -80,14 +82,21 @@ def plan(study: Study, teacher: str, images: str) -> list[Run]:
             options = dataclasses.asdict(chosen)  # type: ignore[call-overload]
             proof = {"proof": str(PROOF_VERSION)} if getattr(chosen, "proves", True) else {}
             versions = distillers.versions(entry.name, chosen) | proof
+            origin = {"versions": versions, "teacher": teacher, "images": images}
             for fraction in fractions:
                 for repeat in range(repeats):
                     seed = int(np.random.SeedSequence([study.seed, repeat]).generate_state(1)[0])
-                    facts = [versions, teacher, images, block, entry.name, options, fraction, seed]
-                    digest = _digest(facts)
+                    digest = run_hash(origin, block, entry.name, options, fraction, seed)
                     timed = repeat == 0 and fraction == fractions[-1]
-                    runs.setdefault(digest, Run(digest, block, entry, fraction, repeat, seed, timed))
+                    runs.setdefault(digest, Run(digest, block, entry, fraction, repeat, seed, timed, origin))
     return list(runs.values())
+
+
+def run_hash(
+    origin: dict[str, Any], block: str | None, name: str, options: dict[str, Any], fraction: float, seed: int
+) -> str:
+    """Return the name of a run: the hash of all that determines its result, all options of its distiller included."""
+    return _digest([*(origin[key] for key in ("versions", "teacher", "images")), block, name, options, fraction, seed])
 
 
 def sampled(count: int, fraction: float, seed: int) -> NDArray[np.int64]:

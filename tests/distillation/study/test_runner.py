@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from sdprelax import InputError
+from sdprelax import GroupCertificate, InputError
+from sdprelax.deadline import Deadline
 from sdprelax.distillation.study.config import load_study
 from sdprelax.distillation.study.run_store import RunStore
 from sdprelax.distillation.study.runner import Quiet, StudyResults, prepare, run_study
@@ -186,16 +189,68 @@ def test_every_bound_can_be_proved_again(finished: tuple[Path, StudyResults]) ->
     assert not any(holds.values())
 
 
-@pytest.mark.parametrize(("name", "factor", "message"), [
-    ("lower", 1.001, "the lower bound"), ("upper", 0.999, "the upper bound"), ("program_gap", 0.5, "the gap"),
+def scaled(name: str, factor: float) -> Callable[[dict[str, Any]], None]:
+    def change(record: dict[str, Any]) -> None:
+        record[name] *= factor
+
+    return change
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    (scaled("lower", 1.001), "it says lower"), (scaled("lower", 0.999), "it says lower"),
+    (scaled("upper", 0.999), "it says upper"), (scaled("upper", 1.001), "it says upper"),
+    (scaled("gap", 0.5), "it says gap"), (scaled("program_gap", 0.5), "it says program_gap"),
+    (scaled("parameters", 2), "it says parameters"), (scaled("samples", 2), "it says samples"),
+    (lambda record: record["details"].update(program_upper=1.0), "it says program_upper"),
+    (lambda record: record["details"].update(gamma=1.0), "it says gamma"),
+    (lambda record: record.update(distiller="adam"), "it says distiller 'adam'"),
+    (lambda record: record.update(name="adam", options={}), "are not those that its name stands for"),
+    (lambda record: record["options"].update(gates=3), "are not those that its name stands for"),
+    (lambda record: record["origin"].update(teacher="another"), "are not those that its name stands for"),
 ])  # fmt: skip
-def test_a_claim_that_goes_beyond_its_proof_is_found(copied: Path, name: str, factor: float, message: str) -> None:
+def test_a_claim_that_is_not_what_is_proved_is_found(
+    copied: Path, change: Callable[[dict[str, Any]], None], message: str
+) -> None:
     path = next((copied / "results" / "small" / "runs").glob("*/certificate.npz")).with_name("record.json")
+    for other in path.parent.parent.iterdir():
+        if other != path.parent:
+            shutil.rmtree(other)
     record = json.loads(path.read_text())
-    record[name] *= factor
+    change(record)
     path.write_text(json.dumps(record))
-    faults = {run: sentences for run, sentences in proved(copied).items() if sentences}
-    assert set(faults) == {record["hash"]} and message in " ".join(faults[record["hash"]])
+    (found,) = proved(copied).values()
+    assert message in " ".join(found)
+
+
+def test_a_forged_certificate_is_found(copied: Path) -> None:
+    path = next((copied / "results" / "small" / "runs").glob("*/certificate.npz"))
+    program = GroupCertificate.load(path)
+    for forged, message in (
+        (dataclasses.replace(program, dual_value=program.value), "it claims dual_value"),
+        (dataclasses.replace(program, gamma=2.0 * program.gamma), "it claims value"),
+        (dataclasses.replace(program, dual_value=0.5 * program.dual_value), "not as said"),
+        (dataclasses.replace(program, multiplier=np.zeros((3, 3))), "its multiplier has shape"),
+    ):  # fmt: skip
+        forged.save(path)
+        faults = {run: sentences for run, sentences in proved(copied).items() if sentences}
+        assert set(faults) == {path.parent.name} and message in " ".join(faults[path.parent.name])
+
+
+def test_two_rivals_whose_names_were_swapped_are_found(copied: Path) -> None:
+    paths = [path / "record.json" for path in (copied / "results" / "small" / "runs").iterdir()]
+    records = {path: json.loads(path.read_text()) for path in paths}
+    adam, pruning = (next(p for p, r in records.items() if r["name"] == name) for name in ("adam", "pruning"))
+    for path, other in ((adam, pruning), (pruning, adam)):
+        record = records[path] | {key: records[other][key] for key in ("name", "options", "distiller")}
+        path.write_text(json.dumps(record))
+    assert {run for run, sentences in proved(copied).items() if sentences} == {adam.parent.name, pruning.parent.name}
+
+
+def test_verification_keeps_a_time_limit(copied: Path) -> None:
+    *_, late = verify_study(copied / "results" / "small", Deadline(0.0))
+    assert late.hash == "the rest" and late.faults == (
+        "they were not verified within 0 seconds; allow more with --time-limit.",
+    )  # fmt: skip
 
 
 def test_another_student_or_other_activations_are_found(copied: Path) -> None:
