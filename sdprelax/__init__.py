@@ -32,7 +32,8 @@ from sdprelax.kernels import KernelPredictor
 from sdprelax.methods import methods as _methods
 from sdprelax.network import Network
 from sdprelax.outcome import Outcome, Report, unreported
-from sdprelax.predictor import Predictor, load_predictor, save_predictor
+from sdprelax.predictor import Pipeline, Predictor, load_predictor, save_predictor
+from sdprelax.preprocessing import Preprocessing
 from sdprelax.problem import Problem
 from sdprelax.regularisation_path import regularisation_path
 from sdprelax.three_layer import ThreeLayerNetwork
@@ -53,7 +54,9 @@ __all__ = [
     "Network",
     "OnnxTeacher",
     "Outcome",
+    "Pipeline",
     "Predictor",
+    "Preprocessing",
     "Problem",
     "ProblemTooLarge",
     "SdprelaxError",

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sdprelax.errors import InputError
 from sdprelax.verified import Floats
 
-__all__ = ["finite_array", "holds_labels", "is_categorical", "one_hot", "plain_array"]
+__all__ = ["finite_array", "finite_matrix", "holds_labels", "is_categorical", "one_hot", "plain_array", "target_matrix"]
 
 
 def plain_array(name: str, values: object) -> NDArray[Any]:
@@ -91,6 +91,40 @@ def finite_array(name: str, values: object) -> Floats:
         index = tuple(int(k) for k in np.argwhere(~finite)[0])
         raise InputError(f"{name} holds {numeric[index]}{_place(index)}; every entry must be a finite number.")
     return numeric
+
+
+def finite_matrix(name: str, values: object) -> Floats:
+    """Return values as a new matrix of finite numbers, neither side of which is 0; it cannot be written to.
+
+    Raises
+    ------
+    InputError: another shape, or see :func:`finite_array`.
+    """
+    return _matrix(name, finite_array(name, values), "(n, d)")
+
+
+def target_matrix(name: str, values: object) -> Floats:
+    """Return targets as a new matrix of finite numbers, a vector as one column; it cannot be written to.
+
+    Raises
+    ------
+    InputError: class labels, or a column of integers, which could be such; another shape; see :func:`finite_array`.
+    """
+    if holds_labels(values):
+        raise InputError(
+            f"{name} holds class labels, or integers that could be such: to classify, write "
+            f"{name}, classes = sdprelax.one_hot({name}); to fit the numbers themselves, "
+            f"{name} = np.asarray({name}, dtype=float)."
+        )
+    array = finite_array(name, values)
+    return _matrix(name, array[:, None] if array.ndim == 1 else array, "(n, c) or (n,)")
+
+
+def _matrix(name: str, array: Floats, shape: str) -> Floats:
+    if array.ndim != 2 or array.size == 0:
+        raise InputError(f"{name} has shape {array.shape}; it must be a non-empty array of shape {shape}.")
+    array.setflags(write=False)
+    return array
 
 
 def is_categorical(values: object) -> bool:

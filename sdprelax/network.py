@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sdprelax.errors import InputError
-from sdprelax.predictor import load_predictor, query_inputs, register, save_predictor
+from sdprelax.predictor import load_pipeline, query_inputs, register, save_predictor
 from sdprelax.verified import Floats
 
-__all__ = ["Network"]
+__all__ = ["Network", "bare_network"]
 
 
 @register("network")
@@ -115,12 +115,27 @@ class Network:
 
         Raises
         ------
-        InputError: the file is not a network.
+        InputError: the file is not a network, or says what is to be done to the inputs first.
         """
-        found = load_predictor(path)
-        if not isinstance(found, Network):
-            raise InputError(f"{path} is not a readable network: it holds a {type(found).__name__}.")
-        return found
+        if load_pipeline(path).preprocessing.changes:
+            raise InputError(
+                f"{path} holds a network with the preprocessing of its data: sdprelax.load_predictor(path) predicts "
+                "with both, and its .predictor is the network alone."
+            )
+        return bare_network(path)
+
+
+def bare_network(path: str | Path) -> Network:
+    """Return the network of a file, whatever has to be done to the inputs first.
+
+    Raises
+    ------
+    InputError: the file is not a network.
+    """
+    found = load_pipeline(path).predictor
+    if not isinstance(found, Network):
+        raise InputError(f"{path} is not a readable network: it holds a {type(found).__name__}.")
+    return found
 
 
 def _lengths(columns: Floats) -> Floats:

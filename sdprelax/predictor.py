@@ -1,30 +1,35 @@
 """What predicts: networks, and the other models that methods train on the same problem.
 
 A predictor is a frozen dataclass of arrays, numbers and words with ``predict(X) -> (n, c)``. Registered under the name
-of its kind, it is saved to and loaded from an ``.npz`` file field by field. Only a network witnesses an upper bound.
+of its kind, it is saved to and loaded from an ``.npz`` file field by field; a pipeline is saved as its predictor with
+what was done to the data beside it. Only a network witnesses an upper bound.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast, get_type_hints, runtime_checkable
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from sdprelax.arrays import finite_array
 from sdprelax.errors import InputError, nearest
+from sdprelax.preprocessing import Preprocessing
 from sdprelax.verified import Floats
 
 __all__ = [
+    "Pipeline",
     "Predictor",
     "Tabulated",
     "append_bias",
     "called",
     "is_registered",
+    "load_pipeline",
     "load_predictor",
     "query_inputs",
     "register",
@@ -33,6 +38,9 @@ __all__ = [
 ]
 
 C = TypeVar("C", bound=type)
+# Member of a predictor's file that says what was done to the data, and the format that it is written in.
+CARRIED = "preprocessing"
+FORMAT = 1
 _kinds: dict[str, type] = {}
 
 
@@ -65,17 +73,98 @@ def is_registered(predictor: object) -> bool:
     return type(predictor) in _kinds.values()
 
 
+@dataclass(frozen=True, eq=False)
+class Pipeline:
+    """A predictor with what was done to the data that it was trained on: it predicts for data as they were stored.
+
+    ``predictor`` alone is what was trained, on scaled inputs: bounds and objectives speak of it.
+
+    Parameters
+    ----------
+    predictor: a network, or another predictor.
+    preprocessing: from data as they were stored to what the predictor takes, and back to the targets' units.
+    classes: names of the outputs where they are classes, else None.
+
+    Raises
+    ------
+    InputError: classes that are no names, or one of them twice.
+    """
+
+    predictor: Predictor
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    classes: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.classes is not None:
+            names = tuple(self.classes)
+            if not all(isinstance(name, str) for name in names) or len(set(names)) < max(len(names), 1):
+                raise InputError("names of classes must be text, and no two of them alike.")
+            object.__setattr__(self, "classes", names)
+
+    def predict(self, X: Any) -> Floats:
+        """Return the outputs, shape (n, c), in the units of the targets as they were stored.
+
+        Parameters
+        ----------
+        X: a table with the columns that it was trained on, in any order and with others beside them; or an array with
+            these columns in their order.
+
+        Raises
+        ------
+        InputError: columns or entries that do not fit.
+        """
+        return self.preprocessing.restore(self.predictor.predict(self.preprocessing.transform(X)))
+
+    def predict_labels(self, X: Any) -> NDArray[np.str_]:
+        """Return the name of the class with the largest output for every row, shape (n,).
+
+        Raises
+        ------
+        InputError: columns or entries that do not fit, or a predictor that was not trained on classes.
+        """
+        if self.classes is None:
+            raise InputError("this predictor was not trained on classes: it has predict(X) alone.")
+        outputs = self.predict(X)
+        if outputs.shape[1] != len(self.classes):
+            raise InputError(f"this predictor has {outputs.shape[1]} outputs and {len(self.classes)} names of classes.")
+        labels: NDArray[np.str_] = np.array(self.classes)[np.argmax(outputs, axis=1)]
+        return labels
+
+    def save(self, path: str | Path) -> None:
+        """Write everything to one ``.npz`` file, which :func:`load_predictor` reads."""
+        save_predictor(path, self)
+
+    def carried(self) -> bytes:
+        """Return what is stored beside the predictor itself; b"" if that is nothing."""
+        if not self.preprocessing.changes and not self.preprocessing.columns and self.classes is None:
+            return b""
+        classes = None if self.classes is None else list(self.classes)
+        content = {"format": FORMAT, "classes": classes, **self.preprocessing.to_dict()}
+        return json.dumps(content, allow_nan=False).encode()
+
+
 def save_predictor(path: str | Path, predictor: Predictor, called: str = "") -> None:
-    """Write a registered predictor to an ``.npz`` file.
+    """Write a registered predictor, or a pipeline with one, to an ``.npz`` file.
 
     Parameters
     ----------
     called: what it is called where there are several, as :func:`called` reads it back.
+
+    Raises
+    ------
+    InputError: a predictor that is not registered.
     """
-    kind = next(name for name, known in _kinds.items() if type(predictor) is known)
-    fields = {item.name: getattr(predictor, item.name) for item in dataclasses.fields(cast(Any, predictor))}
-    arrays = {name: np.asarray(value) for name, value in fields.items()}
-    np.savez(path, allow_pickle=False, kind=np.array(kind), called=np.array(called), **arrays)
+    pipeline = predictor if isinstance(predictor, Pipeline) else Pipeline(predictor)
+    bare, carried = pipeline.predictor, pipeline.carried()
+    kind = next((name for name, known in _kinds.items() if type(bare) is known), None)
+    if kind is None:
+        raise InputError(f"a {type(bare).__name__} cannot be saved: register it with sdprelax.predictor.register.")
+    arrays = {item.name: np.asarray(getattr(bare, item.name)) for item in dataclasses.fields(cast(Any, bare))}
+    if carried:
+        arrays[CARRIED] = np.frombuffer(carried, dtype=np.uint8)
+    if called:
+        arrays["called"] = np.array(called)
+    np.savez(path, allow_pickle=False, kind=np.array(kind), **arrays)
 
 
 def called(path: str | Path) -> str:
@@ -95,6 +184,22 @@ def called(path: str | Path) -> str:
 def load_predictor(path: str | Path) -> Predictor:
     """Read what :func:`save_predictor` wrote.
 
+    Returns
+    -------
+    A :class:`Pipeline` where the file says what was done to the data or names columns or classes, as the files of a
+    sweep's trials do; else the predictor itself.
+
+    Raises
+    ------
+    InputError: the file is none.
+    """
+    pipeline = load_pipeline(path)
+    return pipeline if pipeline.carried() else pipeline.predictor
+
+
+def load_pipeline(path: str | Path) -> Pipeline:
+    """Read what :func:`save_predictor` wrote, as a pipeline in any case.
+
     Raises
     ------
     InputError: the file is none.
@@ -107,10 +212,25 @@ def load_predictor(path: str | Path) -> Predictor:
             hints = get_type_hints(_kinds[kind])
             given = {item.name: stored[item.name] for item in dataclasses.fields(_kinds[kind])}
             plain = {n: v.item() if hints[n] in (bool, int, float, str) else v for n, v in given.items()}
-            return cast(Predictor, _kinds[kind](**plain))
+            predictor = cast(Predictor, _kinds[kind](**plain))
+            return _with_carried(predictor, stored[CARRIED]) if CARRIED in stored.files else Pipeline(predictor)
     except Exception as error:
         # A damaged archive fails in zlib, zipfile or NumPy, each with errors of its own.
-        raise InputError(f"{path} is not a readable network or other predictor: {str(error).rstrip('.')}.") from None
+        reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+        raise InputError(f"{path} is not a readable network or other predictor: {reason}.") from None
+
+
+def _with_carried(predictor: Predictor, stored: NDArray[Any]) -> Pipeline:
+    """Return a predictor with what is stored beside it."""
+    if stored.dtype != np.uint8 or stored.ndim != 1:
+        raise InputError("its preprocessing is not what was written")
+    content = json.loads(stored.tobytes())
+    if content["format"] != FORMAT:
+        raise InputError(f"its preprocessing is of format {content['format']!r}, and this sdprelax reads {FORMAT}")
+    classes = content["classes"]
+    if not isinstance(classes, (list, type(None))) or not isinstance(content["columns"], list):
+        raise InputError("its names of classes or columns are no lists")
+    return Pipeline(predictor, Preprocessing.from_dict(content), None if classes is None else tuple(classes))
 
 
 @register("tabulated")

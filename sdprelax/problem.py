@@ -9,35 +9,13 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import ArrayLike
 
-from sdprelax.arrays import finite_array, holds_labels
+from sdprelax.arrays import finite_array, finite_matrix, target_matrix
 from sdprelax.errors import InputError
 from sdprelax.network import Network
-from sdprelax.predictor import append_bias
+from sdprelax.predictor import Pipeline, append_bias
 from sdprelax.verified import Ball, Floats, bound_above
 
 __all__ = ["Problem", "ridge_value"]
-
-
-def _matrix(name: str, values: ArrayLike) -> Floats:
-    """Return ``values`` as a finite float64 matrix that cannot be written to, a vector of targets as one column."""
-    array = finite_array(name, values)
-    if array.ndim == 1 and name == "Y":
-        array = array[:, None]
-    if array.ndim != 2 or array.size == 0:
-        shape = "(n, c) or (n,)" if name == "Y" else "(n, d)"
-        raise InputError(f"{name} has shape {array.shape}; it must be a non-empty array of shape {shape}.")
-    array.setflags(write=False)
-    return array
-
-
-def _targets(values: ArrayLike) -> Floats:
-    """Return targets as a finite float64 matrix; what may be class labels is refused."""
-    if holds_labels(values):
-        raise InputError(
-            "Y holds class labels, or integers that could be such: to classify, write "
-            "Y, classes = sdprelax.one_hot(Y); to fit the numbers themselves, Y = np.asarray(Y, dtype=float)."
-        )
-    return _matrix("Y", values)
 
 
 def _weight_decay(value: object) -> float:
@@ -84,8 +62,8 @@ class Problem:
     def __init__(
         self, X: ArrayLike, Y: ArrayLike, gamma: float, bias: bool = False, queries: ArrayLike | None = None
     ) -> None:
-        inputs, targets = _matrix("X", X), _targets(Y)
-        asked = None if queries is None else _matrix("queries", queries)
+        inputs, targets = finite_matrix("X", X), target_matrix("Y", Y)
+        asked = None if queries is None else finite_matrix("queries", queries)
         if asked is not None and asked.shape[1] != inputs.shape[1]:
             raise InputError(
                 f"queries have {asked.shape[1]} columns and X has {inputs.shape[1]}; both must have the same."
@@ -129,6 +107,9 @@ class Problem:
         return self.inputs.shape[0], self.inputs.shape[1], self.Y.shape[1]
 
     def _check_fits(self, network: Network) -> None:
+        if not isinstance(network, Network):
+            instead = "; its network is its .predictor" if isinstance(network, Pipeline) else ""
+            raise InputError(f"an objective is that of a Network, not of a {type(network).__name__}{instead}.")
         _, d, c = self.shape
         fits = network.hidden.shape[0] == d and network.output.shape[1] == c and network.bias == self.bias
         if not fits:

@@ -5,14 +5,17 @@ A data set is a frozen dataclass whose fields are its options, with one call ``l
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Annotated, Literal, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Protocol
 
 import numpy as np
 import pydantic
 from numpy.typing import NDArray
 
+from sdprelax.arrays import finite_matrix, target_matrix
 from sdprelax.errors import InputError
+from sdprelax.predictor import Pipeline, Predictor
+from sdprelax.preprocessing import Operations, Preprocessing, Scaling, scaling_operations
 from sdprelax.registry import Registry
 from sdprelax.verified import Floats
 
@@ -22,7 +25,7 @@ __all__ = [
     "Share",
     "Source",
     "datasets",
-    "one_hot",
+    "indicators",
     "register",
     "scaled",
     "split",
@@ -30,7 +33,6 @@ __all__ = [
 ]
 
 Share = Annotated[float, pydantic.Field(ge=0.0, lt=1.0)]
-Scaling = Literal["none", "standard", "minmax"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,9 +41,14 @@ class Dataset:
 
     Parameters
     ----------
-    X, Y: training inputs (n, d) and targets (n, c); classes are one-hot.
+    X, Y: training inputs (n, d) and targets (n, c), a vector being one column; classes are one-hot.
     X_test, Y_test: the held-out part, or None.
     classes: names of the outputs when this is classification (accuracy then means argmax), else None.
+    preprocessing: what was done to the stored data to make X and Y of them.
+
+    Raises
+    ------
+    InputError: what is no finite number, parts that do not fit, or training samples of one class alone.
     """
 
     X: Floats
@@ -49,6 +56,46 @@ class Dataset:
     X_test: Floats | None = None
     Y_test: Floats | None = None
     classes: tuple[str, ...] | None = None
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+
+    def __post_init__(self) -> None:
+        if (self.X_test is None) != (self.Y_test is None):
+            raise InputError("there must be both X_test and Y_test, or neither.")
+        parts = [("X", "Y")] if self.X_test is None else [("X", "Y"), ("X_test", "Y_test")]
+        for inputs, targets in parts:
+            X = finite_matrix(inputs, getattr(self, inputs))
+            Y = target_matrix(targets, getattr(self, targets))
+            if len(X) != len(Y):
+                raise InputError(f"{inputs} has {len(X)} rows and {targets} has {len(Y)}: one each per sample.")
+            object.__setattr__(self, inputs, X)
+            object.__setattr__(self, targets, Y)
+        for train, test in ((self.X, self.X_test), (self.Y, self.Y_test)):
+            if test is not None and train.shape[1] != test.shape[1]:
+                name = "X" if train is self.X else "Y"
+                raise InputError(
+                    f"{name}_test has {test.shape[1]} columns and {name} has {train.shape[1]}; both must have the same."
+                )
+        if self.classes is not None:
+            if len(self.classes) != self.Y.shape[1]:
+                raise InputError(f"there are {len(self.classes)} classes, and targets of {self.Y.shape[1]} columns.")
+            there = np.unique(np.argmax(self.Y, axis=1))
+            if len(there) == 1:
+                raise InputError(
+                    f"every sample to train on is of the class '{self.classes[there[0]]}'; classification takes two "
+                    "classes or more."
+                )
+
+    def prepared(self, operations: Operations) -> Dataset:
+        """Return the data set with further steps taken of its inputs, which its preprocessing then remembers."""
+        steps = Preprocessing(inputs=operations)
+        X_test = None if self.X_test is None else steps.transform(self.X_test)
+        return replace(
+            self, X=steps.transform(self.X), X_test=X_test, preprocessing=self.preprocessing.then(operations)
+        )
+
+    def pipeline(self, predictor: Predictor) -> Pipeline:
+        """Return a predictor trained on X and Y with what it takes to predict for data as they were stored."""
+        return Pipeline(predictor, self.preprocessing, self.classes)
 
 
 class Source(Protocol):
@@ -67,14 +114,12 @@ datasets: Registry[Source] = Registry("data set", __name__)
 register = datasets.register
 
 
-def one_hot(labels: NDArray[np.int64], names: tuple[str, ...]) -> Floats:
-    """Return one row per label with a 1 in its class's column, shape (n, classes)."""
-    return np.eye(len(names))[labels]
+def indicators(codes: NDArray[np.int64], names: tuple[str, ...]) -> Floats:
+    """Return one row per class number with a 1 in its class's column, shape (n, classes)."""
+    return np.eye(len(names))[codes]
 
 
-def split(
-    X: Floats, Y: Floats, classes: tuple[str, ...] | None, *, test_size: float, seed: int, scaling: Scaling
-) -> Dataset:
+def split(data: Dataset, *, test_size: float, seed: int, scaling: Scaling) -> Dataset:
     """Return the data set split as scikit-learn's ``train_test_split`` does, scaled by its training part.
 
     Parameters
@@ -88,30 +133,25 @@ def split(
     """
     from sklearn.model_selection import train_test_split
 
-    X_test = Y_test = None
     if test_size != 0.0:
         try:
-            X, X_test, Y, Y_test = train_test_split(X, Y, test_size=test_size, random_state=seed)
+            X, X_test, Y, Y_test = train_test_split(data.X, data.Y, test_size=test_size, random_state=seed)
         except ValueError as error:
-            raise InputError(f"test_size {test_size} cannot split {len(X)} samples: {error}.") from None
-    return scaled(Dataset(X, Y, X_test, Y_test, classes), scaling)
+            raise InputError(f"test_size {test_size} cannot split {len(data.X)} samples: {error}.") from None
+        data = replace(data, X=X, Y=Y, X_test=X_test, Y_test=Y_test)
+    return scaled(data, scaling)
 
 
 def scaled(data: Dataset, scaling: Scaling) -> Dataset:
     """Return the data set with inputs scaled by the training part, as ``split`` says."""
-    from sklearn.preprocessing import MinMaxScaler, StandardScaler
-
-    if scaling == "none":
-        return data
-    scaler = (StandardScaler() if scaling == "standard" else MinMaxScaler()).fit(data.X)
-    X_test = None if data.X_test is None else scaler.transform(data.X_test)
-    return replace(data, X=scaler.transform(data.X), X_test=X_test)
+    return data.prepared(scaling_operations(data.X, scaling))
 
 
 def standardised(data: Dataset) -> Dataset:
     """Return the data set with targets of mean 0 and variance 1 on the training part; a constant one has variance 0."""
-    from sklearn.preprocessing import StandardScaler
-
-    scaler = StandardScaler().fit(data.Y)
-    Y_test = None if data.Y_test is None else scaler.transform(data.Y_test)
-    return replace(data, Y=scaler.transform(data.Y), Y_test=Y_test)
+    steps = scaling_operations(data.Y, "standard")
+    of_targets = Preprocessing(inputs=steps)
+    Y_test = None if data.Y_test is None else of_targets.transform(data.Y_test)
+    return replace(
+        data, Y=of_targets.transform(data.Y), Y_test=Y_test, preprocessing=replace(data.preprocessing, targets=steps)
+    )

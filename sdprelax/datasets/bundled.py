@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from pydantic import NonNegativeInt
 
-from sdprelax.datasets import Dataset, Scaling, Share, one_hot, register, split, standardised
+from sdprelax.datasets import Dataset, Scaling, Share, indicators, register, split, standardised
+from sdprelax.preprocessing import Preprocessing
 
 __all__ = ["BreastCancer", "Diabetes", "Digits", "Iris", "Wine"]
 
@@ -24,8 +25,12 @@ class _Bundled:
         data = loader()
         names = tuple(str(name) for name in data.target_names)
         X = np.asarray(data.data, dtype=np.float64)
-        Y = one_hot(data.target, names)
-        return split(X, Y, names, test_size=self.test_size, seed=self.split_seed, scaling=self.scaling)
+        whole = Dataset(X, indicators(data.target, names), classes=names, preprocessing=_columns(data))
+        return split(whole, test_size=self.test_size, seed=self.split_seed, scaling=self.scaling)
+
+
+def _columns(data: Any) -> Preprocessing:
+    return Preprocessing(tuple(str(name) for name in data.feature_names))
 
 
 @register("iris")
@@ -104,5 +109,6 @@ class Diabetes(_Bundled):
 
         found = load_diabetes()
         X, Y = np.asarray(found.data, dtype=np.float64), np.asarray(found.target, dtype=np.float64)[:, None]
-        data = split(X, Y, None, test_size=self.test_size, seed=self.split_seed, scaling=self.scaling)
+        whole = Dataset(X, Y, preprocessing=_columns(found))
+        data = split(whole, test_size=self.test_size, seed=self.split_seed, scaling=self.scaling)
         return standardised(data) if self.standardise_target else data

@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
+import re
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from numbers import Real
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pydantic import NonNegativeInt
 
-from sdprelax.datasets import Dataset, Scaling, Share, one_hot, register, scaled, split
+from sdprelax.arrays import finite_array, is_categorical, one_hot
+from sdprelax.datasets import Dataset, Scaling, Share, register, scaled, split
 from sdprelax.errors import InputError, nearest
+from sdprelax.preprocessing import Preprocessing
 from sdprelax.verified import Floats
 
 __all__ = ["File", "finite", "numbers", "read_arrays", "read_table", "sha256"]
 
-READERS: dict[str, Callable[..., pd.DataFrame]] = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
+SUFFIXES = (".csv", ".parquet", ".npz")
+# A column of integers with more values than this is one of numbers, unless the user says otherwise.
+MOST_CLASSES = 20
 
 
 @register("file")
 @dataclass(frozen=True)
 class File:
     """A CSV or Parquet table, or an NPZ file with arrays X and Y (and X_test, Y_test).
+
+    Y of an NPZ file is of shape (n, c), or (n,) for one output or for labels, which are then what a table's target is.
 
     Parameters
     ----------
@@ -37,6 +47,8 @@ class File:
     test_size: share held out, 0 by default; an NPZ file with X_test has its own test part.
     split_seed: seed of the split.
     scaling: "none", "standard" or "minmax", fitted on the training part.
+    header: whether the first line of a CSV file names its columns. By default it does, and one that looks like data is
+        refused. Without names columns are called 1, 2, ...
     """
 
     path: str
@@ -45,13 +57,22 @@ class File:
     test_size: Share = 0.0
     split_seed: NonNegativeInt = 42
     scaling: Scaling = "none"
+    header: bool | None = None
+
+    version: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         path = Path(self.path)
         if not path.is_file():
             raise InputError(f"data set 'file': option 'path' is '{path}', and there is no such file.")
-        if path.suffix not in (*READERS, ".npz"):
+        if path.suffix not in SUFFIXES:
             raise InputError(f"{path}: files end in .csv, .parquet or .npz, not in '{path.suffix}'.")
+        if self.header is not None and path.suffix != ".csv":
+            raise InputError(f"data set 'file': option 'header' is for CSV files, and {path} is none.")
+        if self.target is not None and path.suffix == ".npz":
+            raise InputError(
+                f"data set 'file': option 'target' names columns of a table, and {path} has arrays X and Y."
+            )
 
     def digest(self) -> str:
         """Return the SHA-256 of the file."""
@@ -65,11 +86,19 @@ class File:
         InputError: a column that does not exist, a feature that is not a finite number, an unreadable file.
         """
         path = Path(self.path)
-        if path.suffix == ".npz":
-            return self._from_arrays(path)
-        return self._from_table(path, read_table(path, READERS[path.suffix]))
+        try:
+            whole = self._from_arrays(path) if path.suffix == ".npz" else self._from_table(path)
+            if whole.X_test is None:
+                return split(whole, test_size=self.test_size, seed=self.split_seed, scaling=self.scaling)
+            if self.test_size != 0.0:
+                raise InputError("it has a test part of its own: leave test_size out.")
+            return scaled(whole, self.scaling)
+        except InputError as error:
+            said = str(error)
+            raise InputError(said if said.startswith(str(path)) else f"{path}: {said}") from None
 
-    def _from_table(self, path: Path, table: pd.DataFrame) -> Dataset:
+    def _from_table(self, path: Path) -> Dataset:
+        table = _read_csv(path, self.header) if path.suffix == ".csv" else read_table(path, pd.read_parquet)
         columns = [str(name) for name in table.columns]
         table.columns = pd.Index(columns)
         if self.target is None:
@@ -82,44 +111,112 @@ class File:
         features = [name for name in columns if name not in targets]
         if not features or len(table) == 0:
             raise InputError(f"{path} needs at least one row and one column besides the target.")
-        X = numbers(path, table[features])
-        label = table[targets[0]]
-        classify = self.task == "classification"
-        if self.task == "auto" and len(targets) == 1:
-            countable = not pd.api.types.is_float_dtype(label)
-            textual = not pd.api.types.is_numeric_dtype(label) or pd.api.types.is_bool_dtype(label)
-            classify = textual or (countable and label.nunique() <= 20)
-        if classify:
-            if len(targets) != 1:
-                raise InputError(f"{path}: classification takes one target column, not {len(targets)}.")
-            if label.isna().any():
-                raise InputError(f"{path}: column '{targets[0]}' has no label in row {int(label.isna().argmax()) + 1}.")
-            codes, values = pd.factorize(label, sort=True)
-            names = tuple(str(value) for value in values)
-            return self._split(X, one_hot(codes, names), names)
-        return self._split(X, numbers(path, table[targets]), None)
+        for position, name in enumerate(columns, start=1):
+            if name in features and re.fullmatch(r"|Unnamed: \d+", name):
+                raise InputError(
+                    f"{path}: column {position} has no name; pandas writes the number of the row so, unless told "
+                    "index=False: leave the column out, or name it."
+                )
+        if len(targets) != 1 and self.task == "classification":
+            raise InputError(f"{path}: classification takes one target column, not {len(targets)}.")
+        X, names = numbers(path, table[features]), Preprocessing(tuple(features))
+        if len(targets) == 1 and self._classifies(f"column '{targets[0]}'", table[targets[0]]):
+            Y, classes = self._one_hot(f"column '{targets[0]}'", table[targets[0]])
+            return Dataset(X, Y, classes=classes, preprocessing=names)
+        return Dataset(X, numbers(path, table[targets]), preprocessing=names)
 
     def _from_arrays(self, path: Path) -> Dataset:
         arrays = read_arrays(path)
         for name in ("X", "Y"):
             if name not in arrays:
                 raise InputError(f"{path} has no array '{name}': it must hold X and Y, and holds {', '.join(arrays)}.")
-        numeric = {name: finite(path, name, array) for name, array in arrays.items()}
-        X, Y = numeric["X"], numeric["Y"]
-        hot = Y.ndim == 2 and Y.shape[1] > 1 and bool(np.all(np.isin(Y, (0.0, 1.0))) and np.all(Y.sum(axis=1) == 1.0))
-        if self.task == "classification" and not hot:
-            raise InputError(f"{path}: classification takes a one-hot array Y of shape (n, classes).")
-        classes = tuple(f"class {k}" for k in range(Y.shape[1])) if hot and self.task != "regression" else None
-        if ("X_test" in numeric) != ("Y_test" in numeric):
+        if ("X_test" in arrays) != ("Y_test" in arrays):
             raise InputError(f"{path} must hold both X_test and Y_test, or neither.")
-        if "X_test" not in numeric:
-            return self._split(X, Y, classes)
-        if self.test_size != 0.0:
-            raise InputError(f"{path} has a test part of its own: leave test_size out.")
-        return scaled(Dataset(X, Y, numeric["X_test"], numeric["Y_test"], classes), self.scaling)
+        parts = [name for name in ("X", "X_test") if name in arrays]
+        X = [finite_array(f"array '{name}'", arrays[name]) for name in parts]
+        stored = [arrays[name.replace("X", "Y")] for name in parts]
+        Y, classes = self._targets(stored)
+        if len(parts) == 1:
+            return Dataset(X[0], Y[0], classes=classes)
+        return Dataset(X[0], Y[0], X[1], Y[1], classes)
 
-    def _split(self, X: Floats, Y: Floats, classes: tuple[str, ...] | None) -> Dataset:
-        return split(X, Y, classes, test_size=self.test_size, seed=self.split_seed, scaling=self.scaling)
+    def _targets(self, stored: list[NDArray[Any]]) -> tuple[list[Floats], tuple[str, ...] | None]:
+        """Return the targets of the training part and, if there is one, of the test part, with the classes' names."""
+        one_column = [array.shape[:1] == (array.size,) and array.size > 0 for array in stored]
+        label = pd.Series(np.concatenate([array.ravel() for array in stored])) if all(one_column) else None
+        if label is not None and self._classifies("array 'Y'", label):
+            Y, classes = self._one_hot("array 'Y'", label)
+            return np.split(Y, [len(stored[0])])[: len(stored)], classes
+        numeric = [finite_array("array 'Y'", array) for array in stored]
+        hot = [array.ndim == 2 and array.shape[1] > 1 and bool(np.all((array == 0.0) | (array == 1.0)))
+               and bool(np.all(array.sum(axis=1) == 1.0)) for array in numeric]  # fmt: skip
+        if self.task == "classification" and not all(hot):
+            raise InputError("classification takes labels Y of shape (n,) or a one-hot array Y of shape (n, classes).")
+        if self.task == "regression" or not all(hot):
+            return numeric, None
+        return numeric, tuple(f"class {k}" for k in range(numeric[0].shape[1]))
+
+    def _classifies(self, name: str, label: pd.Series) -> bool:
+        """Say whether a target of one column is one of classes."""
+        kinds = {type(value) for value in label.dropna()} if label.dtype == object else set()
+        strange = [kind.__name__ for kind in kinds if not issubclass(kind, (str, Real, Decimal, date, timedelta))]
+        if strange:
+            raise InputError(f"{name} holds entries of type {strange[0]}; a target is numbers, text or truth values.")
+        if label.dtype.kind in "mM" or any(issubclass(kind, (date, timedelta)) for kind in kinds):
+            raise InputError(f"{name} holds dates or times: write them as numbers, or classes as text.")
+        if self.task != "auto":
+            return self.task == "classification"
+        if pd.api.types.is_float_dtype(label) or (kinds and all(issubclass(kind, (Real, Decimal)) for kind in kinds)):
+            return kinds == {bool}
+        if label.dtype.kind == "c":
+            return False  # and then it is no target either
+        if pd.api.types.is_numeric_dtype(label) and not pd.api.types.is_bool_dtype(label):
+            return bool(label.nunique() <= MOST_CLASSES)
+        numeric = pd.to_numeric(label.astype(object), errors="coerce").notna()
+        if numeric.any() and not numeric.all() and not label.isna().any():
+            row = int(np.argmin(numeric))
+            raise InputError(
+                f"{name} holds '{label.iloc[row]}' in row {row + 1} among numbers: correct it, or write "
+                "task: classification if they are labels."
+            )
+        if label.nunique() == len(label) > MOST_CLASSES:
+            raise InputError(
+                f"{name} has another label in each of {len(label)} rows: name the target with option 'target', or "
+                "write task: classification."
+            )
+        return True
+
+    def _one_hot(self, name: str, label: pd.Series) -> tuple[Floats, tuple[str, ...]]:
+        if label.isna().any():
+            raise InputError(f"{name} has no label in row {int(label.isna().to_numpy().argmax()) + 1}.")
+        try:
+            return one_hot(label)
+        except InputError as error:
+            raise InputError(f"{name} cannot be classes: {error}") from None
+
+
+def _read_csv(path: Path, header: bool | None) -> pd.DataFrame:
+    """Return a CSV file's table; what pandas would shift, drop or rename without a word is refused."""
+    first = read_table(path, pd.read_csv, header=None, nrows=1, dtype=str, keep_default_na=False, index_col=False)
+    cells = [str(cell) for cell in first.iloc[0]]
+    if header is None and len(cells) > 1:
+        numeric = pd.to_numeric(pd.Series(cells[:-1]), errors="coerce").notna().all()
+        counted = any(cells[:-1] == [str(k + start) for k in range(len(cells) - 1)] for start in (0, 1))
+        if numeric and not counted:
+            raise InputError(
+                f"{path} has a first line of numbers, {', '.join(cells[:3])}, ...: write header: false if they are "
+                "data, or header: true if they are names of columns."
+            )
+    names = [str(k + 1) for k in range(len(cells))] if header is False else cells
+    for name in names:
+        if name and names.count(name) > 1:
+            raise InputError(f"{path} has two columns named '{name}'; give each a name of its own.")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # a row with more cells than there are names
+        return read_table(
+            path, pd.read_csv, header=None if header is False else 0, names=names if header is False else None,
+            index_col=False, low_memory=False,
+        )  # fmt: skip
 
 
 def sha256(path: str) -> str:
@@ -135,6 +232,8 @@ def read_table(path: Path, reader: Callable[..., pd.DataFrame], **options: Any) 
     """Return ``reader(path, **options)``; what goes wrong there is one sentence here."""
     try:
         return reader(path, **options)
+    except pd.errors.ParserWarning:
+        raise InputError(f"{path} has rows with more cells than there are names of columns.") from None
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{path} cannot be read as {path.suffix[1:]}: {reason}.") from None
@@ -143,27 +242,49 @@ def read_table(path: Path, reader: Callable[..., pd.DataFrame], **options: Any) 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     """Return the arrays of an NPZ file by name."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        found = np.load(path, allow_pickle=False)
+        if isinstance(found, np.ndarray):
+            raise InputError("it holds a single array without a name, as .npy files do")
+        with found as stored:
             return {name: np.asarray(stored[name]) for name in stored.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} cannot be read as npz: {str(error).splitlines()[0]}.") from None
+    except Exception as error:  # a damaged archive fails in zlib, zipfile or NumPy, each with errors of its own
+        reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+        raise InputError(f"{path} cannot be read as npz: {reason}.") from None
 
 
 def finite(path: Path, name: str, array: NDArray[Any]) -> Floats:
     """Return an array of a file in double precision, or refuse what is not a finite number."""
-    if not np.issubdtype(array.dtype, np.number) or not np.all(np.isfinite(array)):
-        raise InputError(f"{path}: array '{name}' must hold finite numbers only.")
-    return array.astype(np.float64)
+    try:
+        return finite_array(f"array '{name}'", array)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def numbers(path: Path, table: pd.DataFrame) -> Floats:
     """Return a table as finite numbers, or name the first cell that is none."""
-    numeric: Floats = table.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
-    bad = np.argwhere(~np.isfinite(numeric))
-    if len(bad):
-        row, column = bad[0]
-        raise InputError(
-            f"{path}: row {row + 1}, column '{table.columns[column]}' holds '{table.iloc[row, column]}', "
-            "which is not a finite number."
-        )
+    for name, column in table.items():
+        if column.dtype.kind in "mMc" or is_categorical(column):
+            kind = {"c": "complex numbers", "O": "categories"}.get(column.dtype.kind, "dates or times")
+            raise InputError(f"{path}: column '{name}' holds {kind}; it must hold real numbers.")
+    numeric: Floats = np.column_stack([_numeric(table.iloc[:, k]) for k in range(table.shape[1])])
+    text = np.zeros(numeric.shape, dtype=bool)
+    for k, column in enumerate(table.dtypes):
+        if column.kind == "O":
+            text[:, k] = [not isinstance(value, (Real, Decimal, np.bool_)) for value in table.iloc[:, k]]
+    for wrong in (~np.isfinite(numeric), text):
+        if wrong.any():
+            row, column = np.argwhere(wrong)[0]
+            raise InputError(
+                f"{path}: row {row + 1}, column '{table.columns[column]}' holds '{table.iloc[row, column]}', "
+                "which is not a finite number."
+            )
     return numeric
+
+
+def _numeric(column: pd.Series) -> Floats:
+    """Return a column as numbers, NaN where an entry is none."""
+    try:
+        found = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError, OverflowError):  # entries that are no scalars, or integers beyond double precision
+        found = np.full(len(column), np.nan)
+    return np.asarray(found)

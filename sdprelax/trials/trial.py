@@ -123,7 +123,7 @@ def _run(job: Job, store: Store, scratch: Scratch, capture: bool) -> dict[str, A
                 outcome = _witnessed(best)
                 now = _record(job, "running", "", time.perf_counter() - started, loaded, best)
                 with store.writing():
-                    scratch.keep(now, best)
+                    scratch.keep(now, best, data)
 
             deadline = Deadline(math.inf if trial.limits.time is None else trial.limits.time)
             outcome = _witnessed(method.run(problem, rng=trial.generator(), deadline=deadline, report=report))
@@ -149,7 +149,7 @@ def _run(job: Job, store: Store, scratch: Scratch, capture: bool) -> dict[str, A
     record["peak_memory_mb"] = peak()
     log = "\n".join(part for part in (outcome.log, _text(scratch.output), trouble) if part)
     with store.writing():
-        return scratch.finish(record, outcome, log)
+        return scratch.finish(record, outcome, log, loaded[0] if loaded else None)
 
 
 def _require(trial: Trial, here: dict[str, str]) -> None:

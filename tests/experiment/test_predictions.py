@@ -15,7 +15,7 @@ import sdprelax
 from sdprelax.experiment.config import load_sweep
 from sdprelax.experiment.runner import run_sweep
 from sdprelax.metrics import metrics, paper_accuracy
-from sdprelax.predictor import load_predictor
+from sdprelax.predictor import load_pipeline, load_predictor
 from sdprelax.results.audit import audit
 from sdprelax.results.tables import load_table
 from sdprelax.trials.job import Trial
@@ -68,7 +68,7 @@ def test_every_predictor_is_measured_on_the_test_set_as_its_file_predicts(finish
             assert (entry["paper_accuracy"], entry["paper_threshold"]) == paper_accuracy(predicted, data.Y_test)
             assert entry["paper_accuracy"] <= entry["test_accuracy"]
             if entry["objective"] is not None:
-                assert entry["objective"] == problem.upper_bound(predictor)  # type: ignore[arg-type]
+                assert entry["objective"] == problem.upper_bound(predictor.predictor)  # type: ignore[attr-defined]
         first = record["predictors"][0]
         assert record["test_accuracy"] == first["test_accuracy"] and record["test_f1"] == first["test_f1"]
         network = problem.upper_bound(sdprelax.Network.empty(2, 2))
@@ -127,8 +127,8 @@ def test_untouched_results_hold_and_forged_predictions_do_not(finished: Path, tm
     shutil.copy(other / "predictor-1.npz", path / "predictor-1.npz")
     assert "of 'kernel', which has" in faults(lambda r: None)
     for fields in ({"kernel": "foo"}, {"inputs": np.array(["a"])}, {"coefficients": np.ones((3, 2))}):
-        original = load_predictor(finished / "trials" / path.name / "predictor-1.npz")
-        whole = {"kind": "kernel", "kernel": "ntk", "inputs": original.inputs, "bias": False}  # type: ignore[attr-defined]
+        original: Any = load_pipeline(finished / "trials" / path.name / "predictor-1.npz").predictor
+        whole = {"kind": "kernel", "kernel": "ntk", "inputs": original.inputs, "bias": False}
         np.savez(path / "predictor-1.npz", **(whole | {"coefficients": original.coefficients} | fields))  # type: ignore
         assert "its predictor 'kernel' is lost" in faults(lambda r: None)
     (path / "predictor-1.npz").unlink()

@@ -14,7 +14,7 @@ import yaml
 
 from sdprelax.errors import SdprelaxError
 from sdprelax.files import write_whole
-from sdprelax.network import Network
+from sdprelax.network import bare_network
 from sdprelax.results.collect import collect
 from sdprelax.results.tables import ORIGINS, origins
 from sdprelax.trials.job import Trial
@@ -153,7 +153,7 @@ class _Pictures:
         if self._known[key] is None:
             return None
         with contextlib.suppress(SdprelaxError):
-            network = Network.load(path / "network.npz").balanced()
+            network = bare_network(path / "network.npz").balanced()
             return {
                 "data": self._known[key], "hidden": _rounded(network.hidden.T), "output": _rounded(network.output),
             }  # fmt: skip
