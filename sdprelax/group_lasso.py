@@ -14,6 +14,7 @@ longer than thousands of proximal steps, which then give a network that is good 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,10 @@ __all__ = ["GroupLasso", "accelerated_group_lasso", "group_lasso", "network_on_d
 
 # Dual variables n·c from which on roundings take proximal steps; at most so many.
 MANY, STEPS = 4_000, 3_000
+# Weight that the interior point starts an atom with at most, in units of what fits Y with it alone.
+PLAUSIBLE = 10.0
+# Powers of two by which features may exceed 1 where γ is about 1.
+FURTHEST = 400
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,6 +182,9 @@ def group_lasso(
     energy = 0.5 * float(np.sum(Y**2))
     if atoms == 0 or energy == 0.0:
         return GroupLasso(np.zeros((atoms, c)), Y.copy(), energy, energy, 0)
+    # With γ about 1 its square is a number; a power of two changes no digit.
+    unit = max(math.frexp(gamma)[1], math.frexp(float(np.max(np.abs(features))))[1] - FURTHEST)
+    features, gamma = np.ldexp(features, -unit), math.ldexp(gamma, -unit)
     if float(np.max(np.linalg.norm(features.T @ Y, axis=1))) <= gamma:
         # Y itself is feasible, so no atom pays.
         return GroupLasso(np.zeros((atoms, c)), Y.copy(), energy, energy, 0)
@@ -187,9 +195,13 @@ def group_lasso(
     best, dual = A, float(np.sum(A * Y) - 0.5 * np.sum(A * A))
     slopes = features.T @ A
     slack = gamma * gamma - np.sum(slopes**2, axis=1)
-    at = _Iterate(A, max(value - dual, 1e-12 * value) / atoms / slack, slopes, slack)
+    # The weight 2λ_kγ of an atom is some multiple of what fits Y; where γ is tiny, centring would ask for far more.
+    plausible = PLAUSIBLE * np.linalg.norm(Y) / (2.0 * gamma * np.linalg.norm(features, axis=0))
+    at = _Iterate(A, np.minimum(max(value - dual, 1e-12 * value) / atoms / slack, plausible), slopes, slack)
     steps = 0
     while steps < max_iterations and value - dual > tolerance * value and not (deadline and deadline.expired):
+        if not at.barrier > 0.0:
+            break
         steps += 1
         try:
             step = _predict_and_correct(at, features, Y, gamma)
@@ -205,7 +217,7 @@ def group_lasso(
         bound = float(np.sum(at.A * Y) - 0.5 * np.sum(at.A * at.A))
         if bound > dual:
             best, dual = at.A, bound
-    return GroupLasso(weights, best, value, dual, steps)
+    return GroupLasso(np.ldexp(weights, -unit), best, value, dual, steps)
 
 
 def accelerated_group_lasso(

@@ -24,6 +24,23 @@ def test_the_gap_closes_on_random_atoms(seed: int, gamma: float) -> None:
     assert -1e-12 <= solution.gap <= 1e-9
 
 
+@pytest.mark.parametrize("gamma", [1e-6, 1e-8, 1e-10])
+def test_the_gap_closes_where_gamma_is_tiny(gamma: float) -> None:
+    """Two atoms cannot fit six targets: what is left of them is noise that is all but orthogonal to the atoms."""
+    rng = np.random.default_rng(0)
+    features, Y = np.maximum(rng.standard_normal((6, 2)), 0.0), rng.standard_normal((6, 2))
+    assert group_lasso(features, Y, gamma, tolerance=1e-9).gap <= 1e-9
+
+
+@pytest.mark.parametrize("unit", [2.0**-1000, 2.0**-600, 2.0**600, 2.0**900])
+def test_powers_of_two_change_no_digit(unit: float) -> None:
+    rng = np.random.default_rng(0)
+    features, Y = np.maximum(rng.standard_normal((6, 9)), 0.0), rng.standard_normal((6, 2))
+    here, there = group_lasso(features, Y, 0.3), group_lasso(features * unit, Y, 0.3 * unit)
+    assert np.array_equal(there.weights * unit, here.weights) and there.value == pytest.approx(here.value, rel=1e-15)
+    assert np.array_equal(there.multiplier, here.multiplier) and there.gap <= 1e-10
+
+
 def test_one_atom_has_the_closed_form_of_soft_thresholding() -> None:
     phi, Y, gamma = np.array([[3.0], [4.0]]), np.array([[1.0], [2.0]]), 0.5
     weight = (phi.T @ Y - gamma) / (phi.T @ phi)

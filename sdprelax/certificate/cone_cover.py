@@ -196,7 +196,7 @@ def _cover_sphere(rows: Floats, dual: Ball, target: float, max_cones: int | None
     c = function.jump.shape[1]
     inflate = 1.0 + 4.0 * gamma(g + r + c + 64)
     stack, peaks = _Stack(g, r, c), np.zeros((PEAKS, r))
-    progress = np.array([target, 0.0, 0.0, 0.0, 0.0, 0.0, target, 40.0 * function.error(0.0), 0.0])
+    progress = np.array([target, 0.0, 0.0, 0.0, 0.0, 0.0, target, 2.0 * function.error(0.0), 0.0])
     rows, jump, linear, norms = (
         np.require(part, np.float64, ["C", "W"])
         for part in (function.rows, function.jump, function.linear, function.norms)
@@ -222,7 +222,7 @@ def _cover_sphere(rows: Floats, dual: Ball, target: float, max_cones: int | None
         return Cover(trivial, trivial, found, reached, int(cones), int(deepest), complete=False)
     level = max(kappa, given_up)
     # Rounded up, so that a path one split longer on another machine proves the same bound.
-    drift = 64 * (deepest // 64 + 1) * (3 * r + 12) * UNIT
+    drift = 16 * (deepest // 16 + 1) * (3 * r + 12) * UNIT
     moved = 1.1 * math.sqrt(r) * drift
     bound = bound_above(level * (1 + moved) + function.lipschitz * moved + function.error(drift), 8)
     return Cover(min(bound, trivial), level, found, reached, int(cones), int(deepest), complete=True)

@@ -19,6 +19,7 @@ from sdprelax.certificate import cone_cover
 from sdprelax.certificate.cone_cover import Cover
 from sdprelax.certificate.verify import pulled_back
 from sdprelax.deadline import Deadline
+from sdprelax.exact.arcs import Arcs
 from sdprelax.exact.ascent import climb
 from sdprelax.exact.branch_and_bound import FOLLOWED, SEPARATION, BranchAndBound
 from sdprelax.exact.oracle import Candidates, Oracle, value
@@ -35,6 +36,8 @@ KERNELS = (*cone_cover.KERNELS, "sdprelax.exact.great_circles")
 
 # Directions added in one iteration, and their least distance.
 ADDED, APART = 200, 1e-4
+# Random directions among the first atoms; in the plane so many rays instead.
+RANDOM, RAYS = 20, 400
 # Atoms near which the oracle looks again: those of largest weight.
 HEAVIEST = 300
 # Directions above the bound that a proof met from which the oracle starts again.
@@ -45,6 +48,8 @@ IDLE = 0.1
 PROVING, FIRST_PROOF = 0.5, 5.0
 # A direction violates the constraint when it does by this share of the tolerance.
 VIOLATED = 0.1
+# Iterations in which the gap must close by this share, or rounding is all that is left in it.
+PATIENCE, PROGRESS = 20, 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,8 +94,9 @@ def generate_columns(
 
     Parameters
     ----------
-    start: a network whose neurons are the first atoms.
-    oracle: what proposes directions; branch and bound's local search if None.
+    start: a network whose neurons are among the first atoms.
+    oracle: what proposes directions; if None, in rank ≤ 2 the exact maxima over all arcs, else branch and bound's local
+        search.
     report: called after every iteration.
     """
     return _Generation(problem, reduction, start, oracle, tolerance, deadline, rng).run(report)
@@ -106,9 +112,15 @@ class _Generation:
         self.problem, self.reduction = problem, reduction
         self.tolerance, self.deadline = tolerance, deadline
         self.search = BranchAndBound(reduction.rows, rng)
-        self.oracle: Oracle = oracle or self.search
-        directions = np.hstack([reduction.basis.T @ start.hidden, rng.standard_normal((reduction.rank, 20))])
-        self.atoms = directions / np.linalg.norm(directions, axis=0)
+        arcs = Arcs(reduction.rows) if reduction.rank <= 2 else None
+        self.oracle: Oracle = oracle or arcs or self.search
+        if arcs is None:
+            first = rng.standard_normal((reduction.rank, RANDOM))
+        else:
+            first = arcs.rays[:, :: math.ceil(arcs.rays.shape[1] / RAYS)]
+        directions = np.hstack([reduction.basis.T @ start.hidden, first])
+        lengths = np.linalg.norm(directions, axis=0)
+        self.atoms = directions[:, lengths > 0.0] / lengths[lengths > 0.0]
         self.upper, self.lower, self.estimate = math.inf, 0.0, 0.0
         self.hidden, self.output = self.atoms[:, :0], np.zeros((0, problem.shape[2]))
         self.multiplier = np.zeros_like(problem.Y)
@@ -122,6 +134,7 @@ class _Generation:
         near = self.atoms[:, :0]
         A: Floats | None = None
         finest = 0.02 * self.tolerance
+        narrowest, idle = math.inf, 0
         while True:
             self.iterations += 1
             # Once the atoms stop improving the bound, the master's own accuracy must not be what is left.
@@ -135,7 +148,11 @@ class _Generation:
             found = self._violated(A, np.hstack([near, heaviest]))
             converged = self.lower > 0.0 and self.gap <= self.tolerance
             report(self._best(converged), self.lower, self.upper)
-            if converged or self.deadline.expired or (len(found.values) == 0 and accuracy <= finest):
+            open_gap = self.upper - max(self.lower, self.estimate)
+            idle = 0 if open_gap < narrowest * (1.0 - PROGRESS) else idle + 1
+            narrowest = min(narrowest, open_gap)
+            stalled = (len(found.values) == 0 and accuracy <= finest) or idle == PATIENCE
+            if converged or self.deadline.expired or stalled:
                 return self._best(converged)
             if len(found.values) == 0:
                 # Nothing is violated as far as this accuracy can tell.
@@ -164,8 +181,10 @@ class _Generation:
         found = self.oracle.candidates(dual, above=above, near=near)
         reached = max(gamma, found.best)
         estimate = self.problem.dual_value(A * (gamma / reached))
-        if self.cover is None and estimate > self.estimate:
-            self.estimate, self.multiplier = estimate, A
+        if estimate > self.estimate:
+            self.estimate = estimate
+            if self.cover is None:
+                self.multiplier = A
         expected = (self.upper - estimate) / self.upper
         if self._proof_pays(expected, len(found.values)):
             cover = self._prove(A, reached, max(0.2 * self.tolerance, 0.1 * min(expected, self.gap)))

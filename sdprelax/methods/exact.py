@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -29,31 +30,41 @@ from sdprelax.lifting import LiftedProgram
 from sdprelax.local_training import polish, random_network
 from sdprelax.methods import register
 from sdprelax.network import Network
-from sdprelax.outcome import Bound, Outcome, Report, relative_gap, unreported
+from sdprelax.outcome import Bound, Outcome, Report, Status, relative_gap, unreported
 from sdprelax.problem import Problem
-from sdprelax.reduction import Reduction, reduce
+from sdprelax.reduction import Reduction, reduce, reduce_inputs
 from sdprelax.registry import Use
 from sdprelax.solvers import solvers
 from sdprelax.solvers.interior_point import InteriorPoint
 from sdprelax.units import Units
+from sdprelax.verified import Floats
 
 __all__ = ["Exact"]
 
-# Beyond this count one conic program over patterns (or cells) takes hours on two cores.
-LARGEST_PROGRAM = 2_000
+# Patterns up to which the convex program of one output takes less time than column generation, by measurement
+# (docs/performance.md), and cells up to which the cell program is tried where column generation left the gap open.
+LARGEST_PROGRAM = 500
 # Column generation factors a dense matrix of order n·c; the enumerating oracle lists all rays.
 LARGEST_MASTER = 12_000
 LARGEST_RAYS = 1_000_000
 # In higher rank nobody knows whether a cover ends within the hour: without a time limit none is begun.
 LARGEST_RANK = 5
-# Share of the time that column generation and its covers get beyond that rank.
-COVERING = 0.5
-# A relative gap above which other certificates than a cover's are tried.
-CRUDE = 0.01
+# Share of the time that programs and their covers get, up to that rank and beyond it.
+SHARE, COVERING = 0.9, 0.5
+# Share of the tolerance that column generation aims at, as sparsifying and rounding want some, and in the plane, where
+# its oracle is exact and further digits are cheap.
+AIM, IN_THE_PLANE = 0.9, 0.01
+# Generator rows up to which the relaxation's certificate is tried without a time limit.
+RELAXED = 60
+# Distances of unit rows below which they are made one where a cover over all of them loses too much to rounding:
+# what is neglected then may cost less.
+NEARLY_PARALLEL = (1e-12, 1e-10)
 # Share of the gap that a network of fewer neurons may give back.
 SPARSE = 0.05
 # Local trainings before the first master problem, their width and steps, and the share of the time they may take.
 TRAININGS, WIDTH, STEPS, TRAINING = 3, 60, 500, 0.1
+
+CELLS, PATTERNS, COLUMNS = "cell program", "convex program over all patterns", "column generation"
 
 
 @register("exact")
@@ -61,17 +72,20 @@ TRAININGS, WIDTH, STEPS, TRAINING = 3, 60, 500, 0.1
 class Exact:
     """The global optimum with a rigorous bound on either side; as close as time allows beyond small rank.
 
-    One output and few patterns: the convex program over all of them. Rank ≤ 2: the cell program. Anything else:
-    column generation, whose bound is proved by branch and bound over cones of weight space; at a time
-    limit the best pair so far is returned, beyond rank 5 with the bound of the relaxation if that is
-    better. docs/mathematics.md section 4.
+    Column generation, whose bound is proved by branch and bound over cones of weight space and whose oracle is exact in
+    rank ≤ 2; for one output and few patterns the convex program over all of them comes first. ``solved`` means that the
+    tolerance is proved. Where a program leaves the gap open the next one goes on from its network, then other
+    certificates are tried; what is still open is ``not converged``, or ``time limit``, and the best pair so far is
+    returned, beyond rank 5 with the bound of the relaxation if that is better. docs/mathematics.md section 4.
 
     Parameters
     ----------
-    tolerance: relative duality gap at which column generation stops.
-    oracle: what proposes neurons: "branch_and_bound", or "enumeration" of all rays of the arrangement (rank ≤ 4).
+    tolerance: relative duality gap to be proved.
+    oracle: what proposes neurons: "branch_and_bound" (in rank ≤ 2 all arcs), or "enumeration" of all rays of the
+        arrangement (rank ≤ 4).
     """
 
+    version: ClassVar[int] = 2
     closes: ClassVar[str] = "gap"
     kernels: ClassVar[tuple[str, ...]] = KERNELS
 
@@ -83,114 +97,158 @@ class Exact:
         return ((solvers, "interior_point", {}),)
 
     def size(self, problem: Problem) -> str:
-        """Return the program that would be solved and the number of its activation patterns."""
+        """Return the program that comes first and the number of activation patterns."""
         reduction = reduce(problem)
         patterns = count_patterns(reduction.generators, reduction.rank)
-        return f"{self._program(problem, reduction)}, {_readable(patterns)} patterns"
+        return f"{self._programs(problem, reduction)[0]}, {_readable(patterns)} patterns"
 
     def run(
         self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline, report: Report = unreported
     ) -> Outcome:
-        """Return the optimal network and the certificate that it is optimal."""
+        """Return the best network and the certificate that it is optimal, or how far from optimal it may be."""
         units = Units.of(problem)
         scaled = units.problem
         reduction = reduce(scaled)
-        trace: list[Bound] = []
-        best = Outcome()
-
-        def reached(found: ColumnGeneration, lower: float, upper: float) -> None:
-            nonlocal best
-            trace.append(Bound(deadline.elapsed, units.value(lower) if lower > 0.0 else None, units.value(upper)))
-            pair = _improved(best, units, reduction, found)
-            if pair is not best:
-                best = dataclasses.replace(pair, trace=tuple(trace))
-                report(best)
-
+        best = _Best(units, reduction, deadline, report)
         details: dict[str, object] = {"rank": reduction.rank, "generators": reduction.generators}
-        network = Network.empty(scaled.X.shape[1], scaled.Y.shape[1])
-        certificate = empty_network_certificate(scaled, reduction)
         # In high rank the rest of the time is the relaxation's, whose bound is the better one there.
-        share = COVERING if reduction.rank > LARGEST_RANK else 0.9
+        share = COVERING if reduction.rank > LARGEST_RANK else SHARE
         reserved = deadline.fraction(share) if deadline.seconds < math.inf else deadline
-        if certificate is not None:
+        empty = empty_network_certificate(scaled, reduction)
+        if empty is not None:
+            best.offer(certificate=empty)
             details["program"] = "empty network"
         else:
-            details["program"] = program = self._program(scaled, reduction)
-            if program == "column generation" and reduction.rank > LARGEST_RANK and deadline.seconds == math.inf:
-                patterns = count_patterns(reduction.generators, reduction.rank)
-                raise ProblemTooLarge(
-                    f"exact may never finish on this problem: {reduction.generators} distinct rows of rank "
-                    f"{reduction.rank} make up to {_readable(patterns)} activation patterns; give it a time limit "
-                    "(limits: {time: 10min}, or time_limit=600) and it returns the best pair of bounds by then."
-                )
-            if program == "column generation":
-                start = _locally_trained(scaled, rng, reserved)
-                best = Outcome(upper=problem.upper_bound(units.network(start)), network=units.network(start))
-                trace.append(Bound(deadline.elapsed, None, best.upper))
-                report(dataclasses.replace(best, trace=tuple(trace)))
-                found = generate_columns(
-                    scaled, reduction, start=start, tolerance=self.tolerance, deadline=reserved, rng=rng,
-                    report=reached, oracle=Arrangement(reduction.rows) if self.oracle == "enumeration" else None,
-                )  # fmt: skip
-                network = min(network, start, key=scaled.upper_bound)
-                hidden, output, A, cover = found.hidden, found.output, found.multiplier, found.cover
-                details |= {"iterations": found.iterations, "atoms": found.atoms, "cones": found.cones}
-                details["converged"] = found.converged
-            else:
-                solve = solve_cell_program if program == "cell program" else solve_convex_relu
-                hidden, output = solve(scaled, reduction, reserved)
-                A, cover = None, None
-            trained = reduction.network(hidden, output, scaled)
-            if A is None:
-                A = scaled.Y - trained.predict(scaled.X)
-            certificate = cone_certificate(scaled, reduction, A, cover=cover, deadline=deadline)
-            if certificate.lower < (1.0 - CRUDE) * scaled.objective(trained):
-                # In high rank a cover proves little in time; the repair of no multipliers at all may prove more.
-                g = reduction.generators
-                proofs = [certificate, relaxation_certificate(scaled, reduction, A, [np.zeros((2 * g, 2 * g))])]
-                if reduction.rank > LARGEST_RANK and not deadline.expired:
-                    proofs += _relaxed(scaled, reduction, deadline.fraction(0.9))
-                certificate = max(proofs, key=lambda proof: proof.lower)
+            programs = self._programs(scaled, reduction)
+            for program in programs:
+                if best.gap <= self.tolerance or (reserved.expired and program != programs[0]):
+                    break
+                details["program"] = program
+                if program == COLUMNS:
+                    details |= self._columns(best, rng, reserved)
+                else:
+                    _conic(best, solve_cell_program if program == CELLS else solve_convex_relu, reserved)
+            if best.gap > self.tolerance:
+                _certify_otherwise(best, deadline)
             if not deadline.expired:
-                # Fewer neurons may cost a small part of the gap that is left anyway.
-                gap = relative_gap(certificate.lower, scaled.objective(trained)) or 0.0
-                trained = sparsified(scaled, reduction, trained, tolerance=max(1e-9, SPARSE * gap))
-            network = min(network, trained, key=scaled.upper_bound)
-        network, certificate = units.network(network), users_certificate(units, certificate)
-        upper = problem.upper_bound(network)
-        trace.append(Bound(deadline.elapsed, certificate.lower, upper))
-        details["width"] = network.width
-        return Outcome(
-            lower=certificate.lower, upper=upper, network=network, certificate=certificate,
-            status="time limit" if deadline.expired or reserved.expired else "solved",
-            seconds=deadline.elapsed, trace=tuple(trace), details=details,
-        )  # fmt: skip
+                # Fewer neurons may cost a small part of the gap that is left anyway, but not the tolerance.
+                spare = self.tolerance - best.gap if best.gap <= self.tolerance else math.inf
+                best.sparsify(min(max(1e-9, SPARSE * best.gap), spare))
+        outcome = best.outcome(self.tolerance)
+        return dataclasses.replace(outcome, details=details | {"width": best.network.width})
 
-    def _program(self, problem: Problem, reduction: Reduction) -> str:
-        """Return the name of the exact program for a problem and its reduction.
+    def _columns(self, best: _Best, rng: np.random.Generator, deadline: Deadline) -> dict[str, object]:
+        """Generate columns from the best network so far, or from local trainings; return figures of the run."""
+        problem, reduction = best.scaled, best.reduction
+        if deadline.seconds == math.inf and reduction.rank > LARGEST_RANK:
+            patterns = count_patterns(reduction.generators, reduction.rank)
+            raise ProblemTooLarge(
+                f"exact may never finish on this problem: {reduction.generators} distinct rows of rank "
+                f"{reduction.rank} make up to {_readable(patterns)} activation patterns; give it a time limit "
+                "(limits: {time: 10min}, or time_limit=600) and it returns the best pair of bounds by then."
+            )
+        if best.network.width == 0 and reduction.rank > 2:
+            best.offer(_locally_trained(problem, rng, deadline))
+        found = generate_columns(
+            problem, reduction, start=best.network, deadline=deadline, rng=rng, report=best.reached,
+            tolerance=(IN_THE_PLANE if reduction.rank <= 2 else AIM) * self.tolerance,
+            oracle=Arrangement(reduction.rows) if self.oracle == "enumeration" else None,
+        )  # fmt: skip
+        best.offer(reduction.network(found.hidden, found.output, problem))
+        best.offer(
+            certificate=cone_certificate(problem, reduction, found.multiplier, cover=found.cover, deadline=deadline)
+        )
+        return {
+            "iterations": found.iterations, "atoms": found.atoms, "cones": found.cones, "converged": found.converged,
+        }  # fmt: skip
+
+    def _programs(self, problem: Problem, reduction: Reduction) -> list[str]:
+        """Return the names of the exact programs for a problem and its reduction, the one that takes least time first.
 
         Raises
         ------
-        ProblemTooLarge: it does not fit into memory; the message gives the count.
+        ProblemTooLarge: none fits into memory; the message gives the count.
         """
         g, r, (n, _, outputs) = reduction.generators, reduction.rank, problem.shape
-        patterns = count_patterns(g, r)
-        if outputs == 1 and patterns <= LARGEST_PROGRAM:
-            return "convex program over all patterns"
-        if r <= 2 and patterns <= LARGEST_PROGRAM:
-            return "cell program"
+        few = count_patterns(g, r) <= LARGEST_PROGRAM
+        rays = 2 * math.comb(g, r - 1)
+        if outputs == 1 and few and r > 2:
+            return [PATTERNS, COLUMNS]
         if n * outputs > LARGEST_MASTER:
             raise ProblemTooLarge(
                 f"exact cannot hold this problem: {n} samples of {outputs} outputs make {n * outputs:,} dual "
                 f"variables; column generation takes at most {LARGEST_MASTER:,}."
             )
-        rays = 2 * math.comb(g, r - 1)
         if self.oracle == "enumeration" and rays > LARGEST_RAYS:
             raise ProblemTooLarge(
                 f"the enumerating oracle cannot finish on this problem: {g} distinct rows of rank {r} have "
                 f"{rays:,} rays and it takes at most {LARGEST_RAYS:,}; oracle: branch_and_bound has no such limit."
             )
-        return "column generation"
+        return [COLUMNS, CELLS] if few and r <= 2 else [COLUMNS]
+
+
+class _Best:
+    """The best network and certificate so far, in the user's units and in those that the problem is solved in.
+
+    Parameters
+    ----------
+    units: the problem and what it is solved in; reduction: the generator rows of ``units.problem``.
+    deadline: whose time the trace is in.
+    report: called with every better pair.
+    """
+
+    def __init__(self, units: Units, reduction: Reduction, deadline: Deadline, report: Report) -> None:
+        self.units, self.scaled, self.reduction = units, units.problem, reduction
+        self.deadline, self.report = deadline, report
+        self.network = Network.empty(self.scaled.X.shape[1], self.scaled.Y.shape[1])
+        self.certificate: Certificate | None = None
+        self.upper = units.original.upper_bound(units.network(self.network))
+        self.lower = 0.0
+        self.trace: list[Bound] = []
+
+    @property
+    def gap(self) -> float:
+        """The certified relative gap."""
+        return relative_gap(self.lower, self.upper) or 0.0
+
+    def offer(self, network: Network | None = None, certificate: Certificate | None = None) -> None:
+        """Take a network and a certificate of the scaled problem, each if it is better."""
+        before = (self.upper, self.certificate)
+        if network is not None:
+            upper = self.units.original.upper_bound(self.units.network(network))
+            if upper < self.upper:
+                self.network, self.upper = network, upper
+        if certificate is not None:
+            lower = self.units.value(certificate.lower)
+            if self.certificate is None or lower > self.lower:
+                self.certificate, self.lower = certificate, lower
+        self.trace.append(Bound(self.deadline.elapsed, self.lower or None, self.upper))
+        if (self.upper, self.certificate) != before:
+            self.report(self.outcome(0.0))
+
+    def reached(self, found: ColumnGeneration, lower: float, upper: float) -> None:
+        """Take what a step of column generation gives."""
+        certificate = None
+        if found.cover is not None and self.units.value(lower) > self.lower:
+            certificate = cone_certificate(self.scaled, self.reduction, found.multiplier, cover=found.cover)
+        self.offer(self.reduction.network(found.hidden, found.output, self.scaled), certificate)
+
+    def sparsify(self, tolerance: float) -> None:
+        """Replace the network by one of fewer neurons that is worse by the relative ``tolerance`` at most."""
+        network = sparsified(self.scaled, self.reduction, self.network, tolerance)
+        self.network, self.upper = network, self.units.original.upper_bound(self.units.network(network))
+        self.offer()
+
+    def outcome(self, tolerance: float) -> Outcome:
+        """Return the pair as an outcome, which is solved if its gap is within the tolerance."""
+        certificate = None if self.certificate is None else users_certificate(self.units, self.certificate)
+        unsolved: Status = "time limit" if self.deadline.expired else "not converged"
+        return Outcome(
+            lower=None if certificate is None else certificate.lower, upper=self.upper,
+            network=self.units.network(self.network), certificate=certificate,
+            status="solved" if certificate is not None and self.gap <= tolerance else unsolved,
+            seconds=self.deadline.elapsed, trace=tuple(self.trace),
+        )  # fmt: skip
 
 
 def _readable(count: int) -> str:
@@ -206,25 +264,41 @@ def _locally_trained(problem: Problem, rng: np.random.Generator, deadline: Deadl
     return min(networks, key=problem.upper_bound)
 
 
-def _relaxed(problem: Problem, reduction: Reduction, deadline: Deadline) -> list[Certificate]:
-    """Return the certificate of the relaxation, as far as it is solved by the deadline; none without a start."""
+def _conic(
+    best: _Best, solve: Callable[[Problem, Reduction, Deadline], tuple[Floats, Floats]], deadline: Deadline
+) -> None:
+    """Solve a conic program and prove what the residual of its network is worth; nothing where the solver fails."""
+    problem, reduction = best.scaled, best.reduction
     try:
-        found = InteriorPoint().solve_reduced(LiftedProgram(problem, reduction), deadline, lambda A, N: 0.0)
+        network = reduction.network(*solve(problem, reduction, deadline), problem)
     except SolverFailed:
-        return []
-    return [relaxation_certificate(problem, reduction, found.multiplier, [found.multipliers])]
+        return
+    best.offer(network)
+    residual = problem.Y - network.predict(problem.X)
+    best.offer(certificate=cone_certificate(problem, reduction, residual, deadline=deadline))
 
 
-def _improved(best: Outcome, units: Units, reduction: Reduction, found: ColumnGeneration) -> Outcome:
-    """Return the rigorous pair of bounds that a step of column generation gives, or ``best`` if that is as good."""
-    scaled = units.problem
-    network = units.network(reduction.network(found.hidden, found.output, scaled))
-    upper = units.original.upper_bound(network)
-    if best.upper is None or upper < best.upper:
-        best = dataclasses.replace(best, upper=upper, network=network)
-    if found.cover is not None:
-        certificate = cone_certificate(scaled, reduction, found.multiplier, cover=found.cover)
-        certificate = users_certificate(units, certificate)
-        if best.lower is None or certificate.lower > best.lower:
-            best = dataclasses.replace(best, lower=certificate.lower, certificate=certificate)
-    return best
+def _certify_otherwise(best: _Best, deadline: Deadline) -> None:
+    """Try other certificates where a cover proves too little: in high rank, and on nearly parallel rows.
+
+    The repair of no multipliers at all may prove more than a cover that time cut short; the relaxation, as far as it is
+    solved by the deadline, may prove more than either.
+    """
+    problem, reduction = best.scaled, best.reduction
+    g = reduction.generators
+    duals = [problem.Y - best.network.predict(problem.X)]
+    if best.certificate is not None:
+        duals.append(best.certificate.multiplier)
+    proposed = [np.zeros((2 * g, 2 * g))]
+    if not deadline.expired and (deadline.seconds < math.inf or g <= RELAXED):
+        with contextlib.suppress(SolverFailed):
+            lifted = LiftedProgram(problem, reduction)
+            found = InteriorPoint().solve_reduced(lifted, deadline.fraction(SHARE), lambda A, N: 0.0)
+            duals.append(found.multiplier)
+            proposed.append(found.multipliers)
+    coarser = [reduce_inputs(problem.inputs, parallel) for parallel in NEARLY_PARALLEL]
+    for reduced in (reduced for reduced in coarser if reduced.generators < g and not deadline.expired):
+        best.offer(certificate=cone_certificate(problem, reduced, duals[-1], deadline=deadline))
+    for A in duals:
+        for N in proposed:
+            best.offer(certificate=relaxation_certificate(problem, reduction, A, [N]))

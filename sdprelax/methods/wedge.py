@@ -75,7 +75,7 @@ class Wedge:
     layers: 2, or 3: parallel chains of two neurons, a Lasso over ramps between samples (bias: free). No bounds of p*.
     solver: of the Lasso: "interior_point" (ours), "skglm" or "sklearn" (coordinate descent along a path of γ), or
         "auto": the first up to 3,000 dual variables n·c, else the last.
-    tolerance: relative duality gap at which the Lasso stops.
+    tolerance: relative duality gap of the Lasso to be proved; ``solved`` means that it is.
     merge: whether neurons of one chamber are added up at the end, where that is better: closed forms no more.
     """
 

@@ -33,6 +33,8 @@ MANY = 3_000
 FIRST, LEAST = 2, 200
 # A gap at which the interior point has stalled, and the factor of γ to retreat by.
 STALLED, LARGER = 1e-6, 10.0
+# Share of the γ from which on no atom has weight, down to which the interior point rarely stalls.
+RELIABLE = 1e-11
 # Decreasing γ on the way to the one that is asked for, and how far one is below the one before.
 STEPS, RATIO = 10, 0.5
 # Sweeps over all atoms at one γ, of which so many in one call, and the gap at which a γ on the way is left.
@@ -88,9 +90,11 @@ def lasso(
         return _pair(program, centred, weights, centred.targets)
     if name == "interior_point":
         fit = _by_interior_points(program, centred, tolerance, start, until)
-        if fit.gap > max(tolerance, STALLED) and program.gamma < LARGER * float(np.max(np.abs(centred.targets))):
+        larger_helps = program.gamma < LARGER * float(np.max(np.abs(centred.targets)))
+        if fit.gap > max(tolerance, STALLED) and larger_helps and not until.expired:
             # Near interpolation a tiny γ breaks the interior point down; the pair of a larger one is nearly optimal.
-            larger = replace(program, gamma=LARGER * program.gamma)
+            steepest = float(np.max(np.linalg.norm(centred.features.T @ centred.targets, axis=1)))
+            larger = replace(program, gamma=max(LARGER * program.gamma, RELIABLE * steepest))
             found = lasso(larger, name, tolerance=tolerance, deadline=until)
             fit = _better(fit, _pair(program, centred, found.weights, found.multiplier))
         if fit.gap > max(tolerance, STALLED) and not until.expired:

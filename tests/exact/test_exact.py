@@ -115,14 +115,14 @@ def test_branch_and_bound_meets_its_bound(rank: int, g: int) -> None:
 def test_the_programs_are_chosen_by_outputs_and_rank() -> None:
     chosen = {
         (1, 3): "convex program over all patterns, 74 patterns",
-        (2, 2): "cell program, 18 patterns",
+        (1, 2): "column generation, 18 patterns",
+        (2, 2): "column generation, 18 patterns",
         (2, 3): "column generation, 74 patterns",
         (3, 5): "column generation, 326 patterns",
     }
     for (c, d), program in chosen.items():
         assert Exact().size(gaussian(0, 9, d, c, 0.1)) == program
-    outcome = sdprelax.solve(gaussian(0, 6, 2, 2, 0.1), "exact")
-    assert outcome.details["program"] == "cell program"
+    assert Exact().size(gaussian(0, 40, 3, 1, 0.1)) == "column generation, 1,562 patterns"
 
 
 @pytest.mark.parametrize(

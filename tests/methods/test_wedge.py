@@ -229,3 +229,21 @@ def test_the_picture_of_the_regions(bias: bool, outputs: int, tmp_path: Path) ->
     assert max(passed) < 1e-9
     with pytest.raises(InputError, match="2 inputs"):
         geometry_picture(gaussian(5, 3), sdprelax.Network.empty(3, 1))
+
+
+def test_a_gamma_beyond_any_data_leaves_no_neuron() -> None:
+    rng = np.random.default_rng(0)
+    problem = sdprelax.Problem(rng.standard_normal((6, 2)), rng.standard_normal((6, 1)), 1e300)
+    outcome = sdprelax.solve(problem, "wedge")
+    half = 0.5 * float(np.sum(problem.Y**2))
+    assert outcome.status == "solved" and outcome.lower == pytest.approx(half) and outcome.upper == pytest.approx(half)
+
+
+@pytest.mark.parametrize(("gamma", "tolerance"), [(1e-14, 1e-9), (0.1, 1e-9), (0.1, 1e-17)])
+def test_solved_means_that_the_tolerance_is_proved(gamma: float, tolerance: float) -> None:
+    rng = np.random.default_rng(0)
+    problem = sdprelax.Problem(rng.standard_normal((6, 2)), rng.standard_normal((6, 1)), gamma)
+    outcome = sdprelax.solve(problem, "wedge", tolerance=tolerance)
+    assert outcome.status == ("solved" if outcome.details["program_gap"] <= tolerance else "not converged")
+    if gamma == 0.1:
+        assert outcome.status == ("solved" if tolerance == 1e-9 else "not converged")
