@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from documents.writing import at_most, figure, markdown, published, significant, table
+from documents.writing import at_most, figure, markdown, percent, published, significant, table
 
 SIZES = {
     "random": "random 25×2→5", "spiral": "spiral 60×2→3", "iris": "Iris 75×4→3", "ionosphere": "Ionosphere 175×34→2",
@@ -77,6 +77,13 @@ def path() -> str:
             seconds = part["seconds"].sum()
             rows.append([name, start, part["steps"].sum(), f"{seconds:.1f}", f"{seconds / cold:.2f}"])
     return markdown(["data", "start", "steps", "seconds", "ratio"], rows, left=2)
+
+
+@figure("native path, steps")
+def steps() -> str:
+    """The share of the steps that warm starts need, on both data sets."""
+    found = published("native_path").pivot_table("steps", "data", "warm", aggfunc="sum")
+    return " and ".join(f"{percent(share, 0)} ({name})" for name, share in (found[True] / found[False]).items())
 
 
 @table("native scaling")
