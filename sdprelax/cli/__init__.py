@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import Annotated
 
@@ -39,6 +40,10 @@ def _options(
 
 def main() -> None:
     """Run the command line; wrong input is one sentence and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal without γ gets a question mark.
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+            stream.reconfigure(errors="replace")
     try:
         app()
     except SdprelaxError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -22,6 +23,7 @@ __all__ = [
     "Progress",
     "console",
     "duration",
+    "marked",
     "number",
     "print_predictions",
     "print_tightness",
@@ -66,14 +68,14 @@ def print_tightness(table: pd.DataFrame) -> None:
         printed.add_column(name, overflow="fold", min_width=12 if name != "γ" else None)
     for name in ("lower bound", "network", "gap", "certified", "excess", "seconds"):
         printed.add_column(name, justify="right", no_wrap=True)
-    last = None
     shown = tightness_table(table)
+    mark = marked(printed, shown, "solved")
+    last = None
     for row in shown.itertuples():
         problem = (row.dataset, row.gamma)
         if last is not None and problem != last:
             printed.add_section()
         last = problem
-        finished = row.status in ("solved", "time limit", "not converged")
         printed.add_row(
             str(row.dataset),
             f"{row.gamma:g}",
@@ -83,12 +85,21 @@ def print_tightness(table: pd.DataFrame) -> None:
             number(row.gap, ".1e"),
             number(row.certified_percent, ".3f", "%"),
             number(row.excess_percent, ".3f", "%"),
-            number(row.seconds, ".1f") if finished else str(row.status),
+            number(row.seconds, ".1f"),
+            *mark(row.status),
         )
     console().print(printed)
     typer.echo(origins(shown.columns))
     for row in table[table["message"] != ""].itertuples():
         typer.echo(f"{row.status}: {row.dataset}, gamma {row.gamma:g}, {row.method}: {row.message}")
+
+
+def marked(printed: Table, rows: pd.DataFrame, usual: str) -> Callable[[Any], list[str]]:
+    """Add a column for statuses if one of the rows has another than the usual; return what a row's cell is."""
+    if set(rows["status"]) <= {usual}:
+        return lambda status: []
+    printed.add_column("status", overflow="fold")
+    return lambda status: ["" if status == usual else str(status)]
 
 
 def print_predictions(table: pd.DataFrame) -> None:
@@ -113,6 +124,7 @@ def print_predictions(table: pd.DataFrame) -> None:
     printed.add_column("predictor", no_wrap=True)
     for name in figures:
         printed.add_column(titles[name], justify="right", no_wrap=True)
+    mark = marked(printed, summary, "solved")
     last: tuple[Any, ...] = ()
     for row in summary.to_dict("records"):
         trial = (row["dataset"], row["gamma"], row["method"])
@@ -125,7 +137,7 @@ def print_predictions(table: pd.DataFrame) -> None:
             number(100.0 * row[name], ".1f", "%") if name.endswith(("accuracy", "f1")) else number(row[name], ".6g")
             for name in figures
         ]
-        printed.add_row(*said, row["predictor"], *cells)
+        printed.add_row(*said, row["predictor"], *cells, *mark(row["status"]))
     console().print(printed)
     typer.echo("accuracies on the training and the test part; balanced, F1 and RMSE on the test part.")
     typer.echo("sdprelax verify evaluates all of them again.")

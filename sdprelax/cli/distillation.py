@@ -12,7 +12,8 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
-from sdprelax.cli.display import console, duration, number
+from sdprelax.cli.display import console, duration, marked, number
+from sdprelax.cli.sweeps import SOME_FAILED
 
 if TYPE_CHECKING:
     from sdprelax.distillation.study.runner import Prepared, StudyResults
@@ -38,7 +39,7 @@ def distill(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Run everything once more.")] = False,
 ) -> None:
-    """Replace blocks of a trained network by students; print their worth and cost; write tables and a report."""
+    """Replace blocks of a trained network by students; write tables and a report. Exit code 3 if runs failed."""
     from sdprelax.distillation.study.config import load_study
     from sdprelax.distillation.study.runner import prepare, run_study
 
@@ -56,7 +57,7 @@ def distill(
         typer.echo("sdprelax: interrupted; finished runs are kept, and the same command goes on.", err=True)
         raise typer.Exit(130) from None
     if not _print_results(found):
-        raise typer.Exit(1)
+        raise typer.Exit(SOME_FAILED)
 
 
 def _print_plan(prepared: Prepared) -> None:
@@ -69,13 +70,8 @@ def _print_plan(prepared: Prepared) -> None:
 
 def _print_results(found: StudyResults) -> bool:
     """Print what came of a study; say whether every run came to an end."""
-    from sdprelax.distillation.study.tables import summary
-
-    print_summary(summary(found.table))
+    print_summary(found.table)
     failed = found.table[found.table["status"] == "error"]
-    for row in failed.itertuples():
-        words = f"{row.block} {row.distiller}".strip()
-        typer.echo(f"error: {words}, fraction {row.fraction:g} #{row.repeat}: {row.message}")
     typer.echo(f"table: {found.folder / 'table.csv'} (and .parquet)")
     for picture in found.pictures:
         typer.echo(f"picture: {picture} (and .pdf)")
@@ -85,8 +81,11 @@ def _print_results(found: StudyResults) -> bool:
     return not len(failed)
 
 
-def print_summary(found: pd.DataFrame) -> None:
-    """Print what every distiller's runs on the most pictures come to."""
+def print_summary(table: pd.DataFrame) -> None:
+    """Print what every distiller's runs on the most pictures come to, and what was said of runs that failed."""
+    from sdprelax.distillation.study.tables import summary
+
+    found = summary(table)
     printed = Table(box=None, header_style="bold")
     for name in ("block", "distiller"):
         printed.add_column(name, overflow="fold")
@@ -94,6 +93,7 @@ def print_summary(found: pd.DataFrame) -> None:
         "parameters", "program gap", "activation error", "agreement", "accuracy", "teacher", "multiply-adds", "latency",
     ):  # fmt: skip
         printed.add_column(name, justify="right")
+    mark = marked(printed, found, "finished")
     last = None
     for row in found.itertuples():
         if last is not None and row.block != last:
@@ -104,7 +104,7 @@ def print_summary(found: pd.DataFrame) -> None:
             str(row.block), str(row.distiller), f"{row.parameters:,.0f} ({_percent(row.parameters_share)})",
             number(row.program_gap, ".1e"), number(row.activation_error, ".1e"), _percent(row.agreement),
             _percent(row.accuracy, deviation), _percent(row.teacher_accuracy), _percent(row.multiply_adds_share),
-            _percent(row.latency_share),
+            _percent(row.latency_share), *mark(row.status),
         )  # fmt: skip
     console().print(printed)
     typer.echo(
@@ -112,6 +112,9 @@ def print_summary(found: pd.DataFrame) -> None:
         "input as shares of the block's. Gaps are proved, and parameters counted, again by sdprelax verify; all "
         "else is reported."
     )
+    for row in table[table["message"] != ""].itertuples():
+        words = f"{row.block} {row.distiller}".strip()
+        typer.echo(f"{row.status}: {words}, fraction {row.fraction:g} #{row.repeat}: {row.message}")
 
 
 def _percent(share: Any, deviation: str = "") -> str:

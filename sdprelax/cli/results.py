@@ -58,11 +58,11 @@ def _show_study(folder: Path, form: Format) -> None:
     from sdprelax.distillation.study.tables import summary
     from sdprelax.results.tables import load_table, render
 
-    found = summary(load_table(folder))
+    table = load_table(folder)
     if form is Format.table:
-        print_summary(found)
+        print_summary(table)
     else:
-        typer.echo(render(found, form.value), nl=False)
+        typer.echo(render(summary(table), form.value), nl=False)
 
 
 @app.command("collect")

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer()
+# Exit codes: a lower bound exceeded an upper bound; trials failed, which ``--retry failed`` runs once more.
+UNSOUND, SOME_FAILED = 1, 3
 # Trials whose table is printed after a run.
 MOST_PRINTED = 500
 ResultsFolder = Annotated[Path, typer.Argument(help="A sweep's folder, e.g. results/quickstart.")]
@@ -42,7 +44,7 @@ def run(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Run every trial once more.")] = False,
 ) -> None:
-    """Run what is missing of a sweep; print its table; write tables and pictures."""
+    """Run what is missing of a sweep; print its table; write tables and pictures. Exit code 3 if trials failed."""
     from sdprelax.experiment.config import load_sweeps
     from sdprelax.experiment.runner import schedule
 
@@ -55,15 +57,16 @@ def run(
         for one in scheduled:
             print_plan(one, typer.echo)
         return
-    sound = [_run(one, results, workers, engine) for one in scheduled]
-    if not all(sound):
-        raise typer.Exit(1)
+    codes = [_run(one, results, workers, engine) for one in scheduled]
+    for code in (UNSOUND, SOME_FAILED):
+        if code in codes:
+            raise typer.Exit(code)
 
 
-def _run(scheduled: Scheduled, results: Path, workers: int | None, engine: str | None) -> bool:
-    """Run a sweep and print what came of it; say whether its bounds are sound."""
+def _run(scheduled: Scheduled, results: Path, workers: int | None, engine: str | None) -> int:
+    """Run a sweep and print what came of it; return its exit code."""
     from sdprelax.cli.display import Progress, print_tightness
-    from sdprelax.experiment.runner import run_scheduled
+    from sdprelax.experiment.runner import FAILED, run_scheduled
     from sdprelax.results.overview import Overview
     from sdprelax.trials.store import Store
 
@@ -91,12 +94,14 @@ def _run(scheduled: Scheduled, results: Path, workers: int | None, engine: str |
     typer.echo(f"table: {found.folder / 'table.csv'} (and .parquet)")
     for picture in found.pictures:
         typer.echo(f"picture: {picture} (and .pdf)")
-    failed = int(found.table["status"].isin(["error", "unavailable"]).sum())
+    failed = int(found.table["status"].isin(FAILED).sum())
     if failed:
         typer.echo(f"{failed} of {total} trials failed; --retry failed runs them once more.")
     for sentence in found.unsound:
         typer.echo(sentence, err=True)
-    return not found.unsound
+    if found.unsound:
+        return UNSOUND
+    return SOME_FAILED if failed else 0
 
 
 @app.command()

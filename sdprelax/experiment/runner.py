@@ -21,7 +21,7 @@ from sdprelax.trials.job import Job, Limits, Trial
 from sdprelax.trials.store import Store
 from sdprelax.trials.trial import load_problem
 
-__all__ = ["RETRIED", "Results", "Scheduled", "collect", "run_scheduled", "run_sweep", "schedule"]
+__all__ = ["FAILED", "RETRIED", "Results", "Scheduled", "collect", "run_scheduled", "run_sweep", "schedule"]
 
 # What ``retry`` can name: a status, or "failed" for those that are no result at all.
 FAILED = ("error", "unavailable")

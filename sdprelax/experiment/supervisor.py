@@ -17,10 +17,12 @@ import time
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psutil
 
+import sdprelax
 from sdprelax.errors import InputError, StorageError
 from sdprelax.trials.job import Job
 from sdprelax.trials.provenance import THREADS
@@ -103,8 +105,12 @@ class Worker:
             self._process.stdin.flush()
 
     def _launch(self) -> None:
-        command = [sys.executable, "-m", "sdprelax.experiment.worker"]
+        # A user's own random.py where the runner was started is not the library's: -P. The package is where it is here.
+        package = str(Path(sdprelax.__file__).parents[1])
+        serve = f"import sys; sys.path.append({package!r}); from sdprelax.experiment.worker import main; main()"
+        command = [sys.executable, "-P", "-c", serve]
         environment = os.environ | {name: os.environ.get(name, "1") for name in THREADS}
+        environment["PYTHONIOENCODING"] = "utf-8"  # that of logs
         # A session of its own, so that killing its group takes along what a method started.
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,

@@ -1,6 +1,6 @@
 """A worker process: runs the trials that its supervisor names, one after another.
 
-``python -m sdprelax.experiment.worker`` reads JSON lines from standard input: first where the results go and
+:func:`main` reads JSON lines from standard input: first where the results go and
 whose child it is, then one attempt a line. It answers on what was its standard output, which nothing else can write to:
 ``{"started": true}``, then ``{"record": ...}``, or ``{"storage": sentence}`` when the result cannot be written.
 """
@@ -71,7 +71,3 @@ def _die_with(parent: int) -> None:
         sys.exit(1)
     # An interruption from the terminal is the supervisor's to handle.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-if __name__ == "__main__":
-    main()

@@ -32,7 +32,9 @@ __all__ = [
 # Okabe and Ito's palette, told apart by every kind of colour vision, and one marker each.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+# Matplotlib's own settings, whatever a user's matplotlibrc says, and what differs from them.
 STYLE: dict[Any, Any] = {
+    **{name: value for name, value in matplotlib.rcParamsDefault.items() if name not in ("backend", "interactive")},
     "font.size": 9, "axes.titlesize": 9, "axes.labelsize": 9, "legend.fontsize": 8, "xtick.labelsize": 8,
     "ytick.labelsize": 8, "axes.spines.top": False, "axes.spines.right": False, "pdf.fonttype": 42,
     "figure.constrained_layout.use": True,
@@ -41,6 +43,11 @@ PICTURES = ("tightness", "time", "gap")
 # Trials in one picture, at most.
 MOST_DRAWN = 1000
 SMALLEST_GAP = 1e-10
+
+
+def literal(name: Any) -> str:
+    """Return a name as Matplotlib draws it letter by letter: what stands between two dollars would be a formula."""
+    return str(name).replace("$", r"\$")
 
 
 def _looks(names: list[str]) -> dict[str, tuple[str, str]]:
@@ -87,10 +94,10 @@ def tightness_picture(table: pd.DataFrame) -> Figure:
                     end = "$>$" if value > 1.5 else marker
                     axes.plot(min(value, 1.5), y, marker=end, color=colour, markersize=4, linestyle="none")
     for method, (colour, marker) in looks.items():
-        axes.plot([], [], color=colour, marker=marker, markersize=4, linewidth=1.6, label=method)
+        axes.plot([], [], color=colour, marker=marker, markersize=4, linewidth=1.6, label=literal(method))
     margin = 0.04 * (ceiling - floor) + 0.005
     axes.set_xlim(floor - margin, ceiling + margin)
-    axes.set_yticks(range(len(problems)), problems)
+    axes.set_yticks(range(len(problems)), map(literal, problems))
     axes.set_ylim(len(problems) - 0.5, -0.5)
     axes.set_xlabel("lower bound (left end) and network (right end), relative to the best network")
     figure.legend(loc="outside upper center", ncols=min(3, len(methods)), frameon=False)
@@ -121,7 +128,7 @@ def gap_by_method(table: pd.DataFrame) -> Figure:
         axes.grid(axis="x", color="0.9", linewidth=0.6)
         axes.set_title(f"γ = {gamma:g}")
     figure.supxlabel("relative gap of each trial (smaller is better)", fontsize=9)
-    panels[0].set_yticks(range(len(methods)), methods)
+    panels[0].set_yticks(range(len(methods)), map(literal, methods))
     panels[0].set_ylim(len(methods) - 0.5, -0.5)
     return figure
 
@@ -164,11 +171,11 @@ def bounds_against_time(trace: pd.DataFrame, table: pd.DataFrame) -> Figure:
         axes.set_xlim(10.0 ** np.floor(np.log10(low)), 10.0 ** np.ceil(np.log10(high)))
         axes.set_ylim(0.5 * SMALLEST_GAP, 2.0)
         axes.set_xlabel("seconds")
-        axes.set_title(f"{problem[0]}{' + bias' if problem[1] else ''}, γ={problem[2]:g}")
+        axes.set_title(f"{literal(problem[0])}{' + bias' if problem[1] else ''}, γ={problem[2]:g}")
     for axes in panels[len(problems) :]:
         axes.set_visible(False)
     for method, (colour, marker) in looks.items():
-        panels[0].plot([], [], color=colour, marker=marker, markersize=4, linewidth=1.1, label=method)
+        panels[0].plot([], [], color=colour, marker=marker, markersize=4, linewidth=1.1, label=literal(method))
     for line, label in (("-", "1 − lower bound/best network"), (":", "network/best network − 1")):
         panels[0].plot([], [], line, color="0.4", linewidth=1.1, label=label)
     figure.supylabel("relative distance to the best network", fontsize=9)
@@ -209,7 +216,7 @@ def neurons_picture(problem: Problem, networks: Mapping[str, Network]) -> Figure
                 colour = COLOURS[int(np.argmax(np.abs(v))) % len(COLOURS)]
                 axes.plot([0.0, tip[0]], [0.0, tip[1]], color=colour, linewidth=1.2)
         shown = int(np.sum(sizes[name] > 1e-3 * largest))
-        axes.set_title(f"{name}: {shown} neurons, p = {problem.objective(network):.5g}")
+        axes.set_title(f"{literal(name)}: {shown} neurons, p = {problem.objective(network):.5g}")
         axes.set_aspect("equal")
         axes.set_xlim(-reach, reach)
         axes.set_ylim(-reach, reach)

@@ -18,6 +18,7 @@ __all__ = [
     "ORIGINS",
     "kept",
     "load_table",
+    "merged_status",
     "origins",
     "predictions_summary",
     "predictions_table",
@@ -42,13 +43,23 @@ NUMBERS = [
 ]  # fmt: skip
 
 
+PREDICTED = [
+    "train_accuracy", "test_accuracy", "test_balanced_accuracy", "test_f1", "test_rmse", "paper_accuracy",
+    "paper_threshold",
+]  # fmt: skip
 PREDICTIONS = [
-    "dataset", "gamma", "bias", "method", "repeat", "predictor", "objective", "train_accuracy", "test_accuracy",
-    "test_balanced_accuracy", "test_f1", "test_rmse", "paper_accuracy", "paper_threshold", "hash",
+    "dataset", "gamma", "bias", "method", "repeat", "predictor", "objective", *PREDICTED, "status", "hash",
 ]  # fmt: skip
 TIGHTNESS = [
     "dataset", "gamma", "method", "lower", "upper", "gap", "certified_percent", "excess_percent", "seconds", "status",
 ]  # fmt: skip
+
+# What stands for characters that LaTeX, or a table of Markdown, would take for its own; neither knows lines in a cell.
+LATEX = str.maketrans({
+    **{character: f"\\{character}" for character in "&%$#_{}"}, "\\": r"\textbackslash{}", "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "\n": " ",
+})  # fmt: skip
+MARKDOWN = str.maketrans({**{character: f"\\{character}" for character in "\\|`*<$"}, "\n": " "})
 
 # What ``sdprelax verify`` does with the columns of all tables; the others say which trial a row is of.
 ORIGINS = {
@@ -148,7 +159,7 @@ def predictions_table(records: list[dict[str, Any]]) -> pd.DataFrame:
         for found in record["predictors"]
     ]
     table = pd.DataFrame(rows, columns=pd.Index(PREDICTIONS))
-    for name in PREDICTIONS[6:-1]:
+    for name in ("objective", *PREDICTED):
         table[name] = pd.to_numeric(table[name], errors="coerce")
     return table
 
@@ -156,10 +167,16 @@ def predictions_table(records: list[dict[str, Any]]) -> pd.DataFrame:
 def predictions_summary(table: pd.DataFrame) -> pd.DataFrame:
     """Return how well everything predicts on every problem: means over the repeats, objectives their least."""
     shown = table.assign(dataset=table["dataset"] + np.where(table["bias"].astype(bool), " + bias", ""))
-    figures = dict.fromkeys(PREDICTIONS[7:-1], "mean") | {"objective": "min"}
+    figures: dict[str, Any] = dict.fromkeys(PREDICTED, "mean") | {"objective": "min", "status": merged_status}
     keys = ["dataset", "gamma", "method", "predictor"]
     found = shown.groupby(keys, sort=False).agg(figures).reset_index()
     return found[[name for name in PREDICTIONS if name in found]].dropna(axis="columns", how="all")
+
+
+def merged_status(statuses: pd.Series) -> str:
+    """Return the status of several trials: the one of all of them, or how many have which: "2 solved, 1 error"."""
+    counts = statuses.value_counts(sort=False)
+    return str(counts.index[0]) if len(counts) == 1 else ", ".join(f"{n} {status}" for status, n in counts.items())
 
 
 def unsound(table: pd.DataFrame) -> list[str]:
@@ -186,7 +203,7 @@ def tightness_table(table: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame(columns=pd.Index(TIGHTNESS))
     best = table.groupby(PROBLEM, sort=False).agg(best_lower=("lower", "max"), best_upper=("upper", "min"))
     merged = table.groupby([*PROBLEM, "method"], sort=False).agg(
-        lower=("lower", "max"), upper=("upper", "min"), seconds=("seconds", "mean"), status=("status", "first")
+        lower=("lower", "max"), upper=("upper", "min"), seconds=("seconds", "mean"), status=("status", merged_status)
     )
     # The order of the table: problem by problem, each method where it first stands.
     merged = merged.reset_index().merge(best.reset_index(), on=PROBLEM)
@@ -251,10 +268,9 @@ def render(table: pd.DataFrame, form: str) -> str:
     if form == "latex":
         lines = [r"\begin{tabular}{" + "l" * len(shown.columns) + "}", r"\hline"]
         body = [list(shown.columns), *shown.astype(str).to_numpy().tolist()]
-        escaped = [[cell.replace("_", r"\_").replace("%", r"\%") for cell in row] for row in body]
+        escaped = [[cell.translate(LATEX) for cell in row] for row in body]
         lines += [" & ".join(row) + r" \\" + (r" \hline" if index == 0 else "") for index, row in enumerate(escaped)]
         return "\n".join([*lines, r"\hline", r"\end{tabular}"]) + "\n"
-    header = "| " + " | ".join(shown.columns) + " |"
-    rule = "|" + "---|" * len(shown.columns)
-    body_lines = ["| " + " | ".join(map(str, row)) + " |" for row in shown.to_numpy().tolist()]
-    return "\n".join([header, rule, *body_lines]) + "\n"
+    head, *rows = ["| " + " | ".join(str(cell).translate(MARKDOWN) for cell in row) + " |"
+                   for row in [list(shown.columns), *shown.to_numpy().tolist()]]  # fmt: skip
+    return "\n".join([head, "|" + "---|" * len(shown.columns), *rows]) + "\n"

@@ -113,15 +113,22 @@ def test_what_cannot_be_reached_is_one_sentence(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("cluster_", "line"), [
     ("slurm", "#SBATCH -p long"), ("pbs", "#PBS -q long"), ("sge", "#$ -q long"),
 ])  # fmt: skip
-def test_jobs_are_written_for_batch_systems(cluster_: str, line: str) -> None:
+def test_jobs_are_written_for_batch_systems(cluster_: str, line: str, tmp_path: Path) -> None:
     if importlib.util.find_spec("dask_jobqueue") is None:
         pytest.skip("dask-jobqueue is not installed (extra: dask)")
     before = signal.getsignal(signal.SIGINT)
-    engine: Any = engines.create("dask", {"cluster": cluster_, "cluster_options": {"queue": "long"}})
+    written = load_sweep(
+        _with(tmp_path, f"{{cluster: {cluster_}, cluster_options: {{queue: long, walltime: 24:00:00}}}}")
+    )
+    engine: Any = engines.create("dask", written.engine.options)
     with engine.batch_system() as cluster:
         script = cluster.job_script()
     assert signal.getsignal(signal.SIGINT) == before, "the import leaves the interruption alone"
     assert line in script and "distributed.cli.dask_worker" in script and "--nthreads 1" in script
+    assert {"slurm": "#SBATCH -t 24:00:00", "pbs": "#PBS -l walltime=24:00:00", "sge": "#$ -l h_rt=24:00:00"}[
+        cluster_
+    ] in script
+    assert "\nexport PYTHONSAFEPATH=1\n" in script, "a user's random.py is not the library's"
     wrong: Any = engines.create("dask", {"cluster": cluster_, "cluster_options": {"colour": "red"}})
     with pytest.raises(InputError, match="option 'cluster_options' is wrong"):
         wrong.batch_system()

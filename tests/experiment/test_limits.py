@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,17 @@ from sdprelax.results.overview import overview
 from sdprelax.trials.store import Store
 
 MODULE = Path(__file__).with_name("trying_methods.py")
+
+
+@pytest.fixture(autouse=True)
+def among_ones_own_scripts(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Run in a folder with scripts that are named as modules of the library: none of them is executed."""
+    folder = tmp_path_factory.mktemp("scripts")
+    for name in ("random", "queue", "numpy", "secrets"):
+        (folder / f"{name}.py").write_text(f"open('executed', 'a').write('{name} ')\nprint('my analysis')\n")
+    monkeypatch.chdir(folder)
+    yield
+    assert not (folder / "executed").exists()
 
 
 def sweep(folder: Path, methods: str, limits: str = "{}", repeat: int = 1) -> Any:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import json
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,6 +19,7 @@ from sdprelax.experiment.config import load_sweep
 from sdprelax.experiment.engines.local import Serial
 from sdprelax.experiment.plan import plan
 from sdprelax.experiment.runner import run_sweep, schedule
+from sdprelax.results.plots import STYLE, tightness_picture, write_plots
 from sdprelax.results.tables import (
     COLUMNS,
     ORIGINS,
@@ -221,6 +224,50 @@ def test_tightness_is_relative_to_the_best_bounds_of_all_methods() -> None:
     table = tightness_table(results_table([record("a", 1.0, 4.0), record("b", None, 2.0)]))
     assert table["certified_percent"].tolist()[0] == 50.0 and np.isnan(table["certified_percent"].tolist()[1])
     assert table["excess_percent"].tolist() == [300.0, 100.0]
+
+
+def test_of_repeats_that_ended_differently_no_status_is_passed_over() -> None:
+    first, second, third = (record("a", 1.0, 4.0) for _ in range(3))
+    assert tightness_table(results_table([first, second]))["status"].tolist() == ["solved"]
+    third["status"] = "time limit"
+    table = results_table([first, second, third])
+    assert tightness_table(table)["status"].tolist() == ["2 solved, 1 time limit"]
+
+
+def strange_table() -> pd.DataFrame:
+    """Results on data sets whose names are formulas and markup to others."""
+    names = ("us$_vs_eu$.csv", r"$\foo$.csv", r"a_b&c|d%#\^~{}.csv")
+    rows = [record("exact", 1.0, 2.0) for _ in names]
+    for row, name in zip(rows, names, strict=True):
+        row["trial"] = {**row["trial"], "dataset": name}
+        row["hash"] = name
+    return results_table(rows)
+
+
+@pytest.mark.parametrize("usual", [{}, {"text.usetex": True, "font.family": "cursive", "axes.titlesize": 40}])
+def test_names_are_drawn_letter_by_letter_whatever_ones_own_settings_are(usual: dict[str, Any], tmp_path: Path) -> None:
+    trace = pd.DataFrame({"hash": list(strange_table()["hash"]), "seconds": 1.0, "lower": 1.0, "upper": 2.0})
+    with matplotlib.rc_context(usual):
+        (written, *_) = write_plots(tmp_path, strange_table(), trace)
+        figure = tightness_picture(strange_table())
+        with matplotlib.rc_context({**STYLE, "svg.fonttype": "none"}):
+            figure.savefig(tmp_path / "drawn.svg")
+    assert written.read_bytes().startswith(b"\x89PNG")
+    drawn = html.unescape((tmp_path / "drawn.svg").read_text())
+    assert all(f">{name}, γ=0.1<" in drawn for name in strange_table()["dataset"])
+
+
+def test_names_are_no_markup() -> None:
+    shown = tightness_table(strange_table())[["dataset", "method"]].assign(status="solved")
+    latex = render(shown, "latex").splitlines()[3:-2]
+    assert latex == [
+        r"us\$\_vs\_eu\$.csv & exact & solved \\", r"\$\textbackslash{}foo\$.csv & exact & solved \\",
+        r"a\_b\&c\textbar{}d\%\#\textbackslash{}\textasciicircum{}\textasciitilde{}\{\}.csv & exact & solved \\",
+    ]  # fmt: skip
+    assert render(shown, "markdown").splitlines()[2:] == [
+        r"| us\$_vs_eu\$.csv | exact | solved |", r"| \$\\foo\$.csv | exact | solved |",
+        r"| a_b&c\|d%#\\^~{}.csv | exact | solved |",
+    ]  # fmt: skip
 
 
 def test_every_column_is_proved_attained_measured_or_reported_or_says_which_trial_it_is() -> None:

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from sdprelax.distillation.study.tables import WORDS, summary
 from sdprelax.files import write_whole
-from sdprelax.results.plots import COLOURS, MARKERS, STYLE
+from sdprelax.results.plots import COLOURS, MARKERS, STYLE, literal
 
 __all__ = ["errors_picture", "fractions_picture", "size_picture", "write_pictures"]
 
@@ -47,13 +47,13 @@ def _panels(table: pd.DataFrame, width: float, height: float) -> tuple[Figure, d
     for spare in axes[len(blocks) :]:
         spare.set_visible(False)
     for block, panel in zip(blocks, axes, strict=False):
-        panel.set_title(block)
+        panel.set_title(literal(block))
     return figure, dict(zip(blocks, axes, strict=False))
 
 
 def _legend(figure: Figure, axes: Axes, looks: dict[str, dict[str, Any]]) -> None:
     """Name the distillers below the panels, in as many columns as their names leave room for."""
-    lines = [axes.plot([], [], label=name, linewidth=1.2, **look)[0] for name, look in looks.items()]
+    lines = [axes.plot([], [], label=literal(name), linewidth=1.2, **look)[0] for name, look in looks.items()]
     beside = max(1, int(15.0 * figure.get_figwidth() / (max(map(len, looks)) + 6)))
     figure.legend(handles=lines, loc="outside lower center", ncols=beside, frameon=False)
     width, height = figure.get_size_inches()
@@ -127,7 +127,7 @@ def errors_picture(records: list[dict[str, Any]]) -> Figure:
             shown = np.where(median > 0.0, median, np.nan)
             axes.plot(range(len(layers)), shown, linewidth=1.2, **looks[str(name)])
         axes.set_yscale("log")
-        axes.set_xticks(range(len(layers)), layers, rotation=40, ha="right", rotation_mode="anchor")
+        axes.set_xticks(range(len(layers)), map(literal, layers), rotation=40, ha="right", rotation_mode="anchor")
         axes.grid(axis="y", color="0.9", linewidth=0.6)
     first = next(iter(panels.values()))
     first.set_ylabel("relative error of activations")
@@ -151,7 +151,7 @@ def size_picture(table: pd.DataFrame) -> Figure:
             values = 100.0 * rows[name].to_numpy(dtype=float)
             axes.barh(places, values, 0.9 * thick, color=COLOURS[k % len(COLOURS)], label=label)
         axes.axvline(100.0, color="0.3", linewidth=1.0, linestyle="--")
-        axes.set_yticks(range(len(names)), names if axes in outer else [""] * len(names))
+        axes.set_yticks(range(len(names)), map(literal, names) if axes in outer else [""] * len(names))
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.grid(axis="x", color="0.9", linewidth=0.6)
         axes.set_axisbelow(True)

@@ -64,6 +64,7 @@ SUMMARY: dict[str, tuple[str, Form]] = {
     "accuracy": ("accuracy", PERCENT), "accuracy_deviation": ("±", PERCENT), "teacher_accuracy": ("teacher", PERCENT),
     "multiply_adds_share": ("multiply-adds", PERCENT), "latency_share": ("latency, one", PERCENT),
     "latency_batch_share": ("latency, many", PERCENT), "seconds": ("seconds to fit", _figures(".1f")),
+    "status": ("status", lambda status: "" if status == "finished" else _text(status)),
 }  # fmt: skip
 NETWORKS: dict[str, tuple[str, Form]] = {
     "block": ("block", _text), "distiller": ("distiller", _text),

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from sdprelax.files import write_whole
+from sdprelax.results.tables import merged_status
 
 __all__ = ["runs_table", "summary", "write_tables"]
 
@@ -72,6 +73,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
         network_parameters=("network_parameters", "mean"), teacher_parameters=("teacher_parameters", "first"),
         network_multiply_adds=("network_multiply_adds", "mean"),
         teacher_multiply_adds=("teacher_multiply_adds", "first"), seconds=("seconds", "mean"),
+        status=("status", merged_status),
     )  # fmt: skip
     shares = {
         "parameters_share": ("parameters", "block_parameters"),

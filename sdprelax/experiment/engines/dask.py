@@ -25,6 +25,7 @@ from sdprelax.trials.trial import stopped
 __all__ = ["Dask"]
 
 CLUSTERS = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "sge": "SGECluster"}
+SAFE_PATH = "PYTHONSAFEPATH"
 _here = threading.local()
 
 
@@ -92,6 +93,7 @@ class Dask:
             source = stack.enter_context(self.batch_system())
             source.scale(jobs=self.jobs)
         elif self.scheduler is None:
+            stack.enter_context(_safe_path())
             source = stack.enter_context(
                 distributed.LocalCluster(
                     n_workers=min(self.workers or os.cpu_count() or 1, most), threads_per_worker=1,
@@ -124,10 +126,24 @@ class Dask:
         assert self.cluster is not None
         quiet = {"dashboard_address": ":0"}  # any free port: two sweeps may have a cluster each
         options = {"cores": 1, "processes": 1, "memory": "4GB", "scheduler_options": quiet, **self.cluster_options}
+        options["job_script_prologue"] = [f"export {SAFE_PATH}=1", *options.get("job_script_prologue", [])]
         try:
             return getattr(dask_jobqueue, CLUSTERS[self.cluster])(**options)
         except (TypeError, ValueError) as error:
             raise InputError(f"engine 'dask': option 'cluster_options' is wrong: {error}.") from None
+
+
+@contextlib.contextmanager
+def _safe_path() -> Iterator[None]:
+    """Let no file of the current folder be taken for a library's by processes that are started meanwhile."""
+    before = os.environ.get(SAFE_PATH)
+    os.environ[SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[SAFE_PATH]
+        if before is not None:
+            os.environ[SAFE_PATH] = before
 
 
 def _run_here(trial: dict[str, Any], attempt: int, folder: str, modules: list[str]) -> dict[str, Any]:
