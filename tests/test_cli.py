@@ -7,10 +7,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+
+from tests.waiting import LONG, interruptible, wait_for
 
 SWEEP = """\
 name: small
@@ -28,7 +29,7 @@ methods:
 def sdprelax(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "sdprelax", *arguments]
     return subprocess.run(
-        command, cwd=cwd, env=os.environ | variables, capture_output=True, text=True, timeout=300, check=False
+        command, cwd=cwd, env=os.environ | variables, capture_output=True, text=True, timeout=LONG, check=False
     )
 
 
@@ -127,18 +128,17 @@ def test_a_folder_without_write_permission_is_refused(tmp_path: Path) -> None:
 
 
 def test_interruption_keeps_finished_trials(tmp_path: Path) -> None:
-    text = SWEEP.replace("{width: 10, restarts: 1}", "{width: 100, restarts: 1000000}")
-    (tmp_path / "sweep.yaml").write_text(text)
+    endless = "methods: [nngp, ntk, lbfgs: {width: 2, restarts: 1}, lbfgs: {width: 100, restarts: 1000000}]\n"
+    (tmp_path / "sweep.yaml").write_text(SWEEP.split("methods:")[0] + endless)
     command = [sys.executable, "-m", "sdprelax", "run", "sweep.yaml", "--workers", "1"]
     process = subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=interruptible,
     )  # fmt: skip
     records = tmp_path / "results" / "small" / "trials"
-    until = time.monotonic() + 120
-    while len(list(records.glob("*/record.json"))) < 3 and time.monotonic() < until:
-        time.sleep(0.2)
+    wait_for(lambda: len(list(records.glob("*/record.json"))) == 3)
     os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=LONG)
     assert process.returncode == 130
     assert "sdprelax: interrupted; finished trials are kept" in errors
     assert len(list(records.glob("*/record.json"))) == 3

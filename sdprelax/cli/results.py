@@ -114,10 +114,16 @@ def _deadline(written: str | None) -> Deadline:
     ------
     InputError: it is no time.
     """
+    from sdprelax.certificate.cone_cover import KERNELS
+    from sdprelax.compiled import ready
     from sdprelax.experiment.entries import SECONDS, in_units
 
+    if written is None:
+        return Deadline()
     try:
-        return Deadline() if written is None else Deadline(in_units(written, SECONDS))
+        seconds = in_units(written, SECONDS)
+        ready(KERNELS, typer.echo)  # before the clock starts
+        return Deadline(seconds)
     except ValueError:
         raise InputError(f"--time-limit {written}: write seconds, or a number with s, min, h or d.") from None
 

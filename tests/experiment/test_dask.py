@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,17 +21,18 @@ from sdprelax.experiment.config import load_sweep
 from sdprelax.experiment.engines import engines
 from sdprelax.experiment.runner import run_sweep
 from sdprelax.results.audit import audit
+from tests.waiting import LONG, wait_for
 
 pytest.importorskip("distributed", reason="dask is not installed (extra: dask)")
 MODULE = Path(__file__).with_name("trying_methods.py")
 
 
-def sweep(folder: Path, scheduler: str, seconds: float = 0.0, limits: str = "{}") -> Any:
+def sweep(folder: Path, scheduler: str, seconds: float = 0.0) -> Any:
     folder.mkdir(exist_ok=True)
     path = folder / "sweep.yaml"
     path.write_text(
         f"name: spread\nmodules: [{MODULE}]\ndatasets: [{{random: {{n: 6, d: 2, c: 2, seed: [0, 1]}}}}]\ngamma: 0.1\n"
-        f"engine: {{dask: {{scheduler: '{scheduler}', wait: 60}}}}\nlimits: {limits}\n"
+        f"engine: {{dask: {{scheduler: '{scheduler}', wait: {LONG}}}}}\n"
         f"methods:\n  - sdp\n  - exact\n  - lbfgs: {{width: 5, restarts: 2}}\n"
         f"  - idle: {{seconds: {seconds}, tag: [1, 2, 3, 4]}}\n"
     )
@@ -54,11 +54,17 @@ def cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]
     quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     processes = [subprocess.Popen(scheduler, **quiet), *(subprocess.Popen(worker, **quiet) for _ in range(2))]
     try:
+        wait_for(lambda: _listens(port))
         yield address, processes[1:]
     finally:
         for process in processes:
             process.kill()
             process.wait()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as asked:
+        return asked.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_a_lost_worker_costs_nothing_and_the_table_is_that_of_processes(
@@ -76,8 +82,8 @@ def test_a_lost_worker_costs_nothing_and_the_table_is_that_of_processes(
             os.kill(victim.pid, signal.SIGKILL)
 
     spread = run_sweep(sweep(tmp_path / "a", address, 0.5), tmp_path / "a", progress=progress)
-    assert victim.wait(10) == -signal.SIGKILL and workers[1].poll() is None
-    _, alive = psutil.wait_procs(children, timeout=10)
+    assert victim.wait(LONG) == -signal.SIGKILL and workers[1].poll() is None
+    _, alive = psutil.wait_procs(children, timeout=LONG)
     assert children and not [child for child in alive if child.status() != psutil.STATUS_ZOMBIE], "its child died too"
     assert len(ended) == len(set(ended)) == 14 and set(spread.table["status"]) == {"solved"}
     local = run_sweep(sweep(tmp_path / "b", address, 0.5), tmp_path / "b", engine="processes")
@@ -88,11 +94,11 @@ def test_a_lost_worker_costs_nothing_and_the_table_is_that_of_processes(
 
 
 def test_limits_hold_on_dask_workers(cluster: tuple[str, list[subprocess.Popen[bytes]]], tmp_path: Path) -> None:
-    started = time.monotonic()
-    found = run_sweep(sweep(tmp_path / "a", cluster[0], 30.0, "{time: 2}"), tmp_path / "a")
-    idle = found.table[found.table["method"].str.startswith("idle")]
-    assert set(idle["status"]) == {"timeout"} and len(idle) == 8
-    assert time.monotonic() - started < 90
+    sleeping = f"methods=[idle: {{seconds: {LONG}, tag: [1, 2]}}]"
+    sweep(tmp_path / "a", cluster[0])
+    overrides = [sleeping, "limits.time=0.5", "datasets=[random]"]
+    found = run_sweep(load_sweep(tmp_path / "a" / "sweep.yaml", overrides), tmp_path / "a")
+    assert list(found.table["status"]) == ["timeout", "timeout"]
 
 
 def test_a_cluster_of_this_machine_needs_no_scheduler(tmp_path: Path) -> None:

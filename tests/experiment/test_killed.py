@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import random
@@ -21,6 +22,7 @@ import pytest
 from sdprelax.results.audit import audit
 from sdprelax.results.collect import collect
 from sdprelax.trials.store import Store, seal
+from tests.waiting import LONG, wait_for
 
 MODULE = Path(__file__).with_name("trying_methods.py")
 RUN = [sys.executable, "-m", "sdprelax", "run", "sweep.yaml", "--workers", "2"]
@@ -53,6 +55,10 @@ class Reader(threading.Thread):
                 if record is None or record["seal"] != seal(record, self.store.trials / trial):
                     self.broken.append(trial)
             time.sleep(0.02)
+
+
+def has_begun(runner: subprocess.Popen[bytes], folder: Path) -> bool:
+    return runner.poll() is not None or any(trial.alive for trial in Store(folder).now_running())
 
 
 def kill(runner: psutil.Process, whom: str, rng: random.Random) -> None:
@@ -90,9 +96,7 @@ def test_a_sweep_killed_at_twenty_random_moments_ends_as_an_undisturbed_one(tmp_
                 RUN, cwd=tmp_path / "hunted", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )  # fmt: skip
-            until = time.monotonic() + 60
-            while not any(trial.alive for trial in Store(folder).now_running()) and time.monotonic() < until:
-                time.sleep(0.02)
+            wait_for(functools.partial(has_begun, runner, folder))
         time.sleep(rng.uniform(0.0, 1.0))
         whom = ("runner", "worker", "tree")[moment % 3]
         if runner.poll() is not None:
@@ -101,7 +105,7 @@ def test_a_sweep_killed_at_twenty_random_moments_ends_as_an_undisturbed_one(tmp_
         kill(psutil.Process(runner.pid), whom, rng)
         if whom != "worker":
             runner.wait()
-            psutil.wait_procs(workers, timeout=10)
+            psutil.wait_procs(workers, timeout=LONG)
             assert not any(worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE for worker in workers), (
                 "workers die with their runner"
             )
@@ -188,7 +192,7 @@ def test_two_runners_of_one_sweep_share_it(tmp_path: Path) -> None:
     write_sweep(tmp_path, diary, 0.1)
     runners = [subprocess.Popen(RUN, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
     for runner in runners:
-        printed, errors = runner.communicate(timeout=300)
+        printed, errors = runner.communicate(timeout=LONG)
         assert runner.returncode == 0, errors.decode()
         assert b"[60/60]" in printed, "each follows the whole sweep to its end"
     assert len(diary.read_text().splitlines()) == 48, "and nothing ran twice"
@@ -196,15 +200,13 @@ def test_two_runners_of_one_sweep_share_it(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_a_dead_worker_is_shown_and_then_cleared(tmp_path: Path) -> None:
-    write_sweep(tmp_path, tmp_path / "diary.txt", 30.0)
+    write_sweep(tmp_path, tmp_path / "diary.txt", LONG)
     runner = subprocess.Popen(RUN, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     folder = tmp_path / "results" / "sixty"
-    until = time.monotonic() + 60
-    while len(list(folder.glob("running/*/report-*"))) < 2 and time.monotonic() < until:
-        time.sleep(0.1)
+    wait_for(lambda: len(list(folder.glob("running/*/report-*"))) == 2)
     os.kill(runner.pid, signal.SIGKILL)
     runner.wait()
-    time.sleep(0.5)
+    wait_for(lambda: not any(trial.alive for trial in Store(folder).now_running()))
     command: list[Any] = [sys.executable, "-m", "sdprelax", "status", folder]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "0 of 60 trials ended" in said and said.count("lost: random") == 2 and "nothing is running" in said
