@@ -47,6 +47,7 @@ def measured(label: str, task: Problem, method: str, limit: float = float("inf")
     row |= {
         "lower": outcome.lower, "upper": outcome.upper, "gap": outcome.gap, "seconds": outcome.seconds,
         "verify_seconds": time.perf_counter() - started, "status": outcome.status,
+        "program": outcome.details.get("program"),
     }  # fmt: skip
     if proved is not None and proved < outcome.lower:
         raise SystemExit(f"{label}: the certificate proves {proved}, less than the {outcome.lower} it claims")
