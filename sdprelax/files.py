@@ -89,7 +89,7 @@ def _array(content: bytes, name: str) -> NDArray[Any]:
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, columns_first, dtype = read(file)
     start, count = file.tell(), math.prod(shape)
-    if dtype.hasobject or dtype.itemsize == 0:
+    if dtype.kind not in "biufcSU" or dtype.itemsize == 0:
         raise ValueError(f"{name} holds values of type {dtype}")
     if count * dtype.itemsize != len(content) - start:
         raise ValueError(f"{name} has shape {shape} and {len(content) - start} bytes")

@@ -16,7 +16,10 @@ from sdprelax.partition import Cone, whole_space
 from sdprelax.reduction import Reduction
 from sdprelax.verified import Floats
 
-__all__ = ["BlockProof", "Certificate", "ConeProof", "RelaxationProof"]
+__all__ = ["LONGEST_PATH", "MOST_BLOCKS", "BlockProof", "Certificate", "ConeProof", "RelaxationProof"]
+
+# Blocks of a proof, walls on the path to one, and walls of all of them together.
+MOST_BLOCKS, LONGEST_PATH, MOST_WALLS = 10_000, 1_000, 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +144,8 @@ class Certificate:
                 proof = ConeProof(stored["target"].item(), stored["max_cones"].item())
             else:
                 raise ValueError(f"its kind is {kind!r}")
+            if stored["units"].shape != (2,):
+                raise ValueError("its units are not two numbers")
             inputs, targets = stored["units"].tolist()
             return Certificate(stored["lower"].item(), stored["multiplier"], reduction, proof, (inputs, targets))
         except Exception as error:
@@ -152,8 +157,13 @@ class Certificate:
 
 def _blocks(stored: Mapping[str, NDArray[Any]]) -> RelaxationProof:
     """Return the proof that a file of :meth:`Certificate.save` holds."""
-    signs, kappa, delta = stored["signs"], stored["kappa"].tolist(), stored["delta"].tolist()
-    paths, facets = (_owned(stored[name], len(signs)) for name in ("paths", "facets"))
+    signs, blocks = stored["signs"], len(stored["signs"])
+    if signs.ndim != 2 or not 0 < blocks <= MOST_BLOCKS:
+        raise ValueError(f"its signs have shape {signs.shape}; it must have 1 to {MOST_BLOCKS} blocks")
+    if not stored["kappa"].shape == stored["delta"].shape == (blocks,):
+        raise ValueError(f"it does not have κ and δ for each of {blocks} blocks")
+    kappa, delta = stored["kappa"].tolist(), stored["delta"].tolist()
+    paths, facets = (_owned(stored[name], blocks) for name in ("paths", "facets"))
     return RelaxationProof(
         tuple(
             BlockProof(Cone(path, side, walls), stored[f"multipliers_{index}"], k, d)
@@ -164,8 +174,8 @@ def _blocks(stored: Mapping[str, NDArray[Any]]) -> RelaxationProof:
 
 def _owned(triples: NDArray[Any], blocks: int) -> list[tuple[tuple[int, int], ...]]:
     """Return every block's (row, side), in order, from rows (block, row, side)."""
-    if triples.dtype.kind not in "iu":
-        raise ValueError(f"its paths hold values of type {triples.dtype}")
+    if triples.dtype.kind not in "iu" or triples.ndim != 2 or triples.shape[1] != 3 or len(triples) > MOST_WALLS:
+        raise ValueError(f"its paths are not at most {MOST_WALLS} rows of three integers")
     owned: list[list[tuple[int, int]]] = [[] for _ in range(blocks)]
     for owner, row, side in triples.tolist():
         if not 0 <= owner < blocks:

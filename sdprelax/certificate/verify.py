@@ -22,7 +22,14 @@ from typing import Any
 
 import numpy as np
 
-from sdprelax.certificate.certificate import BlockProof, Certificate, ConeProof, RelaxationProof
+from sdprelax.certificate.certificate import (
+    LONGEST_PATH,
+    MOST_BLOCKS,
+    BlockProof,
+    Certificate,
+    ConeProof,
+    RelaxationProof,
+)
 from sdprelax.certificate.cone_cover import cover_sphere, most_cones
 from sdprelax.deadline import Deadline
 from sdprelax.errors import CertificateError
@@ -48,8 +55,8 @@ __all__ = [
 # What a certificate may hold, in its units: rows, basis, factors, A and the data; then N, κ, δ and a target. Products
 # of what is in range are far from overflow, and solvers' certificates are far from these ends.
 LARGEST, LARGEST_MULTIPLIER = 2.0**100, 2.0**200
-# Blocks, walls on the path to one, and rows said to have one sign times walls on their paths, of all blocks together.
-MOST_BLOCKS, LONGEST_PATH, MOST_SIDES = 10_000, 1_000, 10_000_000
+# Multiplications that all blocks of a relaxation's proof together may take.
+MOST_MULTIPLICATIONS = 10**13
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,8 +108,9 @@ def _numbers(
 def _number(name: str, value: Any, least: float, most: float) -> float:
     """Return a number of a certificate that is between two others."""
     _require(isinstance(value, Real) and not isinstance(value, bool), f"its {name} is {value!r}")
-    _require(least <= float(value) <= most, f"its {name} is {value!r}, which is not between {least:g} and {most:g}")
-    return float(value)
+    number = float(value)
+    _require(least <= number <= most, f"its {name} is {number!r}, which is not between {least:g} and {most:g}")
+    return number
 
 
 def _checked(problem: Problem, certificate: Certificate) -> Certificate:
@@ -115,7 +123,7 @@ def _checked(problem: Problem, certificate: Certificate) -> Certificate:
     rows = _numbers("rows", said.rows)
     _require(rows.ndim == 2, "its rows are no matrix")
     g, r = rows.shape
-    _require(g == 0 or r > 0, "its rows have no columns")
+    _require(g == 0 or 0 < r <= d, f"its rows have {r} columns, not 1 to {d}")
     reduction = Reduction(
         rows,
         _numbers("basis", said.basis, (d, r)),
@@ -129,10 +137,10 @@ def _checked(problem: Problem, certificate: Certificate) -> Certificate:
             0 < len(proof.blocks) <= MOST_BLOCKS, f"its proof has {len(proof.blocks)} blocks, not 1 to {MOST_BLOCKS}"
         )
         proof = RelaxationProof(tuple(_checked_block(block, g) for block in proof.blocks))
-        sides = sum(int(np.count_nonzero(block.cone.signs)) * len(block.cone.path) for block in proof.blocks)
+        work = sum(_multiplications(block, r, c) for block in proof.blocks)
         _require(
-            sides <= MOST_SIDES,
-            f"the sides of its rows take {sides:,} products, and at most {MOST_SIDES:,} are checked",
+            work <= MOST_MULTIPLICATIONS,
+            f"its proof takes {work:.0e} multiplications, and at most {MOST_MULTIPLICATIONS:.0e} are done",
         )
         _require(covers_space([block.cone.path for block in proof.blocks]), "its cones do not cover weight space")
     else:
@@ -171,6 +179,15 @@ def _checked_block(block: BlockProof, g: int) -> BlockProof:
     return BlockProof(cone, N, kappa, delta)
 
 
+def _multiplications(block: BlockProof, r: int, c: int) -> int:
+    """Return about how many multiplications the proof of a block takes: products, factorisations, sides of rows."""
+    g, walls, order = len(block.cone.signs), len(block.cone.path), len(block.multipliers)
+    said = int(np.count_nonzero(block.cone.signs))
+    # Nonnegative least squares for every row: once per wall that enters the combination, half a million to start with.
+    sides = said * (walls * r * (min(walls, r) + 10) + 500_000) if walls else 0
+    return order**2 * r + (order + r) ** 3 + g * r * c + sides
+
+
 def pulled_back(reduction: Reduction, A: Floats) -> Ball:
     """Return B = LᵀA with the rounding of its sums."""
     selection = reduction.selection()
@@ -193,7 +210,7 @@ def relaxation_oracle(rows: Floats, dual: Ball, proof: RelaxationProof, deadline
     worst = 0.0
     for block in proof.blocks:
         _require_time(deadline)
-        worst = max(worst, block_oracle(rows, dual, block))
+        worst = max(worst, block_oracle(rows, dual, block, deadline))
     return worst
 
 
@@ -204,12 +221,12 @@ def _require_time(deadline: Deadline | None) -> None:
         )
 
 
-def block_oracle(rows: Floats, dual: Ball, block: BlockProof) -> float:
+def block_oracle(rows: Floats, dual: Ball, block: BlockProof, deadline: Deadline | None = None) -> float:
     """Return the bound of ‖Bᵀ[(X̂w)₊; (−X̂w)₊]‖/‖w‖ on one cone.
 
     Raises
     ------
-    CertificateError: H could not be proved positive semidefinite.
+    CertificateError: H could not be proved positive semidefinite, or the time is up.
     """
     free, r = rows[block.cone.undetermined], rows.shape[1]
     H = reduced_slack(rows, dual, block.cone, block.multipliers)
@@ -222,10 +239,10 @@ def block_oracle(rows: Floats, dual: Ball, block: BlockProof) -> float:
     if not proves_psd(shifted):
         largest = gram.operator_norm_above()
     square = bound_above(block.kappa + bound_above(block.delta * largest, 1), 1)
-    return bound_above(bound_above(math.sqrt(square), 1) + _wrong_side(rows, dual, block.cone), 1)
+    return bound_above(bound_above(math.sqrt(square), 1) + _wrong_side(rows, dual, block.cone, deadline), 1)
 
 
-def _wrong_side(rows: Floats, dual: Ball, cone: Cone) -> float:
+def _wrong_side(rows: Floats, dual: Ball, cone: Cone, deadline: Deadline | None) -> float:
     """Return what rows contribute, per ‖w‖, that are not quite on the side of the cone that they are said to be on.
 
     Where ±x̂_j = Σ λ_iσ_ix̂_i + ρ with λ ≥ 0, the row is at most ‖ρ‖‖w‖ on the other side, and its term in f off by at
@@ -237,7 +254,10 @@ def _wrong_side(rows: Floats, dual: Ball, cone: Cone) -> float:
         return 0.0
     normals = np.array([side * rows[row] for row, side in cone.path]).reshape(len(cone.path), rows.shape[1])
     targets = rows[said] * cone.signs[said][:, None]
-    weights = np.array([combination(target, normals)[0] for target in targets]).reshape(len(said), len(normals))
+    weights = np.zeros((len(said), len(normals)))
+    for target, combined in zip(targets, weights, strict=True):
+        _require_time(deadline)
+        combined[:] = combination(target, normals)[0]
     _require(bool(np.all(weights >= 0.0)), "a row of a cone has no side")
     distances = (Ball.exact(targets) - Ball.exact(weights) @ Ball.exact(normals)).row_norms()
     jumps = (dual[said] + dual[said + g]).row_norms()

@@ -15,7 +15,7 @@ import pytest
 import sdprelax
 from sdprelax import Certificate, CertificateError, InputError, Network, Problem
 from sdprelax.certificate import BlockProof, ConeProof, RelaxationProof
-from sdprelax.certificate.verify import LONGEST_PATH, MOST_BLOCKS
+from sdprelax.certificate.certificate import LONGEST_PATH, MOST_BLOCKS, MOST_WALLS
 from sdprelax.deadline import Deadline
 from sdprelax.partition import Cone, whole_space
 from sdprelax.reduction import Reduction
@@ -255,6 +255,10 @@ def bombs() -> dict[str, Callable[[list[tuple[str, bytes]]], bytes]]:
         "another compression": lambda honest: archive(honest, zipfile.ZIP_BZIP2),
         "no arrays": lambda honest: archive([]),
         "one array missing": lambda honest: archive(honest[1:]),
+        "blocks that take no room": instead("signs", shaped(f"({10**15}, 0)", "|i1")),
+        "records for numbers": instead("kappa", npy(np.zeros(1, [("a", "i1")]))),
+        "walls without end": instead("paths", npy(np.zeros((MOST_WALLS + 1, 3), np.int8))),
+        "three units": instead("units", npy(np.ones(3))),
         "another kind": instead("kind", npy(np.array("proof"))),
     }
 
@@ -303,6 +307,21 @@ def test_work_beyond_the_stated_limits_is_refused_in_one_sentence(tmp_path: Path
     assert isinstance(loaded.proof, RelaxationProof) and loaded.proof.blocks[899].cone.path == ((0, 1),) * 899 + (
         (0, -1),
     )
+
+
+def test_more_multiplications_than_are_done_are_refused() -> None:
+    """Rows with more columns than the data, and one block after the other over rows that have sides."""
+    problem = Problem([[1.0, 0.0]], [[1.0]], 0.1)
+    wide = Reduction(np.eye(1, 3), np.eye(2, 3), np.array([0]), np.ones(1))
+    with pytest.raises(CertificateError, match="rows have 3 columns, not 1 to 2"):
+        sdprelax.verify(problem, Certificate(0.0, ONE, wide, RelaxationProof.unsplit(np.zeros((2, 2)), 1.0, 1.0)))
+    g, depth = 3000, 600
+    rows = np.ones((g, 2))
+    paths = [*(((0, 1),) * k + ((0, -1),) for k in range(depth)), ((0, 1),) * depth]
+    blocks = (BlockProof(Cone(path, np.ones(g, np.int8), ()), np.zeros((0, 0)), 1.0, 0.0) for path in paths * 15)
+    many = Certificate(0.0, ONE, Reduction(rows, np.eye(2), np.array([0]), np.ones(1)), RelaxationProof(tuple(blocks)))
+    with pytest.raises(CertificateError, match="multiplications, and at most"):
+        sdprelax.verify(problem, many)
 
 
 def test_a_proof_ends_at_its_deadline() -> None:
