@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sdprelax.arrays import finite_array
 from sdprelax.errors import InputError
 from sdprelax.predictor import query_inputs, register
 from sdprelax.verified import Floats
@@ -39,14 +40,12 @@ class GatedNetwork:
     bias: bool = False
 
     def __post_init__(self) -> None:
-        gates, weights = np.array(self.gates, dtype=np.float64), np.array(self.weights, dtype=np.float64)
+        gates, weights = finite_array("gates", self.gates), finite_array("weights", self.weights)
         if gates.ndim != 2 or weights.ndim != 3 or gates.shape != weights.shape[1::-1]:
             raise InputError(
                 f"gates of shape {gates.shape} and weights of shape {weights.shape} do not fit: expected (d, m) "
                 "and (m, d, c)."
             )
-        if not (np.all(np.isfinite(gates)) and np.all(np.isfinite(weights))):
-            raise InputError("a gated network's gates and weights must be finite numbers, and some of these are not.")
         object.__setattr__(self, "gates", gates)
         object.__setattr__(self, "weights", weights)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sdprelax.arrays import finite_array
 from sdprelax.errors import InputError
 from sdprelax.predictor import load_pipeline, query_inputs, register, save_predictor
 from sdprelax.verified import Floats
@@ -32,17 +33,17 @@ class Network:
     bias: bool = False
 
     def __post_init__(self) -> None:
-        hidden = np.array(self.hidden, dtype=np.float64)
-        output = np.array(self.output, dtype=np.float64)
+        hidden, output = finite_array("hidden weights", self.hidden), finite_array("output weights", self.output)
         if hidden.ndim != 2 or output.ndim != 2 or hidden.shape[1] != output.shape[0]:
             raise InputError(
                 f"hidden weights of shape {hidden.shape} and output weights of shape {output.shape} do not fit: "
                 "expected (d, m) and (m, c)."
             )
-        if not (np.all(np.isfinite(hidden)) and np.all(np.isfinite(output))):
-            raise InputError("a network's weights must be finite numbers, and some of these are not.")
+        if not isinstance(self.bias, (bool, np.bool_)):
+            raise InputError(f"bias is {self.bias!r}; it must be True or False.")
         object.__setattr__(self, "hidden", hidden)
         object.__setattr__(self, "output", output)
+        object.__setattr__(self, "bias", bool(self.bias))
 
     def __repr__(self) -> str:
         inputs, outputs = self.hidden.shape[0] - self.bias, self.output.shape[1]

@@ -212,6 +212,10 @@ def load_pipeline(path: str | Path) -> Pipeline:
             hints = get_type_hints(_kinds[kind])
             given = {item.name: stored[item.name] for item in dataclasses.fields(_kinds[kind])}
             plain = {n: v.item() if hints[n] in (bool, int, float, str) else v for n, v in given.items()}
+            for name, value in plain.items():
+                plainly = (int, float) if hints[name] is float else (hints[name],)
+                if hints[name] in (bool, int, float, str) and type(value) not in plainly:
+                    raise InputError(f"its '{name}' is {value!r}, which is no {hints[name].__name__}")
             predictor = cast(Predictor, _kinds[kind](**plain))
             return _with_carried(predictor, stored[CARRIED]) if CARRIED in stored.files else Pipeline(predictor)
     except Exception as error:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sdprelax.arrays import finite_array
 from sdprelax.errors import InputError
 from sdprelax.predictor import query_inputs, register
 from sdprelax.verified import Floats
@@ -42,10 +43,7 @@ class ThreeLayerNetwork:
 
     def __post_init__(self) -> None:
         for item in fields(self):
-            value = np.array(getattr(self, item.name), dtype=np.float64)
-            if not np.all(np.isfinite(value)):
-                raise InputError("a network's weights must be finite numbers, and some of these are not.")
-            object.__setattr__(self, item.name, value)
+            object.__setattr__(self, item.name, finite_array(item.name, getattr(self, item.name)))
         m = self.first.shape[-1] if self.first.ndim == 2 else -1
         shapes = (self.first_bias.shape, self.second.shape, self.second_bias.shape, self.output.shape[:1])
         if any(shape != (m,) for shape in shapes) or self.output.shape[1:] != self.output_bias.shape:

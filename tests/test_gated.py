@@ -47,7 +47,7 @@ def test_a_file_keeps_it(tmp_path: Path, network: GatedNetwork) -> None:
 def test_wrong_shapes_and_entries_get_one_sentence() -> None:
     with pytest.raises(InputError, match="do not fit: expected"):
         GatedNetwork(np.zeros((2, 3)), np.zeros((3, 3, 1)))
-    with pytest.raises(InputError, match="finite numbers"):
+    with pytest.raises(InputError, match="gates holds nan at row 0, column 0"):
         GatedNetwork(np.full((2, 1), np.nan), np.zeros((1, 2, 1)))
     with pytest.raises(InputError, match=r"takes \(n, 2\)"):
         example(True).predict(np.zeros((4, 3)))

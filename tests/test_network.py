@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -58,3 +59,20 @@ def test_weights_and_inputs_that_do_not_fit_are_refused() -> None:
         Network(np.ones((2, 3)), np.ones((2, 1)))
     with pytest.raises(InputError, match=r"takes \(n, 3\)"):
         random_network(0, bias=True).predict(np.ones((1, 4)))
+
+
+@pytest.mark.parametrize("weights", [
+    np.eye(2) * 1j, np.ma.masked_array(np.eye(2), mask=np.eye(2)), [["1", "2"]] * 2, np.eye(2) * np.nan, None,
+])  # fmt: skip
+def test_weights_that_are_no_finite_numbers_are_refused(weights: Any) -> None:
+    with pytest.raises(InputError, match="output weights"):
+        Network(np.eye(2), weights)
+
+
+@pytest.mark.parametrize("bias", ["no", 1, 5, 0.0, [True, False]])
+def test_a_bias_that_is_no_truth_value_is_refused_in_files_too(bias: Any, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="it must be True or False"):
+        Network(np.eye(2), np.eye(2), bias)
+    np.savez(tmp_path / "n.npz", kind="network", hidden=np.eye(2), output=np.eye(2), bias=bias)
+    with pytest.raises(InputError, match="is not a readable network or other predictor"):
+        Network.load(tmp_path / "n.npz")
