@@ -17,6 +17,7 @@ from sdprelax.methods import register
 from sdprelax.network import Network
 from sdprelax.outcome import Outcome, Report, unreported
 from sdprelax.problem import Problem
+from sdprelax.units import Units
 from sdprelax.verified import Floats
 
 __all__ = ["SGD", "Adam", "Plateau"]
@@ -68,8 +69,10 @@ def _train(
     rate: float,
     epochs: int,
     deadline: Deadline,
-) -> Iterator[list[Network]]:
+) -> Iterator[tuple[list[Network], bool]]:
     """Yield the best iterates of full-batch training from several starts now and then, and at the end.
+
+    Beside them: whether all epochs were run and no run has diverged.
 
     The runs are independent and go side by side in one tensor: at these sizes most of an epoch is the overhead of
     calling PyTorch. A step of ``optimiser`` at learning rate 1 is scaled by each run's own rate.
@@ -81,7 +84,7 @@ def _train(
     weights, steps = [hidden, output], optimiser([hidden, output])
     schedule = Plateau(rate, len(starts))
     rates = torch.tensor(schedule.rates)[:, None, None]
-    best, best_values = [part.clone() for part in weights], np.full(len(starts), np.inf)
+    best, best_values, values = [part.clone() for part in weights], np.full(len(starts), np.inf), np.zeros(len(starts))
 
     def networks() -> list[Network]:
         pairs = zip(best[0].numpy(), best[1].numpy(), strict=True)
@@ -92,7 +95,7 @@ def _train(
             if epoch % 100 == 0 and deadline.expired:
                 break
             if epoch % max(1, epochs // LOOKS) == 0 and epoch:
-                yield networks()
+                yield networks(), False
             inner = inputs @ hidden
             active = torch.relu(inner)
             residual = active @ output - targets
@@ -111,17 +114,20 @@ def _train(
                 torch.lerp(old, part, rates, out=part)
             if schedule.step(values):
                 rates = torch.tensor(schedule.rates)[:, None, None]
-    yield networks()
+        else:
+            yield networks(), bool(np.all(np.isfinite(values)))
+            return
+    yield networks(), False
 
 
 def _best_of_runs(
-    problem: Problem, starts: list[Network], optimiser: Callable[[list[Any]], Any], rate: float, epochs: int,
+    units: Units, starts: list[Network], optimiser: Callable[[list[Any]], Any], rate: float, epochs: int,
     deadline: Deadline, report: Report,
 ) -> Outcome:  # fmt: skip
-    best, objectives = BestNetwork(problem, deadline, report), list[float]()
-    for networks in _train(problem, starts, optimiser, rate, epochs, deadline):
-        objectives = [best.offer(network) for network in networks]
-    return best.outcome(objectives)
+    best, objectives, converged = BestNetwork(units, deadline, report), list[float](), False
+    for networks, ended in _train(units.problem, starts, optimiser, rate, epochs, deadline):
+        objectives, converged = [best.offer(network) for network in networks], ended
+    return best.outcome(objectives, converged)
 
 
 @register("sgd")
@@ -161,25 +167,28 @@ class SGD:
         def optimiser(weights: list[Any]) -> Any:
             return torch.optim.SGD(weights, lr=1.0, momentum=self.momentum)
 
-        starts = [random_network(problem, self.width, rng, self.init_scale) for _ in range(self.restarts)]
-        return _best_of_runs(problem, starts, optimiser, self.learning_rate, self.epochs, deadline, report)
+        # P25's learning rates are those of the data as given.
+        given = Units(problem)
+        starts = [random_network(given.problem, self.width, rng, self.init_scale) for _ in range(self.restarts)]
+        return _best_of_runs(given, starts, optimiser, self.learning_rate, self.epochs, deadline, report)
 
 
 @register("adam")
 @dataclass(frozen=True)
 class Adam:
-    """Local training by full-batch Adam with a plateau schedule.
+    """Local training by full-batch Adam with a plateau schedule, in the problem's units.
 
     Parameters
     ----------
     width: neurons.
     restarts: random starts.
     epochs: steps of each.
-    learning_rate: initial step.
+    learning_rate: initial step, in the units.
     init_scale: factor on the Gaussian initial weights, of standard deviation 1/√d and 1/√width.
     """
 
     proves: ClassVar[bool] = False
+    version: ClassVar[int] = 2
 
     width: PositiveInt = 100
     restarts: PositiveInt = 5
@@ -200,5 +209,6 @@ class Adam:
         def optimiser(weights: list[Any]) -> Any:
             return torch.optim.Adam(weights, lr=1.0)
 
-        starts = [random_network(problem, self.width, rng, self.init_scale) for _ in range(self.restarts)]
-        return _best_of_runs(problem, starts, optimiser, self.learning_rate, self.epochs, deadline, report)
+        units = Units.of(problem)
+        starts = [random_network(units.problem, self.width, rng, self.init_scale) for _ in range(self.restarts)]
+        return _best_of_runs(units, starts, optimiser, self.learning_rate, self.epochs, deadline, report)

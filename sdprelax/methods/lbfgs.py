@@ -9,10 +9,12 @@ import numpy as np
 from pydantic import PositiveFloat, PositiveInt
 
 from sdprelax.deadline import Deadline
-from sdprelax.local_training import BestNetwork, network_size, polish, random_network
+from sdprelax.local_training import BestNetwork, network_size, preconditioner, random_network, train
 from sdprelax.methods import register
+from sdprelax.network import Network
 from sdprelax.outcome import Outcome, Report, unreported
 from sdprelax.problem import Problem
+from sdprelax.units import Units
 
 __all__ = ["LBFGS"]
 
@@ -22,19 +24,24 @@ __all__ = ["LBFGS"]
 class LBFGS:
     """L-BFGS on p(U, V) from several random starts; an upper bound only.
 
+    It works in the problem's units, and in coordinates of the hidden weights in which X's directions are of one length.
+
     Parameters
     ----------
     width: number of neurons at the start; those that meet are merged.
     restarts: number of random starts.
+    tolerance: relative decrease of the objective in one iteration at which a start has converged.
     max_iterations: most L-BFGS iterations per start.
-    init_scale: factor on the Gaussian initial weights, of standard deviation 1/√d and 1/√width.
+    init_scale: factor on the Gaussian initial weights, of standard deviation 1/√d and 1/√width in these coordinates.
     """
 
     proves: ClassVar[bool] = False
+    version: ClassVar[int] = 2
 
     width: PositiveInt = 100
     restarts: PositiveInt = 5
-    max_iterations: PositiveInt = 2000
+    tolerance: PositiveFloat = 1e-11
+    max_iterations: PositiveInt = 10_000
     init_scale: PositiveFloat = 1.0
 
     def size(self, problem: Problem) -> str:
@@ -45,10 +52,16 @@ class LBFGS:
         self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline, report: Report = unreported
     ) -> Outcome:
         """Return the best network of all starts."""
-
-        best, objectives = BestNetwork(problem, deadline, report), list[float]()
+        units = Units.of(problem)
+        scaled = units.problem
+        best, objectives, converged = BestNetwork(units, deadline, report), list[float](), 0
+        coordinates = preconditioner(scaled)
         while len(objectives) < self.restarts and not deadline.expired:
-            start = random_network(problem, self.width, rng, self.init_scale)
-            trained = polish(problem, start, max_iterations=self.max_iterations, deadline=deadline)
+            start = random_network(scaled, self.width, rng, self.init_scale)
+            trained, ended = train(
+                scaled, Network(coordinates @ start.hidden, start.output, scaled.bias), tolerance=self.tolerance,
+                max_iterations=self.max_iterations, deadline=deadline,
+            )  # fmt: skip
             objectives.append(best.offer(trained))
-        return best.outcome(objectives)
+            converged += ended
+        return best.outcome(objectives, converged == self.restarts)

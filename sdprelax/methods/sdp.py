@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.linalg
@@ -84,6 +84,8 @@ class SDP:
     transductive: lift the test inputs too, without a loss, and offer the relaxation's own predictions there
         (docs/mathematics.md section 7.2). It makes the relaxation larger, and if anything tighter.
     """
+
+    version: ClassVar[int] = 2
 
     form: Form = "reduced"
     solver: str | None = None

@@ -61,6 +61,44 @@ def test_lbfgs_reaches_the_optimum_of_an_easy_problem() -> None:
     assert len(outcome.details["objectives"]) == 4
 
 
+@pytest.mark.parametrize("method", ["lbfgs", "adam"])
+def test_local_training_knows_no_scale(method: str) -> None:
+    if method == "adam":
+        pytest.importorskip("torch", reason="PyTorch is not installed (extra: torch)")
+    problem = gaussian(5, n=12, d=3)
+    options = {"width": 8, "restarts": 2} | ({"epochs": 30} if method == "adam" else {"max_iterations": 300})
+    found = sdprelax.solve(problem, method, **options)
+    for s, t in ((2.0**10, 2.0**10), (2.0**-8, 2.0**4), (1.0, 2.0**40)):
+        scaled = sdprelax.solve(Problem(problem.X * s, problem.Y * t, problem.gamma * s * t), method, **options)
+        objectives = np.array(scaled.details["objectives"]) / t**2
+        np.testing.assert_allclose(objectives, found.details["objectives"], rtol=1e-13)
+
+
+def test_columns_of_different_scale_cost_lbfgs_nothing() -> None:
+    """Columns of scales 1 to 1000 leave more room to fit, since small weights do; L-BFGS alone ends far above."""
+    problem = gaussian(5, n=12, d=3)
+    wide = Problem(problem.X * [1.0, 30.0, 1000.0], problem.Y, problem.gamma)
+    upper, plain = (
+        sdprelax.solve(p, "lbfgs", width=20, restarts=2, max_iterations=1000).upper for p in (wide, problem)
+    )
+    assert upper is not None and plain is not None and upper < 0.5 * plain
+
+
+def test_lbfgs_is_solved_where_every_start_has_converged() -> None:
+    problem = gaussian(5, n=5)
+    assert sdprelax.solve(problem, "lbfgs", width=4, restarts=2, tolerance=1e-4).status == "solved"
+    assert sdprelax.solve(problem, "lbfgs", width=4, restarts=2, max_iterations=2).status == "not converged"
+    assert sdprelax.solve(problem, "lbfgs", width=4, restarts=2, time_limit=0.0).status == "time limit"
+
+
+def test_gradient_descent_is_solved_where_all_epochs_were_run_and_none_diverged() -> None:
+    pytest.importorskip("torch", reason="PyTorch is not installed (extra: torch)")
+    problem = gaussian(5, n=5)
+    assert sdprelax.solve(problem, "sgd", width=4, restarts=2, epochs=30).status == "solved"
+    assert sdprelax.solve(problem, "sgd", width=4, restarts=2, epochs=30, learning_rate=1e9).status == "not converged"
+    assert sdprelax.solve(problem, "adam", width=4, restarts=2, epochs=30, time_limit=0.0).status == "time limit"
+
+
 def test_the_same_seed_gives_the_same_network() -> None:
     first, again, other = (sdprelax.solve(gaussian(1), "lbfgs", width=10, restarts=1, seed=s) for s in (3, 3, 4))
     assert first.upper == again.upper != other.upper
@@ -97,7 +135,7 @@ def test_runs_side_by_side_are_the_runs_of_pytorch_s_own_optimiser_and_schedule(
     make = getattr(torch.optim, name)
     found = list(_train(problem, starts, lambda weights: make(weights, lr=1.0, **options), rate, epochs, Deadline()))[
         -1
-    ]
+    ][0]
     X, Y = torch.tensor(problem.inputs), torch.tensor(problem.Y)
     for start, network in zip(starts, found, strict=True):
         U, V = (torch.tensor(part, requires_grad=True) for part in (start.hidden, start.output))
