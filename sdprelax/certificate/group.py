@@ -23,7 +23,7 @@ import numpy as np
 from sdprelax import group_norms as norms
 from sdprelax.certificate.build import PORTABLE
 from sdprelax.certificate.designs import Design, Gates, Neurons, Ramps, doubtful
-from sdprelax.certificate.verify import _number, _numbers, _require
+from sdprelax.certificate.verify import _kind, _number, _numbers, _require
 from sdprelax.deadline import Deadline
 from sdprelax.errors import CertificateError
 from sdprelax.files import read_arrays
@@ -356,7 +356,7 @@ def verify_group(
     CertificateError: the certificate does not fit the problem, or proves less than it claims; or the time is up.
     UntrustedArithmetic: this process does not round as proofs need it.
     """
-    _require(isinstance(certificate, GroupCertificate), f"it is {certificate!r}")
+    _require(isinstance(certificate, GroupCertificate), _kind(certificate))
     with _refusing():
         scales = tuple(_number("unit", unit, 2.0**-1074, 2.0**1023) for unit in certificate.units)
         _require(len(scales) == 2, "its units are not two numbers")

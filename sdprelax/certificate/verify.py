@@ -89,6 +89,11 @@ def _require(condition: bool, message: str) -> None:
         raise CertificateError(f"the certificate does not hold: {message}.")
 
 
+def _kind(certificate: object) -> str:
+    """Return what a thing is that is no certificate, in words that do not ask it."""
+    return "it is None" if certificate is None else f"it is of type {type(certificate).__name__}"
+
+
 def _numbers(
     name: str, array: Any, shape: tuple[int, ...] | None = None, *, integer: bool = False, most: float = LARGEST
 ) -> Any:
@@ -98,10 +103,14 @@ def _numbers(
     single precision) is either converted here, once, or refused.
     """
     values = np.asarray(array)
-    _require(values.dtype.kind in ("iu" if integer else "iuf"), f"its {name} holds values of type {values.dtype}")
-    values = np.array(values, dtype=np.int64 if integer else np.float64, order="C")
-    _require(bool(np.all(np.abs(values) <= most)), f"its {name} is not finite and at most {most:g}")
     _require(shape is None or values.shape == shape, f"its {name} has shape {values.shape} instead of {shape}")
+    _require(values.dtype.kind in ("iu" if integer else "iuf"), f"its {name} holds values of type {values.dtype}")
+    # Neither a sign nor a digit may change on the way to 64 bits.
+    if integer:
+        _require(bool(np.all((values >= -(2**62)) & (values <= 2**62))), f"its {name} holds integers beyond 2^62")
+        return np.array(values, dtype=np.int64, order="C")
+    values = np.array(values, dtype=np.float64, order="C")
+    _require(bool(np.all(np.abs(values) <= most)), f"its {name} is not finite and at most {most:g}")
     return values
 
 
@@ -120,12 +129,11 @@ def _checked(problem: Problem, certificate: Certificate) -> Certificate:
     _require(len(certificate.units) == 2, "its units are not two numbers")
     units = tuple(_number("unit", unit, 2.0**-1074, 2.0**1023) for unit in certificate.units)
     _require(all(math.frexp(unit)[0] == 0.5 for unit in units), f"its units {units} are not powers of two")
-    rows = _numbers("rows", said.rows)
-    _require(rows.ndim == 2, "its rows are no matrix")
-    g, r = rows.shape
+    _require(np.ndim(said.rows) == 2, "its rows are no matrix")
+    g, r = np.shape(said.rows)
     _require(g == 0 or 0 < r <= d, f"its rows have {r} columns, not 1 to {d}")
     reduction = Reduction(
-        rows,
+        _numbers("rows", said.rows),
         _numbers("basis", said.basis, (d, r)),
         _numbers("group", said.group, (n,), integer=True),
         _numbers("factor", said.factor, (n,)),
@@ -353,8 +361,8 @@ def verify(problem: Problem, certificate: Certificate, deadline: Deadline | None
         the bound that it claims; or it is no certificate (a method without a bound leaves None); or the time is up.
     UntrustedArithmetic: this process does not round as proofs need it.
     """
-    _require(isinstance(certificate, Certificate), f"it is {certificate!r}")
     require_ieee_arithmetic()
+    _require(isinstance(certificate, Certificate), _kind(certificate))
     try:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
             certificate = _checked(problem, certificate)

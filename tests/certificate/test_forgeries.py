@@ -309,6 +309,51 @@ def test_work_beyond_the_stated_limits_is_refused_in_one_sentence(tmp_path: Path
     )
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"lower": 10**5000},
+        {"lower": 1j},
+        {"reduction": None},
+        {"reduction": Reduction([[1.0]], ONE, np.array([0]), np.ones(1))},  # type: ignore[arg-type]
+        {"reduction": Reduction(np.array(1.0), ONE, np.array([0]), np.ones(1))},
+        {"proof": None},
+        {"proof": RelaxationProof(None)},  # type: ignore[arg-type]
+        {"units": None},
+        {"multiplier": None},
+        {"reduction": Reduction(ONE, ONE, np.array([2**64 - 1], np.uint64), np.ones(1))},
+        {"reduction": Reduction(ONE, ONE, np.array([-(2**63)]), np.zeros(1))},
+    ],
+)
+def test_what_is_no_certificate_is_a_certificate_error(change: dict[str, object]) -> None:
+    problem = Problem(ONE, ONE, 0.1)
+    sound = Certificate(0.0, ONE, Reduction(ONE, ONE, np.array([0]), np.ones(1)), ConeProof(1.0, 100))
+    assert sdprelax.verify(problem, sound) > 0.0
+    damaged = dataclasses.replace(sound, **change)  # type: ignore[arg-type]
+    if isinstance(change.get("reduction"), Reduction) and isinstance(change["reduction"].rows, list):
+        assert sdprelax.verify(problem, damaged) == sdprelax.verify(problem, sound)
+    else:
+        with pytest.raises(CertificateError):
+            sdprelax.verify(problem, damaged)
+
+
+class Changing(float):
+    """A number that is another one whenever it is asked."""
+
+    asked = 0
+
+    def __float__(self) -> float:
+        self.asked += 1
+        return 0.0 if self.asked == 1 else -9.5
+
+
+def test_a_number_is_asked_once_what_it_is() -> None:
+    N = np.array([[0.0, -10.0], [-10.0, 0.0]])
+    proof = RelaxationProof((BlockProof(whole_space(1), N, 10.0, Changing(0.0)),))
+    certificate = Certificate(0.0, ONE, Reduction(ONE, ONE, np.array([0]), np.ones(1)), proof)
+    assert sdprelax.verify(Problem(ONE, ONE, 0.1), certificate) <= 0.095
+
+
 def test_more_multiplications_than_are_done_are_refused() -> None:
     """Rows with more columns than the data, and one block after the other over rows that have sides."""
     problem = Problem([[1.0, 0.0]], [[1.0]], 0.1)
