@@ -15,7 +15,7 @@ from sdprelax.datasets import Dataset, datasets
 from sdprelax.deadline import Deadline
 from sdprelax.errors import SdprelaxError
 from sdprelax.methods import methods
-from sdprelax.network import bare_network
+from sdprelax.network import Network, bare_network
 from sdprelax.outcome import relative_gap
 from sdprelax.predictor import called, load_pipeline
 from sdprelax.problem import Problem
@@ -194,7 +194,7 @@ def _examine_upper(folder: Path, record: dict[str, Any], problem: Problem) -> li
     upper, faults = record["upper"], []
     try:
         network = bare_network(folder / "network.npz")
-        attained = problem.upper_bound(network)
+        attained = problem.attained(network)
     except SdprelaxError as error:
         return [f"its upper bound is not attained: {error}"]
     if not _just_above(upper, attained):
@@ -272,9 +272,9 @@ def _examine_predictors(
             faults.append(f"its predictor '{entry['name']}' prepares its inputs in another way than its data were.")
         faults += [f"it says {key} {entry[key]!r} of '{entry['name']}', which has {value!r}."
                    for key, value in figures.items() if _differs(entry[key], value)]  # fmt: skip
-        objective, attained = entry["objective"], figures["objective"]
-        if objective is not None and attained is not None and objective < attained:
-            faults.append(f"it says objective {objective!r} of '{entry['name']}', which attains {attained!r}.")
+        network = stored.predictor
+        if isinstance(network, Network) and not entry["objective"] >= (attained := problem.attained(network)):
+            faults.append(f"it says objective {entry['objective']!r} of '{entry['name']}', which attains {attained!r}.")
         if index == 0:
             faults += [f"it says {key} {record[key]!r}, and its predictor has {figures[key]!r}."
                        for key in EVALUATED if key != "objective" and _differs(record[key], figures[key])]  # fmt: skip
