@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sdprelax.arrays import finite_array
 from sdprelax.errors import InputError, nearest
+from sdprelax.files import read_arrays
 from sdprelax.preprocessing import Preprocessing
 from sdprelax.verified import Floats
 
@@ -175,10 +176,9 @@ def called(path: str | Path) -> str:
     InputError: the file is none.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            return str(stored["called"]) if "called" in stored.files else ""
+        return str(read_arrays(path).get("called", ""))
     except Exception as error:
-        raise InputError(f"{path} is not a readable network or other predictor: {str(error).rstrip('.')}.") from None
+        raise _unreadable(path, error) from None
 
 
 def load_predictor(path: str | Path) -> Predictor:
@@ -205,23 +205,23 @@ def load_pipeline(path: str | Path) -> Pipeline:
     InputError: the file is none.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            kind = str(stored["kind"])
-            if kind not in _kinds:
-                raise InputError(f"unknown kind '{kind}': {nearest(kind, _kinds)}")
-            hints = get_type_hints(_kinds[kind])
-            given = {item.name: stored[item.name] for item in dataclasses.fields(_kinds[kind])}
-            plain = {n: v.item() if hints[n] in (bool, int, float, str) else v for n, v in given.items()}
-            for name, value in plain.items():
-                plainly = (int, float) if hints[name] is float else (hints[name],)
-                if hints[name] in (bool, int, float, str) and type(value) not in plainly:
-                    raise InputError(f"its '{name}' is {value!r}, which is no {hints[name].__name__}")
-            predictor = cast(Predictor, _kinds[kind](**plain))
-            return _with_carried(predictor, stored[CARRIED]) if CARRIED in stored.files else Pipeline(predictor)
+        stored = read_arrays(path)
+        kind = str(stored["kind"])
+        if kind not in _kinds:
+            raise InputError(f"unknown kind '{kind}': {nearest(kind, _kinds)}")
+        hints = get_type_hints(_kinds[kind])
+        names = [item.name for item in dataclasses.fields(_kinds[kind])]
+        predictor = cast(Predictor, _kinds[kind](**{name: _field(name, stored[name], hints[name]) for name in names}))
+        return _with_carried(predictor, stored[CARRIED]) if CARRIED in stored else Pipeline(predictor)
     except Exception as error:
-        # A damaged archive fails in zlib, zipfile or NumPy, each with errors of its own.
-        reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
-        raise InputError(f"{path} is not a readable network or other predictor: {reason}.") from None
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: str | Path, error: Exception) -> InputError:
+    """Return the error of a damaged file, which fails in zlib, zipfile or NumPy, each with errors of its own."""
+    words = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+    words = f"it holds no array named {words}" if isinstance(error, KeyError) else words
+    return InputError(f"{path} is not a readable network or other predictor: {words}.")
 
 
 def _with_carried(predictor: Predictor, stored: NDArray[Any]) -> Pipeline:
@@ -235,6 +235,17 @@ def _with_carried(predictor: Predictor, stored: NDArray[Any]) -> Pipeline:
     if not isinstance(classes, (list, type(None))) or not isinstance(content["columns"], list):
         raise InputError("its names of classes or columns are no lists")
     return Pipeline(predictor, Preprocessing.from_dict(content), None if classes is None else tuple(classes))
+
+
+def _field(name: str, value: NDArray[Any], declared: Any) -> Any:
+    """Return what is stored of a field as the field is declared: a number, a word, or an array."""
+    single = declared in (bool, int, float, str)
+    allowed = {bool: "b", int: "iu", float: "iuf", str: "U", Floats: "iuf"}.get(declared, "biufU")
+    if single and (value.dtype.kind not in allowed or value.ndim):
+        raise InputError(f"its '{name}' is {value.tolist()!r}, which is no {declared.__name__}")
+    if value.dtype.kind not in allowed:
+        raise InputError(f"its '{name}' holds values of type {value.dtype}")
+    return value.item() if single else value
 
 
 @register("tabulated")

@@ -99,9 +99,9 @@ def _examine_table(store: Store, plan: dict[str, Any], attempts: dict[str, list[
     try:
         records = [kept(record) for record in store.records({t: attempts[t] for t in planned})]
         table, predictions = results_table(records), predictions_table(records)
-    except (KeyError, TypeError, ValueError):
+        faults = tuple(unsound(table))
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         return  # a record that is none has been named already
-    faults = tuple(unsound(table))
     if not (_same(table, store.folder, "table") and _same(predictions, store.folder, "predictions")):
         faults += (f"it does not say what the records say; sdprelax collect {store.folder} rebuilds it.",)
     if faults:

@@ -268,7 +268,7 @@ class Store:
     def record(self, name: str) -> dict[str, Any] | None:
         """Return the record of an attempt; None if there is none, or it is damaged."""
         try:
-            record = json.loads((self.trials / name / "record.json").read_bytes())
+            record = _document(self.trials / name / "record.json")
         except (OSError, ValueError):
             return None
         sound = isinstance(record, dict) and record.get("hash") == name[:16] and "status" in record
@@ -327,7 +327,7 @@ class Store:
         """
         path = self.folder / "sweep.json"
         try:
-            content = json.loads(path.read_bytes())
+            content = _document(path)
             if not isinstance(content, dict) or "trials" not in content:
                 raise ValueError
         except FileNotFoundError:
@@ -367,6 +367,19 @@ class Store:
         return []
 
 
+def _document(path: Path) -> Any:
+    """Return what a JSON file holds.
+
+    Raises
+    ------
+    ValueError: it is damaged, or nested deeper than anything that is written here. OSError: it cannot be read.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except RecursionError:
+        raise ValueError(f"{path} is nested too deep") from None
+
+
 def _private(folder: Path, prefix: str = ".") -> Path:
     """Return the name, beside a claim, of a folder that is this process's own while it makes or removes the claim."""
     return folder.with_name(f"{prefix}{folder.name}-{platform.node()}-{os.getpid()}")
@@ -388,16 +401,17 @@ def _running(folder: Path) -> Running | None:
     except OSError:
         return None
     try:
-        owner = json.loads((folder / "owner.json").read_bytes())
-    except (OSError, ValueError):
+        owner = _document(folder / "owner.json")
+        host, pid, started = owner["host"], owner["pid"], owner["started"]
+    except (LookupError, OSError, TypeError, ValueError):
         # Someone removes it, or damaged it: "another host" until it has been silent.
         return Running(folder, {}, "", 0, beat, beat)
     record: dict[str, Any] = {}
     report = last_report(folder)
     if report is not None:
         with contextlib.suppress(OSError, ValueError):
-            record = json.loads((report / "record.json").read_bytes())
-    return Running(folder, record, owner["host"], owner["pid"], owner["started"], beat)
+            record = _document(report / "record.json")
+    return Running(folder, record, host, pid, started, beat)
 
 
 def last_report(folder: Path) -> Path | None:

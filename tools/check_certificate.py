@@ -1,0 +1,298 @@
+"""Check a certificate of sdprelax without sdprelax: a second verifier, written from docs/mathematics.md.
+
+    python check_certificate.py CERTIFICATE.npz DATA.npz [--gamma G] [--bias] [--time-limit SECONDS]
+
+DATA holds X (n×d) and Y (n×c, or n), and may hold gamma and bias: ``numpy.savez("data.npz", X=problem.X, Y=problem.Y,
+gamma=problem.gamma, bias=problem.bias)``. Prints the lower bound of p* = inf ½‖(XU)₊V − Y‖² + (γ/2)(‖U‖² + ‖V‖²) that
+the certificate proves, rounded down, and exits with 0; or says in one sentence why it proves none and exits with 1 (2:
+wrong usage). Of a relaxation it prints all that is proved; of a cover by cones it proves and prints the claim.
+
+Proofs are in python-flint's ball arithmetic, where NumPy's linear algebra only proposes; but for covers, millions of
+small tests in floating point whose rounding is bounded beforehand. The file is not trusted in anything. Limits: files
+that unpack to 256 MiB, matrices of order 1,000, covers in six dimensions.
+"""
+
+import argparse
+import sys
+import time
+import zipfile
+
+import numpy as np
+from flint import arb, arb_mat, ctx
+
+ctx.prec, U = 192, 2.0**-53
+UNPACKED, MEMBERS, ORDER, RANK, DEPTH, BATCH = 2**28, 4096, 1000, 6, 128, 1024
+
+
+def require(condition, why):
+    """Refuse unless the condition holds; what is not a number fails every comparison."""
+    if not condition:
+        raise ValueError(why)
+
+
+def read(path):
+    """Return the arrays of an ``.npz`` file by name."""
+    with zipfile.ZipFile(path) as archive:
+        listed = archive.infolist()
+    names, ways = {one.filename for one in listed}, {one.compress_type for one in listed}
+    fits = len(names) == len(listed) <= MEMBERS and sum(one.file_size for one in listed) <= UNPACKED and ways <= {0, 8}
+    require(fits, f"{path} is too large, holds a member twice, or is compressed by another method than deflation")
+    with np.load(path, allow_pickle=False) as stored:
+        return {name: np.asarray(stored[name]) for name in stored.files}
+
+
+def numbers(arrays, name, shape, kinds="iuf"):
+    """Return a member as finite float64, integers as Python's, of a shape in which −1 stands for any size."""
+    require(name in arrays, f"there is no {name}")
+    array = arrays[name]
+    fits = array.ndim == len(shape) and all(want in (-1, size) for want, size in zip(shape, array.shape, strict=True))
+    fits = fits and array.dtype.kind in kinds and array.itemsize <= 8 and np.all(np.isfinite(array))
+    require(fits, f"{name} is no array of finite numbers of shape {shape} ({array.dtype}, {array.shape})")
+    return array.tolist() if kinds == "iu" else np.array(array, dtype=np.float64, order="C")
+
+
+def exact(array):
+    """Return a matrix of floats as balls of radius zero."""
+    return arb_mat(*array.shape, array.ravel().tolist())
+
+
+def floats(matrix):
+    """Return the midpoints of a matrix of balls, rounded."""
+    return np.array([float(x) for x in matrix.entries()]).reshape(matrix.nrows(), matrix.ncols())
+
+
+def norm(entries):
+    """Return the ball of a Euclidean norm."""
+    return sum((x * x for x in entries), arb(0)).sqrt()
+
+
+def positive_definite(H):
+    """Prove that a symmetric matrix is: RᵀHR is diagonally dominant, for R ≈ H^(−½) that floating point proposes."""
+    require(H.nrows() <= ORDER, f"a matrix of order {H.nrows()} is beyond the limit, {ORDER}")
+    R = exact(np.diag([float(abs(H[i, i]).rsqrt()) for i in range(H.nrows())]))
+    for _ in range(8):
+        M = R.transpose() * H * R
+        if all(2 * row[i] > sum((abs(x) for x in row), arb(0)) for i, row in enumerate(M.tolist())):
+            return True
+        values, vectors = np.linalg.eigh(np.nan_to_num(floats(M)))
+        R = (R * exact(vectors / np.sqrt(np.maximum(values, 2.0**-50 * abs(values).max() + 1e-300)))).mid()
+    return False
+
+
+def combination(normals, target):
+    """Return λ ≥ 0 with normalsᵀλ ≈ target (Lawson and Hanson); the proof holds for any λ ≥ 0."""
+    weights, active = np.zeros(len(normals)), np.zeros(len(normals), dtype=bool)
+    for _ in range(9 * len(normals)):
+        trial = np.zeros(len(normals))
+        trial[active] = np.linalg.lstsq(normals[active].T, target, rcond=None)[0]
+        bad = active & (trial <= 0.0)
+        weights += np.min(weights[bad] / (weights[bad] - trial[bad] + 1e-300), initial=1.0) * (trial - weights)
+        active &= ~bad | (weights > 1e-14)
+        slope = np.where(active, 0.0, normals @ (target - weights @ normals))
+        if not bad.any() and slope.max() <= 1e-15:
+            break
+        active[slope.argmax()] |= not bad.any()
+    return np.maximum(weights, 0.0)
+
+
+def relaxation(arrays, rows, B):
+    """Return a proved ω with ‖Bᵀ[(X̂w)₊; (−X̂w)₊]‖ ≤ ω‖w‖: that of the worst block (sections 3.5 and 5)."""
+    (g, r), c, worst = rows.shape, B.ncols(), arb(0)
+    signs = numbers(arrays, "signs", (-1, g), "iu")
+    kappa, delta = (numbers(arrays, name, (len(signs),)).tolist() for name in ("kappa", "delta"))
+    require(all(x >= 0.0 for x in kappa + delta), "κ or δ is negative")
+    require(all(abs(sign) <= 1 for block in signs for sign in block), "its signs are not −1, 0 or 1")
+    paths, facets = [[] for _ in signs], [[] for _ in signs]
+    for name, lists in (("paths", paths), ("facets", facets)):
+        for owner, row, side in numbers(arrays, name, (-1, 3), "iu"):
+            require(0 <= owner < len(signs) and 0 <= row < g and side in (1, -1), f"{name} name what does not exist")
+            lists[owner].append((row, side))
+    # Leaves of one binary tree cover weight space whatever the rows: a leaf and its sibling make their parent a leaf.
+    leaves = set(map(tuple, paths))
+    require(0 < len(leaves) == len(paths), "it has no cones, or one twice")
+    while leaves != {()}:
+        *parent, (row, side) = max(leaves, key=len)
+        siblings = {(*parent, (row, side)), (*parent, (row, -side))}
+        require(siblings <= leaves and tuple(parent) not in leaves, "its cones do not cover weight space")
+        leaves = leaves - siblings | {tuple(parent)}
+    jumps = [norm(B[j, o] + B[g + j, o] for o in range(c)) for j in range(g)]
+    for i, sign in enumerate(np.array(signs).reshape(len(signs), g)):
+        require(set(facets[i]) <= set(paths[i]), "the walls of a cone are not on its path")
+        normals, walls = (np.array([s * rows[j] for j, s in to]).reshape(len(to), r) for to in (paths[i], facets[i]))
+        k = len(free := np.flatnonzero(sign == 0))
+        N = numbers(arrays, f"multipliers_{i}", (2 * k + len(walls), 2 * k + len(walls)))
+        below = np.argwhere(N < 0.0)  # entries (α_i, β_i) may be negative
+        twin = np.all((np.ptp(below, axis=1) == k) & (below.min(axis=1) < k))
+        require(twin and np.array_equal(N, N.T), "its N is not symmetric and nonnegative where it must be")
+        # All activations (α, β) are E(β, w), and what N weighs, free rows' α and β and the walls, is G(β, w) ≥ 0.
+        E = np.zeros((2 * g, k + r))
+        E[free, range(k)] = E[free + g, range(k)] = 1.0
+        E[:g, k:], E[g:, k:] = rows * (sign >= 0)[:, None], -rows * (sign < 0)[:, None]
+        G = exact(np.vstack([E[free], E[free + g], np.hstack([np.zeros((len(walls), k)), walls])]))
+        D, X = exact(E).transpose() * B, exact(rows[free])
+        H = exact(np.diag([delta[i]] * k + [kappa[i]] * r)) - D * D.transpose() - G.transpose() * exact(N) * G
+        require(positive_definite(H), "a slack matrix is not proved positive semidefinite")
+        gram = X.transpose() * X
+        largest = np.linalg.eigvalsh(floats(gram)).max(initial=0.0) * (1.0 + 2.0**-40)
+        largest = arb(largest) if positive_definite(exact(largest * np.eye(r)) - gram) else gram.trace()
+        bound = (arb(kappa[i]) + arb(delta[i]) * largest).sqrt()
+        # A row j that is said to have one sign, ±x̂_j = Σλσx̂ + ρ, is at most ‖ρ‖‖w‖ on the other side.
+        for j in np.flatnonzero(sign):
+            target = rows[j] * sign[j]
+            rest = exact(target[None]) - exact(combination(normals, target)[None]) * exact(normals)
+            bound += jumps[j] * norm(rest.entries())
+        worst = worst.max(bound)
+    return worst
+
+
+def cover(rows, B, kappa, deadline):
+    """Prove f(w) = ‖Σ_j b_j(x̂_jᵀw)₊ + b_{j+g}(−x̂_jᵀw)₊‖ ≤ κ‖w‖ for every w, by simplicial cones (section 4.4).
+
+    With c_j = b_j + b_{j+g}, f(w) = ‖L₀w + Σ c_j(x̂_jᵀw)₊‖, of which W = Σ(‖b_j‖ + 2‖b_{j+g}‖)‖x̂_j‖ is a Lipschitz
+    constant and more. Rays are unit vectors of one orthant up to 2⁻⁴⁵, so w = Σs_kr_k has Σs ≤ 1.01√r‖w‖. Per unit of
+    Σs rounding costs at most W times: γ_r + 2⁻⁴⁹ for inner products (tiny ones are set to 0), γ_{g+r+2} for values at
+    rays, 2⁻⁵¹ for L₀ and c_j. A new ray misses the edge that it splits by at most 6u, so at depth D some w' of a leaf
+    is within 7Du√r‖w‖ of w. What is left of κ after both is what every cone is to be proved below.
+    """
+    (g, r), (up, below) = rows.shape, np.split(floats(B), 2)
+    lengths, b = np.linalg.norm(rows, axis=1), [norm(row) for row in B.tolist()]
+    if sum((b[j].max(b[g + j]) * norm(row) for j, row in enumerate(exact(rows).tolist())), arb(0)) <= kappa:
+        return
+    require(r <= RANK, f"a cover in {r} dimensions is beyond the limit, {RANK}")
+    jump = floats(exact(np.hstack([np.eye(g), np.eye(g)])) * B)
+    base = floats(B.transpose() * exact(np.vstack([0.0 * rows, -rows])))
+    W = 1.01 * float((np.linalg.norm(up, axis=1) + 2.0 * np.linalg.norm(below, axis=1)) @ lengths)
+    drift = 8 * DEPTH * U * np.sqrt(r)
+    least = kappa * (1 - 3 * drift) - 1.02 * W * (drift + 1.05 * np.sqrt(r) * (2.0**-48 + (2 * g + 4 * r + 32) * U))
+    norms = np.linalg.norm(jump, axis=1)
+    sizes = (kappa, least, W, lengths.max(), *norms[norms > 0.0])
+    require(all(1e-100 < size < 1e100 for size in sizes), "its numbers are beyond what a cover is proved with")
+    first, second = np.triu_indices(r, 1)
+    waiting = [(0, np.array([np.diag(1.0 - 2.0 * (k >> np.arange(r) & 1)) for k in range(2**r)]))]
+    while waiting:
+        require(time.monotonic() < deadline, "its cover takes longer than the time limit (--time-limit)")
+        depth, rays = waiting.pop()
+        y = rays @ rows.T  # (cones, rays, rows); F are values at the rays, (cones, rays, outputs)
+        y[np.abs(y) < 2.0**-49 * lengths] = 0.0
+        F = rays @ base.T + np.maximum(y, 0.0) @ jump
+        require(np.all(np.sum(F * F, axis=2) <= least * least), "its oracle is larger in some direction")
+        high, low = np.maximum(y, 0.0), np.maximum(-y, 0.0)
+        top, bottom = high.max(axis=1, keepdims=True), low.max(axis=1, keepdims=True)
+        share = bottom / np.maximum(top + bottom, 1e-300)
+        ell = (high * share + low * (1.0 - share)) * (1 + 2.0**-48)
+        against = np.maximum(-(F @ jump.T), 0.0)
+        H = against @ ell.swapaxes(1, 2)
+        h = np.maximum(ell @ np.maximum(jump, 0.0), ell @ np.maximum(-jump, 0.0))
+        size = np.sqrt(np.sum(F * F, axis=2).max(axis=1)) + (ell @ norms).max(axis=1)
+        error = 4 * (g + r + jump.shape[1] + 16) * U * (kappa * kappa + size * size)
+        Q = least * least * (rays @ rays.swapaxes(1, 2)) - F @ F.swapaxes(1, 2) - h @ h.swapaxes(1, 2)
+        Q -= H + H.swapaxes(1, 2) + error[:, None, None]
+        left = ~(semidefinite(np.where(np.eye(r) > 0.0, Q, np.minimum(Q, 0.0))) | semidefinite(Q))
+        if not left.any():
+            continue
+        rays, y, Q, against, h = (a[left] for a in (rays, y, Q, against, h))
+        require(r > 1 and depth < DEPTH, "its cover does not end")
+        # Split the edge on which rows that cross it cost most, at the worst of them; if none matters, that of least Q.
+        cost = against.max(axis=1) + 0.5 * np.minimum(h.max(axis=(1, 2)), kappa)[:, None] * norms
+        a, b = y[:, first], y[:, second]
+        place = np.abs(a) / np.maximum(np.abs(a) + np.abs(b), 1e-300)
+        weight = np.where(a * b < 0.0, cost[:, None] * np.abs(b) * place, 0.0)
+        dips, cones = weight.sum(axis=2), np.arange(len(rays))
+        matters = dips.max(axis=1) > 1e-13 * kappa * kappa
+        edge = np.where(matters, dips.argmax(axis=1), Q[:, first, second].argmin(axis=1))
+        part = np.where(matters, place[cones, edge, weight[cones, edge].argmax(axis=1)], 0.5)[:, None]
+        new = (1.0 - part) * rays[cones, first[edge]] + part * rays[cones, second[edge]]
+        new /= np.linalg.norm(new, axis=1)[:, None]
+        children = np.concatenate([rays, rays])
+        children[cones, first[edge]] = children[cones + len(rays), second[edge]] = new
+        waiting += [(depth + 1, some) for some in np.array_split(children, len(children) // BATCH + 1)]
+
+
+def semidefinite(Q):
+    """Say of matrices (m, r, r) whether floating-point Cholesky proves them positive semidefinite (Rump 2006)."""
+    L, good = np.zeros_like(Q), np.ones(len(Q), dtype=bool)
+    shift = 8 * (Q.shape[1] + 4) * U * np.abs(np.trace(Q, axis1=1, axis2=2))
+    for k in range(Q.shape[1]):
+        pivot = Q[:, k, k] - shift - np.sum(L[:, k, :k] ** 2, axis=1)
+        good &= pivot > 0.0
+        L[:, k, k], under = np.sqrt(np.where(good, pivot, 1.0)), slice(k + 1, None)
+        L[:, under, k] = (Q[:, under, k] - np.einsum("mij,mj->mi", L[:, under, :k], L[:, k, :k])) / L[:, k, k, None]
+    return good
+
+
+def check(certificate, data, gamma, bias, deadline):
+    """Return the lower bound of p*, rounded down, that a certificate's arrays prove for the data's."""
+    one, tiny = np.float64(1.0), np.float64(2.0**-1022)
+    nearest = one + U == one and -one - U == -one and one + 1.5 * U > one and tiny * 0.5 > 0.0
+    require(nearest, "this process does not round to nearest or loses subnormal numbers")
+    if "Y" in data and data["Y"].ndim == 1:
+        data = data | {"Y": data["Y"][:, None]}
+    X, Y = (numbers(data, name, (-1, -1)) for name in "XY")
+    require(np.array_equal(X, data["X"]) and np.array_equal(Y, data["Y"]), "the data are no double precision numbers")
+    require(0 < len(X) == len(Y) and X.size and Y.size and 0.0 < gamma < np.inf, "the data are no training problem")
+    X = np.hstack([X, np.ones((len(X), 1))]) if bias else X
+    s, t = numbers(certificate, "units", (2,)).tolist()  # all that it holds is in the units X/s, Y/t, γ/(st)
+    require(np.frexp(s)[0] == np.frexp(t)[0] == 0.5, "its units are no powers of two")
+    A, rows = numbers(certificate, "multiplier", Y.shape), numbers(certificate, "rows", (-1, -1))
+    (n, d), (g, r), c = X.shape, rows.shape, Y.shape[1]
+    basis, factor = numbers(certificate, "basis", (d, r)), numbers(certificate, "factor", (n,)).tolist()
+    group, lower = numbers(certificate, "group", (n,), "iu"), numbers(certificate, "lower", ()).item()
+    require(lower >= 0.0, "it claims a negative bound, and p* is not negative")
+    # B = LᵀA, and how far samples are from what the presolve says of them, x_i ≈ f_iQx̂_g (section 3.3).
+    B, slip, said = [[arb(0)] * c for _ in range(2 * g)], arb(0), (exact(rows) * exact(basis).transpose()).tolist()
+    for f, j, a, x in zip(factor, group, exact(A).tolist(), (exact(X) * (1 / arb(s))).tolist(), strict=True):
+        if f != 0.0:
+            require(0 <= j < g, "its presolve names generators that do not exist")
+            x = [exactly - f * y for exactly, y in zip(x, said[j], strict=True)]
+            B[j + g * (f < 0.0)] = [b + abs(f) * y for b, y in zip(B[j + g * (f < 0.0)], a, strict=True)]
+        slip += norm(a) * norm(x)
+    B = arb_mat(2 * g, c, [b for row in B for b in row])
+    stretch = (1 + norm((exact(basis).transpose() * exact(basis) - exact(np.eye(r))).entries())).sqrt()
+    inner, square = ((exact(A.reshape(1, -1)) * exact(Z.reshape(-1, 1)))[0, 0] for Z in (Y, A))
+    inner, gamma = inner / t, arb(gamma) / s / t
+    kind, claimed = str(certificate.get("kind")), arb(lower) / t / t * (1 + 2.0**-49)
+    omega = arb.pos_inf() if g else arb(0)
+    if kind == "relaxation":
+        omega = relaxation(certificate, rows, B)
+    elif kind == "cones" and g > 0 and lower > 0.0:
+        # What the oracle may be: γ over the least step τ with τ⟨A, Y⟩ − ½τ²‖A‖² = claim.
+        room = inner * inner - 2 * square * claimed
+        require(inner > 0 and room >= 0, "it claims more than its dual point can be worth")
+        omega = float(((gamma * (inner + room.sqrt()) / (2 * claimed) - slip) / stretch).lower())
+        cover(rows, B, omega, deadline)
+    omega = omega * stretch + slip
+    # The best τ⟨A, Y⟩ − ½τ²‖A‖² over τω ≤ γ (section 1); any such τ is valid.
+    bound = arb(0)
+    if inner > 0 and square > 0 and omega.is_finite():
+        step = (inner / square).mid()
+        step = step if omega * step <= gamma else arb((gamma / omega).lower())
+        bound = (step * inner - step * step * square / 2) * t * t
+    proved = max(0.0, float(np.nextafter(float(bound.lower()), -np.inf)))
+    require(proved >= lower, f"it claims the lower bound {lower!r} and proves {proved!r}")
+    return proved
+
+
+def main():
+    """Read the command line and both files; print the bound, or why there is none."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("certificate", metavar="CERTIFICATE")
+    parser.add_argument("data", metavar="DATA", help="an .npz file with X and Y; gamma and bias in it or as below")
+    parser.add_argument("--gamma", type=float, help="weight decay")
+    parser.add_argument("--bias", action="store_true", help="append a column of ones to X")
+    parser.add_argument("--time-limit", type=float, default=600.0, metavar="SECONDS", help="of a cover by cones")
+    given, _ = parser.parse_args(), np.seterr(all="ignore")  # what overflows in a proposal proves nothing
+    try:
+        data, deadline = read(given.data), time.monotonic() + given.time_limit
+        gamma = numbers(data, "gamma", ()).item() if "gamma" in data else given.gamma
+        bias = bool(data.get("bias", given.bias))
+        if gamma is None or given.gamma not in (None, gamma) or given.bias > bias:
+            parser.error("γ must be given, and the options must not contradict gamma and bias in DATA")
+        print(repr(check(read(given.certificate), data, gamma, bias, deadline)))
+    except OSError as error:
+        parser.error(str(error))
+    except Exception as error:  # a damaged file fails in zlib, zipfile or NumPy, each with errors of its own
+        sys.exit(f"not proved: {' '.join(str(error).split())}.")
+
+
+if __name__ == "__main__":
+    main()
