@@ -92,4 +92,4 @@ def _cheapest(walls: Floats, w: Floats, missing: Floats, deadline: Deadline) -> 
     right = np.concatenate([-missing, [0.0], w, [0.0], np.zeros(r)])
     cost, constraints = np.append(np.zeros(r), [1.0, 1.0]), sp.csc_array(np.vstack([inequality, lorentz]))
     cones = [clarabel.NonnegativeConeT(g), clarabel.SecondOrderConeT(r + 1), clarabel.SecondOrderConeT(r + 1)]
-    return solve_conic(sp.csc_array((r + 2, r + 2)), cost, constraints, right, cones, deadline)[:r]
+    return solve_conic(sp.csc_array((r + 2, r + 2)), cost, constraints, right, cones, deadline)[0][:r]

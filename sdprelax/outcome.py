@@ -15,7 +15,7 @@ from sdprelax.problem import Problem
 from sdprelax.reduction import reduce
 from sdprelax.units import Units
 
-__all__ = ["Bound", "Outcome", "Report", "Status", "empty_network_outcome", "relative_gap", "unreported"]
+__all__ = ["Bound", "Outcome", "Report", "Status", "empty_network_outcome", "relative_gap", "status_of", "unreported"]
 
 Status = Literal["solved", "time limit", "not converged"]
 
@@ -25,6 +25,18 @@ def relative_gap(lower: float | None, upper: float | None) -> float | None:
     if lower is None or upper is None:
         return None
     return (upper - lower) / upper if upper > 0.0 else 0.0
+
+
+def status_of(word: str) -> Status:
+    """Return the status for a conic solver's own word: what is inaccurate, stalled or out of iterations is not solved.
+
+    Parameters
+    ----------
+    word: "optimal" for a program solved to the solver's tolerance; "time limit"; or any other.
+    """
+    if word == "optimal":
+        return "solved"
+    return "time limit" if word == "time limit" else "not converged"
 
 
 @dataclass(frozen=True)
@@ -58,8 +70,13 @@ class Outcome:
         that choose otherwise.
     solver_value: what the conic solver claimed, never a bound.
     solver_status: the solver's own word for how it ended.
-    status: "solved"; "time limit" when the deadline cut the method short; "not converged" when its solver ended above
-        the tolerance for another reason, such as its own limit of iterations.
+    status: "solved" where the method's own tolerance is attained: the gap of ``exact`` is proved to be within it, as is
+        that of the convex program of ``gated_relu``, ``mkl`` and ``wedge``; the solver of ``sdp``, ``copositive`` and
+        ``convex_relu`` ended by its own criterion (and what ``sdp`` certifies is within a hundredth of what the solver
+        claims); the sampled gap of ``frank_wolfe`` is within its tolerance; every start of ``lbfgs`` has converged; all
+        epochs of ``sgd`` and ``adam`` were run and none diverged; the equations of ``ntk`` and ``nngp`` were solved;
+        every run of ``cross_validated`` is solved. "time limit" when the deadline cut the method short; "not converged"
+        when it ended for another reason, such as its own limit of iterations.
     trace: bounds against seconds since the start.
     details: figures of the method's own (widths, iterations, tightness residuals, ...).
     log: what the solver printed.

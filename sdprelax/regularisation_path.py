@@ -16,7 +16,7 @@ from sdprelax.deadline import Deadline
 from sdprelax.errors import InputError
 from sdprelax.lifting import LiftedProgram
 from sdprelax.network import Network
-from sdprelax.outcome import Outcome, Report, empty_network_outcome, unreported
+from sdprelax.outcome import Outcome, Report, empty_network_outcome, status_of, unreported
 from sdprelax.problem import Problem
 from sdprelax.reduction import reduce
 from sdprelax.solvers import solvers
@@ -129,6 +129,6 @@ class _Path:
         return Outcome(
             lower=certificate.lower, upper=upper, network=network, certificate=certificate,
             solver_value=None if claimed is None else units.value(claimed), solver_status=solution.solved.status,
-            status="time limit" if solution.solved.status == "time limit" else "solved", seconds=clock.elapsed,
+            status=status_of(solution.solved.status), seconds=clock.elapsed,
             details=details, log=solution.solved.log,
         )  # fmt: skip

@@ -160,7 +160,8 @@ def solve_relaxation(
         name = solver.availability().name
         raise InputError(f"solver {name} solves the reduced form's single block; take clarabel for anything else.")
     found = solver.solve_reduced(lifting, deadline, report)
-    lifted: Floats = lifting.face @ found.matrix @ lifting.face.T
+    with np.errstate(over="ignore", invalid="ignore"):
+        lifted: Floats = lifting.face @ found.matrix @ lifting.face.T
     if not np.all(np.isfinite(lifted)):
         name, status = solver.availability().name, found.solved.status
         raise SolverFailed(f"{name} returned a point that is not finite (status: {status}).")

@@ -170,7 +170,7 @@ def local_certificate(rows: Floats, dual: Floats, cone: Cone, deadline: Deadline
     nonnegative = sp.hstack([sp.csc_array((m, 1)), -sp.eye_array(m), sp.csc_array((m, k))])
     right = np.concatenate([-(D @ D.T)[i, j] * root / size, np.zeros(m)])
     try:
-        x = solve_conic(
+        x, _ = solve_conic(
             sp.csc_array((1 + m + k, 1 + m + k)), np.concatenate([[1.0], np.zeros(m + k)]),
             sp.vstack([semidefinite, nonnegative]).tocsc(), right,
             [clarabel.PSDTriangleConeT(order), clarabel.NonnegativeConeT(m)], deadline, 1e-8,

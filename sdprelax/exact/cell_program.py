@@ -94,7 +94,7 @@ def solve_cell_program(problem: Problem, reduction: Reduction, deadline: Deadlin
         clarabel.NonnegativeConeT(len(selected)),
         *(clarabel.PSDTriangleConeT(order) for _ in range(count)),
     ]
-    x = solve_conic(quadratic, cost, constraints, right, cones, deadline)
+    x, _ = solve_conic(quadratic, cost, constraints, right, cones, deadline)
     return _neurons(x[:blocks].reshape(count, triangle), rays, c, position)
 
 

@@ -23,12 +23,20 @@ from sdprelax.reduction import Reduction
 from sdprelax.solvers.clarabel import solve_conic
 from sdprelax.verified import Floats
 
-__all__ = ["solve_convex_relu"]
+__all__ = ["attained_convex_relu", "solve_convex_relu"]
 
 
 def solve_convex_relu(
     problem: Problem, reduction: Reduction, deadline: Deadline, signs: NDArray[np.int8] | None = None
 ) -> tuple[Floats, Floats]:
+    """Return the network of :func:`attained_convex_relu`, whether the solver attained its tolerance or not."""
+    hidden, output, _ = attained_convex_relu(problem, reduction, deadline, signs)
+    return hidden, output
+
+
+def attained_convex_relu(
+    problem: Problem, reduction: Reduction, deadline: Deadline, signs: NDArray[np.int8] | None = None
+) -> tuple[Floats, Floats, bool]:
     """Solve the convex program of a problem with one output with Clarabel.
 
     Parameters
@@ -37,7 +45,8 @@ def solve_convex_relu(
 
     Returns
     -------
-    Reduced hidden weights (r, 2m) and output weights (2m, 1) of a network that is optimal over these patterns.
+    Reduced hidden weights (r, 2m) and output weights (2m, 1) of a network that is optimal over these patterns, and
+    whether the solver attained its tolerance.
 
     Raises
     ------
@@ -67,6 +76,6 @@ def solve_convex_relu(
     right = np.concatenate([problem.Y[:, 0], np.zeros(2 * count * g + norms * (r + 1))])
     cones = [clarabel.ZeroConeT(n), clarabel.NonnegativeConeT(2 * count * g)]
     cones += [clarabel.SecondOrderConeT(r + 1)] * norms
-    x = solve_conic(quadratic, cost, constraints, right, cones, deadline)
+    x, solved = solve_conic(quadratic, cost, constraints, right, cones, deadline)
     hidden = x[: 2 * size].reshape(norms, r).T
-    return hidden, np.concatenate([np.ones(count), -np.ones(count)])[:, None]
+    return hidden, np.concatenate([np.ones(count), -np.ones(count)])[:, None], solved

@@ -36,8 +36,8 @@ INSIDE, LEFT, GROW = 1e-4, 0.5, 3.0
 def directions_in_cones(
     program: GatedProgram, rows: Floats, signs: NDArray[np.int8], *, tolerance: float, max_iterations: int,
     deadline: Deadline,
-) -> Floats:  # fmt: skip
-    """Return hidden weights u_j, shape (r, 2m), first those of positive output weight.
+) -> tuple[Floats, bool]:  # fmt: skip
+    """Return hidden weights u_j, shape (r, 2m), first those of positive output weight, and whether they have converged.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def directions_in_cones(
     length = max(float(np.sum(slopes * slopes)), np.finfo(float).tiny)
     curvature = max(float(np.sum(both.predict(slopes[None]) ** 2)) / length, np.finfo(float).tiny)
     penalty = curvature / max(float(np.sum((rows @ slopes) ** 2)) / length, np.finfo(float).tiny)
-    multipliers, steps, worst = np.zeros_like(patterns), 0, math.inf
+    multipliers, steps, worst, converged = np.zeros_like(patterns), 0, math.inf, False
 
     def smooth(at: Floats) -> tuple[float, Floats, Floats]:
         """Return loss and penalty, residual, and (Λ/δ − C)₊."""
@@ -87,9 +87,11 @@ def directions_in_cones(
         inner = patterns * (rows @ weights[0])
         multipliers = penalty * np.maximum(multipliers / penalty - inner, 0.0)
         violation = max(0.0, -float(np.min(inner, initial=0.0)))
-        if violation <= INSIDE * float(np.max(np.abs(inner), initial=0.0)) and within < LONGEST:
+        ended = within < LONGEST and steps < max_iterations and not deadline.expired
+        if violation <= INSIDE * float(np.max(np.abs(inner), initial=0.0)) and ended:
+            converged = True
             break
         if violation > LEFT * worst:
             penalty *= GROW
         worst = min(worst, violation)
-    return np.asarray(weights[0])
+    return np.asarray(weights[0]), converged

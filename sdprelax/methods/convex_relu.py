@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import PositiveInt
 
 from sdprelax.deadline import Deadline
 from sdprelax.errors import ProblemTooLarge, SolverFailed
-from sdprelax.exact.convex_relu import solve_convex_relu
+from sdprelax.exact.convex_relu import attained_convex_relu
 from sdprelax.gated_training.augmented_lagrangian import directions_in_cones
 from sdprelax.group_lasso import network_on_directions
 from sdprelax.methods import register
 from sdprelax.methods.gates import GateChoice, Gated, choose_gates, gate_count, proposing
 from sdprelax.network import Network
-from sdprelax.outcome import Bound, Outcome, Report, unreported
+from sdprelax.outcome import Bound, Outcome, Report, Status, unreported
 from sdprelax.problem import Problem
 from sdprelax.reduction import reduce
 from sdprelax.registry import Use
@@ -49,6 +49,8 @@ class ConvexReLU:
         directions that it finds), or "auto": the first while its factorisation fits.
     max_iterations: most proximal steps of the augmented Lagrangian per output.
     """
+
+    version: ClassVar[int] = 2
 
     patterns: PositiveInt = 50
     gates: GateChoice = "gaussian"
@@ -93,14 +95,14 @@ class ConvexReLU:
         trace: list[Bound] = []
         patterns = choose_gates(self.gates, self.patterns, scaled, reduction, rng, deadline)
         gated = Gated(units, reduction, patterns, "columns")
-        solved = 0
+        solved, converged = 0, True
         for k in range(outputs):
             if deadline.expired or not reduction.rank:
                 break
             single = Problem(scaled.X, scaled.Y[:, k], scaled.gamma)
             until = deadline.fraction(1.0 / (outputs - k))
             try:
-                part = self._trained(single, gated, k, until, conic)
+                part, ended = self._trained(single, gated, k, until, conic)
             except SolverFailed:
                 if not until.expired:
                     raise
@@ -108,7 +110,7 @@ class ConvexReLU:
             # What a solver has when its time is up may be worse than no neurons.
             if single.objective(part) >= single.objective(Network.empty(scaled.X.shape[1], 1)):
                 part = Network.empty(scaled.X.shape[1], 1)
-            solved += not until.expired
+            solved, converged = solved + (not until.expired), converged and ended
             output = part.output * np.eye(outputs)[k]
             network = Network(np.hstack([network.hidden, part.hidden]), np.vstack([network.output, output]))
             users = units.network(network)
@@ -123,19 +125,20 @@ class ConvexReLU:
             "width": users.width,
         }
         complete = solved == outputs or not reduction.rank
+        status: Status = "time limit" if not complete else "solved" if converged else "not converged"
         return Outcome(
-            upper=problem.upper_bound(users), network=users, status="solved" if complete else "time limit",
+            upper=problem.upper_bound(users), network=users, status=status,
             seconds=deadline.elapsed, trace=tuple(trace), details=details,
         )  # fmt: skip
 
-    def _trained(self, single: Problem, gated: Gated, k: int, deadline: Deadline, conic: bool) -> Network:
-        """Return the network of output k, whose problem is ``single``."""
+    def _trained(self, single: Problem, gated: Gated, k: int, deadline: Deadline, conic: bool) -> tuple[Network, bool]:
+        """Return the network of output k, whose problem is ``single``, and whether its solver has converged."""
         reduction, signs = gated.reduction, gated.patterns.signs
         if conic:
-            hidden, output = solve_convex_relu(single, reduction, deadline, signs)
-            return reduction.network(hidden, output, single).pruned(NEGLIGIBLE)
-        directions = directions_in_cones(
+            hidden, output, solved = attained_convex_relu(single, reduction, deadline, signs)
+            return reduction.network(hidden, output, single).pruned(NEGLIGIBLE), solved
+        directions, solved = directions_in_cones(
             gated.projected.of_output(k), reduction.rows, signs, tolerance=ROUND, max_iterations=self.max_iterations,
             deadline=deadline,
         )  # fmt: skip
-        return network_on_directions(single, reduction, directions)
+        return network_on_directions(single, reduction, directions), solved

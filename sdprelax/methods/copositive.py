@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.optimize
@@ -20,7 +20,7 @@ from sdprelax.group_lasso import network_on_directions
 from sdprelax.lifting import LiftedProgram
 from sdprelax.methods import register
 from sdprelax.network import Network
-from sdprelax.outcome import Bound, Outcome, Report, empty_network_outcome, unreported
+from sdprelax.outcome import Bound, Outcome, Report, empty_network_outcome, status_of, unreported
 from sdprelax.partition import DETERMINED, Cone, combination
 from sdprelax.patterns import sampled_patterns
 from sdprelax.problem import Problem
@@ -82,6 +82,8 @@ class Copositive:
         most 30 s.
     """
 
+    version: ClassVar[int] = 2
+
     patterns: PositiveInt = 50
     solver: str = "clarabel"
     solver_options: dict[str, Any] = field(default_factory=dict)
@@ -142,9 +144,10 @@ class Copositive:
 
         def outcome(**found: Any) -> Outcome:
             trace.append(Bound(deadline.elapsed, found.get("lower"), best.upper))
+            late = deadline.expired or solving.expired
             return Outcome(
                 upper=best.upper, network=best.network, seconds=deadline.elapsed, trace=tuple(trace), details=details,
-                status="time limit" if deadline.expired or solving.expired else "solved", **found,
+                status="time limit" if late else status_of(found["solver_status"]), **found,
             )  # fmt: skip
 
         proving = proving_seconds(reduction, deadline) if self.certify else 0.0

@@ -15,7 +15,7 @@ from pydantic import Field
 from sdprelax.deadline import Deadline
 from sdprelax.errors import InputError, SolverFailed
 from sdprelax.methods import Method, methods, register
-from sdprelax.outcome import Outcome, Report, unreported
+from sdprelax.outcome import Outcome, Report, Status, unreported
 from sdprelax.predictor import Predictor
 from sdprelax.problem import Problem
 from sdprelax.registry import Use
@@ -47,6 +47,7 @@ class CrossValidated:
     """
 
     proves: ClassVar[bool] = False
+    version: ClassVar[int] = 2
 
     of: str
     gammas: Annotated[list[Factor], Field(min_length=1)]
@@ -118,7 +119,7 @@ class CrossValidated:
         by_accuracy = self.score == "accuracy" or (self.score == "auto" and hot)
         splits = list(_splits(problem.Y, self.folds, hot, int(rng.integers(2**31))))
         *seeds, last = (int(seed) for seed in rng.integers(2**63, size=self.folds + 1))
-        table, stopped, failure = self._validated(inner, problem, splits, seeds, deadline)
+        table, ends, failure = self._validated(inner, problem, splits, seeds, deadline)
         if not table:
             raise failure or InputError(f"method 'cross_validated': '{self.of}' offers nothing that predicts.")
         chosen: dict[str, float] = {}
@@ -133,32 +134,35 @@ class CrossValidated:
             whole = Problem(problem.X, problem.Y, gamma, problem.bias)
             until = deadline.fraction(1.0 / (len(gammas) - k))
             outcome = inner.run(whole, rng=np.random.default_rng(last), deadline=until)
-            stopped += outcome.status == "time limit"
+            ends.append(outcome.status)
             found |= {name: one for name, one in _predictors(outcome).items() if chosen.get(name) == gamma}
             runs.append({"gamma": gamma, "seconds": outcome.seconds, **outcome.details})
         if not (hot or by_accuracy):
             table = [{key: value for key, value in row.items() if key != "accuracy"} for row in table]
+        stopped = ends.count("time limit")
         details: dict[str, Any] = {
             "gamma": chosen, "score": "accuracy" if by_accuracy else "squared_error", "validation": table,
             "stopped_runs": stopped, "runs": runs,
         }  # fmt: skip
+        worst: Status = "time limit" if stopped else "not converged" if "not converged" in ends else "solved"
         return Outcome(
             predictors={name: found[name] for name in chosen if name in found},
-            status="time limit" if stopped else "solved",
+            status=worst,
             seconds=deadline.elapsed,
             details=details,
         )
 
     def _validated(
         self, inner: Method, problem: Problem, splits: list[Split], seeds: list[int], deadline: Deadline
-    ) -> tuple[list[dict[str, Any]], int, SolverFailed | None]:
-        """Return a row for each predictor and γ that every fold has scored, the number of runs stopped, and a failure.
+    ) -> tuple[list[dict[str, Any]], list[Status], SolverFailed | None]:
+        """Return a row for each predictor and γ that every fold has scored, every run's status, and a failure.
 
         Parameters
         ----------
         splits, seeds: training and validation rows, and random numbers, of every fold.
         """
-        n, stopped, failure = len(problem.Y), 0, None
+        n, failure = len(problem.Y), None
+        ends: list[Status] = []
         wrong: dict[tuple[str, float], list[Floats]] = {}
         # At most: there may be a last run for every γ.
         left = (self.folds + 1) * len(self.gammas)
@@ -173,7 +177,7 @@ class CrossValidated:
                 except SolverFailed as error:
                     failure = error
                     continue
-                stopped += outcome.status == "time limit"
+                ends.append(outcome.status)
                 for name, predictor in _predictors(outcome).items():
                     errors = _errors(predictor.predict(problem.X[test]), problem.Y[test])
                     wrong.setdefault((name, gamma), []).append(errors)
@@ -189,7 +193,7 @@ class CrossValidated:
                         "squared_error": float(squares),
                     }
                 )
-        return rows, stopped, failure
+        return rows, ends, failure
 
 
 def one_hot_rows(Y: Floats) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import PositiveFloat, PositiveInt
@@ -18,7 +18,7 @@ from sdprelax.exact.nonnegative_pca import PatternOracle
 from sdprelax.group_lasso import group_lasso
 from sdprelax.methods import register
 from sdprelax.network import Network
-from sdprelax.outcome import Bound, Outcome, Report, empty_network_outcome, unreported
+from sdprelax.outcome import Bound, Outcome, Report, Status, empty_network_outcome, unreported
 from sdprelax.patterns import sampled_patterns
 from sdprelax.problem import Problem
 from sdprelax.reduction import Reduction, reduce
@@ -71,6 +71,8 @@ class FrankWolfe:
     certify: prove a lower bound from the best iterate's residual where the rank is at most 5, in half of the time and
         at most 30 s.
     """
+
+    version: ClassVar[int] = 2
 
     patterns: PositiveInt = 100
     iterations: PositiveInt = 1000
@@ -166,10 +168,11 @@ class FrankWolfe:
         }  # fmt: skip
         lower = None if certificate is None else certificate.lower
         trace.append(Bound(deadline.elapsed, lower, best.upper))
-        stopped = deadline.expired or (training.expired and not converged and steps < self.iterations)
+        out_of_time = deadline.expired or (training.expired and steps < self.iterations)
+        status: Status = "solved" if converged else "time limit" if out_of_time else "not converged"
         return Outcome(
             lower=lower, upper=best.upper, network=best.network, certificate=certificate,
-            status="time limit" if stopped else "solved", seconds=deadline.elapsed, trace=tuple(trace), details=details,
+            status=status, seconds=deadline.elapsed, trace=tuple(trace), details=details,
         )  # fmt: skip
 
 

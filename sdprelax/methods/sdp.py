@@ -21,7 +21,7 @@ from sdprelax.lifting import LiftedProgram
 from sdprelax.local_training import polish, random_network
 from sdprelax.methods import register
 from sdprelax.network import Network
-from sdprelax.outcome import Bound, Outcome, Report, empty_network_outcome, unreported
+from sdprelax.outcome import Bound, Outcome, Report, Status, empty_network_outcome, status_of, unreported
 from sdprelax.partition import Cone, whole_space
 from sdprelax.predictor import Predictor, Tabulated
 from sdprelax.problem import Problem
@@ -54,6 +54,8 @@ BACK = 1.0 + 1e-6
 SMALL = 150
 # Relative distance of claim and dual value from which on a stalled run counts as settled, and most rows for another.
 SETTLED, SECOND_OPINION = 1e-3, 100
+# What a certificate may leave of a solver's claim where that counts as solved, relatively.
+NEARLY_PROVED = 1e-2
 # Distance of unit rows below which they are one generator where the solver has no start otherwise.
 NEARLY_PARALLEL = 1e-5
 # Share of a time limit that is the solver's, where there is a rounding.
@@ -244,7 +246,7 @@ class SDP:
             lower=certificate.lower, upper=best.upper, network=best.network, certificate=certificate,
             predictors=predictors, candidates=tuple(candidates),
             solver_value=None if claimed is None else units.value(claimed), solver_status=solution.solved.status,
-            status="time limit" if deadline.expired or reserved.expired else "solved",
+            status="time limit" if deadline.expired or reserved.expired else _status(lifting, solution, best),
             seconds=deadline.elapsed, trace=tuple(best.trace), details=details, log=solution.solved.log,
         )  # fmt: skip
 
@@ -337,6 +339,14 @@ def _settled(lifting: LiftedProgram, found: RelaxationSolution) -> bool:
     return found.solved.status != "stalled" or claimed is None or abs(claimed - dual) <= SETTLED * abs(claimed)
 
 
+def _status(lifting: LiftedProgram, found: RelaxationSolution, best: _Best) -> Status:
+    """Return "solved" where the solver ended by its own criterion and what it claims is nearly proved."""
+    claimed = found.solved.value
+    proved = claimed is None or claimed - best.proved <= NEARLY_PROVED * abs(claimed)
+    status = status_of(found.solved.status)
+    return "not converged" if status == "solved" and not proved else status
+
+
 class _Best:
     """The best certificate and network so far, in the user's units, and how they came about.
 
@@ -353,6 +363,7 @@ class _Best:
         self.deadline, self.report = deadline, report
         self.network, self.upper = network, upper
         self.certificate: Certificate | None = None
+        self.proved = 0.0
         self.trace: list[Bound] = []
         self._tell()
 
@@ -364,6 +375,7 @@ class _Best:
     def prove(self, A: Floats, multipliers: Sequence[Floats], cones: Sequence[Cone]) -> float:
         """Make a certificate of approximate multipliers; return its bound in the units."""
         found = relaxation_certificate(self.units.problem, self.reduction, A, multipliers, cones)
+        self.proved = max(self.proved, found.lower)
         proposed = users_certificate(self.units, found)
         if self.certificate is None or proposed.lower > self.certificate.lower:
             self.certificate = proposed

@@ -159,7 +159,7 @@ def test_time_that_is_up_leaves_the_empty_network() -> None:
 
 def test_no_bound_is_claimed_in_rank_six() -> None:
     outcome = sdprelax.solve(gaussian(0, n=12, d=6), "frank_wolfe", iterations=20, patterns=20)
-    assert outcome.lower is None and outcome.certificate is None and outcome.status == "solved"
+    assert outcome.lower is None and outcome.certificate is None and outcome.status == "not converged"
     assert outcome.details["oracle"] == "local"
 
 
