@@ -106,6 +106,8 @@ def test_set_replaces_a_setting(override: str, check: object, tmp_path: Path) ->
     ("budget: 0.25", "budget: -1", "line 6: distiller 'gated_relu': option 'budget' is -1"),
     ("[head, body]", "[head, head]", "line 4: the block 'head' is here a second time"),
     ("[head, body]", "[]", "line 4: 'block' is empty"),
+    ("[1, 0.1]", "[true, 0.1]", "line 8: 'fraction' is True, but should be a number"),
+    ("[1, 0.1]", "yes", "line 8: 'fraction' is 'yes', but should be a"),
     ("[1, 0.1]", "[1, 0]", "line 8: fraction is 0.0; it must be above 0 and at most 1"),
     ("[1, 0.1]", "2", "line 8: fraction is 2.0; it must be above 0 and at most 1"),
     ("[1, 0.1]", "[]", "line 8: 'fraction' is empty"),
