@@ -239,7 +239,7 @@ def _by_descent(
     weights = np.zeros((features.shape[1], Y.shape[1])) if start is None else start.weights
     steepest = float(np.max(np.linalg.norm(features.T @ (Y - features @ weights), axis=1), initial=0.0))
     first = max(steepest, program.gamma)
-    count = min(STEPS, max(0, math.ceil(math.log(first / program.gamma) / -math.log(RATIO))))
+    count = min(STEPS, max(0, math.ceil((math.log(first) - math.log(program.gamma)) / -math.log(RATIO))))
     best = _pair(program, centred, weights, Y)
     energy = float(np.sum(Y**2))
     for gamma in [*np.geomspace(first, program.gamma, count + 1)[1:-1], program.gamma]:
