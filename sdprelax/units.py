@@ -26,8 +26,8 @@ LONGEST_ROW, TARGET_NORM = 16.0, 100.0
 
 def sizes(problem: Problem) -> tuple[float, float]:
     """Return the powers of two (s, t) for which the longest row of X/s is about 16 and ‖Y/t‖ about 100."""
-    longest = max(_norm(row) for row in problem.inputs)
-    return _power_of_two(longest, LONGEST_ROW), _power_of_two(_norm(problem.Y), TARGET_NORM)
+    longest = max(_log_norm(row) for row in problem.inputs)
+    return _power_of_two(longest - math.log2(LONGEST_ROW)), _power_of_two(_log_norm(problem.Y) - math.log2(TARGET_NORM))
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,14 +94,14 @@ class Units:
         return Network(network.hidden * scale, network.output * scale, self.original.bias)
 
 
-def _power_of_two(value: float, aim: float) -> float:
-    """Return the power of two that takes ``value`` nearest to ``aim`` on the logarithmic scale; 1 for 0."""
-    if not 0.0 < value < math.inf:
-        return 1.0
-    return math.ldexp(1.0, min(max(round(math.log2(value) - math.log2(aim)), -1074), 1023))
+def _power_of_two(exponent: float) -> float:
+    """Return the power of two of the nearest whole exponent that a float has; 1 for that of zero, −∞."""
+    return math.ldexp(1.0, min(max(round(exponent), -1074), 1023)) if math.isfinite(exponent) else 1.0
 
 
-def _norm(values: Floats) -> float:
-    """Return the Euclidean norm of all entries without overflow."""
+def _log_norm(values: Floats) -> float:
+    """Return log₂ of the Euclidean norm of all entries, which may exceed every float; −∞ for zeros."""
     largest = float(np.max(np.abs(values), initial=0.0))
-    return largest * float(np.linalg.norm(values / largest)) if largest > 0.0 else 0.0
+    if largest == 0.0:
+        return -math.inf
+    return math.log2(largest) + math.log2(float(np.linalg.norm(values / largest)))

@@ -175,7 +175,9 @@ class Ball:
         """Return upper bounds of the Euclidean norm of each row."""
         size = self.magnitude()
         squares = np.einsum("ij,ij->i", size, size)
-        return _inflate(np.sqrt(squares * (1.0 + 2 * gamma(size.shape[1] + 3)) + UNDERFLOW), 4)
+        norms = _inflate(np.sqrt(squares * (1.0 + 2 * gamma(size.shape[1] + 3)) + UNDERFLOW), 4)
+        # A row of zeros has no square that could have been lost.
+        return np.where(np.any(size != 0.0, axis=1), norms, 0.0)
 
     def norm_above(self) -> float:
         """Return an upper bound of the Frobenius norm."""

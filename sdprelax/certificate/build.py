@@ -13,6 +13,7 @@ import scipy.optimize
 from sdprelax.certificate.certificate import BlockProof, Certificate, ConeProof, RelaxationProof
 from sdprelax.certificate.cone_cover import Cover, most_cones, tightest_cover
 from sdprelax.certificate.verify import (
+    LARGEST_MULTIPLIER,
     MeasuredData,
     block_oracle,
     dual_bound,
@@ -108,7 +109,7 @@ def relaxation_certificate(
         cones = [whole_space(g)]
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         given = [_admissible(draft.measured(N, 2), cone) for N, cone in zip(multipliers, cones, strict=True)]
-    if not all(np.all(np.isfinite(N)) for N in given):
+    if not all(np.all(np.abs(N) <= LARGEST_MULTIPLIER) for N in given):
         given = [np.zeros_like(N) for N in given]
     empty = RelaxationProof(tuple(BlockProof(c, np.zeros_like(N), 0.0, 0.0) for c, N in zip(cones, given, strict=True)))
     if g == 0:
@@ -132,7 +133,7 @@ def _admissible(multipliers: Floats, cone: Cone) -> Floats:
 
 
 def _repaired(rows: Floats, dual: Ball, cone: Cone, N: Floats) -> BlockProof | None:
-    """Return the block of a cone with the best N − t·(twins), κ, δ that can be proved; None where all overflows."""
+    """Return the block of a cone with the best N − t·(twins), κ, δ that can be proved; None where nothing can."""
     k, r = len(cone.undetermined), rows.shape[1]
     ball = reduced_slack(rows, dual, cone, N)
     slack = ball.mid
@@ -158,8 +159,10 @@ def _repaired(rows: Floats, dual: Ball, cone: Cone, N: Floats) -> BlockProof | N
             margin *= 4.0
             continue
         # Twice the margin that was needed here leaves room for another machine's rounding.
-        return BlockProof(cone, N, block.kappa + margin, block.delta + margin)
-    raise CertificateError("no repair of the solver's multipliers could be proved")
+        proved = BlockProof(cone, N, block.kappa + margin, block.delta + margin)
+        largest = max(proved.kappa, proved.delta, float(np.max(np.abs(N), initial=0.0)))
+        return proved if largest <= LARGEST_MULTIPLIER else None
+    return None
 
 
 def _largest_violation(coupling: Floats, eigenvalues: Floats, corner: Floats) -> float:
@@ -232,7 +235,7 @@ def cone_certificate(
     if not (level > 0.0 and math.isfinite(bound)):
         level, bound = 1.0, math.inf
     # Another machine's rounding may split a few cones more.
-    proof = ConeProof(level, min(2 * cover.cones + 1000, most_cones(g, r)))
+    proof = ConeProof(level, min(2 * cover.cones + 1000, most_cones(g, r, A.shape[1])))
     return draft.claimed(proof, bound)
 
 

@@ -54,18 +54,25 @@ KERNELS = ("sdprelax.certificate.cone_search",)
 PEAKS = 4096
 # A cone split this often is a sliver, whose crude bound is as good as a proof.
 DEEPEST = 500
-# Cones between two looks at the clock.
+# Cones between two looks at the clock, at most.
 BUDGET = 20_000
 # With more dimensions than this the orthants alone are too many.
 LARGEST_RANK = 16
 SMALLEST, LARGEST = 1e-140, 1e140
-# Cones times generators times rank that a cover may take at most: between ten minutes and an hour.
-MOST_WORK = 2 * 10**11
+# Multiplications that a cover may take at most, about an hour, and between two looks at the clock.
+MOST_WORK, LOOK = 10**12, 10**8
+# Entries g·r of the rows beyond which the cones that wait would not fit into memory.
+MOST_ENTRIES = 500_000
 
 
-def most_cones(generators: int, rank: int) -> int:
-    """Return how many cones a cover may take at most for so many rows of a rank: no certificate may ask for more."""
-    return MOST_WORK // max(1, generators * rank)
+def _work(generators: int, rank: int, outputs: int) -> int:
+    """Return about how many multiplications a cone takes."""
+    return generators * rank * (outputs + 1) + rank**3 + 1_000
+
+
+def most_cones(generators: int, rank: int, outputs: int) -> int:
+    """Return how many cones a cover of a function of this size may take at most: no certificate may ask for more."""
+    return MOST_WORK // _work(generators, rank, outputs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,8 +182,9 @@ def _cover_sphere(rows: Floats, dual: Ball, target: float, max_cones: int | None
     """Return the cover for a function whose weights are at most about 1."""
     g, r = rows.shape
     nothing = np.zeros((r, 0))
+    outputs = dual.mid.shape[1]
     if max_cones is None:
-        max_cones = most_cones(g, r)
+        max_cones = most_cones(g, r, outputs)
     with np.errstate(over="ignore", invalid="ignore"):
         function = _Function(rows, dual)
     # Squares must neither overflow nor come near underflow, or nothing could be proved, however long the search.
@@ -188,14 +196,14 @@ def _cover_sphere(rows: Floats, dual: Ball, target: float, max_cones: int | None
         return Cover(trivial, trivial, nothing, 0.0, 0, 0, complete=True)
     if not target > SMALLEST:
         return impossible
-    if r > LARGEST_RANK:
+    if r > LARGEST_RANK or g * r > MOST_ENTRIES:
         return Cover(trivial, trivial, nothing, 0.0, 0, 0, complete=False)
     # Kernels are loaded where they are called for.
     from sdprelax.certificate import cone_search
 
-    c = function.jump.shape[1]
-    inflate = 1.0 + 4.0 * gamma(g + r + c + 64)
-    stack, peaks = _Stack(g, r, c), np.zeros((PEAKS, r))
+    inflate = 1.0 + 4.0 * gamma(g + r + outputs + 64)
+    pause = max(1, min(BUDGET, LOOK // _work(g, r, outputs)))
+    stack, peaks = _Stack(g, r, outputs), np.zeros((PEAKS, r))
     progress = np.array([target, 0.0, 0.0, 0.0, 0.0, 0.0, target, 2.0 * function.error(0.0), 0.0])
     rows, jump, linear, norms = (
         np.require(part, np.float64, ["C", "W"])
@@ -205,7 +213,7 @@ def _cover_sphere(rows: Floats, dual: Ball, target: float, max_cones: int | None
     for signs in product((1.0, -1.0), repeat=r):
         cone_search.plant(rows, jump, linear, np.array(signs), stack.arrays, progress, peaks)
         while True:
-            budget = int(min(BUDGET, max_cones - progress[8]))
+            budget = int(min(pause, max_cones - progress[8]))
             stopped = budget <= 0 or (deadline is not None and deadline.expired)
             if stopped:
                 break

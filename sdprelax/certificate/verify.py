@@ -131,7 +131,7 @@ def _checked(problem: Problem, certificate: Certificate) -> Certificate:
     _require(all(math.frexp(unit)[0] == 0.5 for unit in units), f"its units {units} are not powers of two")
     _require(np.ndim(said.rows) == 2, "its rows are no matrix")
     g, r = np.shape(said.rows)
-    _require(g == 0 or 0 < r <= d, f"its rows have {r} columns, not 1 to {d}")
+    _require(r <= d and (g == 0 or r > 0), f"its rows have {r} columns, not 1 to {d}")
     reduction = Reduction(
         _numbers("rows", said.rows),
         _numbers("basis", said.basis, (d, r)),
@@ -152,7 +152,7 @@ def _checked(problem: Problem, certificate: Certificate) -> Certificate:
         )
         _require(covers_space([block.cone.path for block in proof.blocks]), "its cones do not cover weight space")
     else:
-        most = most_cones(g, r)
+        most = most_cones(g, r, c)
         proof = ConeProof(
             _number("target", proof.target, 0.0, LARGEST_MULTIPLIER),
             int(_number("number of cones", proof.max_cones, 1, most)),

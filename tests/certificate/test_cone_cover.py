@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdprelax.certificate.cone_cover import cover_sphere, tightest_cover
+from sdprelax.certificate.cone_cover import cover_sphere, most_cones, tightest_cover
 from sdprelax.deadline import Deadline
 from sdprelax.exact.arrangement import Arrangement
 from sdprelax.exact.oracle import value
@@ -115,3 +115,14 @@ def test_a_row_and_its_opposite_share_their_hyperplane(seed: int) -> None:
     assert two.bound == pytest.approx(one.bound, rel=1e-7)
     swapped = cover_sphere(-rows, Ball.exact(np.vstack([dual[g:], dual[:g]])), 1e-9)
     assert swapped.bound == pytest.approx(one.bound, rel=1e-7)
+
+
+def test_rows_whose_cones_would_not_fit_into_memory_are_bounded_trivially() -> None:
+    rows = np.zeros((300_000, 2))
+    rows[:, 0] = 1.0
+    cover = cover_sphere(rows, Ball.exact(np.full((600_000, 1), 1e-6)), 1e-3)
+    assert not cover.complete and cover.cones == 0 and 0.3 <= cover.bound <= 0.301
+
+
+def test_more_outputs_and_rows_leave_fewer_cones() -> None:
+    assert most_cones(10, 3, 1) > most_cones(10, 3, 5) > most_cones(100, 3, 5) > most_cones(100, 9, 5) > 0

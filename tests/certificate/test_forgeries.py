@@ -335,6 +335,9 @@ def test_more_multiplications_than_are_done_are_refused() -> None:
     wide = Reduction(np.eye(1, 3), np.eye(2, 3), np.array([0]), np.ones(1))
     with pytest.raises(CertificateError, match="rows have 3 columns, not 1 to 2"):
         sdprelax.verify(problem, Certificate(0.0, ONE, wide, RelaxationProof.unsplit(np.zeros((2, 2)), 1.0, 1.0)))
+    without = Reduction(np.zeros((0, 3)), np.zeros((2, 3)), np.array([0]), np.zeros(1))
+    with pytest.raises(CertificateError, match="rows have 3 columns, not 1 to 2"):
+        sdprelax.verify(problem, Certificate(0.0, ONE, without, CONES))
     g, depth = 3000, 600
     rows = np.ones((g, 2))
     paths = [*(((0, 1),) * k + ((0, -1),) for k in range(depth)), ((0, 1),) * depth]
@@ -375,6 +378,24 @@ def test_certificates_that_are_returned_verify_at_every_scale(method: str, a: fl
     outcome = sdprelax.solve(problem, method, **options)
     assert outcome.lower is not None
     assert proved_by_both(problem, outcome.certificate, tmp_path / "certificate.npz") >= outcome.lower
+
+
+@pytest.mark.parametrize(
+    ("X", "Y", "gamma"),
+    [
+        ([[0.0]], [[1e150]], 1.0),
+        ([[1.7e308, 1.7e308]], [[1.0]], 1.0),
+        ([[1.7e308] * 3] * 2, [[1.7e100] * 2] * 2, 1.7e308),
+        ([[5e-324]], [[1.7e100]], 5e-324),
+    ],
+)
+def test_certificates_of_the_relaxation_verify_at_the_ends_of_floating_point(
+    X: list[list[float]], Y: list[list[float]], gamma: float
+) -> None:
+    problem = Problem(X, Y, gamma)
+    outcome = sdprelax.solve(problem, "sdp", rounding=None, time_limit=20)
+    assert outcome.certificate is not None and outcome.lower is not None
+    assert outcome.lower <= sdprelax.verify(problem, outcome.certificate)
 
 
 def test_certificates_verify_where_units_would_lose_digits(tmp_path: Path) -> None:
