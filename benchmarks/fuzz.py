@@ -1,6 +1,6 @@
 """Files that nobody wrote: certificates, predictors and records with a million small and large faults.
 
-    python benchmarks/fuzz.py [--mutations 100000] [--seed 0] [--out results/published]     # fuzz.csv
+    python benchmarks/fuzz.py [--mutations 100000] [--minutes M] [--seed 0] [--out results/published]     # fuzz.csv
 
 Every file is an honest one, mutated: bits flipped, bytes lost or copied, members of the archive swapped, missing, twice
 there or taken from another file, numbers made extreme (2^±1000, subnormal, infinite, no number), arrays of other types
@@ -536,13 +536,14 @@ class Records:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mutations", type=int, default=100_000)
+    parser.add_argument("--minutes", type=float, default=np.inf, help="stop earlier, each kind of file after its share")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("results/published"))
     parser.add_argument("--faults", type=Path, help="folder for the files that did what none may")
     given = parser.parse_args()
     counts: Counter[tuple[str, str, str]] = Counter()
     faults: list[Fault] = []
-    shares = ((certificates, 0.58), (networks, 0.2), (predictors, 0.2))
+    shares = ((certificates, 0.6), (networks, 0.18), (predictors, 0.18))
 
     def note(subject: str, mutation: str, what: str, fault: Fault | None) -> None:
         counts[subject, mutation, what] += 1
@@ -554,19 +555,22 @@ def main() -> None:
                 given.faults.mkdir(parents=True, exist_ok=True)
                 (given.faults / f"{len(faults):04}-{fault.subject}.bin").write_bytes(fault.content)
 
+    def run(name: str, share: float, outcomes: Iterator[tuple[str, str, Fault | None]]) -> None:
+        started, until = time.perf_counter(), 60.0 * share * given.minutes
+        for mutation, what, fault in outcomes:
+            note(name, mutation, what, fault)
+            if time.perf_counter() - started > until:
+                break
+        files = sum(number for (subject, _, what), number in counts.items() if subject == name and "second" not in what)
+        print(f"{name}: {files:,} files, {time.perf_counter() - started:.0f} s", flush=True)
+
     with tempfile.TemporaryDirectory() as scratch:
         for number, (make, share) in enumerate(shares):
             subject, rng = make(), np.random.default_rng([given.seed, number])
-            started, count = time.perf_counter(), round(share * given.mutations)
-            for mutation, what, fault in fuzz(subject, count, rng, Path(scratch)):
-                note(subject.name, mutation, what, fault)
-            print(f"{subject.name}: {count:,} files, {time.perf_counter() - started:.0f} s", flush=True)
-        records, rng = Records(Path(scratch)), np.random.default_rng([given.seed, 99])
-        count = given.mutations - sum(round(share * given.mutations) for _, share in shares)
-        started = time.perf_counter()
-        for _ in range(count):
-            note("records", *records.mutated(rng))
-        print(f"records: {count:,} files, {time.perf_counter() - started:.0f} s", flush=True)
+            run(subject.name, share, fuzz(subject, round(share * given.mutations), rng, Path(scratch)))
+        rest = 1.0 - sum(share for _, share in shares)
+        records, rng = Records(Path(scratch)), np.random.default_rng([given.seed, len(shares)])
+        run("records", rest, (records.mutated(rng) for _ in range(round(rest * given.mutations))))
     table = pd.DataFrame(
         [{"subject": s, "mutation": m, "what": w, "files": k} for (s, m, w), k in counts.items()]
     ).pivot_table(index=["subject", "mutation"], columns="what", values="files", fill_value=0, aggfunc="sum")
