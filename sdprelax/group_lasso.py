@@ -8,8 +8,8 @@ layer and neuron lengths is
 whose dual is max ⟨A, Y⟩ − ½‖A‖² subject to ‖Aᵀφ_k‖ ≤ γ. The atoms are many, nearly parallel
 and few are used, which stalls coordinate descent; the dual has only n·c variables, so a
 primal-dual interior-point method on it takes some twenty factorisations of order n·c
-whatever K is, and its multipliers are the output weights. Where n·c is in the thousands one such factorisation takes
-longer than thousands of proximal steps, which then give a network that is good enough to start from.
+whatever K is, and its multipliers are the output weights. Where n·c is in the thousands,
+:mod:`sdprelax.gated_training.on_directions` reweights the atoms' kernels instead.
 """
 
 from __future__ import annotations
@@ -22,15 +22,10 @@ import numpy as np
 import scipy.linalg
 
 from sdprelax.deadline import Deadline
-from sdprelax.network import Network
-from sdprelax.problem import Problem
-from sdprelax.reduction import Reduction
 from sdprelax.verified import Floats
 
-__all__ = ["GroupLasso", "accelerated_group_lasso", "group_lasso", "network_on_directions"]
+__all__ = ["GroupLasso", "group_lasso"]
 
-# Dual variables n·c from which on roundings take proximal steps; at most so many.
-MANY, STEPS = 4_000, 3_000
 # Weight that the interior point starts an atom with at most, in units of what fits Y with it alone.
 PLAUSIBLE = 10.0
 # Powers of two by which features may exceed 1 where γ is about 1.
@@ -218,57 +213,3 @@ def group_lasso(
         if bound > dual:
             best, dual = at.A, bound
     return GroupLasso(np.ldexp(weights, -unit), best, value, dual, steps)
-
-
-def accelerated_group_lasso(
-    features: Floats, Y: Floats, gamma: float, *, tolerance: float = 1e-4, max_iterations: int = STEPS
-) -> GroupLasso:
-    """Solve the group lasso by accelerated proximal gradient with restarts: low accuracy, any size.
-
-    FISTA (Beck and Teboulle 2009), its momentum dropped whenever it points uphill (O'Donoghue and Candès 2015).
-    Arguments and result are those of :func:`group_lasso`; the dual point is the residual, scaled until it is feasible.
-    """
-    tiny = np.finfo(float).tiny
-    step = 1.0 / max(float(np.linalg.norm(features, 2)) ** 2, tiny)
-    weights = ahead = np.zeros((features.shape[1], Y.shape[1]))
-    best, dual, momentum, steps = np.zeros_like(Y), 0.0, 1.0, 0
-    value = _evaluate(features, Y, gamma, weights)
-    while steps < max_iterations and value - dual > tolerance * value:
-        steps += 1
-        residual = Y - features @ ahead
-        slopes = features.T @ residual
-        largest = float(np.max(np.linalg.norm(slopes, axis=1), initial=0.0))
-        A = residual * min(1.0, gamma / max(largest, tiny))
-        bound = float(np.sum(A * Y) - 0.5 * np.sum(A * A))
-        if bound > dual:
-            best, dual = A, bound
-        moved = ahead + step * slopes
-        norms = np.linalg.norm(moved, axis=1, keepdims=True)
-        found = moved * np.maximum(1.0 - step * gamma / np.maximum(norms, tiny), 0.0)
-        if float(np.sum((ahead - found) * (found - weights))) > 0.0:
-            momentum = 1.0
-        following = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * momentum**2))
-        ahead = found + (momentum - 1.0) / following * (found - weights)
-        weights, momentum = found, following
-        value = _evaluate(features, Y, gamma, weights)
-    return GroupLasso(weights, best, value, dual, steps)
-
-
-def network_on_directions(
-    problem: Problem, reduction: Reduction, directions: Floats, *, tolerance: float = 1e-7
-) -> Network:
-    """Return the best network whose hidden weights lie along given directions.
-
-    Parameters
-    ----------
-    directions: reduced hidden weights of any length, shape (r, k); zero ones are left out.
-    tolerance: relative accuracy of the group lasso over them, where n·c is below some thousands.
-    """
-    lengths = np.linalg.norm(directions, axis=0)
-    unit = directions[:, lengths > 0.0] / lengths[lengths > 0.0]
-    features = reduction.features(unit)
-    if problem.Y.size >= MANY:
-        solution = accelerated_group_lasso(features, problem.Y, problem.gamma)
-    else:
-        solution = group_lasso(features, problem.Y, problem.gamma, tolerance=tolerance)
-    return reduction.network(unit, solution.weights, problem).pruned(1e-9)

@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 import scipy.optimize
 
-from sdprelax.group_lasso import network_on_directions
+from sdprelax.gated_training.on_directions import network_on_directions
 from sdprelax.network import Network
 from sdprelax.problem import Problem
 from sdprelax.reduction import Reduction
@@ -42,7 +42,8 @@ def sparsified(problem: Problem, reduction: Reduction, network: Network, toleran
     ]
     for attempt in attempts:
         directions = reduction.basis.T @ attempt().hidden
-        candidate = network_on_directions(problem, reduction, directions, tolerance=0.1 * tolerance).pruned(1e-6)
+        found = network_on_directions(problem, reduction, directions, tolerance=0.1 * tolerance)
+        candidate = found.network.pruned(1e-6)
         if candidate.width < best.width and problem.objective(candidate) <= allowed:
             best = candidate
     return best

@@ -60,7 +60,8 @@ class GatedProgram:
     Parameters
     ----------
     inputs: X, shape (n, r).
-    masks: 1{Xg_i ≥ 0} as columns of zeros and ones, shape (n, m).
+    masks: 1{Xg_i ≥ 0} as columns of zeros and ones, shape (n, m); what is proved and trained says so. Reweighting,
+        working sets and screening take any D_i.
     targets: Y, shape (n, c).
     gamma: weight of the norms.
     penalty: a gate's norm: "columns", "frobenius" or "nuclear"; of one output they are the same.
@@ -106,8 +107,9 @@ class GatedProgram:
         """Bounds of ‖D_iX‖₂, shape (m,): the lesser of ‖X‖₂ and ‖D_iX‖_F."""
         if not self.inputs.size:
             return np.zeros(self.masks.shape[1])
-        masked = np.sqrt(np.sum(self.inputs * self.inputs, axis=1) @ self.masks)
-        return np.asarray(np.minimum(masked, np.linalg.norm(self.inputs, 2) * (1.0 + 1e-12)))
+        masked = np.sqrt(np.sum(self.inputs * self.inputs, axis=1) @ (self.masks * self.masks)) * (1.0 + 1e-12)
+        widest = np.max(np.abs(self.masks), axis=0, initial=0.0) * np.linalg.norm(self.inputs, 2) * (1.0 + 1e-12)
+        return np.asarray(np.minimum(masked, widest))
 
     def sizes(self, weights: Floats) -> Floats:
         """Return every gate's norm ‖W_i‖, shape (m,)."""

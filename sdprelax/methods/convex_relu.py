@@ -13,7 +13,7 @@ from sdprelax.deadline import Deadline
 from sdprelax.errors import ProblemTooLarge, SolverFailed
 from sdprelax.exact.convex_relu import attained_convex_relu
 from sdprelax.gated_training.augmented_lagrangian import directions_in_cones
-from sdprelax.group_lasso import network_on_directions
+from sdprelax.gated_training.on_directions import network_on_directions
 from sdprelax.methods import register
 from sdprelax.methods.gates import GateChoice, Gated, choose_gates, gate_count, proposing
 from sdprelax.network import Network
@@ -95,14 +95,14 @@ class ConvexReLU:
         trace: list[Bound] = []
         patterns = choose_gates(self.gates, self.patterns, scaled, reduction, rng, deadline)
         gated = Gated(units, reduction, patterns, "columns")
-        solved, converged = 0, True
+        solved, converged, gaps = 0, True, list[float]()
         for k in range(outputs):
             if deadline.expired or not reduction.rank:
                 break
             single = Problem(scaled.X, scaled.Y[:, k], scaled.gamma)
             until = deadline.fraction(1.0 / (outputs - k))
             try:
-                part, ended = self._trained(single, gated, k, until, conic)
+                part, ended, gap = self._trained(single, gated, k, until, conic)
             except SolverFailed:
                 if not until.expired:
                     raise
@@ -110,6 +110,7 @@ class ConvexReLU:
             # What a solver has when its time is up may be worse than no neurons.
             if single.objective(part) >= single.objective(Network.empty(scaled.X.shape[1], 1)):
                 part = Network.empty(scaled.X.shape[1], 1)
+            gaps += [gap] if gap is not None else []
             solved, converged = solved + (not until.expired), converged and ended
             output = part.output * np.eye(outputs)[k]
             network = Network(np.hstack([network.hidden, part.hidden]), np.vstack([network.output, output]))
@@ -124,6 +125,8 @@ class ConvexReLU:
             "outputs_solved": solved,
             "width": users.width,
         }
+        if gaps:
+            details["rounding_gap"] = max(gaps)
         complete = solved == outputs or not reduction.rank
         status: Status = "time limit" if not complete else "solved" if converged else "not converged"
         return Outcome(
@@ -131,14 +134,20 @@ class ConvexReLU:
             seconds=deadline.elapsed, trace=tuple(trace), details=details,
         )  # fmt: skip
 
-    def _trained(self, single: Problem, gated: Gated, k: int, deadline: Deadline, conic: bool) -> tuple[Network, bool]:
-        """Return the network of output k, whose problem is ``single``, and whether its solver has converged."""
+    def _trained(
+        self, single: Problem, gated: Gated, k: int, deadline: Deadline, conic: bool
+    ) -> tuple[Network, bool, float | None]:
+        """Return the network of output k, whose problem is ``single``, and whether its solver has converged.
+
+        Beside them, the gap of the program that chose the output weights along the directions that it found, if any.
+        """
         reduction, signs = gated.reduction, gated.patterns.signs
         if conic:
             hidden, output, solved = attained_convex_relu(single, reduction, deadline, signs)
-            return reduction.network(hidden, output, single).pruned(NEGLIGIBLE), solved
+            return reduction.network(hidden, output, single).pruned(NEGLIGIBLE), solved, None
         directions, solved = directions_in_cones(
             gated.projected.of_output(k), reduction.rows, signs, tolerance=ROUND, max_iterations=self.max_iterations,
             deadline=deadline,
         )  # fmt: skip
-        return network_on_directions(single, reduction, directions), solved
+        found = network_on_directions(single, reduction, directions)
+        return found.network, solved, found.gap

@@ -16,7 +16,7 @@ from sdprelax.certificate.residual import proving_seconds, residual_certificate
 from sdprelax.deadline import Deadline
 from sdprelax.errors import InputError, ProblemTooLarge, SolverFailed
 from sdprelax.exact.sparsify import sparsified
-from sdprelax.group_lasso import network_on_directions
+from sdprelax.gated_training.on_directions import network_on_directions
 from sdprelax.lifting import LiftedProgram
 from sdprelax.methods import register
 from sdprelax.network import Network
@@ -132,7 +132,8 @@ class Copositive:
 
         def offer(directions: Floats) -> None:
             nonlocal best
-            trained = network_on_directions(scaled, reduction, directions)
+            found = network_on_directions(scaled, reduction, directions)
+            trained, details["rounding_gap"] = found.network, found.gap
             if not deadline.expired:
                 trained = sparsified(scaled, reduction, trained, SPARSE)
             network = units.network(trained)

@@ -17,6 +17,7 @@ from sdprelax.certificate import Certificate, relaxation_certificate, users_cert
 from sdprelax.deadline import Deadline
 from sdprelax.errors import InputError, SolverFailed
 from sdprelax.exact.column_generation import KERNELS, generate_columns
+from sdprelax.gated_training.on_directions import OnDirections
 from sdprelax.lifting import LiftedProgram
 from sdprelax.local_training import polish, random_network
 from sdprelax.methods import register
@@ -230,11 +231,12 @@ class SDP:
             if name != self.rounding and deadline.remaining <= deadline.elapsed - started:
                 break
             started = deadline.elapsed
-            rounded, met = _rounded(roundings.create(name, options), lifting, solution.lifted, rng)
+            rounded, gap, met = _rounded(roundings.create(name, options), lifting, solution.lifted, rng)
             if name == self.rounding:
                 details["tightness"] = dataclasses.asdict(tightness(lifting, solution.lifted, rounded))
             candidates += map(units.network, met)
-            reached = {"rounded": best.offer(rounded), "seconds": deadline.elapsed - started}
+            reached = {"rounding_gap": gap} if gap is not None else {}
+            reached |= {"rounded": best.offer(rounded), "seconds": deadline.elapsed - started}
             predictors[name] = units.network(rounded)
             if self.polish and not deadline.expired:
                 polished = polish(scaled, rounded, deadline=deadline)
@@ -404,12 +406,13 @@ def _named(entry: str | dict[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]
 
 def _rounded(
     rounding: Rounding, lifting: LiftedProgram, lifted: Floats, rng: np.random.Generator
-) -> tuple[Network, list[Network]]:
-    """Return a rounding's network and, of one that walks, those that it met."""
+) -> tuple[Network, float | None, list[Network]]:
+    """Return a rounding's network, the gap of the program it comes from, and, of one that walks, those that it met."""
     if not isinstance(rounding, Walk):
-        return rounding.round(lifting, lifted, rng=rng), []
+        found = rounding.round(lifting, lifted, rng=rng)
+        return (found.network, found.gap, []) if isinstance(found, OnDirections) else (found, None, [])
     met = list(rounding.walk(lifting, lifted))
-    return min(met, key=lifting.problem.objective), met
+    return min(met, key=lifting.problem.objective), None, met
 
 
 def _transduced(lifting: LiftedProgram, asked: Reduction, lifted: Floats) -> tuple[Floats, float]:

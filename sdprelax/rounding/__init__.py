@@ -1,7 +1,8 @@
 """From a relaxation's Λ to a real network: one file each, registered by name.
 
-A rounding is a frozen dataclass with one call ``round(lifting, lifted, rng=...) -> Network``. Its network's
-objective is an upper bound like any other's; whether Λ itself was tight is what ``extract`` measures.
+A rounding is a frozen dataclass with one call ``round(lifting, lifted, rng=...) -> Network``, or ``OnDirections``, with
+the gap of the program that chose its output weights beside it. Its network's objective is an upper bound like any
+other's; whether Λ itself was tight is what ``extract`` measures.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from sdprelax.gated_training.on_directions import OnDirections
 from sdprelax.lifting import LiftedProgram
 from sdprelax.network import Network
 from sdprelax.registry import Registry
@@ -22,7 +24,7 @@ __all__ = ["Rounding", "Walk", "register", "roundings"]
 class Rounding(Protocol):
     """Turns an approximate solution of the relaxation into a network."""
 
-    def round(self, lifting: LiftedProgram, lifted: Floats, *, rng: np.random.Generator) -> Network:
+    def round(self, lifting: LiftedProgram, lifted: Floats, *, rng: np.random.Generator) -> Network | OnDirections:
         """Return a network for the problem of ``lifting`` from its lifted variable, shape (order, order)."""
         ...
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sdprelax.group_lasso import network_on_directions
+from sdprelax.gated_training.on_directions import OnDirections, network_on_directions
 from sdprelax.lifting import LiftedProgram
 from sdprelax.network import Network
 from sdprelax.rounding import register
@@ -63,7 +63,7 @@ class Extract:
     columns show, are the candidates; a tight Λ is reproduced, any other gives an upper bound.
     """
 
-    def round(self, lifting: LiftedProgram, lifted: Floats, *, rng: np.random.Generator) -> Network:
+    def round(self, lifting: LiftedProgram, lifted: Floats, *, rng: np.random.Generator) -> OnDirections:
         """Return the best network on the candidate neurons."""
         u, g = lifting.blocks["u"], lifting.generators
         columns = lifted[u][:, : 2 * g]

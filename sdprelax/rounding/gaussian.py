@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import PositiveInt
 
-from sdprelax.group_lasso import network_on_directions
+from sdprelax.gated_training.on_directions import OnDirections, network_on_directions
 from sdprelax.lifting import LiftedProgram
-from sdprelax.network import Network
 from sdprelax.rounding import register
 from sdprelax.verified import Floats
 
@@ -28,7 +27,7 @@ class Gaussian:
 
     samples: PositiveInt = 300
 
-    def round(self, lifting: LiftedProgram, lifted: Floats, *, rng: np.random.Generator) -> Network:
+    def round(self, lifting: LiftedProgram, lifted: Floats, *, rng: np.random.Generator) -> OnDirections:
         """Return the best network on the sampled directions."""
         u = lifting.blocks["u"]
         eigenvalues, vectors = np.linalg.eigh(lifted[u, u])
