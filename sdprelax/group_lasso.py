@@ -15,7 +15,7 @@ whatever K is, and its multipliers are the output weights. Where n·c is in the 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,8 @@ __all__ = ["GroupLasso", "group_lasso"]
 PLAUSIBLE = 10.0
 # Powers of two by which features may exceed 1 where γ is about 1.
 FURTHEST = 400
+# Atoms per sample up to which an orthonormal basis of the atoms takes the place of the samples.
+FEW = 0.8
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,11 +185,30 @@ def group_lasso(
     if float(np.max(np.linalg.norm(features.T @ Y, axis=1))) <= gamma:
         # Y itself is feasible, so no atom pays.
         return GroupLasso(np.zeros((atoms, c)), Y.copy(), energy, energy, 0)
+    if atoms > FEW * len(Y):
+        found = _interior_point(features, Y, gamma, 0.0, tolerance, start, max_iterations, deadline)
+        return replace(found, weights=np.ldexp(found.weights, -unit))
+    # What is orthogonal to fewer atoms than samples is a part of the loss and of A, and of nothing else.
+    Q, R = np.linalg.qr(features)
+    rest = Y - Q @ (Q.T @ Y)
+    rest -= Q @ (Q.T @ rest)
+    within = None if start is None else Q.T @ start
+    beyond = 0.5 * float(np.sum(rest**2))
+    found = _interior_point(R, Q.T @ Y, gamma, beyond, tolerance, within, max_iterations, deadline)
+    return replace(found, weights=np.ldexp(found.weights, -unit), multiplier=Q @ found.multiplier + rest)
+
+
+def _interior_point(
+    features: Floats, Y: Floats, gamma: float, beyond: float, tolerance: float, start: Floats | None,
+    max_iterations: int, deadline: Deadline | None,
+) -> GroupLasso:  # fmt: skip
+    """Return the pair, to whose values a loss of ``beyond`` is added."""
+    atoms, c = features.shape[1], Y.shape[1]
     A = Y if start is None else start
     largest = float(np.max(np.linalg.norm(features.T @ A, axis=1)))
     A = A * (0.95 * gamma / largest) if largest >= 0.95 * gamma else A
-    weights, value = np.zeros((atoms, c)), energy
-    best, dual = A, float(np.sum(A * Y) - 0.5 * np.sum(A * A))
+    weights, value = np.zeros((atoms, c)), beyond + 0.5 * float(np.sum(Y**2))
+    best, dual = A, beyond + float(np.sum(A * Y) - 0.5 * np.sum(A * A))
     slopes = features.T @ A
     slack = gamma * gamma - np.sum(slopes**2, axis=1)
     # The weight 2λ_kγ of an atom is some multiple of what fits Y; where γ is tiny, centring would ask for far more.
@@ -206,10 +227,10 @@ def group_lasso(
         if not (np.all(at.slack > 0.0) and np.all(np.isfinite(at.multipliers))):
             break
         found = 2.0 * at.multipliers[:, None] * at.slopes
-        reached = _evaluate(features, Y, gamma, found)
+        reached = beyond + _evaluate(features, Y, gamma, found)
         if reached < value:
             weights, value = found, reached
-        bound = float(np.sum(at.A * Y) - 0.5 * np.sum(at.A * at.A))
+        bound = beyond + float(np.sum(at.A * Y) - 0.5 * np.sum(at.A * at.A))
         if bound > dual:
             best, dual = at.A, bound
-    return GroupLasso(np.ldexp(weights, -unit), best, value, dual, steps)
+    return GroupLasso(weights, best, value, dual, steps)

@@ -41,6 +41,21 @@ def test_powers_of_two_change_no_digit(unit: float) -> None:
     assert np.array_equal(there.multiplier, here.multiplier) and there.gap <= 1e-10
 
 
+def test_more_samples_than_atoms_change_nothing() -> None:
+    """Samples on which no atom acts add their targets to the loss and to the dual point."""
+    rng = np.random.default_rng(0)
+    features, Y = np.maximum(rng.standard_normal((6, 9)), 0.0), rng.standard_normal((6, 2))
+    more = rng.standard_normal((30, 2))
+    here, there = (
+        group_lasso(features, Y, 0.3),
+        group_lasso(np.vstack([features, np.zeros((30, 9))]), np.vstack([Y, more]), 0.3),
+    )
+    np.testing.assert_allclose(there.weights, here.weights, atol=1e-6)
+    np.testing.assert_allclose(there.multiplier, np.vstack([here.multiplier, more]), atol=1e-6)
+    assert there.value == pytest.approx(here.value + 0.5 * np.sum(more**2), rel=1e-9)
+    assert there.dual_value == pytest.approx(there.value, rel=1e-9) and there.gap <= 1e-10
+
+
 def test_one_atom_has_the_closed_form_of_soft_thresholding() -> None:
     phi, Y, gamma = np.array([[3.0], [4.0]]), np.array([[1.0], [2.0]]), 0.5
     weight = (phi.T @ Y - gamma) / (phi.T @ phi)

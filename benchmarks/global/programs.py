@@ -2,7 +2,7 @@
 
     python benchmarks/global/programs.py [--limit 60] [--largest 5000] [--out results/published]
 
-Gaussian problems of n = 25 to 5,000 samples in ranks 1 to 4 with one and three outputs, γ = 0.1, each program alone
+Gaussian problems of n = 10 to 5,000 samples in ranks 1 to 4 with one and three outputs, γ = 0.1, each program alone
 with the proof of its bound, all in one process and in processor time; ``ratio`` is that of column generation to the
 conic program on the same problem. The conic program is the cell program in rank ≤ 2 and the convex program over all
 patterns beyond it, which is for one output only. A program that met the time limit at some n, or has more than 20,000
@@ -27,7 +27,7 @@ from sdprelax.exact.arrangement import count_patterns
 from sdprelax.methods.exact import CELLS, COLUMNS, PATTERNS, Exact
 from sdprelax.reduction import Reduction
 
-SIZES, MOST_PATTERNS = (25, 50, 100, 200, 400, 1000, 2000, 5000), 20_000
+SIZES, MOST_PATTERNS = (10, 15, 25, 50, 100, 200, 400, 1000, 2000, 5000), 20_000
 
 
 @dataclass(frozen=True)

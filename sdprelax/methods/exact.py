@@ -44,7 +44,8 @@ __all__ = ["Exact"]
 # Patterns up to which the convex program of one output takes less time than column generation, by measurement
 # (docs/performance.md), and cells up to which the cell program is tried where column generation left the gap open.
 LARGEST_PROGRAM = 500
-# Column generation factors a dense matrix of order n·c; the enumerating oracle lists all rays.
+# Beyond the plane column generation may need as many atoms as n·c, and factors a dense matrix of that order; the
+# enumerating oracle lists all rays.
 LARGEST_MASTER = 12_000
 LARGEST_RAYS = 1_000_000
 # In higher rank nobody knows whether a cover ends within the hour: without a time limit none is begun.
@@ -174,7 +175,7 @@ class Exact:
         rays = 2 * math.comb(g, r - 1)
         if outputs == 1 and few and r > 2:
             return [PATTERNS, COLUMNS]
-        if n * outputs > LARGEST_MASTER:
+        if n * outputs > LARGEST_MASTER and r > 2:
             raise ProblemTooLarge(
                 f"exact cannot hold this problem: {n} samples of {outputs} outputs make {n * outputs:,} dual "
                 f"variables; column generation takes at most {LARGEST_MASTER:,}."
