@@ -131,7 +131,8 @@ def one_class(rng: np.random.Generator) -> Drawn:
 
 def integers(rng: np.random.Generator) -> Drawn:
     n, d, c = size(rng)
-    return rng.integers(-3, 4, (n, d)), rng.integers(-3, 4, (n, c)), float(rng.choice([0.01, 0.1, 1.0])), True
+    Y = rng.integers(-3, 4, (n, c)).astype(float)
+    return rng.integers(-3, 4, (n, d)), Y, float(rng.choice([0.01, 0.1, 1.0])), True
 
 
 def sparse(rng: np.random.Generator) -> Drawn:

@@ -137,8 +137,9 @@ class _Generation:
         narrowest, idle = math.inf, 0
         while True:
             self.iterations += 1
-            # Once the atoms stop improving the bound, the master's own accuracy must not be what is left.
-            accuracy = max(min(1e-4, self.gap / 20.0), finest)
+            # Once the atoms stop improving the bound, the master's own accuracy must not be what is left; nor may atoms
+            # leave that a coarse master takes for idle and the oracle brings back.
+            accuracy = max(min(1e-4, self.gap / 20.0) * 0.1**idle, finest)
             features = self.reduction.features(self.atoms)
             master = group_lasso(
                 features, self.problem.Y, self.problem.gamma, tolerance=accuracy, start=A, deadline=self.deadline
