@@ -136,3 +136,39 @@ def large() -> str:
             "–" if alone else f"{row.upper:.4g}", "–" if alone else f"{100.0 * row.gap:.0f} %", f"{row.seconds:.0f}",
         ])  # fmt: skip
     return markdown(["data", "γ", "method", "lower", "upper", "gap", "seconds"], rows, left=(0, 2))
+
+
+@table("exact programs")
+def exact_programs() -> str:
+    """Time of column generation over that of the conic program, "<" where that one met the time limit."""
+    found = published("global_programs")
+    rows = []
+    for n, same in found.groupby("n"):
+        row = [f"{n:,}"]
+        for rank, outputs in ((1, 1), (1, 3), (2, 1), (2, 3), (3, 1), (4, 1)):
+            one = same[(same["rank"] == rank) & (same["outputs"] == outputs)]
+            row.append(_ratio(one.iloc[0]) if len(one) else "–")
+        plane = same[same["rank"] == 2].set_index("outputs")["columns_seconds"]
+        row.append(" / ".join(significant(plane[c]) if c in plane else "–" for c in (1, 3)))
+        rows.append(row)
+    columns = ["n", *(f"rank {rank}, c = {c}" for rank, c in ((1, 1), (1, 3), (2, 1), (2, 3), (3, 1), (4, 1)))]
+    return markdown([*columns, "rank 2, c = 1 / 3: seconds of column generation"], rows, left=0)
+
+
+def _ratio(row: pd.Series) -> str:
+    if row["columns_status"] != "solved" or pd.isna(row["conic_seconds"]):
+        return "–"
+    stopped = "" if row["conic_status"] == "solved" else "< "
+    patterns = f" ({row['patterns']:,} patterns)" if row["rank"] > 2 else ""
+    return f"{stopped}{significant(row['columns_seconds'] / row['conic_seconds'])}{patterns}"
+
+
+@table("ugly")
+def ugly() -> str:
+    """How many ugly problems each method calls what, and how many faults were found."""
+    found = published("ugly")
+    rows = []
+    for method, mine in found.groupby("method", sort=False):
+        counts = [str((mine["status"] == status).sum()) for status in ("solved", "not converged", "time limit")]
+        rows.append([f"`{method}`", len(mine), *counts, mine["fault"].notna().sum()])
+    return markdown(["method", "problems", "solved", "not converged", "time limit", "faults"], rows)
