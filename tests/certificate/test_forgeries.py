@@ -164,7 +164,7 @@ def test_what_is_not_a_number_counts_as_infinite() -> None:
 
 
 def test_upper_bounds_survive_overflow_and_subnormal_decay() -> None:
-    with pytest.raises(InputError, match="weights must be finite"):
+    with pytest.raises(InputError, match="every entry must be a finite number"):
         Network(np.array([[np.nan]]), np.array([[1.0]]))
     wide = Problem([[1e160] * 16], [[1.0]], 1e-300)
     network = Network(np.array([2e150, -1e150] * 8)[:, None], np.array([[1e-300]]))
