@@ -15,12 +15,16 @@ from numpy.typing import NDArray
 from sdprelax.distillation.teachers import pytorch
 from sdprelax.errors import InputError, SdprelaxError, nearest
 
-__all__ = ["NAMED", "TorchTeacher"]
+__all__ = ["NAMED", "TorchTeacher", "UnfitBatch"]
 
 # Of the modules or tensors of a deep network, as many as a sentence bears.
 NAMED = 8
 # Where PyTorch's quantised modules come from.
 QUANTISED = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized", "torch.nn.quantized")
+
+
+class UnfitBatch(InputError):
+    """The network does not take inputs like these."""
 
 
 class TorchTeacher:
@@ -164,7 +168,7 @@ class TorchTeacher:
                 raise
             except (RuntimeError, TypeError, ValueError, IndexError) as error:
                 reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-                raise InputError(
+                raise UnfitBatch(
                     f"the network fails on a batch of shape {tuple(inputs.shape)} and type {inputs.dtype}: {reason}"
                 ) from error
 

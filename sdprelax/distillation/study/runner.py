@@ -28,7 +28,7 @@ from sdprelax.distillation.study.run_store import RunStore, plain
 from sdprelax.distillation.study.runs import LEAST, Run, identified, plan, sampled, store_identity
 from sdprelax.distillation.study.tables import runs_table, write_tables
 from sdprelax.distillation.teachers import pytorch, teachers
-from sdprelax.distillation.torch_teacher import TorchTeacher
+from sdprelax.distillation.torch_teacher import TorchTeacher, UnfitBatch
 from sdprelax.errors import InputError, SdprelaxError, StorageError, nearest
 from sdprelax.out_of_core.training import Stage, silent
 from sdprelax.trials.provenance import provenance
@@ -175,6 +175,10 @@ def _watched(study: Study, index: int, block: str | None, model: Any, loaded: Im
             raise study.document.error(where, str(error)) from None
     try:
         watched.capture(loaded.transfer[:1])
+    except UnfitBatch as error:
+        shape = loaded.transfer[:1].shape[1:]
+        message = f"the teacher does not take pictures of shape {shape}: {error}"
+        raise study.document.error(("images",), message) from None
     except InputError as error:
         raise study.document.error(where, str(error)) from None
     except Exception as error:
