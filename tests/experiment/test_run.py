@@ -146,7 +146,7 @@ def test_an_unexpected_exception_is_a_row_with_its_name_and_a_log(
     def explode(*arguments: Any, **options: Any) -> None:
         raise ZeroDivisionError("of all things")
 
-    monkeypatch.setattr("sdprelax.methods.lbfgs.polish", explode)
+    monkeypatch.setattr("sdprelax.methods.lbfgs.train", explode)
     store = Store(tmp_path)
     store.prepare()
     trial = next(trial for trial in plan(sweep(tmp_path)) if trial.method == "lbfgs")
