@@ -110,11 +110,11 @@ class Exact:
         units = Units.of(problem)
         scaled = units.problem
         reduction = reduce(scaled)
-        best = _Best(units, reduction, deadline, report)
         details: dict[str, object] = {"rank": reduction.rank, "generators": reduction.generators}
         # In high rank the rest of the time is the relaxation's, whose bound is the better one there.
         share = COVERING if reduction.rank > LARGEST_RANK else SHARE
         reserved = deadline.fraction(share) if deadline.seconds < math.inf else deadline
+        best = _Best(units, reduction, deadline, reserved, report)
         empty = empty_network_certificate(scaled, reduction)
         if empty is not None:
             best.offer(certificate=empty)
@@ -194,13 +194,15 @@ class _Best:
     Parameters
     ----------
     units: the problem and what it is solved in; reduction: the generator rows of ``units.problem``.
-    deadline: whose time the trace is in.
+    deadline: whose time the trace is in; reserved: the part of it that programs get.
     report: called with every better pair.
     """
 
-    def __init__(self, units: Units, reduction: Reduction, deadline: Deadline, report: Report) -> None:
+    def __init__(
+        self, units: Units, reduction: Reduction, deadline: Deadline, reserved: Deadline, report: Report
+    ) -> None:
         self.units, self.scaled, self.reduction = units, units.problem, reduction
-        self.deadline, self.report = deadline, report
+        self.deadline, self.reserved, self.report = deadline, reserved, report
         self.network = Network.empty(self.scaled.X.shape[1], self.scaled.Y.shape[1])
         self.certificate: Certificate | None = None
         self.upper = units.original.upper_bound(units.network(self.network))
@@ -243,7 +245,7 @@ class _Best:
     def outcome(self, tolerance: float) -> Outcome:
         """Return the pair as an outcome, which is solved if its gap is within the tolerance."""
         certificate = None if self.certificate is None else users_certificate(self.units, self.certificate)
-        unsolved: Status = "time limit" if self.deadline.expired else "not converged"
+        unsolved: Status = "time limit" if self.deadline.expired or self.reserved.expired else "not converged"
         return Outcome(
             lower=None if certificate is None else certificate.lower, upper=self.upper,
             network=self.units.network(self.network), certificate=certificate,
