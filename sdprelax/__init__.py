@@ -115,6 +115,11 @@ def solve(
         return chosen.run(problem, rng=np.random.default_rng(int(seed)), deadline=Deadline(seconds), report=report)
     except MemoryError:
         raise ProblemTooLarge(f"method '{method}' needs more memory for {problem!r} than there is.") from None
+    except (ArithmeticError, np.linalg.LinAlgError) as error:
+        raise SolverFailed(
+            f"method '{method}' cannot compute with numbers of these sizes ({str(error).rstrip('.')}); measure X, Y "
+            "and gamma in units in which their entries are nearer to 1."
+        ) from error
 
 
 def __getattr__(name: str) -> Any:

@@ -24,7 +24,7 @@ import scipy.linalg
 from sdprelax.deadline import Deadline
 from sdprelax.verified import Floats
 
-__all__ = ["GroupLasso", "group_lasso"]
+__all__ = ["GroupLasso", "group_lasso", "in_span"]
 
 # Weight that the interior point starts an atom with at most, in units of what fits Y with it alone.
 PLAUSIBLE = 10.0
@@ -188,14 +188,23 @@ def group_lasso(
     if atoms > FEW * len(Y):
         found = _interior_point(features, Y, gamma, 0.0, tolerance, start, max_iterations, deadline)
         return replace(found, weights=np.ldexp(found.weights, -unit))
-    # What is orthogonal to fewer atoms than samples is a part of the loss and of A, and of nothing else.
+    Q, R, inside, rest = in_span(features, Y)
+    within = None if start is None else Q.T @ start
+    beyond = 0.5 * float(np.sum(rest**2))
+    found = _interior_point(R, inside, gamma, beyond, tolerance, within, max_iterations, deadline)
+    return replace(found, weights=np.ldexp(found.weights, -unit), multiplier=Q @ found.multiplier + rest)
+
+
+def in_span(features: Floats, Y: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return (Q, R, QᵀY, Y − QQᵀY) for fewer atoms than samples, Φ = QR.
+
+    What is orthogonal to the atoms is a part of the loss and of A, and of nothing else: the program over R and QᵀY has
+    the same weights, and ½‖Y − QQᵀY‖² is what its value lacks.
+    """
     Q, R = np.linalg.qr(features)
     rest = Y - Q @ (Q.T @ Y)
     rest -= Q @ (Q.T @ rest)
-    within = None if start is None else Q.T @ start
-    beyond = 0.5 * float(np.sum(rest**2))
-    found = _interior_point(R, Q.T @ Y, gamma, beyond, tolerance, within, max_iterations, deadline)
-    return replace(found, weights=np.ldexp(found.weights, -unit), multiplier=Q @ found.multiplier + rest)
+    return Q, R, Q.T @ Y, rest
 
 
 def _interior_point(

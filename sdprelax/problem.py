@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
@@ -138,6 +141,10 @@ class Problem:
         hidden, output = Ball.exact(network.hidden), Ball.exact(network.output)
         residual = (Ball.exact(self.inputs) @ hidden).relu() @ output - Ball.exact(self.Y)
         penalty, loss = hidden.square_above() + output.square_above(), residual.square_above()
+        if not math.isfinite(penalty):
+            # Squares of weights may overflow where γ times them does not.
+            decay = _scaled_square_above(Fraction(self.gamma) / 2, [network.hidden, network.output])
+            return bound_above(0.5 * loss + decay, 6)
         # Half of a subnormal γ may be rounded down.
         half = 0.5 * self.gamma if self.gamma > 2.0**-1000 else self.gamma
         return bound_above(0.5 * loss + half * penalty, 6) if loss or penalty else 0.0
@@ -145,6 +152,18 @@ class Problem:
     def dual_value(self, A: Floats) -> float:
         """Return ⟨A, Y⟩ − ½‖A‖² in floating point: the dual objective at residual ``A`` of shape (n, c)."""
         return float(np.sum(A * self.Y) - 0.5 * np.sum(A * A))
+
+
+def _scaled_square_above(factor: Fraction, parts: Sequence[Floats]) -> float:
+    """Return an upper bound of a factor times the sum of all squares, none of which is formed."""
+    total = Fraction(0)
+    for part in parts:
+        unit = math.ldexp(1.0, math.frexp(float(np.max(np.abs(part), initial=0.0)))[1] - 1)
+        total += Fraction(Ball.exact(part).over(unit).square_above()) * Fraction(unit) ** 2
+    try:
+        return math.nextafter(float(factor * total), math.inf)
+    except OverflowError:
+        return math.inf
 
 
 def ridge_value(K: Floats, Y: Floats, gamma: float) -> float:

@@ -111,3 +111,12 @@ def test_printing_a_result_does_not_print_its_arrays() -> None:
     problem = Problem([[1.0, 2.0], [0.0, 1.0]], [1.0, 2.0], 0.5)
     assert repr(problem) == "Problem(n=2, d=2, c=1, gamma=0.5, bias=False)"
     assert len(repr(sdprelax.solve(problem, "sdp"))) < 1000
+
+
+def test_weights_whose_squares_overflow_have_an_upper_bound() -> None:
+    """Inputs of 1e-300 ask for weights of 1e225, whose squares are no doubles and whose penalty is 1e290."""
+    problem = Problem([[1e-300]], [[1e150]], 1e-160)
+    network = Network(np.array([[1e225]]), np.array([[5e224]]))
+    exact = (Fraction(1e-300) * Fraction(1e225) * Fraction(5e224) - Fraction(1e150)) ** 2 / 2
+    exact += Fraction(1e-160) * (Fraction(1e225) ** 2 + Fraction(5e224) ** 2) / 2
+    assert exact <= Fraction(problem.attained(network)) <= exact * (1 + Fraction(1, 10**12))

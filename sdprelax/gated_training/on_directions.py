@@ -2,8 +2,7 @@
 
 An atom's activations φ_k are a gate with the entries of φ_k in place of zeros and ones, over an input of ones, so the
 program is one of :mod:`sdprelax.gated_training.program`. Its interior point (:mod:`sdprelax.group_lasso`) factors
-matrices of order n·c, reweighting those of order n; with fewer atoms than samples, Φ = QR and the program over R and
-QᵀY, which is another by the constant ½‖Y − QQᵀY‖² alone, has order K.
+matrices of order n·c, reweighting those of order n, or of the number of atoms where that is less.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from sdprelax.gated_training.fista import fista
 from sdprelax.gated_training.program import GatedProgram
 from sdprelax.gated_training.reweighting import reweighting
 from sdprelax.gated_training.working_set import by_working_sets
-from sdprelax.group_lasso import group_lasso
+from sdprelax.group_lasso import group_lasso, in_span
 from sdprelax.network import Network
 from sdprelax.problem import Problem
 from sdprelax.reduction import Reduction
@@ -76,12 +75,10 @@ def reweighted_group_lasso(
     ----------
     features: activations Φ, shape (n, K), K ≥ 1; Y: targets, shape (n, c).
     """
-    atoms, rest = features.shape[1], 0.0
+    atoms, beyond = features.shape[1], 0.0
     if atoms < len(features):
-        basis, features = np.linalg.qr(features)
-        inside = basis.T @ Y
-        rest = 0.5 * float(np.sum((Y - basis @ inside) ** 2))
-        Y = inside
+        _, features, Y, rest = in_span(features, Y)
+        beyond = 0.5 * float(np.sum(rest**2))
     program = GatedProgram(np.ones((len(Y), 1)), features, Y, gamma)
     try:
         fit = reweighting(
@@ -89,4 +86,4 @@ def reweighted_group_lasso(
         )
     except SolverFailed:
         fit = by_working_sets(program, fista, tolerance=tolerance, max_iterations=PROXIMAL, deadline=Deadline())
-    return fit.weights[:, 0, :].T, (fit.value - fit.dual_value) / max(fit.value + rest, np.finfo(float).tiny)
+    return fit.weights[:, 0, :].T, (fit.value - fit.dual_value) / max(fit.value + beyond, np.finfo(float).tiny)
