@@ -30,13 +30,14 @@ def plain_array(name: str, values: object) -> NDArray[Any]:
     ------
     InputError: masked entries, a sparse matrix, or what is no array.
     """
+    rows = values if isinstance(values, (list, tuple)) else [values]
+    masked = sum([int(np.ma.getmaskarray(row).sum()) for row in rows if np.ma.isMaskedArray(row)])
+    if masked:
+        raise InputError(
+            f"{name} has {masked} masked entries: leave their rows out, or write {name}.filled(value) with a value "
+            "that they may be taken for."
+        )
     if np.ma.isMaskedArray(values):
-        masked = int(np.ma.count_masked(values))  # type: ignore[no-untyped-call]
-        if masked:
-            raise InputError(
-                f"{name} has {masked} masked entries: leave their rows out, or write {name}.filled(value) with a value "
-                "that they may be taken for."
-            )
         values = np.ma.getdata(values)
     if hasattr(values, "toarray"):
         raise InputError(f"{name} is a sparse matrix: write {name}.toarray().")
@@ -166,6 +167,11 @@ def one_hot(labels: object, classes: Sequence[str] | None = None) -> tuple[Float
         raise InputError(f"labels of shape {array.shape} and type {array.dtype} are none: they are text, integers or "
                          "truth values, of shape (n,).")  # fmt: skip
     given = [_label(row, value) for row, value in enumerate(array.ravel().tolist())]
+    # NumPy makes text of all entries of a list where one is text.
+    listed = labels if isinstance(labels, (list, tuple)) else given
+    both = {v for v in listed if isinstance(v, str)} & {str(v) for v in listed if isinstance(v, Integral)}
+    if both:
+        raise InputError(f"labels hold '{min(both)}' as text and as a number; write all labels as one of the two.")
     if classes is None:
         found = set(given)
         order = sorted(found, key=str) if any(isinstance(value, str) for value in found) else sorted(found)

@@ -19,6 +19,10 @@ class Deadline:
     seconds: float = math.inf
     started: float = field(default_factory=time.monotonic)
 
+    def __post_init__(self) -> None:
+        if isinstance(self.seconds, bool) or not isinstance(self.seconds, Real) or not float(self.seconds) >= 0.0:
+            raise InputError(f"a deadline of {self.seconds!r} is none; it must be a number of seconds, 0 or more.")
+
     @staticmethod
     def of(time_limit: object) -> Deadline:
         """Return the deadline of a user's time limit in seconds; None is no limit.

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sdprelax.arrays import finite_array
-from sdprelax.errors import InputError, nearest
+from sdprelax.errors import InputError, StorageError, nearest
 from sdprelax.files import read_arrays
 from sdprelax.preprocessing import Preprocessing
 from sdprelax.verified import Floats
@@ -97,7 +97,7 @@ class Pipeline:
 
     def __post_init__(self) -> None:
         if self.classes is not None:
-            names = tuple(self.classes)
+            names = () if isinstance(self.classes, str) else tuple(self.classes)
             if not all(isinstance(name, str) for name in names) or len(set(names)) < max(len(names), 1):
                 raise InputError("names of classes must be text, and no two of them alike.")
             object.__setattr__(self, "classes", names)
@@ -154,6 +154,7 @@ def save_predictor(path: str | Path, predictor: Predictor, called: str = "") -> 
     Raises
     ------
     InputError: a predictor that is not registered.
+    StorageError: the file cannot be written.
     """
     pipeline = predictor if isinstance(predictor, Pipeline) else Pipeline(predictor)
     bare, carried = pipeline.predictor, pipeline.carried()
@@ -165,7 +166,10 @@ def save_predictor(path: str | Path, predictor: Predictor, called: str = "") -> 
         arrays[CARRIED] = np.frombuffer(carried, dtype=np.uint8)
     if called:
         arrays["called"] = np.array(called)
-    np.savez(path, allow_pickle=False, kind=np.array(kind), **arrays)
+    try:
+        np.savez(path, allow_pickle=False, kind=np.array(kind), **arrays)
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error.strerror or error}.") from None
 
 
 def called(path: str | Path) -> str:

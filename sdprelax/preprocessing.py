@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -189,12 +189,14 @@ def scaling_operations(X: Floats, scaling: Scaling) -> Operations:
 
     Raises
     ------
-    InputError: numbers so large that their variance or range is no finite number.
+    InputError: another scaling, or numbers so large that their variance or range is no finite number.
     """
-    from sklearn.preprocessing import MinMaxScaler, StandardScaler
-
+    if scaling not in get_args(Scaling):
+        raise InputError(f"scaling is {scaling!r}; it must be one of {', '.join(map(repr, get_args(Scaling)))}.")
     if scaling == "none":
         return ()
+    from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
     with np.errstate(all="ignore"):
         scaler = (StandardScaler() if scaling == "standard" else MinMaxScaler()).fit(X)
     steps: Operations = (

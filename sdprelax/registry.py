@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import ModuleType, UnionType
 from typing import Any, Generic, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
+import numpy as np
 import pydantic
 
 from sdprelax.errors import InputError, nearest
@@ -183,8 +184,9 @@ class Registry(Generic[T]):
             except pydantic.ValidationError as error:
                 reason = error.errors()[0]["msg"].replace("Input should be", "should be")
                 raise InputError(f"{label}: option '{key}' is {value!r}, but {reason}.") from None
-            if misread(value, given[key]) is not None:
-                raise InputError(f"{label}: option '{key}' is {value!r}, but should be a number.")
+            wrong = misread(value, given[key])
+            if wrong is not None:
+                raise InputError(f"{label}: option '{key}' is {value!r}, but should be {wrong[1]}.")
         return entry(**given)
 
     def typed(self, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -202,15 +204,19 @@ class Registry(Generic[T]):
 Use = tuple[Registry[Any], str, Mapping[str, Any]]
 
 
-def misread(written: Any, taken: Any) -> tuple[Any, ...] | None:
-    """Return where a truth value or text was taken for a number, which pydantic does unasked; None if nowhere.
+def misread(written: Any, taken: Any) -> tuple[tuple[Any, ...], str] | None:
+    """Return where something was taken for a number or a truth value that is none, which pydantic does unasked.
+
+    With the place comes what would be right, in words; None if nothing was misread.
 
     Parameters
     ----------
     written: what was validated; taken: what pydantic made of it.
     """
-    if isinstance(taken, (int, float)) and not isinstance(taken, bool):
-        return () if isinstance(written, (bool, str, bytes)) else None
+    if isinstance(taken, bool):
+        return None if isinstance(written, (bool, np.bool_)) else ((), "true or false")
+    if isinstance(taken, (int, float)):
+        return ((), "a number") if isinstance(written, (bool, str, bytes)) else None
     pairs: list[tuple[Any, Any, Any]] = []
     if isinstance(written, Mapping):
         held = taken if isinstance(taken, Mapping) else vars(taken)
@@ -220,7 +226,7 @@ def misread(written: Any, taken: Any) -> tuple[Any, ...] | None:
     for key, value, made in pairs:
         below = misread(value, made)
         if below is not None:
-            return (key, *below)
+            return (key, *below[0]), below[1]
     return None
 
 

@@ -23,6 +23,7 @@ def masked(values: Any) -> Any:
 
 @pytest.mark.parametrize(("values", "words"), [
     (masked(X), "X has 1 masked entries: leave their rows out, or write X.filled(value)"),
+    (list(masked(X)), "X has 1 masked entries"),
     (DAYS[:, None], "X holds dates or times at row 0, column 0; write them as numbers in a unit of your choice"),
     ((DAYS - DAYS[0])[:, None], "X holds dates or times"),
     (pd.DataFrame({"a": [1.0, 2.0, 3.0], "day": DAYS}), "X holds dates or times at row 0, column 1"),

@@ -219,7 +219,10 @@ def test_show_prints_how_well_everything_predicts(tmp_path: Path) -> None:
     shown = sdprelax("show", "results/a", "--predictions", cwd=tmp_path)
     assert shown.returncode == 0 and "balanced" in shown.stdout and "kernel" in shown.stdout and "%" in shown.stdout
     table = sdprelax("show", "results/a", "--predictions", "--format", "csv", cwd=tmp_path).stdout
-    assert table.splitlines()[0].endswith("test_rmse,paper_accuracy,paper_threshold") and len(table.splitlines()) == 3
+    assert (
+        table.splitlines()[0].endswith("test_rmse,paper_accuracy,paper_threshold,status")
+        and len(table.splitlines()) == 3
+    )
 
 
 def test_a_label_with_brackets_is_printed_whole(tmp_path: Path) -> None:

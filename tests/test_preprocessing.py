@@ -12,9 +12,10 @@ import pytest
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 import sdprelax
-from sdprelax import InputError, Network, Pipeline, Preprocessing
+from sdprelax import InputError, Network, Pipeline, Preprocessing, one_hot
 from sdprelax.datasets import Dataset, datasets
 from sdprelax.datasets.keel import features
+from sdprelax.errors import StorageError
 from sdprelax.experiment.config import load_sweep
 from sdprelax.experiment.runner import run_sweep
 from sdprelax.predictor import load_pipeline, save_predictor
@@ -231,3 +232,14 @@ def test_files_whose_preprocessing_is_none_are_refused_in_one_sentence(content: 
     np.savez(path, **arrays, preprocessing=np.zeros((2, 2)))
     with pytest.raises(InputError, match="its preprocessing is not what was written"):
         sdprelax.load_predictor(path)
+
+
+def test_words_and_folders_that_do_not_exist_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="scaling is 'std'; it must be one of 'none', 'standard', 'minmax'"):
+        Preprocessing.fitted(np.eye(2), "std")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="names of classes must be text"):
+        Pipeline(Network(np.ones((2, 1)), np.ones((1, 2))), classes="ab")  # type: ignore[arg-type]
+    with pytest.raises(StorageError, match="cannot be written: No such file or directory"):
+        Network(np.ones((2, 1)), np.ones((1, 2))).save(tmp_path / "none" / "network.npz")
+    with pytest.raises(InputError, match="labels hold '1' as text and as a number"):
+        one_hot(["a", 1, "1"])

@@ -93,6 +93,10 @@ def test_wrong_arguments_of_solve_and_verify_are_one_sentence() -> None:
         ({"problem": problem, "seed": -1}, "seed is -1; it must be a nonnegative integer"),
         ({"problem": problem, "time_limit": float("nan")}, "time_limit is nan; it must be a number of seconds"),
         ({"problem": problem, "method": "lbfgs", "width": True}, "option 'width' is True, but should be a number"),
+        (
+            {"problem": problem, "method": "sdp", "transductive": "no"},
+            "option 'transductive' is 'no', but should be true",
+        ),
         ({"problem": problem, "method": "lbfgs", "width": "5"}, "option 'width' is '5', but should be a number"),
     ):
         with pytest.raises(InputError, match=message):

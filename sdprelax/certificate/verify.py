@@ -32,7 +32,7 @@ from sdprelax.certificate.certificate import (
 )
 from sdprelax.certificate.cone_cover import cover_sphere, most_cones
 from sdprelax.deadline import Deadline
-from sdprelax.errors import CertificateError
+from sdprelax.errors import CertificateError, InputError
 from sdprelax.partition import Cone, combination, covers_space
 from sdprelax.problem import Problem
 from sdprelax.reduction import Reduction
@@ -359,8 +359,11 @@ def verify(problem: Problem, certificate: Certificate, deadline: Deadline | None
     ------
     CertificateError: the certificate does not fit the problem, its proof fails, or it proves less than
         the bound that it claims; or it is no certificate (a method without a bound leaves None); or the time is up.
+    InputError: a deadline that is none.
     UntrustedArithmetic: this process does not round as proofs need it.
     """
+    if not isinstance(deadline, Deadline | None):
+        raise InputError(f"deadline is {deadline!r}; write sdprelax.Deadline(seconds), or None for no limit.")
     require_ieee_arithmetic()
     _require(isinstance(certificate, Certificate), _kind(certificate))
     try:

@@ -92,19 +92,27 @@ def verify(
     if is_study(results):
         _verify_study(results, deadline)
         return
-    rows = bounds = wrong = 0
+    rows = bounds = wrong = partly = 0
+    late = ""
     for finding in audit(results, trust_modules=trust_modules, deadline=deadline):
+        if finding.late:
+            late = finding.row
+            typer.echo(f"{finding.row} were not looked at: {finding.faults[0]}")
+            continue
         rows += 1
+        partly += bool(finding.notes)
         bounds += finding.bounds
         wrong += bool(finding.faults)
         for fault in finding.faults:
             typer.echo(f"{finding.name} ({finding.row}): {fault}")
         for note in finding.notes:
             typer.echo(f"{finding.name} ({finding.row}) was not looked at whole: {note}")
-    if wrong:
-        typer.echo(f"{wrong} of {rows} rows do not hold; {bounds} bounds were proved again.")
+    if wrong or late:
+        unseen = f"; {late} were not looked at" if late else ""
+        typer.echo(f"{wrong} of {rows} rows do not hold{unseen}; {bounds} bounds were proved again.")
         raise typer.Exit(1)
-    typer.echo(f"all {rows} rows hold: {bounds} bounds proved again from freshly loaded data.")
+    whole = f", {partly} of them not looked at whole" if partly else ""
+    typer.echo(f"all {rows} rows hold{whole}: {bounds} bounds proved again from freshly loaded data.")
 
 
 def _deadline(written: str | None) -> Deadline:

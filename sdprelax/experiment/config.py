@@ -81,7 +81,7 @@ class _Written(pydantic.BaseModel):
     bias: bool | list[bool] = pydantic.Field(False, description="whether the hidden layer has a bias")
     methods: list[Any] = pydantic.Field(description="methods, each with its options")
     repeat: int = pydantic.Field(1, ge=1, description="runs of each trial, with different random numbers")
-    seed: int = pydantic.Field(0, ge=0, description="what the random numbers derive from")
+    seed: int = pydantic.Field(0, ge=0, lt=2**63, description="what the random numbers derive from")
     protocol: Protocol = pydantic.Field("standard", description="paper: P25's test accuracy beside the others")
     limits: _Limits = pydantic.Field(_Limits(), description="what one trial may take")
     engine: Any = pydantic.Field("processes", description="where trials run")

@@ -132,10 +132,11 @@ def checked(document: Document, model: type[Model]) -> Model:
         found = model.model_validate(document.content)
     except pydantic.ValidationError as error:
         raise _first_error(document, model, error) from None
-    where = misread(document.content, found)
-    if where is not None:
+    wrong = misread(document.content, found)
+    if wrong is not None:
+        where, right = wrong
         value = functools.reduce(operator.getitem, where, document.content)
-        raise document.error(where, f"'{where[0]}' is {value!r}, but should be a number.")
+        raise document.error(where, f"'{where[0]}' is {value!r}, but should be {right}.")
     return found
 
 

@@ -342,11 +342,12 @@ def _settled(lifting: LiftedProgram, found: RelaxationSolution) -> bool:
 
 
 def _status(lifting: LiftedProgram, found: RelaxationSolution, best: _Best) -> Status:
-    """Return "solved" where the solver ended by its own criterion and what it claims is nearly proved."""
-    claimed = found.solved.value
-    proved = claimed is None or claimed - best.proved <= NEARLY_PROVED * abs(claimed)
-    status = status_of(found.solved.status)
-    return "not converged" if status == "solved" and not proved else status
+    """Return "solved" where what the solver claims is nearly proved: more nearly where our own one stalled."""
+    claimed, status = found.solved.value, status_of(found.solved.status)
+    short = 0.0 if claimed is None else (claimed - best.proved) / max(abs(claimed), np.finfo(float).tiny)
+    if found.solved.status == "stalled":
+        return "solved" if claimed is not None and abs(short) <= SETTLED else status
+    return "not converged" if status == "solved" and short > NEARLY_PROVED else status
 
 
 class _Best:

@@ -43,6 +43,7 @@ class Finding:
     bounds: how many of its bounds were proved anew.
     faults: one sentence each.
     notes: what could not be looked at, one sentence each.
+    late: whether these are all the rows that there was no time for.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Finding:
     bounds: int
     faults: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    late: bool = False
 
 
 def audit(folder: Path, *, trust_modules: bool = False, deadline: Deadline | None = None) -> Iterator[Finding]:
@@ -88,7 +90,7 @@ def audit(folder: Path, *, trust_modules: bool = False, deadline: Deadline | Non
                 yield Finding(name, row, bounds, tuple(faults), tuple(notes))
                 continue
         late = f"they were not verified within {until.seconds:g} seconds; allow more with --time-limit."
-        yield Finding("the rest", f"{len(names) - number} rows", 0, (late,))
+        yield Finding("the rest", f"{len(names) - number} rows", 0, (late,), late=True)
         return
     yield from _examine_table(store, plan, attempts)
 

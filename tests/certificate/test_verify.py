@@ -173,3 +173,12 @@ def test_lowering_the_twins_proves_more_than_paying_for_beta() -> None:
     unit = certificate.units[0] * float(A[0, 0] / certificate.multiplier[0, 0])
     assert (proved.kappa + proved.delta * largest) * unit * unit < 0.9 * before
     assert sdprelax.verify(problem, certificate) >= certificate.lower > 0.0
+
+
+@pytest.mark.parametrize("deadline", [60, "60", True])
+def test_a_deadline_that_is_none_is_an_input_error(deadline: object) -> None:
+    problem, certificate = solved()
+    with pytest.raises(sdprelax.InputError, match=r"write sdprelax\.Deadline"):
+        sdprelax.verify(problem, certificate, deadline)  # type: ignore[arg-type]
+    with pytest.raises(sdprelax.InputError, match="must be a number of seconds"):
+        sdprelax.Deadline("x")  # type: ignore[arg-type]

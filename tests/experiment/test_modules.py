@@ -81,7 +81,7 @@ def test_editing_ones_own_file_runs_exactly_the_trials_that_use_what_it_register
     sweep = load_sweep(own)
     assert methods.version("own_nothing") == f"1, sha256 {hashlib.sha256(METHODS.encode()).hexdigest()}"
     assert datasets.version("own_points") == f"1, sha256 {hashlib.sha256(DATA.encode()).hexdigest()}"
-    assert methods.version("wedge") == "1"
+    assert methods.version("ntk") == "1"
 
     def changed(registry: Any, name: str) -> list[tuple[str, str]]:
         before = {trial.hash for trial in plan(sweep)}

@@ -167,7 +167,7 @@ def test_no_bound_is_claimed_in_rank_six() -> None:
     ({"step": "classic"}, "step: classic moves within a ball and needs its radius"),
     ({"corrective": True, "radius": 1.0}, "corrective: true solves the penalised form"),
     ({"radius": -1.0}, "option 'radius' is -1.0, but should be greater than 0"),
-    ({"radius": float("inf")}, "radius is inf; it must be a finite number"),
+    ({"radius": float("inf")}, "option 'radius' is inf, but should be a finite number"),
     ({"step": "armijo"}, "option 'step' is 'armijo'"),
     ({"pattern": 3}, "did you mean 'patterns'"),
 ])  # fmt: skip

@@ -218,6 +218,8 @@ def test_a_time_limit_says_how_many_rows_were_left(copy: Path) -> None:
     )  # fmt: skip
     wrong = CliRunner().invoke(app, ["verify", str(copy), "--time-limit", "1 week"]).exception
     assert isinstance(wrong, InputError) and str(wrong).startswith("--time-limit 1 week: write seconds")
+    none = CliRunner().invoke(app, ["verify", str(copy), "--time-limit", "0.000001s"])
+    assert none.exit_code == 1 and "0 of 0 rows do not hold; 14 rows were not looked at; 0 bounds" in none.output
     done = CliRunner().invoke(app, ["verify", str(copy), "--time-limit", "10min"])
     assert done.exit_code == 0
 
