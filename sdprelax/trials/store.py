@@ -272,7 +272,7 @@ class Store:
         except (OSError, ValueError):
             return None
         sound = isinstance(record, dict) and record.get("hash") == name[:16] and "status" in record
-        sound = sound and isinstance(record.get("trial"), dict)
+        sound = sound and isinstance(record.get("trial", {}), dict)
         return record if sound else None
 
     def attempts(self) -> dict[str, list[int]]:
