@@ -33,7 +33,6 @@ __all__ = [
     "Ball",
     "Floats",
     "bound_above",
-    "bound_below",
     "dual_value_below",
     "feasible_multiple",
     "gamma",
@@ -86,13 +85,6 @@ def bound_above(value: float, operations: int) -> float:
     if math.isnan(value):
         return math.inf
     return math.nextafter(value * (1.0 + 2.0 * gamma(operations + 4)) + UNDERFLOW, math.inf)
-
-
-def bound_below(value: float, operations: int) -> float:
-    """Return a float below every real whose rounded nonnegative evaluation in so many steps is ``value``."""
-    if math.isnan(value):
-        return 0.0
-    return max(0.0, math.nextafter(value * (1.0 - 2.0 * gamma(operations + 4)) - UNDERFLOW, -math.inf))
 
 
 @dataclass(frozen=True)

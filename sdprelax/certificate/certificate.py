@@ -22,6 +22,13 @@ __all__ = ["LONGEST_PATH", "MOST_BLOCKS", "BlockProof", "Certificate", "ConeProo
 MOST_BLOCKS, LONGEST_PATH, MOST_WALLS = 10_000, 1_000, 1_000_000
 
 
+def unreadable(path: str | Path, what: str, error: Exception) -> CertificateError:
+    """Return what to raise for a file that is none; a damaged one fails in zlib, zipfile or NumPy, each in its way."""
+    missing = isinstance(error, KeyError)
+    words = f"it holds no array named {error}" if missing else str(error).rstrip(".") or type(error).__name__
+    return CertificateError(f"{path} is not a readable {what}: {words}.")
+
+
 @dataclass(frozen=True, eq=False)
 class BlockProof:
     """Multipliers of one block of the reduced SDP relaxation (docs/mathematics.md sections 3.5 and 5).
@@ -149,10 +156,7 @@ class Certificate:
             inputs, targets = stored["units"].tolist()
             return Certificate(stored["lower"].item(), stored["multiplier"], reduction, proof, (inputs, targets))
         except Exception as error:
-            # A damaged archive fails in zlib, zipfile, NumPy or the conversions above, each with errors of its own.
-            missing = isinstance(error, KeyError)
-            words = f"it holds no array named {error}" if missing else str(error).rstrip(".") or type(error).__name__
-            raise CertificateError(f"{path} is not a readable certificate: {words}.") from None
+            raise unreadable(path, "certificate", error) from None
 
 
 def _blocks(stored: Mapping[str, NDArray[Any]]) -> RelaxationProof:

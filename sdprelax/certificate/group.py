@@ -22,6 +22,7 @@ import numpy as np
 
 from sdprelax import group_norms as norms
 from sdprelax.certificate.build import PORTABLE
+from sdprelax.certificate.certificate import unreadable
 from sdprelax.certificate.designs import Design, Gates, Neurons, Ramps, doubtful
 from sdprelax.certificate.verify import _kind, _number, _numbers, _require
 from sdprelax.deadline import Deadline
@@ -256,10 +257,7 @@ class GroupCertificate:
                 stored.get("offset"),
             )  # fmt: skip
         except Exception as error:
-            # A damaged archive fails in zlib, zipfile, NumPy or the conversions above, each with errors of its own.
-            missing = isinstance(error, KeyError)
-            words = f"it holds no array named {error}" if missing else str(error).rstrip(".") or type(error).__name__
-            raise CertificateError(f"{path} is not a readable certificate of a program: {words}.") from None
+            raise unreadable(path, "certificate of a program", error) from None
 
 
 def _penalty(said: Any) -> Penalty:
