@@ -2,7 +2,7 @@
 
 A Gaussian gate g ~ N(0, I_r) falls in the cell {u : s_jx̂_jᵀu > 0 for every j} of pattern s with the probability of the
 cell's solid angle over that of the sphere. Then Σ_iP(cell i)·D_iXXᵀD_i = (XXᵀ) ∘ (π − θ)/2π is the NTK of a gated ReLU
-network on the training data (docs/mathematics.md section 7.5).
+network on the training data (docs/mathematics/lasso.md, "The NTK and its repair").
 """
 
 from __future__ import annotations

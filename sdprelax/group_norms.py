@@ -4,7 +4,8 @@
     frobenius    ‖W_i‖_F, its own dual          that of one matrix and one scale per gate; multiple kernel learning
     nuclear      Σσ(W_i), dual max σ            that of gated neurons that feed all outputs, the least of ReLU networks'
 
-Weights of all gates have shape (c, r, m): row k of the first axis serves output k (docs/mathematics.md section 7.4).
+Weights of all gates have shape (c, r, m): row k of the first axis serves output k (docs/mathematics/lasso.md, "Gated
+networks").
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ order 1 and 0, Cho and Saul 2009)
 
     E (wᵀx)₊(wᵀz)₊ = ‖x‖‖z‖(sin θ + (π − θ)cos θ)/2π,      E 1{wᵀx > 0}1{wᵀz > 0} = (π − θ)/2π,
 
-which give the kernels of docs/mathematics.md section 7.1. Both look at X alone; the relaxation and the exact programs
-learn their kernel from Y too.
+which give the kernels of docs/mathematics/problem.md, "NNGP and NTK". Both look at X alone; the relaxation and the
+exact programs learn their kernel from Y too.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Partitions of weight space into cones, one block of the relaxation each (docs/mathematics.md section 5).
+"""Partitions of weight space into cones, one block of the relaxation each (docs/mathematics/relaxation.md).
 
 A partition is a binary tree: a node splits its cone at the hyperplane of one generator row. A leaf is the cone
 

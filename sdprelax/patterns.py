@@ -1,7 +1,7 @@
 """Sampled activation patterns: where convex programs over patterns go when all of them are too many.
 
 The sign pattern of Gaussian hidden weights is a cell of the arrangement {w : x̂_jᵀw = 0} with probability its solid
-angle, so few draws see the wide cells and miss the narrow ones (docs/mathematics.md section 7.3).
+angle, so few draws see the wide cells and miss the narrow ones (docs/mathematics/methods.md, "Sampled patterns").
 """
 
 from __future__ import annotations

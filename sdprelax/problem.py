@@ -1,4 +1,4 @@
-"""The training problem of docs/mathematics.md section 1, and the functional that all its views share."""
+"""The training problem of docs/mathematics/problem.md, and the functional that all its views share."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def ridge_value(K: Floats, Y: Floats, gamma: float) -> float:
     """Return min over V-space predictors of the kernel ridge problem: (γ/2)·tr Yᵀ(K + γI)⁻¹Y.
 
     Eliminating the output layer from any kernel view of the training problem leaves this
-    functional of its kernel (docs/mathematics.md section 3.4).
+    functional of its kernel (docs/mathematics/problem.md, "Kernel form").
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """Presolve: fewer and better scaled generator rows for the same training problem.
 
-Without it even the facially reduced relaxation has no interior (docs/mathematics.md section 3.3).
+Without it even the facially reduced relaxation has no interior (docs/mathematics/problem.md, "Presolve").
 Every activation is written through unit *generator* rows x̂_g in the row space of X:
 
     (x_iᵀu)₊ = f_i·(x̂_gᵀw)₊   for f_i ≥ 0,      |f_i|·(−x̂_gᵀw)₊   for f_i < 0,      w = Qᵀu,

@@ -39,8 +39,8 @@ def regularisation_path(
     """Return certified lower bounds of the training problem at every γ of a path, by the solver ``native``.
 
     Neighbouring γ have neighbouring solutions: a run starts at the iterate where the one before ended, which its log's
-    number of steps shows (docs/solver.md section 5), and with the bound that the last certificate proves at the new γ.
-    The upper bounds are those of the empty network: rounding is method ``sdp``'s.
+    number of steps shows (docs/solver.md, "Warm starts"), and with the bound that the last certificate proves at the
+    new γ. The upper bounds are those of the empty network: rounding is method ``sdp``'s.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""P25's SDP relaxation of the lifted program, in two forms, and its refinement by cones (docs/mathematics.md 3 and 5).
+"""The SDP relaxation of the lifted program, in two forms, and its refinement by cones (docs/mathematics/relaxation.md).
 
 The cone of completely positive matrices is replaced by the doubly nonnegative ones: Λ ⪰ 0 and Λ ≥ 0 on
 the (α, β) block. ``lifted`` is that program as published; it has no interior, since MΛMᵀ = 0 forces

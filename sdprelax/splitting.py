@@ -1,4 +1,4 @@
-"""Which rows to split weight space at: partitions for the relaxation over cones (docs/mathematics.md section 5).
+"""Which rows to split weight space at: partitions for the relaxation over cones (docs/mathematics/relaxation.md).
 
 Three rules. ``coverage`` looks at the rows alone: it halves the largest cone, counting undetermined rows.
 ``violation`` looks at a solution of a coarser relaxation: activations of both signs of one row in one block are what

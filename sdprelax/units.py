@@ -2,7 +2,7 @@
 
 Training is equivariant to scale: p*(sX, tY, stγ) = t²·p*(X, Y, γ); dual points scale with t, networks with √(t/s).
 Floating point and conic solvers are not, so methods and proofs work in units that are powers of two, in
-which every problem has the same digits as before (docs/mathematics.md section 3.3).
+which every problem has the same digits as before (docs/mathematics/problem.md, "Units").
 """
 
 from __future__ import annotations

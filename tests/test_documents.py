@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -22,8 +23,8 @@ LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 NAMED = re.compile(
     r"(?<![\w./-])((?:experiments|benchmarks|notebooks|results/published|tools|sdprelax|docs|tests)/[\w./*{},-]*[\w*}/])"
 )
-
-
+# A document as code, tests and notebooks name it, with the title of one of its sections.
+REFERENCE = re.compile(r'(docs/[\w./*-]+\.md)(?:,\s+"([^"]+)")?')
 TABLE = re.compile(r"^\|.*\n\|[-:| ]+\|\n(?:\|.*\n?)+", re.MULTILINE)
 MARKED = re.compile(r"<!-- table: .+? -->.*?<!-- end -->", re.DOTALL)
 NUMBER = re.compile(r"\|[ *≥≤>~+-]*\d")
@@ -63,6 +64,38 @@ def test_no_link_is_dead(name: str) -> None:
             anchors = {anchor(title) for title in headings(file.read_text(encoding="utf-8"))}
             dead += [target] if heading not in anchors else []
     assert dead == []
+
+
+def sources() -> list[Path]:
+    """Return the files of the project in which people read prose: code, tests, settings, notebooks, documents."""
+    folders = ("sdprelax", "tests", "tools", "benchmarks", "experiments", "notebooks")
+    kinds = {".py", ".yaml", ".ipynb"}
+    return [*documents(), *(p for folder in folders for p in sorted((ROOT / folder).rglob("*")) if p.suffix in kinds)]
+
+
+def prose(path: Path) -> str:
+    """Return a file's text in one line; of a notebook its cells without their output."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        text = "\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"])
+    return re.sub(r"\s*\n\s*(?:# )?", " ", text)
+
+
+def test_documents_and_sections_that_code_names_are_there() -> None:
+    named = [
+        (path, *reference)
+        for path in sources()
+        if path.name not in ("CHANGELOG.md", "test_documents.py")
+        for reference in REFERENCE.findall(prose(path))
+    ]
+    missing = [
+        reference
+        for reference in named
+        if not (files := sorted(ROOT.glob(reference[1])))
+        or (reference[2] and reference[2] not in headings(files[0].read_text(encoding="utf-8")))
+    ]
+    assert missing == []
+    assert sum(bool(title) for _, _, title in named) >= 10, "the pattern finds titles"
 
 
 def test_every_published_picture_is_shown() -> None:

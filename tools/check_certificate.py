@@ -1,4 +1,4 @@
-"""Check a certificate of sdprelax without sdprelax: a second verifier, written from docs/mathematics.md.
+"""Check a certificate of sdprelax without sdprelax: a second verifier, written from docs/mathematics/certificate.md.
 
     python check_certificate.py CERTIFICATE.npz DATA.npz [--gamma G] [--bias] [--time-limit SECONDS]
 
@@ -146,7 +146,7 @@ def relaxation(arrays, rows, B):
 
 
 def cover(rows, B, kappa, deadline):
-    """Prove f(w) = ‖Σ_j b_j(x̂_jᵀw)₊ + b_{j+g}(−x̂_jᵀw)₊‖ ≤ κ‖w‖ for every w, by simplicial cones (section 4.4).
+    """Prove f(w) = ‖Σ_j b_j(x̂_jᵀw)₊ + b_{j+g}(−x̂_jᵀw)₊‖ ≤ κ‖w‖ for every w, by simplicial cones.
 
     With c_j = b_j + b_{j+g}, f(w) = ‖L₀w + Σ c_j(x̂_jᵀw)₊‖, of which W = Σ(‖b_j‖ + 2‖b_{j+g}‖)‖x̂_j‖ is a Lipschitz
     constant and more. Rays are unit vectors of one orthant up to 2⁻⁴⁵, so w = Σs_kr_k has Σs ≤ 1.01√r‖w‖. Per unit of
@@ -238,7 +238,7 @@ def check(certificate, data, gamma, bias, deadline):
     basis, factor = numbers(certificate, "basis", (d, r)), numbers(certificate, "factor", (n,)).tolist()
     group, lower = numbers(certificate, "group", (n,), "iu"), numbers(certificate, "lower", ()).item()
     require(lower >= 0.0, "it claims a negative bound, and p* is not negative")
-    # B = LᵀA, and how far samples are from what the presolve says of them, x_i ≈ f_iQx̂_g (section 3.3).
+    # B = LᵀA, and how far samples are from what the presolve says of them, x_i ≈ f_iQx̂_g ("Presolve" in problem.md).
     B, slip, said = [[arb(0)] * c for _ in range(2 * g)], arb(0), (exact(rows) * exact(basis).transpose()).tolist()
     for f, j, a, x in zip(factor, group, exact(A).tolist(), (exact(X) * (1 / arb(s))).tolist(), strict=True):
         if f != 0.0:
@@ -261,7 +261,7 @@ def check(certificate, data, gamma, bias, deadline):
         omega = float(((gamma * (inner + room.sqrt()) / (2 * claimed) - slip) / stretch).lower())
         cover(rows, B, omega, deadline)
     omega = omega * stretch + slip
-    # The best τ⟨A, Y⟩ − ½τ²‖A‖² over τω ≤ γ (section 1); any such τ is valid.
+    # The best τ⟨A, Y⟩ − ½τ²‖A‖² over τω ≤ γ ("The dual bound" in problem.md); any such τ is valid.
     bound = arb(0)
     if inner > 0 and square > 0 and omega.is_finite():
         step = (inner / square).mid()

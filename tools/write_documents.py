@@ -1,4 +1,4 @@
-"""Bring the tables and figures of README.md and docs/*.md up to date with results/published.
+"""Bring the tables and figures of README.md and docs/ up to date with results/published.
 
     python tools/write_documents.py [--check]
 

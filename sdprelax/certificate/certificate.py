@@ -31,7 +31,7 @@ def unreadable(path: str | Path, what: str, error: Exception) -> CertificateErro
 
 @dataclass(frozen=True, eq=False)
 class BlockProof:
-    """Multipliers of one block of the reduced SDP relaxation (docs/mathematics.md sections 3.5 and 5).
+    """Multipliers of one block of the reduced SDP relaxation (docs/mathematics/certificate.md).
 
     Over z = (β, w), with β of the k rows that the cone leaves undetermined, a = Gz what is nonnegative on the cone
     (α and β of those rows, and its walls) and f = Dᵀz the outputs that the dual weights B = LᵀA make, the matrix

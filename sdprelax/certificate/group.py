@@ -4,7 +4,7 @@
 
 (t and 1ᵀA = 0 with a free offset alone). Weights bound the optimum from above; from below does any A whose multiple
 s ≥ 0 is feasible, by s⟨A, Y⟩ − ½s²‖A‖². Every term is a sum over samples, so that they are looked at block by block,
-with all rounding errors bounded (docs/mathematics.md section 7.4). The optimum bounds p* only where a method says so.
+with all rounding errors bounded (docs/mathematics/certificate.md). The optimum bounds p* only where a method says so.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Convex distillation: a block of a trained network replaced by a convex student of its activations.
 
 Varshney and Pilanci, *Convex distillation: efficient compression of deep networks via convex optimization* (2024,
-arXiv 2410.06567), with the optimum proved (docs/mathematics.md section 7.7).
+arXiv 2410.06567), with the optimum proved (docs/mathematics/distillation.md).
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Exact optima: where they are within reach, to measure tightness against (docs/mathematics.md section 4)."""
+"""Exact optima: where they are within reach, to measure tightness against (docs/mathematics/exact.md)."""

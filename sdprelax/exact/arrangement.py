@@ -38,7 +38,7 @@ class Arrangement:
 
     The maximum of ‖Bᵀa(w)‖ over the unit sphere lies in the relative interior of some face; there it
     is a top eigenvector of the quadratic form of that face's pattern restricted to the face's
-    span (docs/mathematics.md section 4.3). Every face is adjacent to a ray, so for rows in general position
+    span (docs/mathematics/exact.md). Every face is adjacent to a ray, so for rows in general position
     the 3^{r−1} faces around all rays give the maximum, in floating point. It proposes; bounds are proved by
     ``sdprelax.certificate.cone_cover``, which shares nothing with it.
 

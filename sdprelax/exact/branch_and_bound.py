@@ -3,7 +3,7 @@
 Branching is over simplicial cones of weight space, split at the hyperplanes that matter most; the bound of a cone is
 the copositivity proof of ``sdprelax.certificate.cone_cover``, best first by levels. The incumbent comes from local
 ascents, whose starts are rays of the arrangement, drawn at random: they lie where the hyperplanes do, which for data
-in a narrow bundle is nowhere near where Gaussian directions go (docs/mathematics.md section 4).
+in a narrow bundle is nowhere near where Gaussian directions go (docs/mathematics/exact.md).
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ moments of (s, v) form a completely positive matrix, and CP_k = DNN_k for k ≤ 
     min ½‖Σ_j Φ_jW_j − Y‖² + (γ/2)Σ_j(⟨R_jᵀR_j, S_j⟩ + tr T_j)
     s.t. [S_j W_j; W_jᵀ T_j] ⪰ 0,  S_j ≥ 0
 
-is exact (docs/mathematics.md section 4.2). In rank 2 the cells are the arcs between neighbouring rays on
+is exact (docs/mathematics/exact.md). In rank 2 the cells are the arcs between neighbouring rays on
 the circle, and S_j = C_jC_jᵀ with C_j ≥ 0 is its Cholesky factorisation, which reads off the neurons.
 """
 

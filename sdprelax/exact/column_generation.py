@@ -4,7 +4,7 @@ The dual max ⟨A, Y⟩ − ½‖A‖² subject to ‖Aᵀ(Xu)₊‖ ≤ γ‖u�
 problem keeps some directions, the atoms (a group lasso, solved to the accuracy that the gap deserves); an oracle adds
 those that A violates most, moved to the top of their face of the arrangement; atoms that carry nothing leave. A
 cover of weight space by cones proves how far A is from feasible, which gives a rigorous bound at every step, and it
-finds what the oracle missed (docs/mathematics.md section 4).
+finds what the oracle missed (docs/mathematics/exact.md).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Training for one output: the group lasso over activation patterns with their cones; exact over all of them.
 
-With every pattern D_i of the arrangement, training equals (Pilanci and Ergen 2020; docs/mathematics.md 4.1)
+With every pattern D_i of the arrangement, training equals (Pilanci and Ergen 2020; docs/mathematics/exact.md)
 
     min ½‖Σ_i Φ_i(v_i − w_i) − y‖² + γΣ_i(‖v_i‖ + ‖w_i‖)
     s.t. v_i and w_i in the cone of pattern i:  s_ij·x̂_jᵀv_i ≥ 0 for every generator j,

@@ -1,4 +1,4 @@
-"""Nonnegative PCA per activation pattern: the oracle of Frank–Wolfe over sampled patterns (docs/mathematics.md 7.3)."""
+"""Nonnegative PCA per activation pattern: the oracle of Frank–Wolfe over sampled patterns."""
 
 from __future__ import annotations
 

@@ -4,7 +4,8 @@ With masks D_i = diag(1{Xg_i ≥ 0}) and one matrix W_i (r×c) of weights per ga
 
     min over W_1, ..., W_m  ½‖Σ_i D_iXW_i − Y‖² + γΣ_i‖W_i‖,      dual: max ⟨A, Y⟩ − ½‖A‖²  s.t. ‖XᵀD_iA‖° ≤ γ,
 
-where ‖·‖ with its dual ‖·‖° is one of those of :mod:`sdprelax.group_norms` (docs/mathematics.md section 7.4).
+where ‖·‖ with its dual ‖·‖° is one of those of :mod:`sdprelax.group_norms` (docs/mathematics/lasso.md, "Gated
+networks").
 
 The matrix of all D_iX, of size n×mr, is never formed.
 """

@@ -5,11 +5,11 @@ With ‖W‖ = min over η > 0 of ½(‖W‖²/η + η), over both unknowns
     min over W  ½‖Σ_iD_iXW_i − Y‖² + γΣ_i‖W_i‖_F  =  min over η ≥ 0  J(η),
     J(η) = ridge_value(K_η, Y, γ) + (γ/2)Σ_iη_i,        K_η = Σ_iη_iD_iXXᵀD_i:
 
-multiple kernel learning (docs/mathematics.md section 7.5). For given η the best weights are W_i = η_iXᵀD_iα with
-α = (K_η + γI)⁻¹Y, whose residual is γα, and for given weights η_i = ‖W_i‖. Alternating is IRLS (Dwaraknath, Ergen and
-Pilanci, NeurIPS 2023). In terms of A = γα it multiplies η_i by ‖XᵀD_iA‖/γ, which never divides by η_i and so needs no
-smoothing, and J(η⁺) ≤ F(W) ≤ J(η) for the group lasso's objective F: F falls from step to step. Each step's A, scaled
-to be feasible, is a dual point. An η_i of zero would stay zero, so all start above it.
+multiple kernel learning (docs/mathematics/lasso.md, "The NTK and its repair"). For given η the best weights are W_i =
+η_iXᵀD_iα with α = (K_η + γI)⁻¹Y, whose residual is γα, and for given weights η_i = ‖W_i‖. Alternating is IRLS
+(Dwaraknath, Ergen and Pilanci, NeurIPS 2023). In terms of A = γα it multiplies η_i by ‖XᵀD_iA‖/γ, which never divides
+by η_i and so needs no smoothing, and J(η⁺) ≤ F(W) ≤ J(η) for the group lasso's objective F: F falls from step to step.
+Each step's A, scaled to be feasible, is a dual point. An η_i of zero would stay zero, so all start above it.
 
 IRLS is slow at the end: a weight that must vanish does so as a geometric sequence whose ratio may be near one. J is
 smooth and convex, with

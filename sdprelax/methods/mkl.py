@@ -29,9 +29,9 @@ class MKL:
 
     The kernel Σ_iη_iD_iXXᵀD_i at η_i = P(gate falls in cell i) is the NTK of a gated ReLU network, which does not look
     at Y. Here η minimises the value of kernel ridge regression plus (γ/2)Σ_iη_i, which is the group lasso
-    min ½‖Σ_iD_iXW_i − Y‖² + γΣ_i‖W_i‖_F of the gated network at η_i = ‖W_i‖ (docs/mathematics.md section 7.5).
-    Predictor ``mkl`` is the result; ``ntk`` is where irls starts: the same gates weighted by the frequency of their
-    cells, exact for ``gates: all`` up to rank 3. No bounds of p*.
+    min ½‖Σ_iD_iXW_i − Y‖² + γΣ_i‖W_i‖_F of the gated network at η_i = ‖W_i‖ (docs/mathematics/lasso.md, "The NTK and
+    its repair"). Predictor ``mkl`` is the result; ``ntk`` is where irls starts: the same gates weighted by the
+    frequency of their cells, exact for ``gates: all`` up to rank 3. No bounds of p*.
 
     Parameters
     ----------

@@ -74,8 +74,8 @@ class SDP:
     solver: conic solver; ``sdprelax solvers`` says which run here. Default: for the presolved reduced form's single
         block "interior_point" up to 150 generator rows and "native" beyond, else "clarabel".
     solver_options: options of that solver; without a named one, of "interior_point" (or "clarabel"), whatever the size.
-    presolve: merge parallel rows, drop zero rows and scale (docs/mathematics.md 3.3); off repeats P25.
-    cones: most cones that weight space is split into, one block each; more of them close the gap (section 5).
+    presolve: merge parallel rows, drop zero rows and scale (docs/mathematics/problem.md, "Presolve"); off repeats P25.
+    cones: most cones that weight space is split into, one block each; more of them close the gap.
     splitting: which rows to split at: "violation" (where a coarser solution mixes both signs of a row), "coverage"
         (where the parts have the fewest undetermined rows) or "strong" (where the certificate of a good network's
         residual improves most; small problems).
@@ -85,7 +85,8 @@ class SDP:
         counts.
     polish: improve rounded networks by local training (L-BFGS).
     transductive: lift the test inputs too, without a loss, and offer the relaxation's own predictions there
-        (docs/mathematics.md section 7.2). It makes the relaxation larger, and if anything tighter.
+        (docs/mathematics/relaxation.md, "The relaxation's own predictions"). It makes the relaxation larger, and if
+        anything tighter.
     """
 
     version: ClassVar[int] = 2

@@ -3,7 +3,7 @@
 A round minimises over the gates of a block with the others' weights fixed, whose predictions are taken off the targets
 as the rows go by. The proof's pass over all gates ends a round and says which should carry weight: those that do, and
 those along which the objective is steeper than γ. Of these the ones that waited longest make the next block
-(docs/mathematics.md section 7.7).
+(docs/mathematics/lasso.md, "Statistics: more samples than memory holds").
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class ThreeOperator:
     """P25's rounding: min φ = ½‖ZZᵀ − Λ‖² over MZ = 0 and complementary α, β ≥ 0, by three-operator splitting.
 
     Per iteration W = proj_{MZ=0}(Z), Ŵ = proj_relu(2W − Z − η∇φ(W)), Z ← Z − W + Ŵ with ∇φ(W) = 2(WWᵀ − Λ)W and step
-    η = step/‖Λ‖_F, from the top eigenvectors of Λ; the networks are W's (u, v) (docs/mathematics.md section 6). The one
+    η = step/‖Λ‖_F, from the top eigenvectors of Λ; the networks are W's (u, v) (docs/mathematics/rounding.md). The one
     of least training objective is returned; P25 chose the one best on the test set (sweeps: ``protocol: paper``).
 
     Parameters

@@ -1,4 +1,4 @@
-"""Our interior point for the reduced relaxation, with constraints as they bind (docs/mathematics.md section 3.6).
+"""Our interior point for the reduced relaxation, with constraints as they bind (docs/mathematics/solvers.md).
 
 Over z = (β, w, v), of order g + r + c, the dual point (A, M) has the slack
 

@@ -20,7 +20,7 @@ def largest_angle(rows: Floats) -> float:
 
     Over the wedges of p = 2 the Lasso's optimum p̂ then satisfies p* ≤ p̂ ≤ p*/cos(θ/2): a unit vector between
     neighbouring rays is a combination of them with coefficients that sum to at most 1/cos(θ/2)
-    (docs/mathematics.md section 7.6). At θ = π there is a single line, whose chambers are half-planes.
+    (docs/mathematics/wedge.md). At θ = π there is a single line, whose chambers are half-planes.
 
     Parameters
     ----------

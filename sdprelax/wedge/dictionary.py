@@ -3,7 +3,7 @@
 A ReLU network's dual constraint ‖Aᵀ(Xw)₊‖ ≤ γ is convex in w within each cell of the arrangement of the *walls*
 {x_iᵀw = 0}, so over a cell's part of a polyhedral ball it is tight at an extreme point. For ‖w‖_1 these are null
 vectors of D − 1 rows of the samples *and the coordinate vectors*; for ‖w‖_2 the cell's rays, null vectors of D − 1
-samples, only nearly do (docs/mathematics.md section 7.6). A null vector of D − 1 rows is their generalised cross
+samples, only nearly do (docs/mathematics/wedge.md). A null vector of D − 1 rows is their generalised cross
 product.
 """
 

@@ -5,7 +5,7 @@ to q − p as xᵀw goes from p to q. Over parallel chains with weight decay (γ
 Lasso over ramps of ‖w‖_p = 1, and with 1ᵀA = 0 the dual constraint is convex in (w, p, q) between the walls xᵢᵀw = p,
 xᵢᵀw = q and, for ‖w‖_1, w_k = 0. So it suffices to look at null vectors of d + 1 such walls: pairs of samples in one
 dimension (the reflection features of Zeger et al. 2024, arXiv 2403.01046), exact in any dimension for ‖w‖_1 (proof:
-docs/mathematics.md section 7.6).
+docs/mathematics/wedge.md, "Three layers").
 """
 
 from __future__ import annotations

@@ -111,7 +111,8 @@ def test_a_free_bias_predicts_an_offset_that_costs_nothing_in_the_lasso() -> Non
 
 
 def test_a_planted_network_is_recovered() -> None:
-    # The v_k·u_k lie in an open half-plane, which makes the network of least weight that fits unique (mathematics 7.6).
+    # The v_k·u_k lie in an open half-plane, which makes the network of least weight that fits unique
+    # (docs/mathematics/wedge.md).
     X, angles = np.random.default_rng(4).standard_normal((200, 2)), np.array([0.3, 4.3, 2.2])
     hidden, output = np.stack([np.cos(angles), np.sin(angles)]) * [1.0, 0.7, 1.3], np.array([[1.0], [-1.5], [2.0]])
     problem = sdprelax.Problem(X, np.maximum(X @ hidden, 0.0) @ output, 1e-4)

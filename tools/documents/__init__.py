@@ -1,4 +1,4 @@
-"""Tables and figures of README.md and docs/*.md, made from the files in results/published.
+"""Tables and figures of README.md and docs/**/*.md, made from the files in results/published.
 
 What is made lies between two comments, which rendered Markdown does not show:
 
@@ -24,8 +24,8 @@ LONE = re.compile(r"<!-- (?:(?:table|figure): .*?|end) -->")
 
 
 def documents() -> list[Path]:
-    """Return the documents of the project, the Markdown files of its root and of docs/."""
-    return [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+    """Return the documents of the project, the Markdown files of its root and of docs/ and its folders."""
+    return [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def regenerated(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Alternating directions for the reduced relaxation: one projection, the rest entrywise (docs/solver.md section 2).
+"""Alternating directions for the reduced relaxation: one projection, the rest entrywise (docs/solver.md).
 
 The relaxation is min f(Λ) + h(Λ): h is the indicator of {TSTᵀ : S ⪰ 0}, onto which one projects by an eigenvalue
 decomposition of order g + r + c, and f, the loss, the penalty and Λ ≥ 0 with Λ_{α_iβ_i} = 0, is a sum over entries.

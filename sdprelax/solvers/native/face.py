@@ -1,4 +1,4 @@
-"""The face {Λ = TSTᵀ} in an orthonormal basis, block by block (docs/solver.md section 2).
+"""The face {Λ = TSTᵀ} in an orthonormal basis, block by block (docs/solver.md, "Alternating directions").
 
 λ = (α, β, w, v) lies in the face iff α − β = X̂w. With s = (α + β)/√2 and t = (α − β)/√2 that is t = Ey, w = Fy for
 a free y of as many entries as w, where EᵀE + FᵀF = I. So (s, y, v) are orthonormal coordinates of the face, and what is
