@@ -73,7 +73,8 @@ def attempt(text: str, folder: str, kind: str) -> str:
 def elsewhere() -> multiprocessing.context.ForkServerContext:
     """Processes that have loaded sdprelax, and in which no other page has registered anything."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["sdprelax.cli", "sdprelax.methods"])
+    # What pages import is imported once; PyTorch where it is installed.
+    context.set_forkserver_preload(["sdprelax.cli", "sdprelax.methods.sdp", "sdprelax.results.plots", "cvxpy", "torch"])
     return context
 
 
