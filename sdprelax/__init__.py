@@ -41,7 +41,7 @@ from sdprelax.three_layer import ThreeLayerNetwork
 if TYPE_CHECKING:
     from sdprelax.distillation import OnnxTeacher, distill
 
-__version__ = "0.1.0"
+__version__ = "0.10.0"
 
 __all__ = [
     "Certificate",

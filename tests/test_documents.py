@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import sdprelax
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
 
@@ -96,6 +98,16 @@ def test_documents_and_sections_that_code_names_are_there() -> None:
     ]
     assert missing == []
     assert sum(bool(title) for _, _, title in named) >= 10, "the pattern finds titles"
+
+
+def test_the_version_is_the_newest_of_the_changelog() -> None:
+    sections = [line for line in DOCUMENTS["CHANGELOG.md"].splitlines() if line.startswith("## ")]
+    released = [re.fullmatch(r"## (\d+)\.(\d+)\.(\d+) \((\d{4}-\d\d-\d\d)\): \S.*", line) for line in sections[1:]]
+    assert sections[0] == "## Unreleased" and all(released), sections
+    numbers = [tuple(map(int, found.groups()[:3])) for found in released if found]
+    dates = [found[4] for found in released if found]
+    assert numbers == sorted(set(numbers), reverse=True) and dates == sorted(dates, reverse=True)
+    assert sdprelax.__version__ == ".".join(map(str, numbers[0]))
 
 
 def test_every_published_picture_is_shown() -> None:

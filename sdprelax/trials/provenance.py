@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.metadata
 import os
 import platform
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,6 @@ import sdprelax
 
 __all__ = ["THREADS", "provenance"]
 
-PACKAGES = ("sdprelax", "numpy", "scipy", "cvxpy", "clarabel", "scs", "mosek", "sdpa-multiprecision", "torch")
 # Environment variables that hold a numerical library to some number of threads.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
 
@@ -44,12 +45,14 @@ def provenance() -> dict[str, Any]:
 
 
 def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
+    """Return the versions of Python, of this package, and of what it depends on or may use, as far as installed."""
+    found = {"python": platform.python_version(), "sdprelax": sdprelax.__version__}
+    for requirement in importlib.metadata.requires("sdprelax") or ():
+        name = re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
+        if re.search(r"extra == .(dev|notebooks)", requirement):  # tools, which compute nothing
             continue
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found.setdefault(name, importlib.metadata.version(name))
     return found
 
 
