@@ -1,19 +1,19 @@
 """Distillation out of core: time and memory of the gated fit, beside pyscnn (Mishkin) and our solvers in memory.
 
-    python benchmarks/distill.py large  [--threads 1] [--samples 200000]              # distill_large.csv
-    python benchmarks/distill.py rows   [--threads 1] [--samples 200000]              # distill_rows.csv
-    python benchmarks/distill.py peer   --python /tmp/scnn/bin/python [--threads 1]   # distill_peer.csv
-    python benchmarks/distill.py order  [--threads 1]                                 # distill_order.csv
-    python benchmarks/distill.py solver [--threads 1]                                 # distill_solver.csv
+    python benchmarks/distill.py large                                                  # distill_large.csv
+    python benchmarks/distill.py rows                                                   # distill_rows.csv
+    python benchmarks/distill.py peer --python /tmp/scnn/bin/python [--limit 600]       # distill_peer.csv
+    python benchmarks/distill.py order                                                  # distill_order.csv
+    python benchmarks/distill.py solver                                                 # distill_solver.csv
 
 Activations are made: Z = the second ReLU layer of a random network of Gaussian inputs (nonnegative, correlated, not
-centred), F = a hidden ReLU teacher of Z plus noise, in single precision and on disk. Every fit has a process of its
-own. γ is a share of the least γ at which all weights are zero.
+centred), F = a hidden ReLU teacher of Z plus noise, in single precision and on disk. γ is a share of the least γ at
+which all weights are zero.
 
 large: 512 inputs (and the constant 1), 64 outputs, 8 gates and a skip, two penalties, γ fixed and cross-validated.
 ``error`` is ‖F − ΦW‖² over the targets' spread about their mean, ``gap`` is proved, rounding included; ``resident_gb``
 is the kernel's peak, which counts pages of mapped files, ``anonymous_gb`` the peak of memory that nothing else can
-reclaim, looked at every 10 ms. More than 8 GiB of that fail the benchmark.
+reclaim, looked at every 10 ms. More than 8 GiB of that is a fault.
 
 rows: the first of these fits over an eighth, a quarter and half of the samples.
 
@@ -24,7 +24,8 @@ peer: the same program by pyscnn's R-FISTA (package pyscnn, which needs torch:
 ``python3 -m venv /tmp/scnn && /tmp/scnn/bin/pip install torch pyscnn``), with the penalty it has, a norm per gate and
 output. Seconds to a relative gap of 1e-3; pyscnn looks at subgradients, so its gap is computed every 20 steps, off the
 clock, and it stops as soon as that will do. ``gap`` is then proved the same way for both. The skip is a gate along the
-constant 1. Arrays are in pyscnn's memory before its clock starts; ours reads the disk on the clock.
+constant 1. Arrays are in pyscnn's memory before its clock starts; ours reads the disk on the clock. A case is
+SAMPLES,OUTPUTS,GATES of the table.
 
 order: the same fit, moments and gates included, over three permutations of the rows.
 
@@ -34,12 +35,7 @@ seconds.
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import resource
-import subprocess
-import sys
+import functools
 import tempfile
 import threading
 import time
@@ -49,10 +45,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from harness import Benchmark, Needs, Row, Run, alternated, peak_memory, ratio, summary
 
-Row = dict[str, Any]
+benchmark = Benchmark(
+    __doc__,
+    python=(None, "interpreter that has pyscnn"),
+    limit=(600.0, "processor seconds until pyscnn is stopped"),
+)
 
-INPUTS, OUTPUTS, GATES, SHARE = 512, 64, 8, 1e-3
+SHARE = 1e-3
 BATCH, LATENT, HIDDEN, WIDTH, NOISE = 4096, 64, 256, 32, 0.1
 GIB = 2**30
 MOST = 8 * GIB
@@ -60,11 +61,24 @@ MOST = 8 * GIB
 REPEATED, REPEATS = 30.0, 3
 
 
+@dataclass(frozen=True)
+class Size:
+    """How much is made and fitted."""
+
+    samples: int
+    inputs: int
+    outputs: int
+    gates: int
+
+
+LARGE, TINY = Size(200_000, 512, 64, 8), Size(400, 6, 2, 2)
+
+
 class Made:
     """Batches of activations, the same whenever they are gone through."""
 
-    def __init__(self, samples: int, inputs: int, outputs: int) -> None:
-        self.samples = samples
+    def __init__(self, size: Size) -> None:
+        self.samples, inputs, outputs = size.samples, size.inputs, size.outputs
         rng = np.random.default_rng(0)
         self.layers = [
             (rng.standard_normal((LATENT, HIDDEN)) / LATENT**0.5, 0.5 * rng.standard_normal(HIDDEN)),
@@ -99,13 +113,13 @@ class Made:
         return np.maximum(entering @ self.inner - self.threshold, 0.0) @ self.outer
 
 
-def store_at(folder: Path, samples: int, inputs: int, outputs: int) -> Any:
+def store_at(folder: Path, size: Size) -> Any:
     """Return activations on disk, made unless they are there."""
     from sdprelax.distillation.activations import collect
 
-    made = Made(samples, inputs, outputs)
+    made = Made(size)
     waiting = iter(made)
-    identity = f"{samples} made samples, {inputs} to {outputs}"
+    identity = f"{size.samples} made samples, {size.inputs} to {size.outputs}"
     return collect(lambda _: next(waiting), range(len(made)), folder, identity=identity)
 
 
@@ -170,71 +184,76 @@ def fitted(rows: Any, penalty: str, share: float | str, tolerance: float, count:
     return moments, gates, stages, trained
 
 
-def measure_fit(folder: str, samples: int, of: int, penalty: str, share: float | str) -> Row:
-    store = store_at(Path(folder), of, INPUTS, OUTPUTS)
-    rows = store.rows(subset=np.arange(samples))
+FITTED = (
+    "threads", "n", "d", "outputs", "gates", "penalty", "share", "chosen", "seconds", "processor", "moments",
+    "statistics", "solver", "proof", "steps", "gap", "lower", "upper", "error", "anonymous_gb", "resident_gb",
+)  # fmt: skip
+
+
+def fit(folder: str, size: Row, samples: int, penalty: str, share: float | str) -> Row:
+    given = Size(**size)
+    rows = store_at(Path(folder), given).rows(subset=np.arange(samples))
     started = time.perf_counter()
     with Memory() as memory:
-        moments, _, stages, trained = fitted(rows, penalty, share, 1e-4, GATES)
+        moments, _, stages, trained = fitted(rows, penalty, share, 1e-4, given.gates)
     elapsed = time.perf_counter() - started
     seconds = stages.seconds
     proof = trained.proof
     return {
-        "n": samples, "d": rows.shape[1], "outputs": rows.shape[2], "gates": GATES, "penalty": penalty,
+        "n": samples, "d": rows.shape[1], "outputs": rows.shape[2], "gates": given.gates, "penalty": penalty,
         "share": trained.share, "chosen": share == "auto", "seconds": elapsed, "processor": sum(seconds.values()),
         **{name: seconds[name] for name in ("moments", "statistics", "solver", "proof")},
         "steps": trained.steps, "gap": proof.gap, "lower": proof.lower, "upper": proof.upper,
-        "error": 2.0 * proof.loss / moments.spread, "anonymous_gb": memory.peak / GIB, "resident_gb": resident(),
+        "error": 2.0 * proof.loss / moments.spread, "anonymous_gb": memory.peak / GIB,
+        "resident_gb": peak_memory() / 1024,
     }  # fmt: skip
 
 
-def resident() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / GIB
-
-
-def run_large(given: argparse.Namespace) -> None:
-    rows: list[Row] = []
+@benchmark.part("distill_large", columns=FITTED, by=("penalty", "chosen"))
+def large(run: Run) -> Iterator[Row]:
+    size = run.choose(LARGE, tiny=TINY)
     with tempfile.TemporaryDirectory() as folder:
-        store_at(Path(folder), given.samples, INPUTS, OUTPUTS)
+        store_at(Path(folder), size)
         for penalty, share in (("frobenius", SHARE), ("nuclear", SHARE), ("frobenius", "auto")):
-            arguments = {"folder": folder, "samples": given.samples, "of": given.samples}
-            found = apart(given.threads, sys.executable, "fit", **arguments, penalty=penalty, share=share)
-            keep(rows, {"threads": given.threads, **found}, given.out, "distill_large")
-    if any(row["anonymous_gb"] * GIB > MOST for row in rows):
-        sys.exit(f"a fit took more than {MOST / GIB:g} GiB of memory.")
+            if not run.wants(penalty, share == "auto"):
+                continue
+            found = run.apart(fit, folder=folder, size=vars(size), samples=size.samples, penalty=penalty, share=share)
+            if found["anonymous_gb"] * GIB > MOST:
+                run.fault(f"a fit took {found['anonymous_gb']:.1f} GiB of memory, more than {MOST / GIB:g}.")
+            yield {"threads": run.threads, **found}
 
 
-def run_rows(given: argparse.Namespace) -> None:
-    rows: list[Row] = []
+@benchmark.part("distill_rows", columns=(*FITTED, "passes_per_thousand"), by=("n",))
+def rows(run: Run) -> Iterator[Row]:
+    size = run.choose(LARGE, tiny=TINY)
     with tempfile.TemporaryDirectory() as folder:
-        store_at(Path(folder), given.samples, INPUTS, OUTPUTS)
+        store_at(Path(folder), size)
         for part in (8, 4, 2):
-            samples = given.samples // part
-            found = apart(
-                given.threads, sys.executable, "fit", folder=folder, samples=samples, of=given.samples,
-                penalty="frobenius", share=SHARE,
-            )  # fmt: skip
-            passes = found["processor"] - found["solver"]
-            found["passes_per_thousand"] = 1e3 * passes / samples
-            keep(rows, {"threads": given.threads, **found}, given.out, "distill_rows")
+            samples = size.samples // part
+            if run.wants(samples):
+                found = run.apart(
+                    fit, folder=folder, size=vars(size), samples=samples, penalty="frobenius", share=SHARE
+                )
+                passes = found["processor"] - found["solver"]
+                yield {"threads": run.threads, **found, "passes_per_thousand": 1e3 * passes / samples}
 
 
-# Samples are doubled, with one output and GATES gates, until pyscnn comes to a limit; then samples, outputs and gates.
+# Samples are doubled, with one output and eight gates, until pyscnn comes to a limit; then samples, outputs and gates.
 DOUBLED = (2_500, 5_000, 10_000, 20_000, 40_000, 80_000, 160_000, 320_000)
-PEERS = ((2_500, 1, 32), (2_500, 8, 8))
+PEERS = (Size(2_500, 512, 1, 32), Size(2_500, 512, 8, 8))
 PEER_GAP = 1e-3
 
 
-def measure_ours(folder: str, samples: int, outputs: int, answer: str) -> Row:
+def ours(folder: str, size: Row, answer: str) -> Row:
     from sdprelax.certificate import Gates
     from sdprelax.out_of_core.training import train_out_of_core
 
-    rows = store_at(Path(folder), samples, INPUTS, outputs).rows()
+    data = store_at(Path(folder), Size(**size)).rows()
     problem = np.load(Path(folder) / "problem.npz")
     gates = Gates(problem["directions"][:, :-1], skip=True)
     with Memory() as memory:
         started, begun = time.perf_counter(), time.process_time()
-        found = train_out_of_core(rows, gates, "columns", share=SHARE, tolerance=PEER_GAP)
+        found = train_out_of_core(data, gates, "columns", share=SHARE, tolerance=PEER_GAP)
         seconds, processor = time.perf_counter() - started, time.process_time() - begun
     assert abs(found.gamma / float(problem["gamma"]) - 1.0) < 1e-9
     np.savez(answer, weights=found.weights)
@@ -260,7 +279,7 @@ def judged(X: np.ndarray, masks: np.ndarray, Y: np.ndarray, weights: np.ndarray,
     return float((value - dual) / value)
 
 
-def measure_pyscnn(folder: str, samples: int, outputs: int, answer: str, dtype: str, limit: float) -> Row:
+def pyscnn(folder: str, size: Row, answer: str, dtype: str, budget: float) -> Row:
     from scnn.metrics import Metrics
     from scnn.models import ConvexGatedReLU
     from scnn.optimize import optimize_model
@@ -268,8 +287,8 @@ def measure_pyscnn(folder: str, samples: int, outputs: int, answer: str, dtype: 
     from scnn.regularizers import NeuronGL1
     from scnn.solvers import RFISTA
 
-    where = Path(folder)
-    Z = np.fromfile(where / "entering.float32", np.float32).reshape(samples, INPUTS)
+    where, samples, outputs = Path(folder), size["samples"], size["outputs"]
+    Z = np.fromfile(where / "entering.float32", np.float32).reshape(samples, size["inputs"])
     X = np.hstack([Z, np.ones((samples, 1), np.float32)]).astype(dtype)
     Y = np.fromfile(where / "leaving.float32", np.float32).reshape(samples, outputs).astype(dtype)
     del Z
@@ -284,7 +303,7 @@ def measure_pyscnn(folder: str, samples: int, outputs: int, answer: str, dtype: 
     def criterion(_: Any, model: Any, X: Any, y: Any, objective: Any = None, grad: Any = None) -> bool:
         """End at the gap that both are asked for, or at the limit."""
         clock["steps"] += 1
-        clock["stopped"] = bool((now() - started - clock["aside"])[1] > limit)
+        clock["stopped"] = bool((now() - started - clock["aside"])[1] > budget)
         if clock["steps"] % 20 and not clock["stopped"]:
             return False
         asked = now()
@@ -316,84 +335,67 @@ def measure_pyscnn(folder: str, samples: int, outputs: int, answer: str, dtype: 
     }  # fmt: skip
 
 
-def median(runs: list[Row], key: str) -> float:
-    return float(np.median([run[key] for run in runs]))
-
-
-def run_peer(given: argparse.Namespace) -> None:
-    import pandas as pd
-
+@benchmark.part(
+    "distill_peer", by=("n", "outputs", "gates"),
+    columns=("n", "d", "outputs", "gates", "solver", "threads", "seconds", "processor", "ratio", "runs", "steps", "gap",
+             "upper", "stopped", "anonymous_gb"),
+)  # fmt: skip
+def peer(run: Run) -> Iterator[Row]:
     from sdprelax.certificate import Gates
     from sdprelax.out_of_core.gates import moments_of, sampled_gates
     from sdprelax.out_of_core.program import largest_gamma
     from sdprelax.out_of_core.proof import prove
     from sdprelax.out_of_core.statistics import Statistics
 
-    if given.python is None:
-        sys.exit("peer needs an interpreter that has pyscnn: name it with --python.")
-    rows: list[Row] = []
-    stopped = False
-    cases = [(samples, 1, GATES) for samples in DOUBLED] + list(PEERS)
-    written = given.out / "distill_peer.csv"
-    if given.case and written.exists():
-        # Cases that are not asked for keep their rows.
-        earlier = pd.read_csv(written)
-        asked = [f"{row.n},{row.outputs},{row.gates - 1}" in given.case for row in earlier.itertuples()]
-        rows = earlier[~np.array(asked)].to_dict("records")
-    for case in cases:
-        samples, outputs, count = case
-        if (stopped and case not in PEERS) or (given.case and f"{samples},{outputs},{count}" not in given.case):
+    python, stopped = run.options["python"], False
+    if python is None and not run.tiny:
+        raise Needs("an interpreter that has pyscnn: name it with --python")
+    cases = [Size(samples, 512, 1, 8) for samples in DOUBLED] + list(PEERS)
+    for size in run.choose(cases, tiny=[TINY]):
+        if not run.wants(size.samples, size.outputs, size.gates + 1) or (stopped and size not in PEERS):
             continue
-        solvers = ("ours", "float64", "float32") if case == cases[0] else ("ours", "float64")
         with tempfile.TemporaryDirectory() as folder:
-            data = store_at(Path(folder), samples, INPUTS, outputs).rows()
-            gates = Gates(sampled_gates(moments_of(data), count, np.random.default_rng(0), bias=True), skip=True)
+            data = store_at(Path(folder), size).rows()
+            gates = Gates(sampled_gates(moments_of(data), size.gates, np.random.default_rng(0), bias=True), skip=True)
             moment = sum(gates.features(block.inputs).T @ block.targets for block in data.blocks())
-            empty = Statistics(data.shape[1], np.zeros((0, 0)), moment, np.zeros(outputs), samples)
+            empty = Statistics(data.shape[1], np.zeros((0, 0)), moment, np.zeros(size.outputs), size.samples)
             gamma = SHARE * largest_gamma(empty, "columns")
             always = np.eye(data.shape[1])[:, [-1]]
-            np.savez(
-                Path(folder) / "problem.npz", directions=np.hstack([gates.directions, always]), gamma=gamma
-            )  # fmt: skip
-            runs: dict[str, list[Row]] = {solver: [] for solver in solvers}
-            for _ in range(REPEATS):
-                for solver, found in runs.items():
-                    if found and found[0]["processor"] > REPEATED:
-                        continue
-                    where = {"folder": folder, "samples": samples, "outputs": outputs}
-                    where["answer"] = str(Path(folder) / f"{solver}.npz")
-                    if solver == "ours":
-                        found.append(apart(given.threads, sys.executable, "ours", **where))
-                    else:
-                        found.append(
-                            apart(given.threads, given.python, "pyscnn", **where, dtype=solver, limit=given.limit)
-                        )
-            unit = median(runs["ours"], "processor")
-            for solver, found in runs.items():
+            directions = np.hstack([gates.directions, always])
+            np.savez(Path(folder) / "problem.npz", directions=directions, gamma=gamma)
+
+            where, answer = {"folder": folder, "size": vars(size)}, f"{folder}/{{}}.npz"
+            contestants = {"ours": functools.partial(run.apart, ours, answer=answer.format("ours"), **where)}
+            if python is not None:
+                theirs = functools.partial(run.apart, pyscnn, python=python, budget=run.options["limit"], **where)
+                for dtype in ("float64", "float32") if size == cases[0] else ("float64",):
+                    contestants[dtype] = functools.partial(theirs, dtype=dtype, answer=answer.format(dtype))
+            found = alternated(contestants, REPEATS, REPEATED)
+            for solver, runs in found.items():
                 weights = np.load(Path(folder) / f"{solver}.npz")["weights"]
-                proof = prove(data, gates, weights, gamma, "columns")
-                row = {"n": samples, "d": data.shape[1], "outputs": outputs, "gates": count + 1}
-                row |= {"solver": solver if solver == "ours" else f"pyscnn, {solver}", "threads": given.threads}
-                row |= {key: median(found, key) for key in ("seconds", "processor")}
-                row |= {"ratio": row["processor"] / unit, "runs": len(found), "steps": found[0]["steps"]}
-                row |= {"gap": proof.gap, "upper": proof.upper, "stopped": any(run["stopped"] for run in found)}
-                row["anonymous_gb"] = max(run["anonymous_gb"] for run in found)
-                keep(rows, row, given.out, "distill_peer")
-                stopped |= row["stopped"] or row["anonymous_gb"] * GIB > MOST
+                proof, once = prove(data, gates, weights, gamma, "columns"), summary(runs)
+                once |= {"n": size.samples, "d": data.shape[1], "outputs": size.outputs, "gates": size.gates + 1}
+                once |= {"solver": solver if solver == "ours" else f"pyscnn, {solver}", "threads": run.threads}
+                once |= {"ratio": ratio(once, summary(found["ours"]), "processor"), "gap": proof.gap}
+                once |= {"upper": proof.upper, "stopped": any(one["stopped"] for one in runs)}
+                once["anonymous_gb"] = max(one["anonymous_gb"] for one in runs)
+                stopped |= once["stopped"] or once["anonymous_gb"] * GIB > MOST
+                yield once
 
 
-ORDERED, ORDER_INPUTS, ORDER_OUTPUTS, PERMUTATIONS = 20_000, 128, 16, 3
+ORDERED, PERMUTATIONS = Size(20_000, 128, 16, 8), 3
 
 
-def measure_order(penalty: str, share: float | str) -> Row:
+def permuted(size: Row, penalty: str, share: float | str) -> Row:
     from sdprelax.out_of_core.rows import ArrayRows
 
-    sides = [np.concatenate(parts) for parts in zip(*Made(ORDERED, ORDER_INPUTS, ORDER_OUTPUTS), strict=True)]
-    inputs = np.hstack([sides[0], np.ones((ORDERED, 1), np.float32)])
+    given = Size(**size)
+    sides = [np.concatenate(parts) for parts in zip(*Made(given), strict=True)]
+    inputs = np.hstack([sides[0], np.ones((given.samples, 1), np.float32)])
     found = []
     for number in range(PERMUTATIONS):
-        order = np.random.default_rng(number).permutation(ORDERED)
-        _, gates, stages, trained = fitted(ArrayRows(inputs[order], sides[1][order]), penalty, share, 1e-4, GATES)
+        order = np.random.default_rng(number).permutation(given.samples)
+        _, gates, stages, trained = fitted(ArrayRows(inputs[order], sides[1][order]), penalty, share, 1e-4, given.gates)
         masks = gates.masks(inputs.astype(np.float64))
         found.append((masks, trained.proof, trained, sum(stages.seconds.values())))
     masks, proof, trained, _ = found[0]
@@ -403,7 +405,7 @@ def measure_order(penalty: str, share: float | str) -> Row:
         return max(float(np.linalg.norm(a - b) / np.linalg.norm(a)) for i, a in enumerate(values) for b in values[:i])
 
     return {
-        "n": ORDERED, "d": inputs.shape[1], "outputs": ORDER_OUTPUTS, "gates": GATES, "penalty": penalty,
+        "n": given.samples, "d": inputs.shape[1], "outputs": given.outputs, "gates": given.gates, "penalty": penalty,
         "share": trained.share, "chosen": share == "auto", "gap": proof.gap,
         "masks_differ": int(max(np.sum(masks != one[0]) for one in found)),
         "same_share": len({one[2].share for one in found}) == 1, "lower": farthest(lambda one: one[1].lower),
@@ -412,18 +414,23 @@ def measure_order(penalty: str, share: float | str) -> Row:
     }  # fmt: skip
 
 
-def run_order(given: argparse.Namespace) -> None:
-    rows: list[Row] = []
+@benchmark.part(
+    "distill_order", by=("penalty", "chosen"),
+    columns=("threads", "n", "d", "outputs", "gates", "penalty", "share", "chosen", "gap", "masks_differ", "same_share",
+             "lower", "upper", "weights", "processor"),
+)  # fmt: skip
+def order(run: Run) -> Iterator[Row]:
     for penalty in ("frobenius", "nuclear"):
         for share in (SHARE, "auto"):
-            found = apart(given.threads, sys.executable, "order", penalty=penalty, share=share)
-            keep(rows, {"threads": given.threads, **found}, given.out, "distill_order")
+            if run.wants(penalty, share == "auto"):
+                size = vars(run.choose(ORDERED, tiny=TINY))
+                yield {"threads": run.threads, **run.apart(permuted, size=size, penalty=penalty, share=share)}
 
 
-SOLVED, SOLVED_INPUTS, SOLVED_OUTPUTS, SOLVED_GATES, SOLVED_GAP, SOLVED_LIMIT = 2_000, 60, 10, 20, 1e-6, 10.0
+SOLVED, SOLVED_GAP = Size(2_000, 60, 10, 20), 1e-6
 
 
-def measure_solver(solver: str, penalty: str, share: float) -> Row:
+def solved(size: Row, solver: str, penalty: str, share: float, budget: float) -> Row:
     from sdprelax.certificate import Gates
     from sdprelax.deadline import Deadline
     from sdprelax.gated_training import GatedProgram, train
@@ -445,105 +452,49 @@ def measure_solver(solver: str, penalty: str, share: float) -> Row:
         def fraction(self, share: float) -> Deadline:
             return ProcessorDeadline(self.remaining * share)
 
-    z, targets = next(iter(Made(SOLVED, SOLVED_INPUTS, SOLVED_OUTPUTS)))
-    rows = ArrayRows(np.hstack([z, np.ones((SOLVED, 1), np.float32)]), targets)
-    drawn = sampled_gates(moments_of(rows), SOLVED_GATES, np.random.default_rng(0), bias=True)
+    given = Size(**size)
+    z, targets = next(iter(Made(given)))
+    rows = ArrayRows(np.hstack([z, np.ones((given.samples, 1), np.float32)]), targets)
+    drawn = sampled_gates(moments_of(rows), given.gates, np.random.default_rng(0), bias=True)
     gates = Gates(drawn, skip=True)
     started, begun = time.perf_counter(), time.process_time()
     (data,) = collect(rows, gates)
     gamma = share * largest_gamma(data, penalty)
+    options: Row = {"tolerance": SOLVED_GAP, "deadline": ProcessorDeadline(budget)}
     if solver == "statistics":
-        solved = solve(
-            data, gamma, penalty, tolerance=SOLVED_GAP, max_steps=10**9, deadline=ProcessorDeadline(SOLVED_LIMIT)
-        )  # fmt: skip
-        steps = solved.steps
+        found = solve(data, gamma, penalty, max_steps=10**9, **options)
+        steps = found.steps
     else:
         (block,) = rows.blocks()
         program = GatedProgram(block.inputs, gates.masks(block.inputs), block.targets, gamma, penalty)
         started, begun = time.perf_counter(), time.process_time()
-        solved = train(
-            program, solver, tolerance=SOLVED_GAP, max_iterations=10**9, deadline=ProcessorDeadline(SOLVED_LIMIT)
-        )  # fmt: skip
-        steps = solved.iterations
+        found = train(program, solver, max_iterations=10**9, **options)
+        steps = found.iterations
     seconds, processor = time.perf_counter() - started, time.process_time() - begun
-    return {"seconds": seconds, "processor": processor, "steps": steps, "value": solved.value, "gap": solved.gap}
+    return {"seconds": seconds, "processor": processor, "steps": steps, "value": found.value, "gap": found.gap}
 
 
-def run_solver(given: argparse.Namespace) -> None:
-    rows: list[Row] = []
-    for share in (1e-2, SHARE):
+@benchmark.part(
+    "distill_solver", by=("share", "penalty"),
+    columns=("n", "d", "outputs", "gates", "share", "penalty", "solver", "threads", "seconds", "processor", "steps",
+             "value", "gap", "ratio", "runs"),
+)  # fmt: skip
+def solver(run: Run) -> Iterator[Row]:
+    size, budget = run.choose(SOLVED, tiny=TINY), 10.0
+    for share in run.choose((1e-2, SHARE), tiny=(1e-2,)):
         for penalty in ("columns", "frobenius", "nuclear"):
-            runs: dict[str, list[Row]] = {"statistics": [], "fista": []}
-            if penalty != "nuclear":
-                runs["irls"] = []
-            for _ in range(REPEATS):
-                for solver, found in runs.items():
-                    if not found or found[0]["processor"] < 0.5 * SOLVED_LIMIT:
-                        found.append(
-                            apart(given.threads, sys.executable, "solver", solver=solver, penalty=penalty, share=share)
-                        )
-            unit = median(runs["statistics"], "processor")
-            for solver, found in runs.items():
-                row = {"n": SOLVED, "d": SOLVED_INPUTS + 1, "outputs": SOLVED_OUTPUTS, "gates": SOLVED_GATES + 1}
-                row |= {"share": share, "penalty": penalty, "solver": solver, "threads": given.threads}
-                row |= {**found[0], **{key: median(found, key) for key in ("seconds", "processor")}}
-                row |= {"ratio": row["processor"] / unit, "runs": len(found)}
-                keep(rows, row, given.out, "distill_solver")
-
-
-MEASURES: dict[str, Callable[..., Row]] = {
-    "fit": measure_fit, "ours": measure_ours, "pyscnn": measure_pyscnn, "order": measure_order,
-    "solver": measure_solver,
-}  # fmt: skip
-
-
-def apart(threads: int, python: str, measure: str, **arguments: Any) -> Row:
-    """Measure in a process of its own, in some interpreter."""
-    names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-    environment = {**os.environ, **{name: str(threads) for name in names}}
-    command = [python, __file__, "measure", measure, json.dumps(arguments)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"{measure} did not run in {python}:\n{done.stderr[-1000:]}")
-    found: Row = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
-def keep(rows: list[Row], row: Row, folder: Path, name: str) -> None:
-    """Show a row, and write it with those before it."""
-    import pandas as pd
-
-    print({key: f"{v:.4g}" if isinstance(v, float) else v for key, v in row.items()}, flush=True)
-    rows.append(row)
-    folder.mkdir(parents=True, exist_ok=True)
-    pd.DataFrame(rows).to_csv(folder / f"{name}.csv", index=False, float_format="%.8g")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    root = Path(__file__).resolve().parents[1]
-    parts = parser.add_subparsers(dest="part", required=True)
-    runs = {"large": run_large, "rows": run_rows, "peer": run_peer, "order": run_order, "solver": run_solver}
-    for name, run in runs.items():
-        part = parts.add_parser(name)
-        part.set_defaults(run=run)
-        part.add_argument("--out", type=Path, default=root / "results" / "published")
-        part.add_argument("--threads", type=int, default=1)
-        if name in ("large", "rows"):
-            part.add_argument("--samples", type=int, default=200_000)
-        if name == "peer":
-            part.add_argument("--python", help="interpreter that has pyscnn")
-            part.add_argument("--case", action="append", metavar="SAMPLES,OUTPUTS,GATES", help="(repeat for several)")
-            part.add_argument("--limit", type=float, default=600.0, help="processor seconds until pyscnn is stopped")
-    measuring = parts.add_parser("measure", help="(what the others run in processes of their own)")
-    measuring.add_argument("measure", choices=MEASURES)
-    measuring.add_argument("arguments")
-    given = parser.parse_args()
-    if given.part == "measure":
-        print(json.dumps(MEASURES[given.measure](**json.loads(given.arguments))))
-    else:
-        given.run(given)
+            if not run.wants(share, penalty):
+                continue
+            key = {"size": vars(size), "penalty": penalty, "share": share, "budget": budget}
+            names = ("statistics", "fista") + (("irls",) if penalty != "nuclear" else ())
+            contestants = {name: functools.partial(run.apart, solved, solver=name, **key) for name in names}
+            found = alternated(contestants, run.choose(REPEATS, tiny=1), 0.5 * budget)
+            for name, runs in found.items():
+                row = summary(runs) | {"n": size.samples, "d": size.inputs + 1, "outputs": size.outputs}
+                row |= {"gates": size.gates + 1, "share": share, "penalty": penalty, "solver": name}
+                row |= {"threads": run.threads, "ratio": ratio(row, summary(found["statistics"]), "processor")}
+                yield row
 
 
 if __name__ == "__main__":
-    main()
+    benchmark.main()

@@ -1,6 +1,6 @@
 """Files that nobody wrote: certificates, predictors and records with a million small and large faults.
 
-    python benchmarks/fuzz.py [--mutations 100000] [--minutes M] [--seed 0] [--out results/published]     # fuzz.csv
+    python benchmarks/fuzz.py [--mutations 100000] [--minutes M] [--seed 0] [--faults FOLDER]     # fuzz.csv
 
 Every file is an honest one, mutated: bits flipped, bytes lost or copied, members of the archive swapped, missing, twice
 there or taken from another file, numbers made extreme (2^±1000, subnormal, infinite, no number), arrays of other types
@@ -17,14 +17,13 @@ Columns that begin with ``second`` are those of tools/check_certificate.py on th
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import copy
 import importlib.util
 import io
 import json
+import math
 import shutil
-import sys
 import tempfile
 import time
 import warnings
@@ -36,10 +35,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
+from harness import Benchmark, Row, Run
 
 import sdprelax
-from sdprelax import Certificate, Network, Problem, SdprelaxError
+from sdprelax import Certificate, GroupCertificate, Network, Problem, SdprelaxError, verify_group
 from sdprelax.deadline import Deadline
 from sdprelax.experiment.config import load_sweep
 from sdprelax.experiment.runner import run_sweep
@@ -49,6 +48,11 @@ from sdprelax.predictor import Tabulated, load_predictor, save_predictor
 from sdprelax.results.audit import audit
 from sdprelax.three_layer import ThreeLayerNetwork
 from sdprelax.trials.store import seal
+
+benchmark = Benchmark(
+    __doc__, mutations=(100_000, "files in all"), minutes=(math.inf, "stop earlier, each kind of file after its share"),
+    seed=(0, "of the mutations"), faults=(None, "folder for the files that did what none may"),
+)  # fmt: skip
 
 CHECKER = Path(__file__).resolve().parents[1] / "tools" / "check_certificate.py"
 Members = list[tuple[str, bytes]]
@@ -384,6 +388,37 @@ def certificates() -> Subject:
     return Subject("certificates", files, judge, second, [most[id(problem)] for problem, _, _ in cases])
 
 
+def group_certificates() -> Subject:
+    """Return certificates of gated, kernel, wedge and ramp programs, whose bounds are met but for a share of 1e-6."""
+    rng = np.random.default_rng(3)
+    plane = Problem(rng.standard_normal((5, 2)), rng.standard_normal((5, 2)), 0.1)
+    line = Problem(rng.standard_normal((5, 1)), rng.standard_normal((5, 1)), 0.1, bias=True)
+    cases: list[tuple[Problem, str, dict[str, Any]]] = [
+        (plane, "gated_relu", {"patterns": 4}), (plane, "gated_relu", {"patterns": 4, "penalty": "nuclear"}),
+        (plane, "mkl", {"patterns": 4}), (plane, "wedge", {}), (line, "wedge", {"bias": "free"}),
+        (line, "wedge", {"bias": "free", "layers": 3}),
+    ]  # fmt: skip
+    programs = [sdprelax.solve(problem, method, **options).program for problem, method, options in cases]
+
+    def judge(path: Path, index: int) -> Verdict:
+        problem, _, _ = cases[index]
+        mutated = GroupCertificate.load(path)
+        lower, upper = verify_group(problem, mutated, Deadline(PATIENCE))
+        honest = programs[index]
+        # Another design, norm or unit is another program: its two bounds have only each other.
+        same = statement(mutated) == statement(honest)
+        false = same and not (lower <= honest.value and upper >= honest.dual_value)
+        return Verdict(True, false or not lower <= upper)
+
+    return Subject("group certificates", [saved(program) for program in programs], judge)
+
+
+def statement(certificate: GroupCertificate) -> tuple[Any, ...]:
+    """Return what says which program a certificate is of."""
+    design = {name: np.asarray(part).tolist() for name, part in vars(certificate.design).items()}
+    return type(certificate.design), design, certificate.penalty, certificate.units, certificate.gamma
+
+
 def optimum(problem: Problem) -> float:
     upper = sdprelax.solve(problem, "exact").upper
     assert upper is not None
@@ -442,10 +477,12 @@ class Fault:
     content: bytes
 
 
-def fuzz(
-    subject: Subject, mutations: int, rng: np.random.Generator, folder: Path
-) -> Iterator[tuple[str, str, Fault | None]]:
-    """Yield (mutation, what became of it, the fault if it is one) for so many files and each that judges them."""
+# The name of a mutation, what became of the file, and the fault if it is one.
+Mutated = tuple[str, str, Fault | None]
+
+
+def fuzz(subject: Subject, mutations: int, rng: np.random.Generator, folder: Path) -> Iterator[Mutated]:
+    """Yield what became of so many files, by each that judges them."""
     path = folder / "mutated.npz"
     for _ in range(mutations):
         index = int(rng.integers(len(subject.files)))
@@ -496,7 +533,7 @@ class Records:
         self.least = max(record["lower"] for record in self.records if record["lower"] is not None)
         self.most = min(record["upper"] for record in self.records if record["upper"] is not None)
 
-    def mutated(self, rng: np.random.Generator) -> tuple[str, str, Fault | None]:
+    def mutated(self, rng: np.random.Generator) -> Mutated:
         """Mutate one record, verify its folder, and put it back; return what :func:`fuzz` yields."""
         index = int(rng.integers(len(self.trials)))
         trial, honest = self.trials[index], self.records[index]
@@ -533,57 +570,47 @@ class Records:
         return "accepted" if sound else "false_bounds"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mutations", type=int, default=100_000)
-    parser.add_argument("--minutes", type=float, default=np.inf, help="stop earlier, each kind of file after its share")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path("results/published"))
-    parser.add_argument("--faults", type=Path, help="folder for the files that did what none may")
-    given = parser.parse_args()
+PARTS = ("subject", "mutation")
+WHATS = tuple(
+    p + w for p in ("", "second ") for w in ("refused", "accepted", "false_bounds", "raw_errors", "code_executed")
+)
+# What is mutated, and its share of the files and of the time.
+SHARES: tuple[tuple[Callable[[], Subject] | None, str, float], ...] = (
+    (certificates, "certificates", 0.5), (group_certificates, "group certificates", 0.15), (networks, "networks", 0.15),
+    (predictors, "predictors", 0.16), (None, "records", 0.04),
+)  # fmt: skip
+
+
+@benchmark.part("fuzz", columns=(*PARTS, *(what.replace(" ", "_") for what in WHATS)), by=("subject",))
+def files(run: Run) -> Iterator[Row]:
     counts: Counter[tuple[str, str, str]] = Counter()
-    faults: list[Fault] = []
-    shares = ((certificates, 0.6), (networks, 0.18), (predictors, 0.18))
-
-    def note(subject: str, mutation: str, what: str, fault: Fault | None) -> None:
-        counts[subject, mutation, what] += 1
-        if fault is not None:
-            faults.append(fault)
-            if len(faults) <= 50:
-                print(f"{fault.subject}, {fault.mutation}: {fault.what[:300]}", flush=True)
-            if given.faults is not None and len(faults) <= 1000:
-                given.faults.mkdir(parents=True, exist_ok=True)
-                (given.faults / f"{len(faults):04}-{fault.subject}.bin").write_bytes(fault.content)
-
-    def run(name: str, share: float, outcomes: Iterator[tuple[str, str, Fault | None]]) -> None:
-        started, until = time.perf_counter(), 60.0 * share * given.minutes
-        for mutation, what, fault in outcomes:
-            note(name, mutation, what, fault)
-            if time.perf_counter() - started > until:
-                break
-        files = sum(number for (subject, _, what), number in counts.items() if subject == name and "second" not in what)
-        print(f"{name}: {files:,} files, {time.perf_counter() - started:.0f} s", flush=True)
-
+    faults, kept = 0, run.options["faults"]
     with tempfile.TemporaryDirectory() as scratch:
-        for number, (make, share) in enumerate(shares):
-            subject, rng = make(), np.random.default_rng([given.seed, number])
-            run(subject.name, share, fuzz(subject, round(share * given.mutations), rng, Path(scratch)))
-        rest = 1.0 - sum(share for _, share in shares)
-        records, rng = Records(Path(scratch)), np.random.default_rng([given.seed, len(shares)])
-        run("records", rest, (records.mutated(rng) for _ in range(round(rest * given.mutations))))
-    table = pd.DataFrame(
-        [{"subject": s, "mutation": m, "what": w, "files": k} for (s, m, w), k in counts.items()]
-    ).pivot_table(index=["subject", "mutation"], columns="what", values="files", fill_value=0, aggfunc="sum")
-    wanted = [
-        p + w for p in ("", "second ") for w in ("refused", "accepted", "false_bounds", "raw_errors", "code_executed")
-    ]
-    table = table.reindex(columns=wanted, fill_value=0).astype(int)
-    table.columns = [name.replace(" ", "_") for name in wanted]
-    given.out.mkdir(parents=True, exist_ok=True)
-    table.reset_index().to_csv(given.out / "fuzz.csv", index=False)
-    print(table.groupby("subject").sum().to_string())
-    sys.exit(1 if faults else 0)
+        for number, (make, name, share) in enumerate(SHARES):
+            if not run.wants(name):
+                continue
+            started, until = time.perf_counter(), 60.0 * share * run.options["minutes"]
+            rng = np.random.default_rng([run.options["seed"], number])
+            many = round(share * run.choose(run.options["mutations"], tiny=60))
+            if make is None:
+                records = Records(Path(scratch))
+                outcomes: Iterator[Mutated] = (records.mutated(rng) for _ in range(many))
+            else:
+                outcomes = fuzz(make(), many, rng, Path(scratch))
+            for mutation, what, fault in outcomes:
+                counts[name, mutation, what] += 1
+                if fault is not None:
+                    faults += 1
+                    run.fault(f"{fault.subject}, {fault.mutation}: {fault.what[:300]}")
+                    if kept is not None and faults <= 1000:
+                        Path(kept).mkdir(parents=True, exist_ok=True)
+                        (Path(kept) / f"{faults:04}-{fault.subject}.bin").write_bytes(fault.content)
+                if time.perf_counter() - started > until:
+                    break
+    for key in sorted({(subject, mutation) for subject, mutation, _ in counts}):
+        row = {what.replace(" ", "_"): counts[*key, what] for what in WHATS}
+        yield dict(zip(PARTS, key, strict=True)) | row
 
 
 if __name__ == "__main__":
-    main()
+    benchmark.main()

@@ -1,21 +1,23 @@
 """Output weights along sampled directions, as roundings choose them, and local training in other scales.
 
-    python benchmarks/roundings.py
+    python benchmarks/roundings.py output_weights       # rounding_weights.csv
+    python benchmarks/roundings.py scales               # rounding_scales.csv
 
-First table: half of scikit-learn's digits (898×61, ten outputs), 300 Gaussian directions and their negatives, by kernel
-reweighting and by FISTA over working sets (3,000 steps at most, what a rounding falls back on); ``gap`` is the relative
-duality gap at the end, ``time_ratio`` processor seconds over those of reweighting. Second table: ``lbfgs`` on a problem
-and on the same in other units and with columns of other scales; objectives and processor seconds over the first's.
+output_weights: half of scikit-learn's digits (898×61, ten outputs), 300 Gaussian directions and their negatives, by
+kernel reweighting and by FISTA over working sets (3,000 steps at most, what a rounding falls back on); ``gap`` is the
+relative duality gap at the end, ``time_ratio`` processor seconds over those of reweighting.
+
+scales: ``lbfgs`` on a problem and on the same in other units and with columns of other scales; objectives and processor
+seconds over the first's.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
-import threadpoolctl
+from harness import Benchmark, Row, Run, ratio
 from sklearn.datasets import load_digits
 
 from sdprelax import Problem, solve
@@ -27,47 +29,68 @@ from sdprelax.gated_training.working_set import by_working_sets
 from sdprelax.reduction import reduce
 from sdprelax.units import Units
 
-
-def timed(call: Callable[..., Any], *arguments: Any, **options: Any) -> tuple[Any, float]:
-    started = time.process_time()
-    return call(*arguments, **options), time.process_time() - started
+benchmark = Benchmark(__doc__)
 
 
-def output_weights() -> None:
+def weighted(solver: str, gamma: float, rows: int, count: int) -> Row:
     data = load_digits()
-    X = data.data[::2][:898]
-    X, Y = X[:, X.std(axis=0) > 0.0] / 16.0, np.eye(10)[data.target[::2][:898]]
-    print("gamma  by            gap      time_ratio")
-    for gamma in (0.1, 1.0):
-        problem = Units.of(Problem(X, Y, gamma)).problem
-        reduction = reduce(problem)
-        directions = np.random.default_rng(0).standard_normal((reduction.rank, 300))
-        directions = np.hstack([directions, -directions]) / np.tile(np.linalg.norm(directions, axis=0), 2)
-        features = reduction.features(directions)
-        (_, gap), first = timed(reweighted_group_lasso, features, problem.Y, problem.gamma)
-        print(f"{gamma:5g}  reweighting   {gap:.1e}  1.0")
+    X = data.data[::2][:rows]
+    X, Y = X[:, X.std(axis=0) > 0.0] / 16.0, np.eye(10)[data.target[::2][:rows]]
+    problem = Units.of(Problem(X, Y, gamma)).problem
+    reduction = reduce(problem)
+    directions = np.random.default_rng(0).standard_normal((reduction.rank, count))
+    directions = np.hstack([directions, -directions]) / np.tile(np.linalg.norm(directions, axis=0), 2)
+    features = reduction.features(directions)
+    started = time.process_time()
+    if solver == "reweighting":
+        _, gap = reweighted_group_lasso(features, problem.Y, problem.gamma)
+    else:
         program = GatedProgram(np.ones((len(Y), 1)), features, problem.Y, problem.gamma)
         options = {"tolerance": TOLERANCE, "max_iterations": PROXIMAL, "deadline": Deadline()}
-        fit, seconds = timed(by_working_sets, program, fista, **options)
-        print(f"{gamma:5g}  proximal      {fit.gap:.1e}  {seconds / first:.1f}")
+        gap = by_working_sets(program, fista, **options).gap
+    return {"gap": gap, "processor": time.process_time() - started}
 
 
-def scales() -> None:
+@benchmark.part("rounding_weights", columns=("gamma", "by", "gap", "processor", "time_ratio"), by=("gamma",))
+def output_weights(run: Run) -> Iterator[Row]:
+    for gamma in (0.1, 1.0):
+        if run.wants(gamma):
+            size = {"rows": run.choose(898, tiny=40), "count": run.choose(300, tiny=10)}
+            found = {by: run.apart(weighted, solver=by, gamma=gamma, **size) for by in ("reweighting", "proximal")}
+            for by, row in found.items():
+                yield {"gamma": gamma, "by": by, **row, "time_ratio": ratio(row, found["reweighting"], "processor")}
+
+
+# What inputs are multiplied with, and γ.
+SCALES = {
+    "as drawn": (1.0, 1.0), "times 1024": (1024.0, 1024.0), "times 1000": (1000.0, 1000.0),
+    "columns times 1, 10, 100, 1000": ((1.0, 10.0, 100.0, 1000.0), 1.0),
+}  # fmt: skip
+
+
+def trained(inputs: float | list[float], unit: float, rows: int, restarts: int) -> Row:
     rng = np.random.default_rng(0)
     X, Y, gamma = rng.standard_normal((30, 4)), rng.standard_normal((30, 2)), 0.1
-    cases = {
-        "as drawn": (X, 1.0), "times 1024": (1024.0 * X, 1024.0), "times 1000": (1000.0 * X, 1000.0),
-        "columns times 1, 10, 100, 1000": (X * [1.0, 10.0, 100.0, 1000.0], 1.0),
-    }  # fmt: skip
-    print("inputs                          objective_ratio  time_ratio  status")
-    base: tuple[float, float] | None = None
-    for name, (inputs, unit) in cases.items():
-        outcome, seconds = timed(solve, Problem(inputs, Y, gamma * unit), "lbfgs", restarts=2)
-        base = base or (outcome.upper, seconds)
-        print(f"{name:30s}  {outcome.upper / base[0]:15.6f}  {seconds / base[1]:10.2f}  {outcome.status}")
+    problem = Problem(X[:rows] * inputs, Y[:rows], gamma * unit)
+    started = time.process_time()
+    outcome = solve(problem, "lbfgs", restarts=restarts)
+    return {"upper": outcome.upper, "processor": time.process_time() - started, "status": outcome.status}
+
+
+@benchmark.part(
+    "rounding_scales", columns=("inputs", "upper", "processor", "objective_ratio", "time_ratio", "status"),
+    by=("inputs",),
+)  # fmt: skip
+def scales(run: Run) -> Iterator[Row]:
+    first: Row | None = None
+    for name, (inputs, unit) in list(SCALES.items())[: run.choose(None, tiny=2)]:
+        if run.wants(name):
+            size = {"rows": run.choose(30, tiny=6), "restarts": run.choose(2, tiny=1)}
+            row = run.apart(trained, inputs=inputs, unit=unit, **size)
+            first = first or row
+            ratios = {"objective_ratio": ratio(row, first, "upper"), "time_ratio": ratio(row, first, "processor")}
+            yield {"inputs": name, **row, **ratios}
 
 
 if __name__ == "__main__":
-    with threadpoolctl.threadpool_limits(limits=1):
-        output_weights()
-        scales()
+    benchmark.main()

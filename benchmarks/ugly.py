@@ -1,25 +1,22 @@
 """Three hundred fresh problems of twenty ugly families: does anything claim what it did not prove?
 
-    python benchmarks/ugly.py [--draws 15] [--seed 0] [--families years ...] [--out results/published]
+    python benchmarks/ugly.py [--draws 15] [--seed 0] [--only years ...]        # ugly.csv
 
 Every problem goes to every method. Checked is that ``solved`` comes with the method's own tolerance, that no error is
 raised but the package's own, that ``verify`` proves every lower bound again, and that no lower bound of any method is
-above an upper bound of any. Writes ugly.csv, a line for every problem and method, and prints what failed; the exit
-status is 1 then.
+above an upper bound of any. There is a row for every problem and method; what failed is printed, and the exit status is
+1 then.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
 import time
 import warnings
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
+from harness import Benchmark, Row, Run
 
 import sdprelax
 from sdprelax import Outcome, Problem, SdprelaxError
@@ -29,6 +26,9 @@ Drawn = tuple[Any, Any, float, bool]
 Family = Callable[[np.random.Generator], Drawn]
 # Seconds that each method gets.
 METHODS = {"exact": 6.0, "sdp": 6.0, "wedge": 4.0, "lbfgs": 2.0, "gated_relu": 2.0}
+TINY, TINY_METHODS = ("years", "one sample"), {"exact": 6.0, "wedge": 4.0, "gated_relu": 2.0}
+
+benchmark = Benchmark(__doc__, draws=(15, "problems of every family"), seed=(0, "of the problems"))
 
 
 def size(rng: np.random.Generator) -> tuple[int, int, int]:
@@ -173,12 +173,12 @@ FAMILIES: dict[str, Family] = {
 }  # fmt: skip
 
 
-def examine(problem: Problem, method: str, seed: int) -> tuple[dict[str, Any], Outcome | None]:
+def examine(problem: Problem, method: str, seed: int, limit: float) -> tuple[Row, Outcome | None]:
     """Solve one problem by one method and say what is wrong with what it returned."""
-    row: dict[str, Any] = {"method": method, "fault": ""}
+    row: Row = {"method": method, "fault": ""}
     started = time.process_time()
     try:
-        outcome = sdprelax.solve(problem, method, seed=seed, time_limit=METHODS[method])
+        outcome = sdprelax.solve(problem, method, seed=seed, time_limit=limit)
     except SdprelaxError as error:
         return row | {"status": f"{type(error).__name__}: {error}"}, None
     except Exception as error:
@@ -201,7 +201,7 @@ def examine(problem: Problem, method: str, seed: int) -> tuple[dict[str, Any], O
     return row, outcome
 
 
-def examined(family: str, draw: int, seed: int) -> list[dict[str, Any]]:
+def examined(family: str, draw: int, seed: int, budgets: Mapping[str, float]) -> list[Row]:
     """Return the rows of one problem."""
     index = list(FAMILIES).index(family)
     X, Y, gamma, bias = FAMILIES[family](np.random.default_rng([seed, index, draw]))
@@ -209,8 +209,8 @@ def examined(family: str, draw: int, seed: int) -> list[dict[str, Any]]:
     rows = []
     problem = Problem(X, Y, gamma, bias)
     lower, upper = 0.0, np.inf
-    for method in METHODS:
-        row, outcome = examine(problem, method, draw)
+    for method, limit in budgets.items():
+        row, outcome = examine(problem, method, draw, limit)
         rows.append(label | row)
         if outcome is not None:
             lower = max(lower, outcome.lower or 0.0)
@@ -220,30 +220,24 @@ def examined(family: str, draw: int, seed: int) -> list[dict[str, Any]]:
     return rows
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--draws", type=int, default=15)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--families", nargs="*", default=list(FAMILIES), choices=list(FAMILIES))
-    parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parents[1] / "results" / "published")
-    given = parser.parse_args()
-    warnings.simplefilter("ignore")
-    rows: list[dict[str, Any]] = []
-    for family in given.families:
-        for draw in range(given.draws):
-            found = examined(family, draw, given.seed)
-            rows += found
-            for row in found:
-                if row["fault"]:
-                    print(family, draw, row["method"], row["fault"], flush=True)
-        table = pd.DataFrame(rows)
-        table.to_csv(given.out / "ugly.csv", index=False, float_format="%.6g")
-        mine = table[(table.family == family) & (table.method == "exact")]
-        print(f"{family}: exact solved {(mine.status == 'solved').sum()} of {len(mine)}", flush=True)
-    table = pd.DataFrame(rows)
-    print(table.groupby(["method", "status"]).size())
-    sys.exit(int((table.fault != "").any()))
+@benchmark.part(
+    "ugly", by=("family",),
+    columns=("family", "draw", "n", "d", "c", "gamma", "method", "fault", "status", "lower", "upper", "gap", "seconds"),
+)  # fmt: skip
+def ugly(run: Run) -> Iterator[Row]:
+    draws, seed = run.choose(run.options["draws"], tiny=1), run.options["seed"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for family in FAMILIES:
+            # All families have the same checks, and a tiny run makes them on a few.
+            if not run.wants(family) or (run.tiny and family not in TINY):
+                continue
+            for draw in range(draws):
+                for row in examined(family, draw, seed, TINY_METHODS if run.tiny else METHODS):
+                    if row["fault"]:
+                        run.fault(f"{family} {draw} {row['method']}: {row['fault']}")
+                    yield row
 
 
 if __name__ == "__main__":
-    main()
+    benchmark.main()

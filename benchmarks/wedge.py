@@ -1,8 +1,8 @@
 """Networks of wedge products: their Lasso by three solvers, what fewer features cost, and accuracy on real data.
 
-    python benchmarks/wedge.py lasso      [--out results/published]     # wedge_lasso.csv
-    python benchmarks/wedge.py random     [--out results/published]     # wedge_random.csv, wedge_random.png
-    python benchmarks/wedge.py embeddings [--out results/published] [--embeddings FILE.npz] [--workers 2]
+    python benchmarks/wedge.py lasso                                   # wedge_lasso.csv
+    python benchmarks/wedge.py random                                  # wedge_random.csv, wedge_random.png
+    python benchmarks/wedge.py embeddings [--embeddings FILE.npz]      # wedge_embeddings.csv
 
 lasso: one Lasso over the same features by every solver, to a relative gap of 1e-6 within 20 s. ``gap`` is proved,
 rounding included, whoever found the weights; ``excess`` is the value above the least one; ``time_ratio`` is to
@@ -14,38 +14,29 @@ wedges (``ratio``); targets of a planted ReLU teacher, γ = 0.1, geometric means
 embeddings: test accuracy on scikit-learn's digits or on a given file with arrays X (n×d) and labels (n), half of
 the data being for training. γ per sample is chosen on a quarter of the training data (C of the logistic regression
 likewise), 30 s a fit; ``seconds`` is the last fit's, ``seconds_all`` includes the choice. Rows of other data sets are
-kept.
+kept where ``--only`` names one, "digits" or the file's name without its ending.
 """
 
 from __future__ import annotations
 
-import argparse
-import multiprocessing
-import os
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from harness import Benchmark, Row, Run, ratio
 
 import sdprelax
 from sdprelax import Problem
+from sdprelax.certificate import Neurons, group_bounds, group_rows
+from sdprelax.certificate.group import balanced
 from sdprelax.deadline import Deadline
-from sdprelax.wedge import LassoProgram, WedgeDictionary, WedgeProblem, lasso, proved
+from sdprelax.wedge import LassoProgram, WedgeProblem, lasso
 
-Row = dict[str, Any]
-
-
-def show(row: Row) -> None:
-    print({key: f"{v:.4g}" if isinstance(v, float) else v for key, v in row.items()}, flush=True)
-
-
-def write(table: pd.DataFrame, folder: Path, name: str) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    table.to_csv(folder / f"{name}.csv", index=False, float_format="%.8g")
+benchmark = Benchmark(__doc__, embeddings=(None, "FILE.npz with X and labels of another data set"))
 
 
 def planted(n: int, d: int, c: int, seed: int, *, width: int = 10, noise: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
@@ -62,53 +53,52 @@ CASES: tuple[tuple[str, int, int, int, bool, int | None], ...] = (
     ("2-D, free bias", 200, 2, 1, True, None), ("3-D", 60, 3, 1, False, None), ("3-D", 60, 3, 3, False, None),
     ("10-D, 2,000 subsets", 300, 10, 1, False, 2_000),
 )  # fmt: skip
+TINY_CASES = (("2-D, free bias", 8, 2, 1, True, None), ("3-D", 7, 3, 2, False, 20))
 SOLVERS = ("interior_point", "skglm", "sklearn")
 GAMMA, TOLERANCE, SECONDS, NOISE = 0.1, 1e-6, 20.0, 0.1
 
 
-def measured(solver: str, geometry: WedgeProblem, dictionary: WedgeDictionary, program: LassoProgram) -> Row:
-    """Solve a Lasso in a process of its own, which a solver that ignores its deadline cannot outlive."""
-    here, there = multiprocessing.Pipe(duplex=False)
-
-    def solve() -> None:
-        started = time.perf_counter()
-        fit = lasso(program, solver, tolerance=TOLERANCE, deadline=Deadline(SECONDS))
-        seconds = time.perf_counter() - started
-        lower, upper = proved(geometry.inputs, dictionary.directions, program, fit)
-        there.send({"seconds": seconds, "value": upper, "gap": (upper - lower) / upper, "used": int(np.sum(fit.used))})
-
-    # A forked process has the compiled code of its parent.
-    process = multiprocessing.get_context("fork").Process(target=solve)
-    process.start()
-    answered = here.poll(2.0 * SECONDS)
-    found = here.recv() if answered else {"seconds": 2.0 * SECONDS, "value": np.nan, "gap": np.nan, "used": -1}
-    process.kill()
-    process.join()
-    return found
-
-
-def run_lasso(given: argparse.Namespace) -> None:
-    for solver in SOLVERS:  # compiles
-        for c in (1, 2):
-            X, Y = planted(10, 2, c, 0)
-            lasso(LassoProgram(WedgeProblem(X).features(np.eye(2)), Y, GAMMA), solver)
-    rows: list[Row] = []
-    for name, n, d, c, free, count in CASES:
-        X, Y = planted(n, d, c, 0, noise=NOISE)
-        geometry = WedgeProblem(X, free=free)
-        dictionary = geometry.random_wedges(count, np.random.default_rng(0)) if count else geometry.all_wedges()
-        program = LassoProgram(geometry.features(dictionary.directions), Y, GAMMA, free)
-        found = [measured(solver, geometry, dictionary, program) for solver in SOLVERS]
-        least = np.nanmin([row["value"] for row in found])
-        for solver, row in zip(SOLVERS, found, strict=True):
-            row = {"data": name, "n": n, "c": c, "features": dictionary.count, "solver": solver, **row}
-            row |= {"excess": row["value"] / least - 1.0, "time_ratio": row["seconds"] / found[0]["seconds"]}
-            rows.append(row)
-            show(row)
-        write(pd.DataFrame(rows), given.out, "wedge_lasso")
+def solved(solver: str, n: int, d: int, c: int, free: bool, count: int | None) -> Row:
+    X, Y = planted(10, 2, c, 0)
+    lasso(LassoProgram(WedgeProblem(X).features(np.eye(2)), Y, GAMMA), solver)  # compiles
+    X, Y = planted(n, d, c, 0, noise=NOISE)
+    geometry = WedgeProblem(X, free=free)
+    dictionary = geometry.random_wedges(count, np.random.default_rng(0)) if count else geometry.all_wedges()
+    program = LassoProgram(geometry.features(dictionary.directions), Y, GAMMA, free)
+    started = time.perf_counter()
+    fit = lasso(program, solver, tolerance=TOLERANCE, deadline=Deadline(SECONDS))
+    seconds = time.perf_counter() - started
+    design = Neurons(dictionary.directions, free)
+    A = balanced(fit.multiplier) if free else fit.multiplier
+    proof = group_bounds(
+        group_rows(design, [(X if free else geometry.inputs, Y)], A), fit.weights.T[:, None, :], GAMMA, "frobenius",
+        fit.offset if free else None,
+    )  # fmt: skip
+    found = {"features": dictionary.count, "seconds": seconds, "value": proof.upper, "used": int(np.sum(fit.used))}
+    return found | {"gap": (proof.upper - proof.lower) / proof.upper}
 
 
-SIZES, DIMENSIONS, COUNTS, DRAWS = (20, 40, 80, 160), (2, 3, 4), (50, 200, 1_000, 5_000), 3
+@benchmark.part(
+    "wedge_lasso", by=("data", "c"),
+    columns=("data", "n", "c", "features", "solver", "seconds", "value", "gap", "used", "excess", "time_ratio"),
+)  # fmt: skip
+def lassos(run: Run) -> Iterator[Row]:
+    for name, n, d, c, free, count in run.choose(CASES, tiny=TINY_CASES):
+        if not run.wants(name, c):
+            continue
+        # A solver that ignores its deadline is ended a while after it: loading and compiling take time too.
+        limit = run.choose(3.0 * SECONDS, tiny=np.inf)
+        size = {"n": n, "d": d, "c": c, "free": free, "count": count}
+        names = run.choose(SOLVERS, tiny=SOLVERS[::2])  # skglm compiles for a quarter of a minute
+        found = {solver: run.apart(solved, limit=limit, solver=solver, **size) for solver in names}
+        least = min(row["value"] for row in found.values() if "value" in row)
+        for solver, row in found.items():
+            excess = row["value"] / least - 1.0 if "value" in row else np.nan
+            key = {"data": name, "n": n, "c": c, "features": found[SOLVERS[0]]["features"], "solver": solver}
+            yield key | row | {"excess": excess, "time_ratio": ratio(row, found[SOLVERS[0]])}
+
+
+SIZES, DIMENSIONS, COUNTS = (20, 40, 80, 160), (2, 3, 4), (50, 200, 1_000, 5_000)
 # How each choice of features is asked for; column generation may add a thousand pairs.
 CHOICES: dict[str, Row] = {
     "all": {"features": "all"},
@@ -118,64 +108,70 @@ CHOICES: dict[str, Row] = {
 }  # fmt: skip
 
 
-def trained(problem: Problem, options: Row, seed: int) -> Row:
-    """Return the value of a choice's Lasso, and the seconds until its network was there."""
-    started, there = time.perf_counter(), []
-
-    def report(_: Any) -> None:
-        there.append(time.perf_counter() - started)
-
-    outcome = sdprelax.solve(
-        problem, "wedge", tolerance=TOLERANCE, seed=seed, time_limit=120.0, report=report, **options
-    )
-    details = outcome.details
-    return {"value": details["value"], "features": details["features"], "neurons": details["neurons"],
-            "gap": details["program_gap"], "seconds": there[0]}  # fmt: skip
+TINY_CHOICES = ("all", "random 50", "oracle")
 
 
-def run_random(given: argparse.Namespace) -> None:
-    rows: list[Row] = []
-    trained(Problem(*planted(10, 2, 1, 0), GAMMA), CHOICES["all"], 0)  # loads what is loaded once
-    for d in DIMENSIONS:
-        for n in SIZES:
+def trained(n: int, d: int, draws: int, choice: str) -> Row:
+    """Return figures of a choice's Lassos, and the seconds until its network was there, over data sets."""
+    options = {"tolerance": TOLERANCE, "time_limit": 120.0, **CHOICES[choice]}
+    sdprelax.solve(Problem(*planted(10, 2, 1, 0), GAMMA), "wedge", **CHOICES["all"])  # loads what is loaded once
+    found: list[Row] = []
+    for draw in range(draws):
+        problem, there = Problem(*planted(n, d, 1, draw), GAMMA), []
+        started = time.perf_counter()
+
+        def report(_: Any, started: float = started, there: list[float] = there) -> None:
+            there.append(time.perf_counter() - started)
+
+        details = sdprelax.solve(problem, "wedge", seed=draw, report=report, **options).details
+        found.append({key: details[key] for key in ("value", "features", "neurons", "program_gap")})
+        found[-1]["seconds"] = there[0]
+    return {key: [one[key] for one in found] for key in found[0]}
+
+
+@benchmark.part(
+    "wedge_random", by=("d", "n"), picture=lambda tables, folder: draw_random(tables, folder),
+    columns=("d", "n", "choice", "all", "features", "neurons", "ratio", "worst_ratio", "worst_gap", "seconds"),
+)  # fmt: skip
+def random(run: Run) -> Iterator[Row]:
+    draws = run.choose(3, tiny=1)
+    for d in run.choose(DIMENSIONS, tiny=(2,)):
+        for n in run.choose(SIZES, tiny=(6, 8)):
             pairs = WedgeProblem(planted(n, d, 1, 0)[0])
             try:
-                pairs.require_room()
+                pairs.all_wedges()
             except sdprelax.errors.ProblemTooLarge:
                 continue
-            values: dict[str, list[Row]] = {name: [] for name in CHOICES}
-            for draw in range(DRAWS):
-                problem = Problem(*planted(n, d, 1, draw), GAMMA)
-                for name, options in CHOICES.items():
-                    values[name].append(trained(problem, options, draw))
-            for name, found in values.items():
-                ratios = [row["value"] / whole["value"] for row, whole in zip(found, values["all"], strict=True)]
+            if not run.wants(d, n):
+                continue
+            names = run.choose(tuple(CHOICES), tiny=TINY_CHOICES)
+            found = {name: run.apart(trained, n=n, d=d, draws=draws, choice=name) for name in names}
+            for name, one in found.items():
+                ratios = np.divide(one["value"], found["all"]["value"])
                 row = {"d": d, "n": n, "choice": name, "all": 2 * pairs.subset_count}
-                row |= {key: float(np.median([one[key] for one in found])) for key in ("features", "neurons")}
-                row |= {"ratio": float(np.exp(np.mean(np.log(ratios)))), "worst_ratio": max(ratios)}
-                row |= {"worst_gap": max(one["gap"] for one in found)}
-                row["seconds"] = float(np.median([one["seconds"] for one in found]))
-                rows.append(row)
-                show(row)
-    table = pd.DataFrame(rows)
-    write(table, given.out, "wedge_random")
-    draw_random(table, given.out / "wedge_random.png")
+                row |= {key: float(np.median(one[key])) for key in ("features", "neurons", "seconds")}
+                row |= {"ratio": float(np.exp(np.mean(np.log(ratios)))), "worst_ratio": float(np.max(ratios))}
+                yield row | {"worst_gap": max(one["program_gap"])}
 
 
-def draw_random(table: pd.DataFrame, path: Path) -> None:
+def draw_random(tables: dict[str, pd.DataFrame], folder: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+    table = tables["wedge_random"]
+    dimensions = sorted(table["d"].unique())
     shades = dict(zip(COUNTS, (0.5, 0.65, 0.8, 0.95), strict=True))
     looks: dict[str, Row] = {"all": {"color": "black", "marker": "o"}, "oracle": {"color": "#009E73", "marker": "^"}}
     for count, shade in shades.items():
         looks[f"random {count}"] = {"color": plt.cm.Blues(shade), "marker": "s"}
         looks[f"sketch {count}"] = {"color": plt.cm.Oranges(shade), "marker": "v", "linestyle": "--"}
-    figure, axes = plt.subplots(2, len(DIMENSIONS), figsize=(13, 7.5), sharey="row", layout="constrained")
-    for column, d in enumerate(DIMENSIONS):
+    figure, axes = plt.subplots(
+        2, len(dimensions), figsize=(13, 7.5), sharey="row", squeeze=False, layout="constrained"
+    )
+    for column, d in enumerate(dimensions):
         for row, key in enumerate(("ratio", "seconds")):
             axis = axes[row, column]
             axis.set_xscale("log")
@@ -215,7 +211,7 @@ def draw_random(table: pd.DataFrame, path: Path) -> None:
     axes[0, 0].set_ylabel("value / value over all wedges")
     axes[1, 0].set_ylabel("seconds")
     figure.suptitle("What fewer wedge products cost (γ = 0.1, planted teachers; numbers are pairs ±w)", fontsize=12)
-    figure.savefig(path, dpi=110)
+    figure.savefig(folder / "wedge_random.png", dpi=110)
 
 
 def spread(heights: dict[str, float], least: float) -> dict[str, float]:
@@ -232,7 +228,7 @@ def spread(heights: dict[str, float], least: float) -> dict[str, float]:
     return dict(zip(names, np.exp(moved + least * np.arange(len(names))), strict=True))
 
 
-SHARES, PLAIN, SPLITS, LIMIT = (3e-4, 1e-3), (0.1, 1.0, 10.0), 3, 30.0
+SHARES, PLAIN, LIMIT = (3e-4, 1e-3), (0.1, 1.0, 10.0), 30.0
 Fitted = tuple[Callable[[np.ndarray], np.ndarray], Row]
 Learner = Callable[[np.ndarray, np.ndarray, float, int], Fitted]
 
@@ -271,9 +267,10 @@ def learners() -> dict[str, tuple[Learner, tuple[float, ...]]]:
     return found
 
 
-def accuracy(name: str, X: np.ndarray, labels: np.ndarray, split: int) -> Row:
+def classified(name: str, split: int, embeddings: str | None, rows: int | None) -> Row:
     from sklearn.model_selection import train_test_split
 
+    X, labels = samples(embeddings, rows)
     learner, strengths = learners()[name]
     warnings.filterwarnings("ignore")
     train, test = train_test_split(np.arange(len(X)), test_size=0.5, random_state=split, stratify=labels)
@@ -288,61 +285,40 @@ def accuracy(name: str, X: np.ndarray, labels: np.ndarray, split: int) -> Row:
     predict, about = learner(X[train], labels[train], best, split)
     ended = time.perf_counter()
     reached = float(np.mean(predict(X[test]) == labels[test]))
-    return {"learner": name, "split": split, "accuracy": reached, "strength": best, "seconds": ended - last,
-            "seconds_all": ended - started, **about}  # fmt: skip
+    return {"accuracy": reached, "strength": best, "seconds": ended - last, "seconds_all": ended - started, **about}
 
 
-def run_embeddings(given: argparse.Namespace) -> None:
-    import joblib
+def samples(embeddings: str | None, rows: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return inputs and labels of the digits or of a file."""
     from sklearn.datasets import load_digits
 
-    X, labels = load_digits(return_X_y=True)
-    sets = {"digits": (X / 16.0, labels)}
-    if given.embeddings:
-        stored = np.load(given.embeddings)
-        named = np.unique(stored["labels"], return_inverse=True)[1]
-        sets = {given.embeddings.stem: (np.asarray(stored["X"], dtype=float), named)}
-    rows: list[Row] = []
-    written = given.out / "wedge_embeddings.csv"
-    if written.exists():
-        earlier = pd.read_csv(written)
-        rows = earlier[~earlier["data"].isin(list(sets))].to_dict("records")
-    for data, (X, labels) in sets.items():
-        names = list(learners())
-        jobs = [joblib.delayed(accuracy)(name, X, labels, split) for name in names for split in range(SPLITS)]
-        done: list[Row] = []
-        for one in joblib.Parallel(n_jobs=given.workers, return_as="generator")(jobs):
-            done.append(one)
-            if len(done) % SPLITS:
-                continue
-            part = pd.DataFrame(done[-SPLITS:])
-            row = {"data": data, "n_train": len(X) // 2, "d": X.shape[1], "learner": one["learner"]}
-            row |= {"accuracy": part["accuracy"].mean(), "deviation": part["accuracy"].std()}
-            row |= {
-                key: part[key].median()
-                for key in ("strength", "seconds", "seconds_all", "upper", "width")
-                if key in part
-            }
-            row["statuses"] = "; ".join(sorted(set(part["status"])))
-            rows.append(row)
-            show(row)
-            write(pd.DataFrame(rows), given.out, "wedge_embeddings")
+    if embeddings is None:
+        X, labels = load_digits(return_X_y=True)
+        return X[:rows] / 16.0, labels[:rows]
+    stored = np.load(embeddings)
+    return np.asarray(stored["X"][:rows], dtype=float), np.unique(stored["labels"][:rows], return_inverse=True)[1]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    root = Path(__file__).resolve().parents[1]
-    parts = parser.add_subparsers(dest="part", required=True)
-    for name, run in (("lasso", run_lasso), ("random", run_random), ("embeddings", run_embeddings)):
-        part = parts.add_parser(name)
-        part.set_defaults(run=run)
-        part.add_argument("--out", type=Path, default=root / "results" / "published")
-        if name == "embeddings":
-            part.add_argument("--embeddings", type=Path, metavar="FILE.npz", help="X and labels of another data set")
-            part.add_argument("--workers", type=int, default=os.cpu_count())
-    given = parser.parse_args()
-    given.run(given)
+@benchmark.part(
+    "wedge_embeddings", by=("data",),
+    columns=("data", "n_train", "d", "learner", "accuracy", "deviation", "strength", "seconds", "seconds_all", "upper",
+             "width", "statuses"),
+)  # fmt: skip
+def embeddings(run: Run) -> Iterator[Row]:
+    file, rows = run.options["embeddings"], run.choose(None, tiny=200)
+    data = "digits" if file is None else Path(file).stem
+    if not run.wants(data):
+        return
+    X, _ = samples(file, rows)
+    for name in run.choose(tuple(learners()), tiny=("logistic regression", "wedge, 500 random, sketch 10")):
+        splits = range(run.choose(3, tiny=2))
+        part = pd.DataFrame([run.apart(classified, name=name, split=k, embeddings=file, rows=rows) for k in splits])
+        row = {"data": data, "n_train": len(X) // 2, "d": X.shape[1], "learner": name}
+        row |= {"accuracy": part["accuracy"].mean(), "deviation": part["accuracy"].std()}
+        keys = ("strength", "seconds", "seconds_all", "upper", "width")
+        row |= {key: part[key].median() for key in keys if key in part}
+        yield row | {"statuses": "; ".join(sorted(set(part["status"])))}
 
 
 if __name__ == "__main__":
-    main()
+    benchmark.main()

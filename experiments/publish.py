@@ -1,7 +1,7 @@
 """Publish results: files of results/published that README.md, docs/ and notebooks/ show, and the documents with them.
 
-    python experiments/publish.py quickstart tightness wedge       # runs these sweeps anew: `make figures`
-    python experiments/publish.py paper ntk distill [--results DIR] # from sweeps and studies that have run
+    python experiments/publish.py quickstart tightness wedge            # runs these sweeps anew: `make figures`
+    python experiments/publish.py paper closing gates ntk distill       # from sweeps and studies that have run
 
 The sweeps that are run here run in a folder of their own, so that no earlier trial counts; nothing of a sweep is
 published unless all of its trials ended without an error, and every certificate and network has been verified. The
@@ -17,12 +17,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from sdprelax.methods import methods
+from sdprelax.results.audit import audit
 from sdprelax.results.report import write_report
 from sdprelax.results.tables import load_table
+from sdprelax.trials.store import Store
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -142,6 +147,80 @@ def traces(results: Path) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)[[*PROBLEM, "method", "seconds", "lower", "upper"]]
 
 
+def closing(results: Path, out: Path) -> None:
+    """Exact optima and cones on P25's arrays: results/closing-*, as far as they are there."""
+    folders = sorted(path for path in results.glob("closing-*") if path.is_dir())
+    if not folders:
+        sys.exit(f"{results} has none: sdprelax run experiments/closing/*.yaml.")
+    for folder in folders:
+        table = pd.DataFrame(list(proved_anew(folder)))
+        pairs = table.groupby(["data", "gamma"], sort=False)
+        name = folder.name.removeprefix("closing-")
+        if name == "synthetic":
+            relaxed = table["method"] == "sdp"
+            # Against the optimum: the relaxation alone has no network here.
+            optima = pairs["upper"].transform("min")
+            unsplit = table["seconds"].where(relaxed & ~table["options"].str.contains("cones"))
+            table["upper"], table["gap"] = optima, table["gap"].where(~relaxed, 1.0 - table["lower"] / optima)
+            table["time_ratio"] = (table["seconds"] / unsplit.groupby(pairs.ngroup()).transform("max")).where(relaxed)
+        if name == "large":
+            best = pairs.agg({"lower": "max", "upper": "min", "seconds": "sum"}).reset_index()
+            best = best.assign(method="best pair", gap=1.0 - best["lower"] / best["upper"])
+            table = pd.concat([table, best]).sort_values("data", kind="stable")
+        table.to_csv(out / f"global_{name}.csv", index=False, float_format="%.10g")
+
+
+def proved_anew(folder: Path) -> Iterator[dict[str, Any]]:
+    """Yield the trials of a sweep over P25's arrays, with the seconds that it took to verify each."""
+    store, started = Store(folder), time.perf_counter()
+    for finding in audit(folder, trust_modules=True):
+        if finding.faults:
+            sys.exit(f"{folder} is not published: {finding.row}: {finding.faults[0]}")
+        record = store.record(finding.name) or {}
+        trial, data = record["trial"], record["trial"]["dataset_options"]
+        label = f"{data['name']} {data['number']}" if data["name"] in ("random", "spiral") else data["name"]
+        plain = vars(methods.create(trial["method"], {}))
+        options = {key: value for key, value in trial["method_options"].items() if value != plain[key]}
+        yield {
+            "data": label + (" with bias" if trial["bias"] else ""), "gamma": trial["gamma"], "method": trial["method"],
+            "options": str({"oracle": plain["oracle"], **options} if "oracle" in plain else options),
+            **{key: record[key] for key in ("lower", "upper", "gap", "seconds")},
+            "verify_seconds": time.perf_counter() - started, "status": record["status"],
+            "program": record["details"].get("program"),
+        }  # fmt: skip
+        started = time.perf_counter()
+
+
+def gates(results: Path, out: Path) -> None:
+    """Patterns of the relaxation's rounding against Gaussian ones: results/gates."""
+    if not (results / "gates").is_dir():
+        sys.exit(f"{results} has no gates: sdprelax run experiments/gates.yaml.")
+    trials = []
+    for record in Store(results / "gates").records():
+        options, details = record["trial"]["method_options"], record["details"]
+        name = f"{record['trial']['dataset']} {record['n']}×{record['d']}→{record['c']}"
+        trials.append({
+            "data": name, "gamma": record["gamma"], "asked": options.get("patterns"), "gates": options.get("gates"),
+            "method": record["trial"]["method"], "lower": record["lower"], "upper": record["upper"],
+            "patterns": details.get("patterns"), "value": details.get("value"), "gap": details.get("program_gap"),
+        })  # fmt: skip
+    table = pd.DataFrame(trials).set_index(["data", "gamma"])
+    rows = []
+    for (data, gamma, asked), found in table.dropna(subset="asked").groupby(["data", "gamma", "asked"], sort=False):
+        medians = found.groupby(["method", "gates"])[["upper", "value", "gap", "patterns"]].median()
+        alone = table.loc[(data, gamma)].query("method == 'sdp'").iloc[0]
+        rows.append({
+            "data": data, "gamma": gamma, "asked": asked, "patterns": medians["patterns"]["convex_relu", "sdp"],
+            "convex_sdp": medians["upper"]["convex_relu", "sdp"], "gated_sdp": medians["value"]["gated_relu", "sdp"],
+            "gated_gap_sdp": medians["gap"]["gated_relu", "sdp"],
+            "convex_gaussian": medians["upper"]["convex_relu", "gaussian"],
+            "gated_gaussian": medians["value"]["gated_relu", "gaussian"], "bound": alone["lower"],
+            "sdp": alone["upper"],
+        })  # fmt: skip
+    table = pd.DataFrame(rows).sort_values(["data", "asked"])
+    table.to_csv(out / "gates.csv", index=False, float_format="%.8g")
+
+
 def ntk(results: Path, out: Path) -> None:
     """The repaired NTK on small sets: results/ntk-uci and results/ntk-uci-small, as far as they are there."""
     sys.path.insert(0, str(HERE / "ntk"))
@@ -172,16 +251,14 @@ def distill(results: Path, out: Path) -> None:
         shutil.copyfile(results / "digits" / "fractions.png", out / "distill_fractions.png")
 
 
-RECIPES = {recipe.__name__: recipe for recipe in (quickstart, tightness, wedge, paper, ntk, distill)}
+RECIPES = {recipe.__name__: recipe for recipe in (quickstart, tightness, wedge, paper, closing, gates, ntk, distill)}
 
 
 def main() -> None:
     """Publish what is named, then bring the documents up to date."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="+", choices=list(RECIPES), metavar="NAME", help=", ".join(RECIPES))
-    parser.add_argument(
-        "--results", type=Path, default=ROOT / "results", help="where they have run (paper, ntk, distill)"
-    )
+    parser.add_argument("--results", type=Path, default=ROOT / "results", help="where the others have run")
     given = parser.parse_args()
     out = ROOT / "results" / "published"
     for name in given.names:

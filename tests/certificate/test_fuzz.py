@@ -8,11 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fuzz import Records, Subject, certificates, fuzz, group_certificates, networks, predictors
 
-from benchmarks.fuzz import Records, Subject, certificates, fuzz, networks, predictors
 
-
-@pytest.mark.parametrize("make", [certificates, networks, predictors])
+@pytest.mark.parametrize("make", [certificates, group_certificates, networks, predictors])
 def test_mutated_files_are_refused_or_prove_nothing_false(make: Callable[[], Subject], tmp_path: Path) -> None:
     outcomes = list(fuzz(make(), 200, np.random.default_rng(7), tmp_path))
     assert [fault.what for _, _, fault in outcomes if fault is not None] == []

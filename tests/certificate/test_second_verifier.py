@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 from flint import arb, arb_mat
+from fuzz import CHECKER
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sdprelax
-from benchmarks.fuzz import CHECKER
 from sdprelax import Problem
 from tests.certificate.verifiers import checker, proved_by_both, refused_by_both, second_verifier
 from tests.conftest import degenerate_problem

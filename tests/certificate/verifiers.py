@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fuzz import loaded_checker
 
 import sdprelax
-from benchmarks.fuzz import loaded_checker
 from sdprelax import Certificate, CertificateError, Problem
 
 checker: Any = loaded_checker()

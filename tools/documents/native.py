@@ -13,15 +13,20 @@ SIZES = {
 }  # fmt: skip
 
 
+# What a run is known by.
+RUN = ["data", "solver", "form"]
+
+
 @table("native")
 def solvers() -> str:
-    """Every run of benchmarks/native/solvers.py."""
+    """Every run of benchmarks/native.py."""
     runs, traces = published("native_solvers"), published("native_traces")
     rows = []
     for name, group in runs.groupby("data", sort=False):
         upper = group["upper"].min()
-        for index, row in group.iterrows():
-            trace = traces[(traces["run"] == index) & (traces["lower"] >= 0.98 * upper)]
+        for _, row in group.iterrows():
+            mine = (traces[RUN] == row[RUN]).all(axis=1)
+            trace = traces[mine & (traces["lower"] >= 0.98 * upper)]
             rows.append([
                 name, row["solver"], row["form"], f"{row['seconds']:.1f}", f"{row['lower']:.5g}",
                 f"{100.0 * (1.0 - row['lower'] / upper):.3g} %",

@@ -1,0 +1,164 @@
+"""Exact optima: which program is the cheapest, and how many cones of the plane certify an optimal dual point.
+
+    python benchmarks/exact.py programs [--limit 60]            # global_programs.csv
+    python benchmarks/exact.py arcs --data FOLDER               # global_arcs.csv
+
+programs: column generation against the conic programs over all cells or patterns. Gaussian problems of n = 10 to 5,000
+samples in ranks 1 to 4 with one and three outputs, γ = 0.1, each program alone with the proof of its bound, in
+processor seconds after a first small problem has compiled and loaded what it needs; ``ratio`` is that of column
+generation to the conic program on the same problem. The conic program is the cell program in rank ≤ 2 and the convex
+program over all patterns beyond it, which is for one output only. A program that met the time limit at some n, or has
+more than 20,000 patterns, is not tried at a larger one.
+
+arcs: on random sets 0-9 and the spiral of Prakhya, Birdal and Yurtsever (2025), whose arrays are in FOLDER, with the
+residual A of the certified optimum. ω of an arc grows with the arc, so from a given start extending each arc as far as
+ω ≤ (1 + slack)γ is best; every third ray is tried as a start, and ``cones`` is the least number of arcs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from harness import Benchmark, Row, Run, ratio
+from problems import folder_of, problem
+
+import sdprelax
+from sdprelax import Problem
+from sdprelax.deadline import Deadline
+from sdprelax.errors import SdprelaxError
+from sdprelax.exact.arrangement import count_patterns
+from sdprelax.methods.exact import CELLS, COLUMNS, PATTERNS, Exact
+from sdprelax.partition import Cone
+from sdprelax.reduction import Reduction, reduce
+from sdprelax.splitting import local_certificate
+from sdprelax.units import Units
+
+SIZES, MOST_PATTERNS = (10, 15, 25, 50, 100, 200, 400, 1000, 2000, 5000), 20_000
+SLACK = 1e-3
+
+benchmark = Benchmark(
+    __doc__,
+    limit=(60.0, "seconds that a program gets"),
+    data=(None, "folder of the arrays of P25, random.npz and so on"),
+)
+
+
+@dataclass(frozen=True)
+class Only(Exact):
+    """``exact`` with one program, whatever it would choose."""
+
+    program: str = COLUMNS
+
+    def _programs(self, problem: Problem, reduction: Reduction) -> list[str]:
+        return [self.program]
+
+
+def gaussian(n: int, rank: int, outputs: int, *seed: int) -> Problem:
+    rng = np.random.default_rng(seed)
+    return Problem(rng.standard_normal((n, rank)), rng.standard_normal((n, outputs)), 0.1)
+
+
+def solved(n: int, rank: int, outputs: int, program: str, budget: float) -> Row:
+    method = Only(program=program)
+    method.run(gaussian(8, min(rank, 3), outputs), rng=np.random.default_rng(0), deadline=Deadline(budget))
+    task, started = gaussian(n, rank, outputs, n, rank, outputs), time.process_time()
+    try:
+        outcome = method.run(task, rng=np.random.default_rng(0), deadline=Deadline(budget))
+    except SdprelaxError as error:
+        return {"status": str(error), "seconds": None}
+    return {"seconds": time.process_time() - started, "gap": outcome.gap, "status": outcome.status}
+
+
+@benchmark.part(
+    "global_programs", by=("n", "rank", "outputs"),
+    columns=("n", "rank", "outputs", "patterns", "columns_seconds", "columns_gap", "columns_status", "conic_seconds",
+             "conic_gap", "conic_status", "ratio"),
+)  # fmt: skip
+def programs(run: Run) -> Iterator[Row]:
+    given_up: set[tuple[str, int, int]] = set()
+    for n in run.choose(SIZES, tiny=(6,)):
+        for rank in run.choose((1, 2, 3, 4), tiny=(2, 3)):
+            for outputs in (1, 3):
+                if not run.wants(n, rank, outputs):
+                    continue
+                row: Row = {"n": n, "rank": rank, "outputs": outputs, "patterns": count_patterns(n, rank)}
+                conic = CELLS if rank <= 2 else PATTERNS if outputs == 1 else None
+                found: dict[str, Row] = {}
+                for label, program in (("columns", COLUMNS), ("conic", conic)):
+                    few = program == COLUMNS or row["patterns"] <= MOST_PATTERNS
+                    if program is None or not few or (program, rank, outputs) in given_up:
+                        continue
+                    one = run.apart(
+                        solved, n=n, rank=rank, outputs=outputs, program=program, budget=run.options["limit"]
+                    )
+                    found[label] = one
+                    row |= {f"{label}_{key}": one.get(key) for key in ("seconds", "gap", "status")}
+                    if one["status"] != "solved":
+                        given_up.add((program, rank, outputs))
+                if len(found) == 2:
+                    row["ratio"] = ratio(found["columns"], found["conic"])
+                yield row
+
+
+def fewest_arcs(rows: np.ndarray, dual: np.ndarray, gamma: float) -> int:
+    angles = np.arctan2(rows[:, 1], rows[:, 0])
+    rays = np.sort(np.mod(np.concatenate([angles + np.pi / 2, angles - np.pi / 2]), 2 * np.pi))
+    count = len(rays)
+    known: dict[tuple[int, int], bool] = {}
+
+    def angle(index: int) -> float:
+        return float(rays[index % count] + 2 * np.pi * (index // count))
+
+    def holds(start: int, end: int) -> bool:
+        key = (start % count, end - start)
+        if key not in known:
+            middles = [0.5 * (angle(i) + angle(i + 1)) for i in range(key[0], key[0] + key[1])]
+            seen = np.sign(rows @ np.array([np.cos(middles), np.sin(middles)]))
+            signs = np.where(np.all(seen > 0, axis=1), 1, np.where(np.all(seen < 0, axis=1), -1, 0)).astype(np.int8)
+            ends = [angle(key[0]), angle(key[0] + key[1])]
+            on = np.argmin(np.abs(rows @ np.array([np.cos(ends), np.sin(ends)])), axis=0)
+            walls = tuple((int(row), int(signs[row])) for row in on)
+            omega, _ = local_certificate(rows, dual, Cone(walls, signs, walls), Deadline())
+            known[key] = omega <= (1.0 + SLACK) * gamma
+        return known[key]
+
+    best = count
+    for first in range(0, count, 3):
+        start, arcs = first, 0
+        while start < first + count:
+            end = start + 1
+            # An arc of less than half the circle is a cone with two walls.
+            while end < min(first + count, start + count // 2 - 1) and holds(start, end + 1):
+                end += 1
+            start, arcs = end, arcs + 1
+        best = min(best, arcs)
+    return best
+
+
+def covered(folder: str | None, name: str, number: int, gamma: float, rows: int | None) -> Row:
+    task = problem(folder, name, gamma, number=number, rows=rows)
+    network = sdprelax.solve(task, "exact").network
+    units = Units.of(task)
+    reduction = reduce(units.problem)
+    dual = reduction.pull_back((task.Y - network.predict(task.X)) / units.targets)
+    return {"cones": fewest_arcs(reduction.rows, dual, units.problem.gamma)}
+
+
+@benchmark.part(
+    "global_arcs", columns=("data", "number", "gamma", "cones", "processor"), by=("data", "number", "gamma")
+)  # fmt: skip
+def arcs(run: Run) -> Iterator[Row]:
+    sets = [("random", number) for number in range(10)] + [("spiral", 0)]
+    for gamma in run.choose((0.01, 0.1), tiny=(0.1,)):
+        for name, number in run.choose(sets, tiny=sets[:1]):
+            if run.wants(name, number, gamma):
+                key = {"name": name, "number": number, "gamma": gamma}
+                found = run.apart(covered, folder=folder_of(run), rows=run.choose(None, tiny=8), **key)
+                yield {"data": name, **key, **found}
+
+
+if __name__ == "__main__":
+    benchmark.main()
