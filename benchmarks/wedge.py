@@ -1,10 +1,10 @@
 """Networks of wedge products: their Lasso by three solvers, what fewer features cost, and accuracy on real data.
 
-    python benchmarks/wedge.py lasso                                   # wedge_lasso.csv
+    python benchmarks/wedge.py lassos                                  # wedge_lasso.csv
     python benchmarks/wedge.py random                                  # wedge_random.csv, wedge_random.png
     python benchmarks/wedge.py embeddings [--embeddings FILE.npz]      # wedge_embeddings.csv
 
-lasso: one Lasso over the same features by every solver, to a relative gap of 1e-6 within 20 s. ``gap`` is proved,
+lassos: one Lasso over the same features by every solver, to a relative gap of 1e-6 within 20 s. ``gap`` is proved,
 rounding included, whoever found the weights; ``excess`` is the value above the least one; ``time_ratio`` is to
 interior_point. A solver that looks at its clock too seldom is stopped after twice the time, and has no result.
 

@@ -149,13 +149,15 @@ def traces(results: Path) -> pd.DataFrame:
 
 def closing(results: Path, out: Path) -> None:
     """Exact optima and cones on P25's arrays: results/closing-*, as far as they are there."""
-    folders = sorted(path for path in results.glob("closing-*") if path.is_dir())
-    if not folders:
+    # What comes after another hyphen is a part of one table.
+    parts: dict[str, list[dict[str, Any]]] = {}
+    for folder in sorted(results.glob("closing-*"), reverse=True):
+        parts.setdefault(folder.name.split("-")[1], []).extend(proved_anew(folder))
+    if not parts:
         sys.exit(f"{results} has none: sdprelax run experiments/closing/*.yaml.")
-    for folder in folders:
-        table = pd.DataFrame(list(proved_anew(folder)))
+    for name, rows in parts.items():
+        table = pd.DataFrame(rows)
         pairs = table.groupby(["data", "gamma"], sort=False)
-        name = folder.name.removeprefix("closing-")
         if name == "synthetic":
             relaxed = table["method"] == "sdp"
             # Against the optimum: the relaxation alone has no network here.
@@ -166,7 +168,7 @@ def closing(results: Path, out: Path) -> None:
         if name == "large":
             best = pairs.agg({"lower": "max", "upper": "min", "seconds": "sum"}).reset_index()
             best = best.assign(method="best pair", gap=1.0 - best["lower"] / best["upper"])
-            table = pd.concat([table, best]).sort_values("data", kind="stable")
+            table = pd.concat([table, best]).sort_values(["data", "gamma"], ascending=[True, False], kind="stable")
         table.to_csv(out / f"global_{name}.csv", index=False, float_format="%.10g")
 
 

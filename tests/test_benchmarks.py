@@ -43,6 +43,18 @@ def test_there_is_a_part_for_every_published_table_of_a_benchmark() -> None:
     assert len(SCRIPTS) >= 10 and len(PARTS) >= 20
 
 
+def test_the_script_that_contributing_shows_is_one(tmp_path: Path) -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## Adding a benchmark")[2]
+    script = tmp_path / "mine.py"
+    script.write_text(text.partition("```python\n")[2].partition("```")[0], encoding="utf-8")
+    shown = {"__name__": "mine", "__file__": str(script)}
+    exec(compile(script.read_text(encoding="utf-8"), script, "exec"), shown)
+    assert shown["benchmark"].run("mine", Run(tiny=True, here=True), tmp_path) == []
+    table = pd.read_csv(tmp_path / "mine.csv")
+    assert list(table["oracle"]) == ["branch_and_bound", "enumeration"] and table["gap"].max() <= 1e-6
+    assert not table.isna().any(axis=None)
+
+
 # ---- the harness itself
 
 

@@ -1,4 +1,4 @@
-"""Exact optima and cones on P25's arrays: benchmarks/global/gaps.py."""
+"""Exact optima and cones on P25's arrays (experiments/closing), interior points and exact programs (benchmarks)."""
 
 from __future__ import annotations
 
