@@ -29,7 +29,7 @@ SAMPLES,OUTPUTS,GATES of the table.
 
 order: the same fit, moments and gates included, over three permutations of the rows.
 
-solver: statistics and alternating directions beside sdprelax.gated_training.train to a gap of 1e-6, or to 10 processor
+solver: statistics and alternating directions beside sdprelax.lasso.train to a gap of 1e-6, or to 10 processor
 seconds.
 """
 
@@ -172,8 +172,7 @@ class Stages:
 def fitted(rows: Any, penalty: str, share: float | str, tolerance: float, count: int) -> tuple[Any, Any, Stages, Any]:
     """Return moments, gates, stages and what training came to."""
     from sdprelax.certificate import Gates
-    from sdprelax.out_of_core.gates import moments_of, sampled_gates
-    from sdprelax.out_of_core.training import train_out_of_core
+    from sdprelax.lasso import moments_of, sampled_gates, train_out_of_core
 
     stages = Stages()
     moments = moments_of(rows)
@@ -246,7 +245,7 @@ PEER_GAP = 1e-3
 
 def ours(folder: str, size: Row, answer: str) -> Row:
     from sdprelax.certificate import Gates
-    from sdprelax.out_of_core.training import train_out_of_core
+    from sdprelax.lasso import train_out_of_core
 
     data = store_at(Path(folder), Size(**size)).rows()
     problem = np.load(Path(folder) / "problem.npz")
@@ -342,10 +341,8 @@ def pyscnn(folder: str, size: Row, answer: str, dtype: str, budget: float) -> Ro
 )  # fmt: skip
 def peer(run: Run) -> Iterator[Row]:
     from sdprelax.certificate import Gates
-    from sdprelax.out_of_core.gates import moments_of, sampled_gates
-    from sdprelax.out_of_core.program import largest_gamma
-    from sdprelax.out_of_core.proof import prove
-    from sdprelax.out_of_core.statistics import Statistics
+    from sdprelax.lasso import largest_gamma, moments_of, prove, sampled_gates
+    from sdprelax.lasso._statistics import Statistics
 
     python, stopped = run.options["python"], False
     if python is None and not run.tiny:
@@ -387,7 +384,7 @@ ORDERED, PERMUTATIONS = Size(20_000, 128, 16, 8), 3
 
 
 def permuted(size: Row, penalty: str, share: float | str) -> Row:
-    from sdprelax.out_of_core.rows import ArrayRows
+    from sdprelax.lasso import ArrayRows
 
     given = Size(**size)
     sides = [np.concatenate(parts) for parts in zip(*Made(given), strict=True)]
@@ -431,13 +428,10 @@ SOLVED, SOLVED_GAP = Size(2_000, 60, 10, 20), 1e-6
 
 
 def solved(size: Row, solver: str, penalty: str, share: float, budget: float) -> Row:
+    from sdprelax.base import Deadline
     from sdprelax.certificate import Gates
-    from sdprelax.deadline import Deadline
-    from sdprelax.gated_training import GatedProgram, train
-    from sdprelax.out_of_core.gates import moments_of, sampled_gates
-    from sdprelax.out_of_core.program import largest_gamma, solve
-    from sdprelax.out_of_core.rows import ArrayRows
-    from sdprelax.out_of_core.statistics import collect
+    from sdprelax.lasso import ArrayRows, GatedProgram, collect, largest_gamma, moments_of, sampled_gates, train
+    from sdprelax.lasso._statistics_program import solve
 
     @dataclass(frozen=True)
     class ProcessorDeadline(Deadline):

@@ -27,14 +27,12 @@ from problems import folder_of, problem
 
 import sdprelax
 from sdprelax import Problem
-from sdprelax.deadline import Deadline
-from sdprelax.errors import SdprelaxError
-from sdprelax.exact.arrangement import count_patterns
+from sdprelax.base import Deadline, SdprelaxError
+from sdprelax.cells import Cone
+from sdprelax.exact import count_patterns
 from sdprelax.methods.exact import CELLS, COLUMNS, PATTERNS, Exact
-from sdprelax.partition import Cone
-from sdprelax.reduction import Reduction, reduce
-from sdprelax.splitting import local_certificate
-from sdprelax.units import Units
+from sdprelax.problem import Reduction, Units, reduce
+from sdprelax.relaxation import local_certificate
 
 SIZES, MOST_PATTERNS = (10, 15, 25, 50, 100, 200, 400, 1000, 2000, 5000), 20_000
 SLACK = 1e-3

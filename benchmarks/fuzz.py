@@ -39,15 +39,12 @@ from harness import Benchmark, Row, Run
 
 import sdprelax
 from sdprelax import Certificate, GroupCertificate, Network, Problem, SdprelaxError, verify_group
-from sdprelax.deadline import Deadline
-from sdprelax.experiment.config import load_sweep
-from sdprelax.experiment.runner import run_sweep
-from sdprelax.gated import GatedNetwork
-from sdprelax.kernels import KernelPredictor
-from sdprelax.predictor import Tabulated, load_predictor, save_predictor
-from sdprelax.results.audit import audit
-from sdprelax.three_layer import ThreeLayerNetwork
-from sdprelax.trials.store import seal
+from sdprelax.base import Deadline
+from sdprelax.laboratory import load_sweep, run_sweep
+from sdprelax.laboratory._store import seal
+from sdprelax.laboratory.results import audit
+from sdprelax.networks import GatedNetwork, Tabulated, ThreeLayerNetwork, load_predictor, save_predictor
+from sdprelax.problem import KernelPredictor
 
 benchmark = Benchmark(
     __doc__, mutations=(100_000, "files in all"), minutes=(math.inf, "stop earlier, each kind of file after its share"),

@@ -66,7 +66,7 @@ def judged(data: Arrays, gates: np.ndarray, weights: np.ndarray) -> dict[str, fl
 
 
 def ours(data: str, solver: str, tolerance: float) -> Row:
-    from sdprelax.gated_training import GatedProgram, train
+    from sdprelax.lasso import GatedProgram, train
 
     arrays = dict(np.load(data))
     masks = (arrays["X"] @ arrays["G"] >= 0.0).astype(float)

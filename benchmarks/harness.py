@@ -286,7 +286,7 @@ class Benchmark:
         """
         import pandas as pd
 
-        from sdprelax.files import write_whole
+        from sdprelax.base import write_whole
 
         chosen = self.parts[part]
         kept: dict[str, list[Row]] = {}

@@ -41,18 +41,16 @@ from problems import folder_of, problem
 
 import sdprelax
 from sdprelax import Problem, SdprelaxError
+from sdprelax.base import Deadline, Floats
+from sdprelax.cells import whole_space
 from sdprelax.certificate import relaxation_certificate
-from sdprelax.deadline import Deadline
 from sdprelax.lifting import LiftedProgram
-from sdprelax.partition import whole_space
-from sdprelax.reduction import reduce, reduce_inputs
+from sdprelax.problem import Units, reduce, reduce_inputs
 from sdprelax.relaxation import solve_relaxation
 from sdprelax.solvers import solvers as solver_registry
 from sdprelax.solvers.interior_point import primal_start
 from sdprelax.solvers.native.alternating import AlternatingDirections
 from sdprelax.solvers.native.arrays import arrays_of
-from sdprelax.units import Units
-from sdprelax.verified import Floats
 
 benchmark = Benchmark(
     __doc__, data=(None, "folder of P25's arrays"), memory=(12.0, "GB of address space that a solver may have")

@@ -8,7 +8,7 @@ from harness import Needs, Run
 
 from sdprelax import Problem
 from sdprelax.datasets import datasets
-from sdprelax.trials.modules import load_modules
+from sdprelax.laboratory import load_modules
 
 ARRAYS = Path(__file__).resolve().parents[1] / "experiments" / "closing" / "p25.py"
 

@@ -21,13 +21,12 @@ from harness import Benchmark, Row, Run, ratio
 from sklearn.datasets import load_digits
 
 from sdprelax import Problem, solve
-from sdprelax.deadline import Deadline
-from sdprelax.gated_training.fista import fista
-from sdprelax.gated_training.on_directions import PROXIMAL, TOLERANCE, reweighted_group_lasso
-from sdprelax.gated_training.program import GatedProgram
-from sdprelax.gated_training.working_set import by_working_sets
-from sdprelax.reduction import reduce
-from sdprelax.units import Units
+from sdprelax.base import Deadline
+from sdprelax.lasso import GatedProgram
+from sdprelax.lasso._fista import fista
+from sdprelax.lasso._on_directions import PROXIMAL, TOLERANCE, reweighted_group_lasso
+from sdprelax.lasso._working_set import by_working_sets
+from sdprelax.problem import Units, reduce
 
 benchmark = Benchmark(__doc__)
 

@@ -31,10 +31,11 @@ from harness import Benchmark, Row, Run, ratio
 
 import sdprelax
 from sdprelax import Problem
+from sdprelax.base import Deadline
 from sdprelax.certificate import Neurons, group_bounds, group_rows
-from sdprelax.certificate.group import balanced
-from sdprelax.deadline import Deadline
-from sdprelax.wedge import LassoProgram, WedgeProblem, lasso
+from sdprelax.certificate._group import balanced
+from sdprelax.lasso import LassoProgram, lasso
+from sdprelax.wedge import WedgeProblem
 
 benchmark = Benchmark(__doc__, embeddings=(None, "FILE.npz with X and labels of another data set"))
 
@@ -140,7 +141,7 @@ def random(run: Run) -> Iterator[Row]:
             pairs = WedgeProblem(planted(n, d, 1, 0)[0])
             try:
                 pairs.all_wedges()
-            except sdprelax.errors.ProblemTooLarge:
+            except sdprelax.base._errors.ProblemTooLarge:
                 continue
             if not run.wants(d, n):
                 continue

@@ -23,11 +23,9 @@ from typing import Any
 
 import pandas as pd
 
+from sdprelax.laboratory import Store
+from sdprelax.laboratory.results import audit, load_table, write_report
 from sdprelax.methods import methods
-from sdprelax.results.audit import audit
-from sdprelax.results.report import write_report
-from sdprelax.results.tables import load_table
-from sdprelax.trials.store import Store
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent

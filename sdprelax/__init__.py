@@ -14,29 +14,33 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdprelax.arrays import one_hot
-from sdprelax.certificate import Certificate, GroupCertificate, verify, verify_group
-from sdprelax.compiled import ready
-from sdprelax.deadline import Deadline
-from sdprelax.errors import (
+from sdprelax.base import (
     CertificateError,
+    Deadline,
     InputError,
     ProblemTooLarge,
     SdprelaxError,
     SolverFailed,
     SolverUnavailable,
     UntrustedArithmetic,
+    one_hot,
+    ready,
 )
-from sdprelax.gated import GatedNetwork
-from sdprelax.kernels import KernelPredictor
+from sdprelax.certificate import Certificate, GroupCertificate, verify, verify_group
 from sdprelax.methods import methods as _methods
-from sdprelax.network import Network
-from sdprelax.outcome import Outcome, Report, unreported
-from sdprelax.predictor import Pipeline, Predictor, load_predictor, save_predictor
-from sdprelax.preprocessing import Preprocessing
-from sdprelax.problem import Problem
-from sdprelax.regularisation_path import regularisation_path
-from sdprelax.three_layer import ThreeLayerNetwork
+from sdprelax.networks import (
+    GatedNetwork,
+    Network,
+    Pipeline,
+    Predictor,
+    Preprocessing,
+    ThreeLayerNetwork,
+    load_predictor,
+    save_predictor,
+)
+from sdprelax.problem import KernelPredictor, Problem
+from sdprelax.relaxation import regularisation_path
+from sdprelax.training import Outcome, Report, unreported
 
 if TYPE_CHECKING:
     from sdprelax.distillation import OnnxTeacher, distill
@@ -100,7 +104,7 @@ def solve(
     Raises
     ------
     InputError: unknown method or option, or a value of the wrong type or range.
-    SolverUnavailable, SolverFailed, ProblemTooLarge: see :mod:`sdprelax.errors`.
+    SolverUnavailable, SolverFailed, ProblemTooLarge: see :mod:`sdprelax.base._errors`.
     """
     if not isinstance(problem, Problem):
         raise InputError(f"solve() takes a Problem first, not {type(problem).__name__}; write Problem(X, Y, gamma).")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from sdprelax.certificate import Neurons, Ramps
-from sdprelax.certificate.group import GroupRows, balanced, group_bounds
-from sdprelax.gated_training import GatedFit, GatedProgram
-from sdprelax.verified import Ball, Floats
-from sdprelax.wedge import LassoFit, LassoProgram
+from sdprelax.base import Ball, Floats
+from sdprelax.certificate import GroupRows, Neurons, Ramps, group_bounds
+from sdprelax.certificate._group import balanced
+from sdprelax.lasso import GatedFit, GatedProgram, LassoFit, LassoProgram
 
 
 def proved_gated(program: GatedProgram, fit: GatedFit) -> tuple[float, float]:

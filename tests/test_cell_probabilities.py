@@ -10,9 +10,9 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdprelax.cell_probabilities import cell_probabilities
-from sdprelax.exact.arrangement import activation_patterns
-from sdprelax.kernels import gated_ntk_kernel
+from sdprelax.cells import cell_probabilities
+from sdprelax.exact import activation_patterns
+from sdprelax.problem._kernels import gated_ntk_kernel
 
 
 def unit_rows(g: int, r: int, seed: int = 0) -> np.ndarray:

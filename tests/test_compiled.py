@@ -13,14 +13,13 @@ import numpy as np
 import pytest
 
 import sdprelax
-from sdprelax.compiled import compiled, ready
-from sdprelax.experiment.config import load_sweep
-from sdprelax.experiment.engines.local import Serial
-from sdprelax.experiment.plan import plan
+from sdprelax.base import compiled, ready
+from sdprelax.laboratory import Store, load_sweep
+from sdprelax.laboratory import _trial as trials
+from sdprelax.laboratory._job import Job
+from sdprelax.laboratory._plan import plan
+from sdprelax.laboratory.engines.local import Serial
 from sdprelax.methods import methods
-from sdprelax.trials import trial as trials
-from sdprelax.trials.job import Job
-from sdprelax.trials.store import Store
 
 KERNEL = """\
 from sdprelax.compiled import compiled
@@ -115,10 +114,10 @@ def test_where_nothing_can_be_kept_everything_is_compiled_anew_and_that_is_said(
 
 @pytest.mark.parametrize(("method", "options", "kernels"), [
     ("lbfgs", {}, set()), ("ntk", {}, set()), ("mkl", {}, set()), ("sdp", {"solver": "clarabel"}, set()),
-    ("sdp", {}, {"sdprelax.schur"}), ("mkl", {"gates": "sdp"}, {"sdprelax.schur"}),
-    ("wedge", {}, {"sdprelax.certificate.cone_search"}), ("gated_relu", {}, set()),
-    ("cross_validated", {"of": "frank_wolfe", "gammas": [1.0]}, {"sdprelax.certificate.cone_search"}),
-    ("exact", {}, {"sdprelax.certificate.cone_search", "sdprelax.exact.great_circles", "sdprelax.schur"}),
+    ("sdp", {}, {"sdprelax.solvers._schur"}), ("mkl", {"gates": "sdp"}, {"sdprelax.solvers._schur"}),
+    ("wedge", {}, {"sdprelax.certificate._cone_search"}), ("gated_relu", {}, set()),
+    ("cross_validated", {"of": "frank_wolfe", "gammas": [1.0]}, {"sdprelax.certificate._cone_search"}),
+    ("exact", {}, {"sdprelax.certificate._cone_search", "sdprelax.exact._great_circles", "sdprelax.solvers._schur"}),
 ])  # fmt: skip
 def test_a_method_names_its_kernels(method: str, options: dict[str, Any], kernels: set[str]) -> None:
     assert set(methods.kernels(method, methods.create(method, options))) == kernels
@@ -156,11 +155,16 @@ def test_no_kernel_is_loaded_while_a_clock_runs(
     def watched(self: Any, *arguments: Any, **named: Any) -> Any:
         before.append(set(sys.modules))
         outcome = run(self, *arguments, **named)
-        kernels = {"sdprelax.certificate.cone_search", "sdprelax.exact.great_circles", "sdprelax.schur", "numba"}
+        kernels = {
+            "sdprelax.certificate._cone_search",
+            "sdprelax.exact._great_circles",
+            "sdprelax.solvers._schur",
+            "numba",
+        }
         assert kernels & (set(sys.modules) - before[-1]) == set()
         return outcome
 
-    for name in ("sdprelax.certificate.cone_search", "sdprelax.exact.great_circles", "sdprelax.schur"):
+    for name in ("sdprelax.certificate._cone_search", "sdprelax.exact._great_circles", "sdprelax.solvers._schur"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setattr(methods[method], "run", watched)
     sdprelax.solve(problem, method, time_limit=2.0, **options)

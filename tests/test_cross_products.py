@@ -6,7 +6,7 @@ import clifford
 import numpy as np
 import pytest
 
-from sdprelax.cross_products import cross_products
+from sdprelax.cells import cross_products
 
 
 @pytest.mark.parametrize("dimension", [2, 3, 4, 5])

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from sdprelax import InputError
-from sdprelax.gated import GatedNetwork
-from sdprelax.predictor import Predictor, load_predictor, save_predictor
+from sdprelax.networks import GatedNetwork, Predictor, load_predictor, save_predictor
 
 
 def example(bias: bool = False) -> GatedNetwork:

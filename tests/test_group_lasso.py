@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdprelax.group_lasso import group_lasso
+from sdprelax.lasso import group_lasso
 
 
 @given(st.integers(0, 200), st.floats(1e-4, 10.0))

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sdprelax import group_norms as norms
-from sdprelax.verified import Ball
+from sdprelax.base import Ball
+from sdprelax.problem import norms
 
 PENALTIES: tuple[norms.Penalty, ...] = ("columns", "frobenius", "nuclear")
 

@@ -74,7 +74,9 @@ def elsewhere() -> multiprocessing.context.ForkServerContext:
     """Processes that have loaded sdprelax, and in which no other page has registered anything."""
     context = multiprocessing.get_context("forkserver")
     # What pages import is imported once; PyTorch where it is installed.
-    context.set_forkserver_preload(["sdprelax.cli", "sdprelax.methods.sdp", "sdprelax.results.plots", "cvxpy", "torch"])
+    context.set_forkserver_preload(
+        ["sdprelax.cli", "sdprelax.methods.sdp", "sdprelax.laboratory.results._plots", "cvxpy", "torch"]
+    )
     return context
 
 

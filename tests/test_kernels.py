@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from sdprelax import InputError, Problem, SolverFailed, solve
-from sdprelax.kernels import KernelPredictor, gated_ntk_kernel, nngp_kernel, ntk_kernel, relu_moments, step_moments
-from sdprelax.predictor import load_predictor, save_predictor
-from sdprelax.problem import ridge_value
+from sdprelax.networks import load_predictor, save_predictor
+from sdprelax.problem import KernelPredictor
+from sdprelax.problem._kernels import gated_ntk_kernel, nngp_kernel, ntk_kernel, relu_moments, step_moments
+from sdprelax.problem._problem import ridge_value
 
 
 def inputs(n: int, d: int, seed: int) -> np.ndarray:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sdprelax import Network
 from sdprelax.lifting import LiftedProgram
-from sdprelax.reduction import Reduction, reduce
+from sdprelax.problem import Reduction, reduce
 from tests.conftest import degenerate_problem
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdprelax.metrics import metrics, paper_accuracy
+from sdprelax.networks import metrics, paper_accuracy
 
 
 def test_metrics_of_a_small_confusion_matrix() -> None:

@@ -13,14 +13,13 @@ from hypothesis import strategies as st
 
 import sdprelax
 from sdprelax import Certificate, InputError, Problem
+from sdprelax.base import Deadline
+from sdprelax.cells import Cone, covers_space, whole_space
 from sdprelax.certificate import BlockProof, RelaxationProof, relaxation_certificate
-from sdprelax.deadline import Deadline
 from sdprelax.lifting import LiftedProgram
-from sdprelax.partition import Cone, covers_space, whole_space
-from sdprelax.reduction import reduce
-from sdprelax.relaxation import relaxation
+from sdprelax.problem import reduce
+from sdprelax.relaxation import local_certificate, relaxation, split_by_coverage
 from sdprelax.solvers import solvers
-from sdprelax.splitting import local_certificate, split_by_coverage
 from tests.certificate.verifiers import proved_by_both, refused_by_both
 
 

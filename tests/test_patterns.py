@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sdprelax.cell_probabilities import cell_probabilities
-from sdprelax.exact.arrangement import activation_patterns
-from sdprelax.patterns import sampled_patterns
+from sdprelax.cells import cell_probabilities, sampled_patterns
+from sdprelax.exact import activation_patterns
 
 
 @pytest.mark.parametrize(("g", "r"), [(6, 2), (5, 3), (1, 1)])

@@ -13,14 +13,13 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 import sdprelax
 from sdprelax import InputError, Network, Pipeline, Preprocessing, one_hot
+from sdprelax.base import StorageError
 from sdprelax.datasets import Dataset, datasets
 from sdprelax.datasets.keel import features
-from sdprelax.errors import StorageError
-from sdprelax.experiment.config import load_sweep
-from sdprelax.experiment.runner import run_sweep
-from sdprelax.predictor import load_pipeline, save_predictor
-from sdprelax.results.audit import audit
-from sdprelax.trials.store import seal
+from sdprelax.laboratory import load_sweep, run_sweep
+from sdprelax.laboratory._store import seal
+from sdprelax.laboratory.results import audit
+from sdprelax.networks import load_pipeline, save_predictor
 
 RNG = np.random.default_rng(1)
 X = RNG.standard_normal((40, 3)) * [1.0, 100.0, 0.01] + [0.0, 500.0, -3.0]

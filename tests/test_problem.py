@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sdprelax import InputError, Network, Problem
-from sdprelax.problem import ridge_value
+from sdprelax.problem._problem import ridge_value
 
 
 def exact_objective(problem: Problem, network: Network) -> Fraction:

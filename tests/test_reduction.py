@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sdprelax import Problem
-from sdprelax.reduction import Reduction, reduce
+from sdprelax.problem import Reduction, reduce
 from tests.conftest import degenerate_problem
 
 

@@ -9,10 +9,10 @@ import pytest
 
 import sdprelax
 from sdprelax import InputError, Problem
+from sdprelax.base import Deadline
 from sdprelax.certificate import relaxation_certificate
-from sdprelax.deadline import Deadline
 from sdprelax.lifting import LiftedProgram
-from sdprelax.reduction import Reduction, reduce
+from sdprelax.problem import Reduction, reduce
 from sdprelax.relaxation import RelaxationSolution, relaxation
 from sdprelax.solvers import solvers
 

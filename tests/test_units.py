@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import sdprelax
 from sdprelax import Network, Problem
-from sdprelax.units import Units
+from sdprelax.problem import Units
 from tests.conftest import degenerate_problem
 
 powers = st.integers(-60, 60)

@@ -17,9 +17,9 @@ from hypothesis.extra.numpy import arrays
 
 import sdprelax
 from sdprelax import Problem
-from sdprelax.errors import UntrustedArithmetic
-from sdprelax.verified import (
+from sdprelax.base import (
     Ball,
+    UntrustedArithmetic,
     dual_value_below,
     feasible_multiple,
     proves_psd,

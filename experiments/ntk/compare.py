@@ -24,9 +24,9 @@ import pandas as pd
 import scipy.stats
 from matplotlib.figure import Figure
 
+from sdprelax.base import InputError
 from sdprelax.datasets import Dataset, datasets
-from sdprelax.errors import InputError
-from sdprelax.results.tables import load_table
+from sdprelax.laboratory.results import load_table
 
 OURS = "mkl"
 DRAWN = ("ntk gated", "ntk relu")

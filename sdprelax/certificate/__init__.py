@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from sdprelax.certificate.build import (
+from sdprelax.certificate._build import (
     cone_certificate,
     empty_network_certificate,
     relaxation_certificate,
     users_certificate,
 )
-from sdprelax.certificate.certificate import BlockProof, Certificate, ConeProof, RelaxationProof
-from sdprelax.certificate.designs import Design, Gates, Neurons, Ramps, masks_of
-from sdprelax.certificate.group import (
+from sdprelax.certificate._certificate import BlockProof, Certificate, ConeProof, RelaxationProof
+from sdprelax.certificate._cone_cover import COVER_KERNELS, Cover, tightest_cover
+from sdprelax.certificate._designs import Design, Gates, Neurons, Ramps, masks_of
+from sdprelax.certificate._group import (
     GroupBounds,
     GroupCertificate,
     GroupRows,
@@ -22,13 +23,16 @@ from sdprelax.certificate.group import (
     verify_group,
     verify_residual,
 )
-from sdprelax.certificate.verify import verify
+from sdprelax.certificate._residual import cover_certificate, proving_seconds
+from sdprelax.certificate._verify import PROOF_VERSION, pulled_back, verify
 
 __all__ = [
+    "COVER_KERNELS",
     "PROOF_VERSION",
     "BlockProof",
     "Certificate",
     "ConeProof",
+    "Cover",
     "Design",
     "Gates",
     "GroupBounds",
@@ -38,19 +42,20 @@ __all__ = [
     "Ramps",
     "RelaxationProof",
     "cone_certificate",
+    "cover_certificate",
     "empty_network_certificate",
     "group_bounds",
     "group_certificate",
     "group_rows",
     "masks_of",
+    "proving_seconds",
+    "pulled_back",
     "relative_gap",
     "relaxation_certificate",
     "residual_certificate",
+    "tightest_cover",
     "users_certificate",
     "verify",
     "verify_group",
     "verify_residual",
 ]
-
-# Raised when the same certificate, or multipliers, prove another bound: trials that prove one run once more.
-PROOF_VERSION = 1

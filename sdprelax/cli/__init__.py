@@ -9,8 +9,11 @@ from typing import Annotated
 import typer
 
 import sdprelax
-from sdprelax.cli import catalogue, distillation, results, sweeps
-from sdprelax.errors import SdprelaxError
+from sdprelax.base import SdprelaxError
+from sdprelax.cli import _catalogue as catalogue
+from sdprelax.cli import _distillation as distillation
+from sdprelax.cli import _results as results
+from sdprelax.cli import _sweeps as sweeps
 
 __all__ = ["app", "main"]
 

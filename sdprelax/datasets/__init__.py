@@ -12,12 +12,8 @@ import numpy as np
 import pydantic
 from numpy.typing import NDArray
 
-from sdprelax.arrays import finite_matrix, target_matrix
-from sdprelax.errors import InputError
-from sdprelax.predictor import Pipeline, Predictor
-from sdprelax.preprocessing import Operations, Preprocessing, Scaling, scaling_operations
-from sdprelax.registry import Registry
-from sdprelax.verified import Floats
+from sdprelax.base import Floats, InputError, Registry, finite_matrix, target_matrix
+from sdprelax.networks import Operations, Pipeline, Predictor, Preprocessing, Scaling, scaling_operations
 
 __all__ = [
     "Dataset",

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from pydantic import NonNegativeInt
 
-from sdprelax.datasets import Dataset, Scaling, Share, indicators, register, split, standardised
-from sdprelax.preprocessing import Preprocessing
+from sdprelax.datasets import Dataset, Share, indicators, register, split, standardised
+from sdprelax.networks import Preprocessing, Scaling
 
 __all__ = ["BreastCancer", "Diabetes", "Digits", "Iris", "Wine"]
 

@@ -18,11 +18,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import NonNegativeInt
 
-from sdprelax.arrays import finite_array, is_categorical, one_hot
-from sdprelax.datasets import Dataset, Scaling, Share, register, scaled, split
-from sdprelax.errors import InputError, nearest
-from sdprelax.preprocessing import Preprocessing
-from sdprelax.verified import Floats
+from sdprelax.base import Floats, InputError, finite_array, is_categorical, nearest, one_hot
+from sdprelax.datasets import Dataset, Share, register, scaled, split
+from sdprelax.networks import Preprocessing, Scaling
 
 __all__ = ["File", "finite", "numbers", "read_arrays", "read_table", "sha256"]
 

@@ -9,12 +9,10 @@ from pathlib import Path
 import pandas as pd
 from pydantic import NonNegativeInt
 
-from sdprelax.arrays import one_hot
-from sdprelax.datasets import Dataset, Scaling, Share, register, split
+from sdprelax.base import Floats, InputError, nearest, one_hot
+from sdprelax.datasets import Dataset, Share, register, split
 from sdprelax.datasets.file import numbers, read_table, sha256
-from sdprelax.errors import InputError, nearest
-from sdprelax.preprocessing import Preprocessing
-from sdprelax.verified import Floats
+from sdprelax.networks import Preprocessing, Scaling
 
 __all__ = ["Keel", "features", "installed"]
 

@@ -23,10 +23,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import NonNegativeInt, PositiveInt
 
-from sdprelax.datasets import Dataset, Scaling, Share, indicators, register, scaled, split
+from sdprelax.base import InputError
+from sdprelax.datasets import Dataset, Share, indicators, register, scaled, split
 from sdprelax.datasets.file import finite, numbers, read_arrays, read_table, sha256
-from sdprelax.errors import InputError
-from sdprelax.preprocessing import Preprocessing
+from sdprelax.networks import Preprocessing, Scaling
 
 __all__ = ["BankNotes", "Ionosphere", "Mnist", "Pima"]
 

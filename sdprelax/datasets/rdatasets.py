@@ -9,10 +9,11 @@ from typing import NamedTuple
 import pandas as pd
 from pydantic import NonNegativeInt
 
-from sdprelax.datasets import Dataset, Scaling, Share, register, split, standardised
+from sdprelax.base import InputError, nearest
+from sdprelax.datasets import Dataset, Share, register, split, standardised
 from sdprelax.datasets.file import numbers, read_table, sha256
 from sdprelax.datasets.keel import features, installed
-from sdprelax.errors import InputError, nearest
+from sdprelax.networks import Scaling
 
 __all__ = ["Rdatasets"]
 

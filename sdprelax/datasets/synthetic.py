@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
+from sdprelax.base import InputError
 from sdprelax.datasets import Dataset, indicators, register
 from sdprelax.datasets.file import finite, read_arrays, sha256
-from sdprelax.errors import InputError
 
 __all__ = ["Random", "Spiral"]
 

@@ -16,15 +16,14 @@ from typing import Any
 
 import numpy as np
 
+from sdprelax.base import Deadline, InputError
 from sdprelax.certificate import relative_gap
-from sdprelax.deadline import Deadline
 from sdprelax.distillation.activations import ActivationStore, collect
 from sdprelax.distillation.comparison import Comparison, compared, swapped
 from sdprelax.distillation.distillers import Distilled, Task, distillers
 from sdprelax.distillation.onnx_teacher import OnnxTeacher
 from sdprelax.distillation.torch_teacher import TorchTeacher
-from sdprelax.errors import InputError
-from sdprelax.out_of_core.training import Stage, silent
+from sdprelax.lasso import Stage, silent
 
 __all__ = ["Comparison", "Distillation", "OnnxTeacher", "TorchTeacher", "distill"]
 

@@ -26,10 +26,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sdprelax.base import InputError, StorageError, write_whole
 from sdprelax.distillation.layout import Layout
-from sdprelax.errors import InputError, StorageError
-from sdprelax.files import write_whole
-from sdprelax.out_of_core.rows import Block
+from sdprelax.lasso import Block
 
 __all__ = ["ActivationRows", "ActivationStore", "Range", "collect"]
 

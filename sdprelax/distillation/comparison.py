@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sdprelax.base import Floats
 from sdprelax.distillation import measure
 from sdprelax.distillation.distillers import Distilled
 from sdprelax.distillation.images import Labels, Pictures
 from sdprelax.distillation.onnx_teacher import OnnxTeacher
 from sdprelax.distillation.torch_teacher import TorchTeacher
-from sdprelax.verified import Floats
 
 __all__ = ["Comparison", "compared", "swapped"]
 

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from sdprelax.errors import InputError, nearest
-from sdprelax.verified import Floats
+from sdprelax.base import Floats, InputError, nearest
 
 __all__ = ["Kind", "Layout"]
 

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sdprelax.base import Floats, InputError
 from sdprelax.distillation.images import Labels, Pictures
 from sdprelax.distillation.teachers import pytorch
-from sdprelax.errors import InputError
-from sdprelax.verified import Floats
 
 __all__ = [
     "Latency",

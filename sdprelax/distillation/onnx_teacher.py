@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sdprelax.base import InputError, SolverUnavailable, nearest
 from sdprelax.distillation.torch_teacher import NAMED
-from sdprelax.errors import InputError, SolverUnavailable, nearest
 
 __all__ = ["OnnxTeacher", "onnx_packages"]
 

@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sdprelax.deadline import Deadline
+from sdprelax.base import Deadline, InputError
 from sdprelax.distillation.images import Labels, Pictures
 from sdprelax.distillation.layout import Layout
 from sdprelax.distillation.teachers import pytorch
-from sdprelax.errors import InputError
 
 __all__ = ["pruned", "relu_start", "relu_width", "train_adam", "train_labels"]
 

@@ -23,10 +23,9 @@ from numpy.typing import ArrayLike, NDArray
 from torch import nn
 from torch.nn import functional
 
+from sdprelax.base import InputError, StorageError, write_whole
 from sdprelax.distillation.layout import Layout
 from sdprelax.distillation.onnx_teacher import onnx_packages
-from sdprelax.errors import InputError, StorageError
-from sdprelax.files import write_whole
 
 __all__ = ["GatedStudent", "ReLUStudent", "Student", "export_onnx", "load_student"]
 

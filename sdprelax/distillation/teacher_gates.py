@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from sdprelax.base import Floats, InputError
 from sdprelax.distillation.layout import Layout
 from sdprelax.distillation.teachers import pytorch
-from sdprelax.errors import InputError
-from sdprelax.out_of_core.gates import Moments
-from sdprelax.verified import Floats
+from sdprelax.lasso import Moments
 
 __all__ = ["teacher_gates"]
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sdprelax.base import InputError, SdprelaxError, nearest
 from sdprelax.distillation.teachers import pytorch
-from sdprelax.errors import InputError, SdprelaxError, nearest
 
 __all__ = ["NAMED", "TorchTeacher", "UnfitBatch"]
 

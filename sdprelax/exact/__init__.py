@@ -1,1 +1,24 @@
-"""Exact optima: where they are within reach, to measure tightness against (docs/mathematics/exact.md)."""
+"""Exact convex training: column generation, branch and bound, programs over cells."""
+
+from __future__ import annotations
+
+from sdprelax.exact._arrangement import Arrangement, activation_patterns, count_patterns
+from sdprelax.exact._cell_program import solve_cell_program
+from sdprelax.exact._column_generation import EXACT_KERNELS, ColumnGeneration, generate_columns
+from sdprelax.exact._convex_relu import attained_convex_relu, solve_convex_relu
+from sdprelax.exact._nonnegative_pca import PatternOracle
+from sdprelax.exact._sparsify import sparsified
+
+__all__ = [
+    "EXACT_KERNELS",
+    "Arrangement",
+    "ColumnGeneration",
+    "PatternOracle",
+    "activation_patterns",
+    "attained_convex_relu",
+    "count_patterns",
+    "generate_columns",
+    "solve_cell_program",
+    "solve_convex_relu",
+    "sparsified",
+]

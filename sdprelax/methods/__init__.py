@@ -21,10 +21,9 @@ from typing import Protocol
 
 import numpy as np
 
-from sdprelax.deadline import Deadline
-from sdprelax.outcome import Outcome, Report, unreported
+from sdprelax.base import Deadline, Registry
 from sdprelax.problem import Problem
-from sdprelax.registry import Registry
+from sdprelax.training import Outcome, Report, unreported
 
 __all__ = ["Method", "methods", "register"]
 

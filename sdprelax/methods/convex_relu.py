@@ -9,19 +9,14 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import PositiveInt
 
-from sdprelax.deadline import Deadline
-from sdprelax.errors import ProblemTooLarge, SolverFailed
-from sdprelax.exact.convex_relu import attained_convex_relu
-from sdprelax.gated_training.augmented_lagrangian import directions_in_cones
-from sdprelax.gated_training.on_directions import network_on_directions
+from sdprelax.base import Deadline, ProblemTooLarge, SolverFailed, Use
+from sdprelax.exact import attained_convex_relu
+from sdprelax.lasso import directions_in_cones, network_on_directions
 from sdprelax.methods import register
 from sdprelax.methods.gates import GateChoice, Gated, choose_gates, gate_count, proposing
-from sdprelax.network import Network
-from sdprelax.outcome import Bound, Outcome, Report, Status, unreported
-from sdprelax.problem import Problem
-from sdprelax.reduction import reduce
-from sdprelax.registry import Use
-from sdprelax.units import Units
+from sdprelax.networks import Network
+from sdprelax.problem import Problem, Units, reduce
+from sdprelax.training import Bound, Outcome, Report, Status, unreported
 
 __all__ = ["ConvexReLU"]
 

@@ -11,25 +11,18 @@ import scipy.optimize
 from numpy.typing import NDArray
 from pydantic import PositiveInt
 
-from sdprelax.certificate.cone_cover import KERNELS
-from sdprelax.certificate.residual import proving_seconds, residual_certificate
-from sdprelax.deadline import Deadline
-from sdprelax.errors import InputError, ProblemTooLarge, SolverFailed
-from sdprelax.exact.sparsify import sparsified
-from sdprelax.gated_training.on_directions import network_on_directions
+from sdprelax.base import Deadline, Floats, InputError, ProblemTooLarge, SolverFailed, Use
+from sdprelax.cells import DETERMINED, Cone, combination, sampled_patterns
+from sdprelax.certificate import COVER_KERNELS, cover_certificate, proving_seconds
+from sdprelax.exact import sparsified
+from sdprelax.lasso import network_on_directions
 from sdprelax.lifting import LiftedProgram
 from sdprelax.methods import register
-from sdprelax.network import Network
-from sdprelax.outcome import Bound, Outcome, Report, empty_network_outcome, status_of, unreported
-from sdprelax.partition import DETERMINED, Cone, combination
-from sdprelax.patterns import sampled_patterns
-from sdprelax.problem import Problem
-from sdprelax.reduction import Reduction, reduce
-from sdprelax.registry import Use
+from sdprelax.networks import Network
+from sdprelax.problem import Problem, Reduction, Units, reduce
 from sdprelax.relaxation import relaxation
 from sdprelax.solvers import StructuredSolver, solvers
-from sdprelax.units import Units
-from sdprelax.verified import Floats
+from sdprelax.training import Bound, Outcome, Report, empty_network_outcome, status_of, unreported
 
 __all__ = ["Copositive", "pattern_cone"]
 
@@ -103,7 +96,7 @@ class Copositive:
     @property
     def kernels(self) -> Iterable[str]:
         """Modules of compiled functions that it computes with."""
-        return KERNELS if self.certify else ()
+        return COVER_KERNELS if self.certify else ()
 
     def uses(self) -> Iterable[Use]:
         """Return the solver."""
@@ -180,7 +173,7 @@ class Copositive:
         offer(_promising(reduction, found, solution.multiplier))
         certificate = None
         if self.certify:
-            certificate = residual_certificate(units, reduction, solution.multiplier, deadline)
+            certificate = cover_certificate(units, reduction, solution.multiplier, deadline)
         claimed = solution.solved.value
         return outcome(
             lower=None if certificate is None else certificate.lower, certificate=certificate, log=solution.solved.log,

@@ -12,14 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from sdprelax.deadline import Deadline
-from sdprelax.errors import InputError, SolverFailed
+from sdprelax.base import Deadline, Floats, InputError, SolverFailed, Use
 from sdprelax.methods import Method, methods, register
-from sdprelax.outcome import Outcome, Report, Status, unreported
-from sdprelax.predictor import Predictor
+from sdprelax.networks import Predictor
 from sdprelax.problem import Problem
-from sdprelax.registry import Use
-from sdprelax.verified import Floats
+from sdprelax.training import Outcome, Report, Status, unreported
 
 __all__ = ["CrossValidated"]
 

@@ -12,6 +12,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import PositiveFloat
 
+from sdprelax.base import Deadline, Floats, ProblemTooLarge, SolverFailed, Use
 from sdprelax.certificate import (
     Certificate,
     cone_certificate,
@@ -19,25 +20,23 @@ from sdprelax.certificate import (
     relaxation_certificate,
     users_certificate,
 )
-from sdprelax.deadline import Deadline
-from sdprelax.errors import ProblemTooLarge, SolverFailed
-from sdprelax.exact.arrangement import Arrangement, count_patterns
-from sdprelax.exact.cell_program import solve_cell_program
-from sdprelax.exact.column_generation import KERNELS, ColumnGeneration, generate_columns
-from sdprelax.exact.convex_relu import solve_convex_relu
-from sdprelax.exact.sparsify import sparsified
+from sdprelax.exact import (
+    EXACT_KERNELS,
+    Arrangement,
+    ColumnGeneration,
+    count_patterns,
+    generate_columns,
+    solve_cell_program,
+    solve_convex_relu,
+    sparsified,
+)
 from sdprelax.lifting import LiftedProgram
-from sdprelax.local_training import polish, random_network
 from sdprelax.methods import register
-from sdprelax.network import Network
-from sdprelax.outcome import Bound, Outcome, Report, Status, relative_gap, unreported
-from sdprelax.problem import Problem
-from sdprelax.reduction import Reduction, reduce, reduce_inputs
-from sdprelax.registry import Use
+from sdprelax.networks import Network
+from sdprelax.problem import Problem, Reduction, Units, reduce, reduce_inputs
 from sdprelax.solvers import solvers
 from sdprelax.solvers.interior_point import InteriorPoint
-from sdprelax.units import Units
-from sdprelax.verified import Floats
+from sdprelax.training import Bound, Outcome, Report, Status, polish, random_network, relative_gap, unreported
 
 __all__ = ["Exact"]
 
@@ -88,7 +87,7 @@ class Exact:
 
     version: ClassVar[int] = 2
     closes: ClassVar[str] = "gap"
-    kernels: ClassVar[tuple[str, ...]] = KERNELS
+    kernels: ClassVar[tuple[str, ...]] = EXACT_KERNELS
 
     tolerance: PositiveFloat = 1e-6
     oracle: Literal["branch_and_bound", "enumeration"] = "branch_and_bound"

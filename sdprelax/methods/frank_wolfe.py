@@ -10,20 +10,15 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import PositiveFloat, PositiveInt
 
-from sdprelax.certificate.cone_cover import KERNELS
-from sdprelax.certificate.residual import proving_seconds, residual_certificate
-from sdprelax.deadline import Deadline
-from sdprelax.errors import InputError, ProblemTooLarge
-from sdprelax.exact.nonnegative_pca import PatternOracle
-from sdprelax.group_lasso import group_lasso
+from sdprelax.base import Deadline, Floats, InputError, ProblemTooLarge
+from sdprelax.cells import sampled_patterns
+from sdprelax.certificate import COVER_KERNELS, cover_certificate, proving_seconds
+from sdprelax.exact import PatternOracle
+from sdprelax.lasso import group_lasso
 from sdprelax.methods import register
-from sdprelax.network import Network
-from sdprelax.outcome import Bound, Outcome, Report, Status, empty_network_outcome, unreported
-from sdprelax.patterns import sampled_patterns
-from sdprelax.problem import Problem
-from sdprelax.reduction import Reduction, reduce
-from sdprelax.units import Units
-from sdprelax.verified import Floats
+from sdprelax.networks import Network
+from sdprelax.problem import Problem, Reduction, Units, reduce
+from sdprelax.training import Bound, Outcome, Report, Status, empty_network_outcome, unreported
 
 __all__ = ["FrankWolfe"]
 
@@ -98,7 +93,7 @@ class FrankWolfe:
     @property
     def kernels(self) -> Iterable[str]:
         """Modules of compiled functions that it computes with."""
-        return KERNELS if self.certify else ()
+        return COVER_KERNELS if self.certify else ()
 
     def run(
         self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline, report: Report = unreported
@@ -160,7 +155,7 @@ class FrankWolfe:
         offer(lowest)
         certificate = None
         if self.certify:
-            certificate = residual_certificate(units, reduction, scaled.Y - lowest.predictions, deadline)
+            certificate = cover_certificate(units, reduction, scaled.Y - lowest.predictions, deadline)
         details: dict[str, Any] = {
             "rank": reduction.rank, "patterns": len(signs), "oracle": "exact" if oracle.exact(c) else "local",
             "iterations": steps, "converged": converged, "atoms": lowest.directions.shape[1],

@@ -9,19 +9,16 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import PositiveFloat, PositiveInt
 
-from sdprelax.certificate import cone_certificate, users_certificate
-from sdprelax.certificate.cone_cover import KERNELS
-from sdprelax.cone_decomposition import Decomposition, decompose
-from sdprelax.deadline import Deadline
-from sdprelax.gated_training import Penalty, Solver, require_norm_of_solver, train
+from sdprelax.base import Deadline, Floats, Use
+from sdprelax.cells import Patterns
+from sdprelax.certificate import COVER_KERNELS, cone_certificate, users_certificate
+from sdprelax.lasso import Solver, require_norm_of_solver, train
 from sdprelax.methods import register
 from sdprelax.methods.gates import WITHIN, GateChoice, Gated, gate_count, proposing
-from sdprelax.outcome import Outcome, Report, unreported
-from sdprelax.patterns import Patterns
-from sdprelax.problem import Problem
-from sdprelax.reduction import Reduction, reduce
-from sdprelax.registry import Use
-from sdprelax.verified import Floats
+from sdprelax.problem import Problem, Reduction, reduce
+from sdprelax.problem.norms import Penalty
+from sdprelax.relaxation import Decomposition, decompose
+from sdprelax.training import Outcome, Report, unreported
 
 __all__ = ["GatedReLU"]
 
@@ -75,7 +72,7 @@ class GatedReLU:
     @property
     def kernels(self) -> Iterable[str]:
         """Modules of compiled functions that it computes with."""
-        return KERNELS if self.gates == "all" else ()
+        return COVER_KERNELS if self.gates == "all" else ()
 
     def uses(self) -> Iterable[Use]:
         """Return what proposes gates."""

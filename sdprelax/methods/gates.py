@@ -9,23 +9,17 @@ from typing import Any, Literal
 
 import numpy as np
 
-from sdprelax.cell_probabilities import cell_probabilities
+from sdprelax.base import Deadline, Floats, ProblemTooLarge, Use
+from sdprelax.cells import Patterns, cell_probabilities, sampled_patterns, signs_of
 from sdprelax.certificate import Gates, GroupCertificate, group_certificate, masks_of
-from sdprelax.deadline import Deadline
-from sdprelax.errors import ProblemTooLarge
-from sdprelax.exact.arrangement import activation_patterns, count_patterns
-from sdprelax.gated import GatedNetwork
-from sdprelax.gated_training import GatedFit, GatedProgram, Penalty
+from sdprelax.exact import activation_patterns, count_patterns
+from sdprelax.lasso import GatedFit, GatedProgram
 from sdprelax.methods import methods
 from sdprelax.methods.sdp import SDP
-from sdprelax.network import Network
-from sdprelax.outcome import Status
-from sdprelax.patterns import Patterns, sampled_patterns, signs_of
-from sdprelax.problem import Problem
-from sdprelax.reduction import Reduction, reduce
-from sdprelax.registry import Use
-from sdprelax.units import Units
-from sdprelax.verified import Floats
+from sdprelax.networks import GatedNetwork, Network
+from sdprelax.problem import Problem, Reduction, Units, reduce
+from sdprelax.problem.norms import Penalty
+from sdprelax.training import Status
 
 __all__ = ["WITHIN", "GateChoice", "Gated", "choose_gates", "gate_count"]
 

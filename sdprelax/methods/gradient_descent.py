@@ -10,15 +10,11 @@ import numpy as np
 import pydantic
 from pydantic import PositiveFloat, PositiveInt
 
-from sdprelax.deadline import Deadline
-from sdprelax.errors import SolverUnavailable
-from sdprelax.local_training import BestNetwork, network_size, random_network
+from sdprelax.base import Deadline, Floats, SolverUnavailable
 from sdprelax.methods import register
-from sdprelax.network import Network
-from sdprelax.outcome import Outcome, Report, unreported
-from sdprelax.problem import Problem
-from sdprelax.units import Units
-from sdprelax.verified import Floats
+from sdprelax.networks import Network
+from sdprelax.problem import Problem, Units
+from sdprelax.training import BestNetwork, Outcome, Report, network_size, random_network, unreported
 
 __all__ = ["SGD", "Adam", "Plateau"]
 

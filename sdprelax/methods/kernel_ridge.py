@@ -7,11 +7,10 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from sdprelax.deadline import Deadline
-from sdprelax.kernels import Ridge, kernel_ridge
+from sdprelax.base import Deadline
 from sdprelax.methods import register
-from sdprelax.outcome import Outcome, Report, unreported
-from sdprelax.problem import Problem
+from sdprelax.problem import Problem, Ridge, kernel_ridge
+from sdprelax.training import Outcome, Report, unreported
 
 __all__ = ["NNGP", "NTK"]
 
@@ -24,7 +23,7 @@ class _KernelRidge:
 
     @property
     def kernel(self) -> str:
-        """Name in ``sdprelax.kernels.KERNELS``."""
+        """Name in the table of kernels of ``sdprelax.problem``."""
         raise NotImplementedError
 
     def run(

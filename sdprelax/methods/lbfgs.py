@@ -8,13 +8,20 @@ from typing import ClassVar
 import numpy as np
 from pydantic import PositiveFloat, PositiveInt
 
-from sdprelax.deadline import Deadline
-from sdprelax.local_training import BestNetwork, network_size, preconditioner, random_network, train
+from sdprelax.base import Deadline
 from sdprelax.methods import register
-from sdprelax.network import Network
-from sdprelax.outcome import Outcome, Report, unreported
-from sdprelax.problem import Problem
-from sdprelax.units import Units
+from sdprelax.networks import Network
+from sdprelax.problem import Problem, Units
+from sdprelax.training import (
+    BestNetwork,
+    Outcome,
+    Report,
+    network_size,
+    preconditioner,
+    random_network,
+    train,
+    unreported,
+)
 
 __all__ = ["LBFGS"]
 

@@ -9,15 +9,13 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import PositiveFloat, PositiveInt
 
-from sdprelax.deadline import Deadline
-from sdprelax.gated_training import GatedFit, Solver, train
+from sdprelax.base import Deadline, Use
+from sdprelax.lasso import GatedFit, Solver, train
 from sdprelax.methods import register
 from sdprelax.methods.gates import WITHIN, GateChoice, Gated, gate_count, proposing
-from sdprelax.outcome import Outcome, Report, unreported
-from sdprelax.predictor import Predictor
-from sdprelax.problem import Problem
-from sdprelax.reduction import reduce
-from sdprelax.registry import Use
+from sdprelax.networks import Predictor
+from sdprelax.problem import Problem, reduce
+from sdprelax.training import Outcome, Report, unreported
 
 __all__ = ["MKL"]
 

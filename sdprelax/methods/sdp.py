@@ -13,35 +13,40 @@ import scipy.linalg
 import scipy.sparse as sp
 from pydantic import PositiveInt
 
+from sdprelax.base import Deadline, Floats, InputError, SolverFailed, Use
+from sdprelax.cells import Cone, whole_space
 from sdprelax.certificate import Certificate, relaxation_certificate, users_certificate
-from sdprelax.deadline import Deadline
-from sdprelax.errors import InputError, SolverFailed
-from sdprelax.exact.column_generation import KERNELS, generate_columns
-from sdprelax.gated_training.on_directions import OnDirections
+from sdprelax.exact import EXACT_KERNELS, generate_columns
+from sdprelax.lasso import OnDirections
 from sdprelax.lifting import LiftedProgram
-from sdprelax.local_training import polish, random_network
 from sdprelax.methods import register
-from sdprelax.network import Network
-from sdprelax.outcome import Bound, Outcome, Report, Status, empty_network_outcome, status_of, unreported
-from sdprelax.partition import Cone, whole_space
-from sdprelax.predictor import Predictor, Tabulated
-from sdprelax.problem import Problem
-from sdprelax.reduction import PARALLEL, Reduction, reduce, reduce_inputs
-from sdprelax.registry import Use
-from sdprelax.relaxation import Form, RelaxationSolution, solve_relaxation
-from sdprelax.rounding import Rounding, Walk, roundings
-from sdprelax.rounding.extract import tightness
-from sdprelax.solvers import NO_START, StructuredSolver, solvers
-from sdprelax.splitting import (
+from sdprelax.networks import Network, Predictor, Tabulated
+from sdprelax.problem import PARALLEL, Problem, Reduction, Units, reduce, reduce_inputs
+from sdprelax.relaxation import (
+    Form,
+    RelaxationSolution,
     Splitting,
     idle_cones,
     local_certificate,
+    solve_relaxation,
     split_by_coverage,
     split_by_strong_branching,
     split_by_violation,
 )
-from sdprelax.units import Units
-from sdprelax.verified import Floats
+from sdprelax.rounding import Rounding, Walk, roundings
+from sdprelax.rounding.extract import tightness
+from sdprelax.solvers import NO_START, StructuredSolver, solvers
+from sdprelax.training import (
+    Bound,
+    Outcome,
+    Report,
+    Status,
+    empty_network_outcome,
+    polish,
+    random_network,
+    status_of,
+    unreported,
+)
 
 __all__ = ["SDP"]
 
@@ -156,7 +161,7 @@ class SDP:
     @property
     def kernels(self) -> Iterable[str]:
         """Modules of compiled functions that it computes with."""
-        return KERNELS if self.splitting == "strong" and self.cones > 1 else ()
+        return EXACT_KERNELS if self.splitting == "strong" and self.cones > 1 else ()
 
     def uses(self) -> Iterable[Use]:
         """Return the roundings, and the solvers that there may be, whatever the size of the problem."""

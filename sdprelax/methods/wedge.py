@@ -9,7 +9,9 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import PositiveFloat, PositiveInt
 
+from sdprelax.base import Deadline, Floats, InputError
 from sdprelax.certificate import (
+    COVER_KERNELS,
     GroupCertificate,
     Neurons,
     Ramps,
@@ -17,29 +19,21 @@ from sdprelax.certificate import (
     group_certificate,
     users_certificate,
 )
-from sdprelax.certificate.cone_cover import KERNELS
-from sdprelax.deadline import Deadline
-from sdprelax.errors import InputError
+from sdprelax.lasso import LassoFit, LassoProgram, LassoSolver, lasso
 from sdprelax.methods import register
 from sdprelax.methods.gates import WITHIN
-from sdprelax.network import Network
-from sdprelax.outcome import Outcome, Report, Status, unreported
-from sdprelax.problem import Problem
-from sdprelax.reduction import reduce
-from sdprelax.units import Units
-from sdprelax.verified import Floats
+from sdprelax.networks import Network
+from sdprelax.problem import Problem, Units, reduce
+from sdprelax.training import Outcome, Report, Status, unreported
 from sdprelax.wedge import (
     Features,
-    LassoFit,
-    LassoProgram,
-    LassoSolver,
     WedgeDictionary,
     WedgeProblem,
-    lasso,
+    largest_angle,
+    merged_in_chambers,
+    ramp_count,
     ramp_dictionary,
 )
-from sdprelax.wedge.chambers import largest_angle, merged_in_chambers
-from sdprelax.wedge.ramps import ramp_count
 
 __all__ = ["Wedge"]
 
@@ -138,7 +132,7 @@ class Wedge:
     @property
     def kernels(self) -> Iterable[str]:
         """Modules of compiled functions that it computes with."""
-        return KERNELS if self.features == "all" and self.penalty == 2 and not self._free else ()
+        return COVER_KERNELS if self.features == "all" and self.penalty == 2 and not self._free else ()
 
     def run(
         self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline, report: Report = unreported

@@ -12,11 +12,10 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from sdprelax.gated_training.on_directions import OnDirections
+from sdprelax.base import Floats, Registry
+from sdprelax.lasso import OnDirections
 from sdprelax.lifting import LiftedProgram
-from sdprelax.network import Network
-from sdprelax.registry import Registry
-from sdprelax.verified import Floats
+from sdprelax.networks import Network
 
 __all__ = ["Rounding", "Walk", "register", "roundings"]
 

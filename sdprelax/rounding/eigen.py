@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import PositiveFloat
 
-from sdprelax.gated_training.on_directions import OnDirections, network_on_directions
+from sdprelax.base import Floats
+from sdprelax.lasso import OnDirections, network_on_directions
 from sdprelax.lifting import LiftedProgram
 from sdprelax.rounding import register
-from sdprelax.verified import Floats
 
 __all__ = ["Eigen"]
 

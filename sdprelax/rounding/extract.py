@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sdprelax.gated_training.on_directions import OnDirections, network_on_directions
+from sdprelax.base import Floats
+from sdprelax.lasso import OnDirections, network_on_directions
 from sdprelax.lifting import LiftedProgram
-from sdprelax.network import Network
+from sdprelax.networks import Network
 from sdprelax.rounding import register
-from sdprelax.verified import Floats
 
 __all__ = ["Extract", "Tightness", "tightness"]
 

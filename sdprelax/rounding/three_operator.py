@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import PositiveFloat, PositiveInt
 
+from sdprelax.base import Floats
 from sdprelax.lifting import LiftedProgram
-from sdprelax.network import Network
+from sdprelax.networks import Network
 from sdprelax.rounding import register
-from sdprelax.verified import Floats
 
 __all__ = ["ThreeOperator", "project_complementary"]
 

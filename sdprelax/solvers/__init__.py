@@ -13,11 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from sdprelax.deadline import Deadline
-from sdprelax.errors import SolverFailed, SolverUnavailable
+from sdprelax.base import Deadline, Floats, Registry, SolverFailed, SolverUnavailable
 from sdprelax.lifting import LiftedProgram
-from sdprelax.registry import Registry
-from sdprelax.verified import Floats
 
 __all__ = [
     "NO_START",

@@ -10,10 +10,8 @@ import numpy as np
 import psutil
 from pydantic import PositiveFloat, PositiveInt
 
-from sdprelax.deadline import Deadline
-from sdprelax.errors import SolverFailed
+from sdprelax.base import Deadline, Floats, SolverFailed
 from sdprelax.solvers import Availability, Solved, installed, register, rust_panics_fail, solve_with_cvxpy
-from sdprelax.verified import Floats
 
 __all__ = ["Clarabel", "solve_conic"]
 

@@ -24,12 +24,10 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
-from sdprelax.deadline import Deadline
-from sdprelax.errors import SolverFailed
+from sdprelax.base import Deadline, Floats, SolverFailed
+from sdprelax.cells import whole_space
 from sdprelax.lifting import LiftedProgram
-from sdprelax.partition import whole_space
 from sdprelax.solvers import Availability, Report, Solved, Sparing, StructuredSolution, installed, register
-from sdprelax.verified import Floats
 
 __all__ = ["InteriorPoint", "dual_start", "primal_start"]
 
@@ -68,7 +66,7 @@ class InteriorPoint:
         bound is that of a looser relaxation.
     """
 
-    kernels: ClassVar[tuple[str, ...]] = ("sdprelax.schur",)
+    kernels: ClassVar[tuple[str, ...]] = ("sdprelax.solvers._schur",)
 
     tolerance: PositiveFloat = 1e-6
     max_iterations: PositiveInt = 300
@@ -397,7 +395,7 @@ class _Newton:
         self.P = run._images(run.X)
         self.s = run.y[run.free :]
         self.mu = run.mu
-        from sdprelax.schur import schur_matrix  # kernels are loaded where they are called for
+        from sdprelax.solvers._schur import schur_matrix  # kernels are loaded where they are called for
 
         unknowns = len(run.y)
         matrix, Q, weight = np.empty((unknowns, unknowns)), run._images(self.W), run.weight

@@ -11,8 +11,7 @@ from typing import Any
 
 from pydantic import PositiveFloat
 
-from sdprelax.deadline import Deadline
-from sdprelax.errors import SolverFailed
+from sdprelax.base import Deadline, SolverFailed
 from sdprelax.solvers import Availability, Solved, installed, register, solve_with_cvxpy
 
 __all__ = ["Mosek"]

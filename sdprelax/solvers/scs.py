@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import PositiveFloat, PositiveInt
 
-from sdprelax.deadline import Deadline
+from sdprelax.base import Deadline
 from sdprelax.solvers import Availability, Solved, installed, register, solve_with_cvxpy
 
 __all__ = ["SCS"]

@@ -1,19 +1,18 @@
-"""Networks whose neurons are wedge products of samples: dictionaries in closed form, and the Lasso over them."""
+"""Networks whose neurons are wedge products of samples: dictionaries in closed form."""
 
-from sdprelax.wedge.dictionary import Features, WedgeDictionary, WedgeProblem
-from sdprelax.wedge.lasso import LassoSolver, lasso, lasso_path
-from sdprelax.wedge.program import LassoFit, LassoProgram
-from sdprelax.wedge.ramps import RampDictionary, ramp_dictionary
+from __future__ import annotations
+
+from sdprelax.wedge._chambers import largest_angle, merged_in_chambers
+from sdprelax.wedge._dictionary import Features, WedgeDictionary, WedgeProblem
+from sdprelax.wedge._ramps import RampDictionary, ramp_count, ramp_dictionary
 
 __all__ = [
     "Features",
-    "LassoFit",
-    "LassoProgram",
-    "LassoSolver",
     "RampDictionary",
     "WedgeDictionary",
     "WedgeProblem",
-    "lasso",
-    "lasso_path",
+    "largest_angle",
+    "merged_in_chambers",
+    "ramp_count",
     "ramp_dictionary",
 ]

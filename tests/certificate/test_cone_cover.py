@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdprelax.certificate.cone_cover import cover_sphere, most_cones, tightest_cover
-from sdprelax.deadline import Deadline
-from sdprelax.exact.arrangement import Arrangement
-from sdprelax.exact.oracle import value
-from sdprelax.verified import Ball
+from sdprelax.base import Ball, Deadline
+from sdprelax.certificate import tightest_cover
+from sdprelax.certificate._cone_cover import cover_sphere, most_cones
+from sdprelax.exact import Arrangement
+from sdprelax.exact._oracle import value
 
 
 def instance(seed: int, rank: int | None = None) -> tuple[np.ndarray, np.ndarray]:

@@ -14,13 +14,11 @@ import pytest
 
 import sdprelax
 from sdprelax import Certificate, CertificateError, InputError, Network, Problem
+from sdprelax.base import UNIT, Ball, Deadline
+from sdprelax.cells import Cone, whole_space
 from sdprelax.certificate import BlockProof, ConeProof, RelaxationProof
-from sdprelax.certificate.certificate import LONGEST_PATH, MOST_BLOCKS, MOST_WALLS
-from sdprelax.deadline import Deadline
-from sdprelax.partition import Cone, whole_space
-from sdprelax.reduction import Reduction
-from sdprelax.units import sizes
-from sdprelax.verified import UNIT, Ball
+from sdprelax.certificate._certificate import LONGEST_PATH, MOST_BLOCKS, MOST_WALLS
+from sdprelax.problem import Reduction, sizes
 from tests.certificate.verifiers import proved_by_both, refused_by_both, refused_by_the_second
 
 ONE = np.ones((1, 1))

@@ -12,8 +12,8 @@ import pytest
 
 import sdprelax
 from sdprelax import CertificateError, GroupCertificate, Problem, verify_group
+from sdprelax.base import Deadline
 from sdprelax.certificate import Gates, Neurons, Ramps, masks_of
-from sdprelax.deadline import Deadline
 
 METHODS: dict[str, dict[str, Any]] = {
     "gated_relu": {"patterns": 6, "penalty": "nuclear"},

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 import sdprelax
 from sdprelax import Certificate, CertificateError, Problem
+from sdprelax.cells import Cone
 from sdprelax.certificate import BlockProof, ConeProof, RelaxationProof, cone_certificate, relaxation_certificate
-from sdprelax.partition import Cone
-from sdprelax.reduction import Reduction, reduce
+from sdprelax.problem import Reduction, reduce
 from tests.conftest import degenerate_problem
 
 

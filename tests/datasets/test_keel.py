@@ -12,7 +12,7 @@ import pytest
 
 from sdprelax import InputError
 from sdprelax.datasets import datasets
-from sdprelax.experiment.config import load_sweep
+from sdprelax.laboratory import load_sweep
 
 SWEEP = "name: t\ngamma: 1.0\nmethods: [ntk]\ndatasets:\n  - keel: {name: colours, test_size: 0.0}\n"
 

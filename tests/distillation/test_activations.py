@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from sdprelax.base import InputError, StorageError
 from sdprelax.distillation.activations import ActivationStore, collect
 from sdprelax.distillation.layout import Layout
-from sdprelax.errors import InputError, StorageError
 
 RNG = np.random.default_rng(0)
 BATCHES = [RNG.standard_normal((count, 2, 4, 4)).astype(np.float32) for count in (5, 5, 3)]

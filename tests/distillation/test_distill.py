@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from sdprelax import GroupCertificate
+from sdprelax.base import InputError, ProblemTooLarge
 from sdprelax.certificate import Gates, verify_residual
-from sdprelax.errors import InputError, ProblemTooLarge
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed (extra: torch)")
 
@@ -22,8 +22,7 @@ from sdprelax.distillation.distillers import Task, distillers  # noqa: E402
 from sdprelax.distillation.layout import Layout  # noqa: E402
 from sdprelax.distillation.teacher_gates import teacher_gates  # noqa: E402
 from sdprelax.distillation.torch_teacher import TorchTeacher  # noqa: E402
-from sdprelax.gated_training import GatedProgram  # noqa: E402
-from sdprelax.out_of_core.gates import moments_of  # noqa: E402
+from sdprelax.lasso import GatedProgram, moments_of  # noqa: E402
 
 
 @pytest.fixture
@@ -308,7 +307,7 @@ def test_a_normalisation_after_the_first_layer_moves_its_gates() -> None:
 
 
 def _rows(inputs: np.ndarray) -> Any:
-    from sdprelax.out_of_core.rows import ArrayRows
+    from sdprelax.lasso import ArrayRows
 
     return ArrayRows(inputs, np.zeros((len(inputs), 1)))
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sdprelax.base import InputError
 from sdprelax.distillation.images import images
 from sdprelax.distillation.images.photo_crops import PHOTOGRAPHS
-from sdprelax.errors import InputError
 
 
 def photograph(path: Path, colour: tuple[int, int, int], size: tuple[int, int] = (20, 12)) -> None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sdprelax.base import InputError
 from sdprelax.distillation.layout import Layout
-from sdprelax.errors import InputError
 
 
 @pytest.mark.parametrize("bias", [False, True])

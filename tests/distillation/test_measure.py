@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from sdprelax.errors import InputError
+from sdprelax.base import InputError
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 

@@ -13,9 +13,9 @@ runtime = pytest.importorskip("onnxruntime", reason="ONNX Runtime is optional")
 
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
+from sdprelax.base import InputError  # noqa: E402
 from sdprelax.distillation.layout import Layout  # noqa: E402
 from sdprelax.distillation.onnx_teacher import OnnxTeacher  # noqa: E402
-from sdprelax.errors import InputError  # noqa: E402
 
 RNG = np.random.default_rng(0)
 A, B, C, S = (RNG.standard_normal((3, 3)).astype(np.float32) for _ in range(4))

@@ -6,9 +6,8 @@ import time
 import numpy as np
 import pytest
 
-from sdprelax.deadline import Deadline
+from sdprelax.base import Deadline, InputError
 from sdprelax.distillation.layout import Layout
-from sdprelax.errors import InputError
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 

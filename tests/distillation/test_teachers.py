@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sdprelax.errors import InputError, SolverUnavailable
+from sdprelax.base import InputError, SolverUnavailable
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 

@@ -12,8 +12,8 @@ torch = pytest.importorskip("torch", reason="PyTorch is optional")
 
 from torch import nn  # noqa: E402
 
+from sdprelax.base import InputError  # noqa: E402
 from sdprelax.distillation.torch_teacher import TorchTeacher  # noqa: E402
-from sdprelax.errors import InputError  # noqa: E402
 
 
 def network() -> Any:

@@ -9,19 +9,21 @@ import pytest
 
 import sdprelax
 from sdprelax import Problem, ProblemTooLarge
+from sdprelax.base import Ball, Deadline
 from sdprelax.datasets import datasets
-from sdprelax.deadline import Deadline
-from sdprelax.exact.arrangement import Arrangement, activation_patterns, count_patterns
-from sdprelax.exact.branch_and_bound import maximise
-from sdprelax.exact.cell_program import solve_cell_program
-from sdprelax.exact.column_generation import generate_columns
-from sdprelax.exact.convex_relu import solve_convex_relu
-from sdprelax.exact.oracle import value
-from sdprelax.local_training import random_network
+from sdprelax.exact import (
+    Arrangement,
+    activation_patterns,
+    count_patterns,
+    generate_columns,
+    solve_cell_program,
+    solve_convex_relu,
+)
+from sdprelax.exact._branch_and_bound import maximise
+from sdprelax.exact._oracle import value
 from sdprelax.methods.exact import Exact
-from sdprelax.outcome import Outcome
-from sdprelax.reduction import reduce
-from sdprelax.verified import Ball
+from sdprelax.problem import reduce
+from sdprelax.training import Outcome, random_network
 
 
 def gaussian(seed: int, n: int, d: int, c: int, gamma: float) -> Problem:

@@ -7,8 +7,8 @@ import pytest
 
 import sdprelax
 from sdprelax import Network, Problem
-from sdprelax.exact.sparsify import sparsified
-from sdprelax.reduction import reduce
+from sdprelax.exact import sparsified
+from sdprelax.problem import reduce
 
 
 @pytest.mark.parametrize("seed", range(4))

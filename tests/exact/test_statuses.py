@@ -7,13 +7,12 @@ import pytest
 
 import sdprelax
 from sdprelax import Problem
-from sdprelax.deadline import Deadline
-from sdprelax.errors import SolverFailed
-from sdprelax.exact.arcs import Arcs
-from sdprelax.exact.arrangement import Arrangement
-from sdprelax.exact.oracle import value
+from sdprelax.base import Deadline, SolverFailed
+from sdprelax.exact import Arrangement
+from sdprelax.exact._arcs import Arcs
+from sdprelax.exact._oracle import value
 from sdprelax.methods.exact import Exact
-from sdprelax.reduction import Reduction
+from sdprelax.problem import Reduction
 
 
 def targets(n: int, c: int, seed: int = 0) -> np.ndarray:

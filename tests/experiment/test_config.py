@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from sdprelax import InputError
-from sdprelax.experiment.config import load_sweep, schema
-from sdprelax.experiment.document import read_document
-from sdprelax.experiment.plan import plan
-from sdprelax.trials.job import Limits
+from sdprelax.laboratory import load_sweep, schema
+from sdprelax.laboratory._document import read_document
+from sdprelax.laboratory._job import Limits
+from sdprelax.laboratory._plan import plan
 
 GOOD = """\
 name: small
@@ -79,7 +79,7 @@ LOCAL, RELAXED = ("cross_validated(of=lbfgs, gammas=[1.0])",
     ("sdprelax.solvers.interior_point.InteriorPoint.version", ["sdp", "exact", "mkl(gates=sdp)"], 2),
     ("sdprelax.rounding.gaussian.Gaussian.version", ["sdp", "mkl(gates=sdp)"], 2),
     ("sdprelax.datasets.synthetic.Spiral.version", [*ALL, LOCAL, RELAXED], 1),
-    ("sdprelax.trials.job.PROOF_VERSION", [ALL[0], "sdp", "exact", "mkl(gates=sdp)"], 2),
+    ("sdprelax.laboratory._job.PROOF_VERSION", [ALL[0], "sdp", "exact", "mkl(gates=sdp)"], 2),
     ("sdprelax.methods.wedge.Wedge.version", [], 0),
 ])  # fmt: skip
 def test_a_version_runs_what_it_is_of_once_more_and_nothing_else(

@@ -17,10 +17,9 @@ import psutil
 import pytest
 
 from sdprelax import InputError
-from sdprelax.experiment.config import load_sweep
-from sdprelax.experiment.engines import engines
-from sdprelax.experiment.runner import run_sweep
-from sdprelax.results.audit import audit
+from sdprelax.laboratory import load_sweep, run_sweep
+from sdprelax.laboratory.engines import engines
+from sdprelax.laboratory.results import audit
 from tests.waiting import LONG, wait_for
 
 pytest.importorskip("distributed", reason="dask is not installed (extra: dask)")

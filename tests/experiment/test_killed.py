@@ -19,9 +19,9 @@ import pandas as pd
 import psutil
 import pytest
 
-from sdprelax.results.audit import audit
-from sdprelax.results.collect import collect
-from sdprelax.trials.store import Store, seal
+from sdprelax.laboratory import Store
+from sdprelax.laboratory._store import seal
+from sdprelax.laboratory.results import audit, collect
 from tests.waiting import LONG, wait_for
 
 MODULE = Path(__file__).with_name("trying_methods.py")

@@ -15,14 +15,10 @@ import psutil
 import pytest
 
 from sdprelax import InputError, Network, Outcome
-from sdprelax.experiment import supervisor
-from sdprelax.experiment.config import load_sweep
-from sdprelax.experiment.runner import run_sweep, schedule
-from sdprelax.experiment.supervisor import grace
-from sdprelax.results.audit import audit
-from sdprelax.results.collect import Results
-from sdprelax.results.overview import overview
-from sdprelax.trials.store import Store
+from sdprelax.laboratory import Store, load_sweep, run_sweep, schedule
+from sdprelax.laboratory import _supervisor as supervisor
+from sdprelax.laboratory._supervisor import grace
+from sdprelax.laboratory.results import Results, audit, overview
 from tests.waiting import interruptible, wait_for
 
 MODULE = Path(__file__).with_name("trying_methods.py")
@@ -161,8 +157,8 @@ def test_force_runs_everything_once_more_beside_what_was(tmp_path: Path) -> None
 
 
 def test_of_two_writers_of_one_attempt_the_first_wins(tmp_path: Path) -> None:
-    from sdprelax.trials.job import Job
-    from sdprelax.trials.store import Scratch
+    from sdprelax.laboratory._job import Job
+    from sdprelax.laboratory._store import Scratch
 
     store = Store(tmp_path)
     store.prepare()

@@ -14,16 +14,13 @@ from typer.testing import CliRunner
 from sdprelax import InputError
 from sdprelax.cli import app
 from sdprelax.datasets import datasets
-from sdprelax.experiment.config import load_sweep
-from sdprelax.experiment.engines.local import Serial
-from sdprelax.experiment.plan import plan
-from sdprelax.experiment.runner import run_sweep
+from sdprelax.laboratory import Store, Trial, load_modules, load_sweep, run_sweep
+from sdprelax.laboratory._job import Job
+from sdprelax.laboratory._plan import plan
+from sdprelax.laboratory._store import seal
+from sdprelax.laboratory.engines.local import Serial
+from sdprelax.laboratory.results import collect, rerun
 from sdprelax.methods import methods
-from sdprelax.results.collect import collect
-from sdprelax.results.rerun import rerun
-from sdprelax.trials.job import Job, Trial
-from sdprelax.trials.modules import load_modules
-from sdprelax.trials.store import Store, seal
 
 SWEEP = """\
 name: own
@@ -140,7 +137,7 @@ def renamed(folder: Path, method: str, what: str, change: str) -> Path:
 def test_nothing_from_a_results_folder_is_executed_unless_the_call_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sdprelax.results.plots.write_plots", lambda *_: [])  # they take their time
+    monkeypatch.setattr("sdprelax.laboratory.results._plots.write_plots", lambda *_: [])  # they take their time
     path = tmp_path / "small.yaml"
     path.write_text(
         "name: small\ndatasets: [random: {n: 4}]\ngamma: 0.1\nmethods: [lbfgs: {width: 2, restarts: 1}, nngp, ntk]\n"

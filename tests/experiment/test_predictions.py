@@ -12,15 +12,11 @@ import pandas as pd
 import pytest
 
 import sdprelax
-from sdprelax.experiment.config import load_sweep
-from sdprelax.experiment.runner import run_sweep
-from sdprelax.metrics import metrics, paper_accuracy
-from sdprelax.predictor import load_pipeline, load_predictor
-from sdprelax.results.audit import audit
-from sdprelax.results.tables import load_table
-from sdprelax.trials.job import Trial
-from sdprelax.trials.store import seal
-from sdprelax.trials.trial import EVALUATED, load_problem
+from sdprelax.laboratory import Trial, load_problem, load_sweep, run_sweep
+from sdprelax.laboratory._store import seal
+from sdprelax.laboratory._trial import EVALUATED
+from sdprelax.laboratory.results import audit, load_table
+from sdprelax.networks import load_pipeline, load_predictor, metrics, paper_accuracy
 
 SWEEP = """\
 name: predicted

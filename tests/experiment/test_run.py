@@ -16,25 +16,13 @@ import pytest
 from sdprelax import InputError, Network, Problem, verify
 from sdprelax.certificate import Certificate
 from sdprelax.datasets import datasets
-from sdprelax.experiment.config import load_sweep
-from sdprelax.experiment.engines.local import Serial
-from sdprelax.experiment.plan import plan
-from sdprelax.experiment.runner import run_sweep, schedule
-from sdprelax.results.plots import STYLE, tightness_picture, write_plots
-from sdprelax.results.tables import (
-    COLUMNS,
-    ORIGINS,
-    PREDICTIONS,
-    TIGHTNESS,
-    load_table,
-    origins,
-    render,
-    results_table,
-    tightness_table,
-    unsound,
-)
-from sdprelax.trials.job import Job, Trial
-from sdprelax.trials.store import Store
+from sdprelax.laboratory import Store, Trial, load_sweep, run_sweep, schedule
+from sdprelax.laboratory._job import Job
+from sdprelax.laboratory._plan import plan
+from sdprelax.laboratory.engines.local import Serial
+from sdprelax.laboratory.results import STYLE, load_table, origins, render, tightness_picture, tightness_table, unsound
+from sdprelax.laboratory.results._plots import write_plots
+from sdprelax.laboratory.results._tables import COLUMNS, ORIGINS, PREDICTIONS, TIGHTNESS, results_table
 
 SWEEP = """\
 name: small
@@ -173,7 +161,7 @@ def test_a_damaged_record_counts_as_none_and_a_damaged_table_is_rebuilt(tmp_path
 
 def test_time_limits_reach_the_method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Nothing ends it from outside: it returns by itself.
-    monkeypatch.setattr("sdprelax.experiment.supervisor.grace", lambda limit: math.inf)
+    monkeypatch.setattr("sdprelax.laboratory._supervisor.grace", lambda limit: math.inf)
     endless = "methods: [lbfgs: {width: 100, restarts: 100000}]\nlimits: {time: 0.5}\n"
     table = run_sweep(sweep(tmp_path, SWEEP.split("methods:")[0] + endless), tmp_path, workers=1, engine="serial").table
     local = table[table["method"] == "lbfgs"]

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from sdprelax.deadline import Deadline
+from sdprelax.base import Deadline
 from sdprelax.methods import register
-from sdprelax.network import Network
-from sdprelax.outcome import Bound, Outcome, Report, unreported
+from sdprelax.networks import Network
 from sdprelax.problem import Problem
+from sdprelax.training import Bound, Outcome, Report, unreported
 
 
 def zero_network(problem: Problem) -> Outcome:

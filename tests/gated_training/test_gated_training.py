@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from sdprelax import InputError, SolverFailed
-from sdprelax.deadline import Deadline
-from sdprelax.gated_training import GatedFit, GatedProgram, Penalty, Solver, train
-from sdprelax.problem import ridge_value
+from sdprelax.base import Deadline
+from sdprelax.lasso import GatedFit, GatedProgram, Solver, train
+from sdprelax.problem._problem import ridge_value
+from sdprelax.problem.norms import Penalty
 from tests.group_programs import proved_gated
 
 PENALTIES: tuple[Penalty, ...] = ("columns", "frobenius", "nuclear")

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from sdprelax import Problem, solve
-from sdprelax.gated_training.on_directions import network_on_directions, reweighted_group_lasso
-from sdprelax.group_lasso import group_lasso
-from sdprelax.reduction import reduce
+from sdprelax.lasso import group_lasso, network_on_directions
+from sdprelax.lasso._on_directions import reweighted_group_lasso
+from sdprelax.problem import reduce
 
 
 @pytest.mark.parametrize(("n", "atoms"), [(15, 40), (40, 15), (20, 20)])

@@ -7,11 +7,10 @@ import pytest
 
 import sdprelax
 from sdprelax import InputError, Problem, ProblemTooLarge
-from sdprelax.deadline import Deadline
-from sdprelax.exact.arrangement import activation_patterns
-from sdprelax.exact.convex_relu import solve_convex_relu
-from sdprelax.outcome import Outcome
-from sdprelax.reduction import reduce
+from sdprelax.base import Deadline
+from sdprelax.exact import activation_patterns, solve_convex_relu
+from sdprelax.problem import reduce
+from sdprelax.training import Outcome
 
 
 def gaussian(seed: int, n: int = 10, d: int = 2, c: int = 2, gamma: float = 0.1, bias: bool = False) -> Problem:

@@ -8,10 +8,10 @@ import scipy.optimize
 
 import sdprelax
 from sdprelax import InputError, Problem, ProblemTooLarge
-from sdprelax.exact.arrangement import activation_patterns
+from sdprelax.cells import sampled_patterns
+from sdprelax.exact import activation_patterns
 from sdprelax.methods.copositive import pattern_cone
-from sdprelax.patterns import sampled_patterns
-from sdprelax.problem import ridge_value
+from sdprelax.problem._problem import ridge_value
 from tests.conftest import degenerate_problem
 
 ALL = 1000

@@ -12,13 +12,11 @@ import pytest
 from sklearn.model_selection import KFold, StratifiedKFold
 
 from sdprelax import InputError, Problem
-from sdprelax.deadline import Deadline
-from sdprelax.errors import SolverFailed
-from sdprelax.kernels import kernel_ridge
+from sdprelax.base import Deadline, SolverFailed
 from sdprelax.methods import methods
-from sdprelax.network import Network
-from sdprelax.outcome import Outcome
-from sdprelax.predictor import Predictor
+from sdprelax.networks import Network, Predictor
+from sdprelax.problem import kernel_ridge
+from sdprelax.training import Outcome
 
 GAMMAS = [1.0, 0.01, 100.0]
 

@@ -7,10 +7,10 @@ import pytest
 
 import sdprelax
 from sdprelax import InputError, Problem, ProblemTooLarge
-from sdprelax.exact.nonnegative_pca import PatternOracle
+from sdprelax.cells import sampled_patterns
+from sdprelax.exact import PatternOracle
 from sdprelax.methods.frank_wolfe import _Descent, _Iterate, _two_variables
-from sdprelax.patterns import sampled_patterns
-from sdprelax.reduction import reduce
+from sdprelax.problem import reduce
 from tests.conftest import degenerate_problem
 
 ALL = 1000

@@ -8,13 +8,13 @@ import pytest
 
 import sdprelax
 from sdprelax import InputError, Problem
-from sdprelax.cone_decomposition import Decomposition, decompose
-from sdprelax.deadline import Deadline
-from sdprelax.exact.arrangement import activation_patterns
-from sdprelax.gated import GatedNetwork
-from sdprelax.outcome import Outcome
-from sdprelax.patterns import sampled_patterns
-from sdprelax.reduction import reduce
+from sdprelax.base import Deadline
+from sdprelax.cells import sampled_patterns
+from sdprelax.exact import activation_patterns
+from sdprelax.networks import GatedNetwork
+from sdprelax.problem import reduce
+from sdprelax.relaxation import Decomposition, decompose
+from sdprelax.training import Outcome
 from tests.conftest import degenerate_problem
 
 

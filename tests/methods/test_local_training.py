@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 import sdprelax
 from sdprelax import InputError, Network, Problem, SolverUnavailable
-from sdprelax.deadline import Deadline
-from sdprelax.local_training import objective_and_gradient, polish, random_network
+from sdprelax.base import Deadline
 from sdprelax.methods.gradient_descent import _train
+from sdprelax.training import polish, random_network
+from sdprelax.training._local_training import objective_and_gradient
 from tests.conftest import degenerate_problem
 
 

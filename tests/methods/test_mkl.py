@@ -9,7 +9,7 @@ import pytest
 
 import sdprelax
 from sdprelax import InputError, Problem
-from sdprelax.gated import GatedNetwork
+from sdprelax.networks import GatedNetwork
 from tests.conftest import degenerate_problem
 
 

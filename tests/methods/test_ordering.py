@@ -7,10 +7,8 @@ from pathlib import Path
 import pytest
 
 import sdprelax
-from sdprelax.experiment.config import load_sweep
-from sdprelax.experiment.plan import plan
-from sdprelax.trials.job import Trial
-from sdprelax.trials.trial import load_problem
+from sdprelax.laboratory import Trial, load_problem, load_sweep
+from sdprelax.laboratory._plan import plan
 
 SWEEP = Path(__file__).resolve().parents[2] / "experiments" / "tightness.yaml"
 

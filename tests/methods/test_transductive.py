@@ -7,12 +7,11 @@ import pytest
 
 import sdprelax
 from sdprelax import InputError, Problem
-from sdprelax.deadline import Deadline
+from sdprelax.base import Deadline
 from sdprelax.lifting import LiftedProgram
-from sdprelax.predictor import load_predictor, save_predictor
-from sdprelax.reduction import reduce_inputs
+from sdprelax.networks import load_predictor, save_predictor
+from sdprelax.problem import Units, reduce_inputs
 from sdprelax.solvers.interior_point import InteriorPoint
-from sdprelax.units import Units
 
 
 def problem(seed: int, n: int = 10, t: int = 4, d: int = 2, gamma: float = 0.1, bias: bool = False) -> Problem:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import sdprelax
+from sdprelax.base import InputError, ProblemTooLarge
 from sdprelax.datasets.synthetic import Random, Spiral
-from sdprelax.errors import InputError, ProblemTooLarge
-from sdprelax.results.plots import geometry_picture
+from sdprelax.laboratory.results import geometry_picture
 
 
 def gaussian(n: int, d: int, c: int = 1, *, gamma: float = 0.1, bias: bool = False, seed: int = 0) -> sdprelax.Problem:

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from sdprelax.certificate import Gates
-from sdprelax.out_of_core.gates import moments_of, sampled_gates
-from sdprelax.out_of_core.rows import ArrayRows
+from sdprelax.lasso import ArrayRows, moments_of, sampled_gates
 
 
 class Case(NamedTuple):

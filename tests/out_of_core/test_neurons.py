@@ -5,13 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
-from sdprelax.errors import InputError
-from sdprelax.group_norms import flattened
-from sdprelax.out_of_core.neurons import exact_neurons, few_neurons
-from sdprelax.out_of_core.proof import prove
-from sdprelax.out_of_core.rows import ArrayRows
-from sdprelax.out_of_core.statistics import collect
-from sdprelax.out_of_core.training import train_out_of_core
+from sdprelax.base import InputError
+from sdprelax.lasso import ArrayRows, collect, exact_neurons, few_neurons, prove, train_out_of_core
+from sdprelax.problem.norms import flattened
 from tests.out_of_core.conftest import Case, made
 
 

@@ -3,10 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sdprelax.base import InputError
 from sdprelax.certificate import Gates
-from sdprelax.errors import InputError
-from sdprelax.out_of_core.gates import moments_of, sampled_gates
-from sdprelax.out_of_core.rows import ArrayRows
+from sdprelax.lasso import ArrayRows, moments_of, sampled_gates
 from tests.out_of_core.conftest import Case
 
 

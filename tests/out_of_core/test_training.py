@@ -9,17 +9,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sdprelax.base import ProblemTooLarge
 from sdprelax.certificate import Gates
-from sdprelax.errors import ProblemTooLarge
-from sdprelax.gated_training import GatedProgram, Penalty, train
-from sdprelax.group_norms import flattened
-from sdprelax.out_of_core import statistics
-from sdprelax.out_of_core.program import best_share, largest_gamma, solve
-from sdprelax.out_of_core.proof import prove
-from sdprelax.out_of_core.residuals import Residuals
-from sdprelax.out_of_core.rows import ArrayRows
-from sdprelax.out_of_core.statistics import collect, fits, total
-from sdprelax.out_of_core.training import heaviest, train_out_of_core
+from sdprelax.lasso import (
+    ArrayRows,
+    GatedProgram,
+    best_share,
+    collect,
+    heaviest,
+    largest_gamma,
+    prove,
+    total,
+    train,
+    train_out_of_core,
+)
+from sdprelax.lasso import _statistics as statistics
+from sdprelax.lasso._residuals import Residuals
+from sdprelax.lasso._statistics import fits
+from sdprelax.lasso._statistics_program import solve
+from sdprelax.problem.norms import Penalty, flattened
 from tests.group_programs import proved_gated
 from tests.out_of_core.conftest import Case, made
 

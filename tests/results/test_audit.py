@@ -19,18 +19,13 @@ import pytest
 from typer.testing import CliRunner
 
 from sdprelax import Certificate, GroupCertificate, InputError, Network
+from sdprelax.base import Deadline
 from sdprelax.certificate import group_certificate
 from sdprelax.cli import app
-from sdprelax.deadline import Deadline
-from sdprelax.experiment.config import load_sweep
-from sdprelax.experiment.runner import run_sweep
-from sdprelax.results.audit import audit
-from sdprelax.results.collect import collect
-from sdprelax.results.rerun import find_trial, rerun
-from sdprelax.trials.job import Trial
-from sdprelax.trials.store import seal
-from sdprelax.trials.trial import load_problem
-from sdprelax.units import Units
+from sdprelax.laboratory import Trial, load_problem, load_sweep, run_sweep
+from sdprelax.laboratory._store import seal
+from sdprelax.laboratory.results import audit, collect, find_trial, rerun
+from sdprelax.problem import Units
 
 
 @pytest.fixture(scope="module")
@@ -310,7 +305,7 @@ def test_changed_data_and_a_changed_table_are_caught(finished: Path, copy: Path)
     path = finished / "mine.csv"
     original = path.read_text()
     try:
-        from sdprelax.trials.trial import _load
+        from sdprelax.laboratory._trial import _load
 
         _load.cache_clear()
         path.write_text(original.replace("x", "z", 1))

@@ -12,9 +12,8 @@ from typer.testing import CliRunner
 
 from sdprelax import InputError
 from sdprelax.cli import app
-from sdprelax.experiment.config import load_sweep
-from sdprelax.experiment.runner import run_sweep
-from sdprelax.results.compare import compare
+from sdprelax.laboratory import load_sweep, run_sweep
+from sdprelax.laboratory.results import compare
 
 SWEEP = "name: {}\ndatasets: [{{random: {{n: 5, c: 1, seed: [0, 1]}}}}]\ngamma: 0.1\nmethods: [exact, lbfgs: {}]\n"
 

@@ -15,10 +15,9 @@ import pytest
 import yaml
 
 from sdprelax import InputError
-from sdprelax.experiment.config import load_sweep
-from sdprelax.experiment.runner import run_sweep
-from sdprelax.results.report import write_report
-from sdprelax.trials.store import Store, seal
+from sdprelax.laboratory import Store, load_sweep, run_sweep
+from sdprelax.laboratory._store import seal
+from sdprelax.laboratory.results import write_report
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (extra: dev)")
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")

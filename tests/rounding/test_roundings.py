@@ -8,7 +8,7 @@ import pytest
 import sdprelax
 from sdprelax import InputError, Problem
 from sdprelax.lifting import LiftedProgram
-from sdprelax.reduction import reduce
+from sdprelax.problem import reduce
 from sdprelax.rounding import roundings
 from sdprelax.rounding.extract import tightness
 from sdprelax.rounding.three_operator import ThreeOperator, project_complementary

@@ -9,14 +9,13 @@ import pytest
 
 import sdprelax
 from sdprelax import InputError, Problem
+from sdprelax.base import Deadline, Floats
+from sdprelax.cells import whole_space
 from sdprelax.certificate import relaxation_certificate
-from sdprelax.deadline import Deadline
 from sdprelax.lifting import LiftedProgram
-from sdprelax.partition import whole_space
-from sdprelax.reduction import reduce
-from sdprelax.schur import schur_matrix
+from sdprelax.problem import reduce
+from sdprelax.solvers._schur import schur_matrix
 from sdprelax.solvers.interior_point import InteriorPoint, dual_start, primal_start
-from sdprelax.verified import Floats
 
 
 def unit_rows(seed: int, g: int, r: int, spread: float = 1.0) -> Floats:

@@ -11,9 +11,9 @@ import pytest
 import scipy.sparse as sp
 
 from sdprelax import Problem, SolverUnavailable, solve
-from sdprelax.deadline import Deadline
+from sdprelax.base import Deadline
 from sdprelax.lifting import LiftedProgram
-from sdprelax.reduction import reduce
+from sdprelax.problem import reduce
 from sdprelax.relaxation import relaxation
 from sdprelax.solvers import available, solvers
 

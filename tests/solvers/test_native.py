@@ -13,15 +13,14 @@ import pytest
 
 import sdprelax
 from sdprelax import InputError, Problem, SolverUnavailable
+from sdprelax.base import Deadline, Floats
 from sdprelax.certificate import relaxation_certificate
-from sdprelax.deadline import Deadline
 from sdprelax.lifting import LiftedProgram
-from sdprelax.reduction import reduce
+from sdprelax.problem import reduce
 from sdprelax.solvers.native import Native
 from sdprelax.solvers.native.alternating import AlternatingDirections
 from sdprelax.solvers.native.arrays import Arrays, arrays_of
 from sdprelax.solvers.native.face import Blocks, Face
-from sdprelax.verified import Floats
 
 NUMPY = Arrays(array_api_compat.numpy)
 ORDER = [field.name for field in dataclasses.fields(Blocks)]

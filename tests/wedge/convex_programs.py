@@ -5,7 +5,7 @@ from __future__ import annotations
 import cvxpy as cp
 import numpy as np
 
-from sdprelax.verified import Floats
+from sdprelax.base import Floats
 
 
 def exact_value(inputs: Floats, y: Floats, gamma: float, patterns: Floats, p: int, free: bool) -> float:

@@ -7,13 +7,12 @@ import math
 import numpy as np
 import pytest
 
+from sdprelax.base import Deadline, Floats, ProblemTooLarge
 from sdprelax.certificate import Neurons
-from sdprelax.deadline import Deadline
-from sdprelax.errors import ProblemTooLarge
-from sdprelax.exact.arrangement import activation_patterns
-from sdprelax.reduction import reduce_inputs
-from sdprelax.verified import Floats
-from sdprelax.wedge import LassoFit, LassoProgram, WedgeDictionary, WedgeProblem, lasso
+from sdprelax.exact import activation_patterns
+from sdprelax.lasso import LassoFit, LassoProgram, lasso
+from sdprelax.problem import reduce_inputs
+from sdprelax.wedge import WedgeDictionary, WedgeProblem
 from tests.group_programs import proved_lasso
 from tests.wedge.convex_programs import exact_value
 

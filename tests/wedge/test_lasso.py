@@ -8,9 +8,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from sdprelax.base import Deadline
 from sdprelax.certificate import Neurons
-from sdprelax.deadline import Deadline
-from sdprelax.wedge import LassoFit, LassoProgram, LassoSolver, WedgeProblem, lasso, lasso_path
+from sdprelax.lasso import LassoFit, LassoProgram, LassoSolver, lasso, lasso_path
+from sdprelax.wedge import WedgeProblem
 from tests.group_programs import proved_lasso
 
 

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from sdprelax.errors import InputError, ProblemTooLarge
-from sdprelax.predictor import load_predictor, save_predictor
-from sdprelax.three_layer import ThreeLayerNetwork
-from sdprelax.verified import Floats
-from sdprelax.wedge import LassoFit, LassoProgram, RampDictionary, lasso, ramp_dictionary
+from sdprelax.base import Floats, InputError, ProblemTooLarge
+from sdprelax.lasso import LassoFit, LassoProgram, lasso
+from sdprelax.networks import ThreeLayerNetwork, load_predictor, save_predictor
+from sdprelax.wedge import RampDictionary, ramp_dictionary
 from tests.group_programs import proved_lasso
 
 

@@ -8,8 +8,8 @@ import io
 import pandas as pd
 
 from documents.writing import figure, markdown, published, scientific, significant, table
-from sdprelax.cli.display import print_tightness
-from sdprelax.results.tables import tightness_table
+from sdprelax.cli._display import print_tightness
+from sdprelax.laboratory.results import tightness_table
 
 PROBLEM = ["dataset", "bias", "gamma"]
 

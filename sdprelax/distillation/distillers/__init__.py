@@ -14,16 +14,14 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from sdprelax.base import Deadline, InputError, Registry
 from sdprelax.certificate import GroupCertificate, relative_gap
-from sdprelax.deadline import Deadline
 from sdprelax.distillation.activations import ActivationRows, ActivationStore
 from sdprelax.distillation.images import Labels, Pictures
 from sdprelax.distillation.layout import Kind, Layout
 from sdprelax.distillation.onnx_teacher import OnnxTeacher
 from sdprelax.distillation.torch_teacher import TorchTeacher
-from sdprelax.errors import InputError
-from sdprelax.out_of_core.training import Stage, silent
-from sdprelax.registry import Registry
+from sdprelax.lasso import Stage, silent
 
 __all__ = ["Distilled", "Distiller", "Task", "View", "distillers", "register"]
 

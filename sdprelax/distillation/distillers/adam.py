@@ -12,8 +12,7 @@ from sdprelax.distillation.distillers import Distilled, Task, View, register
 from sdprelax.distillation.distillers.gated_relu import Budget
 from sdprelax.distillation.layout import Layout
 from sdprelax.distillation.rivals import relu_start, relu_width, train_adam
-from sdprelax.out_of_core.gates import moments_of, sampled_gates
-from sdprelax.out_of_core.neurons import require_budget
+from sdprelax.lasso import moments_of, require_budget, sampled_gates
 
 __all__ = ["Adam"]
 

@@ -7,20 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import PositiveInt
 
+from sdprelax.base import Floats, ProblemTooLarge
 from sdprelax.certificate import Gates
 from sdprelax.distillation.distillers import Distilled, Task, View, register
 from sdprelax.distillation.distillers.gated_relu import Shrinkage
-from sdprelax.errors import ProblemTooLarge
+from sdprelax.lasso import FOLDS, ArrayRows, best_share, collect, largest_gamma, total
 from sdprelax.methods.convex_relu import ConvexReLU as Method
 from sdprelax.methods.gated_relu import GatedReLU
 from sdprelax.methods.gates import Gated
-from sdprelax.network import Network
-from sdprelax.out_of_core.program import best_share, largest_gamma
-from sdprelax.out_of_core.rows import ArrayRows
-from sdprelax.out_of_core.statistics import collect, total
-from sdprelax.out_of_core.training import FOLDS
+from sdprelax.networks import Network
 from sdprelax.problem import Problem
-from sdprelax.verified import Floats
 
 __all__ = ["ConvexReLU"]
 

@@ -9,16 +9,26 @@ import numpy as np
 import pydantic
 from pydantic import PositiveFloat, PositiveInt
 
+from sdprelax.base import Floats
 from sdprelax.certificate import Gates, residual_certificate
 from sdprelax.distillation.distillers import Distilled, Task, View, register
 from sdprelax.distillation.layout import Layout
 from sdprelax.distillation.teacher_gates import teacher_gates
-from sdprelax.gated_training import Penalty
-from sdprelax.out_of_core.gates import Moments, Shape, moments_of, sampled_gates
-from sdprelax.out_of_core.neurons import Neurons, exact_neurons, few_neurons, require_budget
-from sdprelax.out_of_core.proof import prove
-from sdprelax.out_of_core.training import MEMORY, heaviest, train_out_of_core
-from sdprelax.verified import Floats
+from sdprelax.lasso import (
+    MEMORY,
+    Moments,
+    Neurons,
+    Shape,
+    exact_neurons,
+    few_neurons,
+    heaviest,
+    moments_of,
+    prove,
+    require_budget,
+    sampled_gates,
+    train_out_of_core,
+)
+from sdprelax.problem.norms import Penalty
 
 __all__ = ["Budget", "GatedReLU", "Shrinkage"]
 

@@ -8,11 +8,11 @@ from typing import Annotated, ClassVar
 import pydantic
 from pydantic import PositiveFloat, PositiveInt
 
+from sdprelax.base import InputError
 from sdprelax.distillation.distillers import Distilled, Task, View, register
 from sdprelax.distillation.distillers.gated_relu import Budget
 from sdprelax.distillation.measure import logits
 from sdprelax.distillation.rivals import relu_start, relu_width, train_labels
-from sdprelax.errors import InputError
 
 __all__ = ["LabelDistillation"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from sdprelax.base import InputError
 from sdprelax.distillation.distillers import Distilled, Task, register
 from sdprelax.distillation.distillers.gated_relu import Budget
 from sdprelax.distillation.rivals import pruned
-from sdprelax.errors import InputError
 
 __all__ = ["Pruning"]
 

@@ -15,8 +15,7 @@ import numpy as np
 import pydantic
 from numpy.typing import NDArray
 
-from sdprelax.errors import InputError
-from sdprelax.registry import Registry
+from sdprelax.base import InputError, Registry
 
 __all__ = [
     "Chosen",

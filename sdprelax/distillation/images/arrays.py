@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sdprelax.base import InputError
 from sdprelax.datasets.file import finite, read_arrays, sha256
 from sdprelax.distillation.images import Images, Labels, Pixels, register
-from sdprelax.errors import InputError
 
 __all__ = ["Arrays"]
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import NonNegativeInt, PositiveInt
 
+from sdprelax.base import InputError
 from sdprelax.datasets.file import sha256
 from sdprelax.distillation.images import Chosen, Images, Labels, Pixels, TestShare, register, split_indices
-from sdprelax.errors import InputError
 
 __all__ = ["FilePictures", "Folder"]
 

@@ -12,10 +12,10 @@ import pydantic
 from PIL import Image
 from pydantic import NonNegativeInt, PositiveInt
 
+from sdprelax.base import InputError
 from sdprelax.datasets.file import sha256
 from sdprelax.datasets.keel import installed
 from sdprelax.distillation.images import Chosen, Images, Pixels, register
-from sdprelax.errors import InputError
 
 __all__ = ["Crops", "PhotoCrops"]
 

@@ -12,20 +12,21 @@ import pydantic
 from sdprelax.distillation.distillers import distillers
 from sdprelax.distillation.images import images
 from sdprelax.distillation.teachers import teachers
-from sdprelax.experiment.document import Document
-from sdprelax.experiment.entries import (
+from sdprelax.laboratory import (
     SECONDS,
+    Document,
     Entry,
+    Family,
     Settings,
     checked,
     expanded,
+    file_schema,
     folder_name,
     only,
     own_modules,
     quantity,
     read_settings,
 )
-from sdprelax.experiment.schema import Family, file_schema
 
 __all__ = ["Study", "load_study", "schema"]
 

@@ -12,9 +12,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from sdprelax.base import write_whole
 from sdprelax.distillation.study.tables import WORDS, summary
-from sdprelax.files import write_whole
-from sdprelax.results.plots import COLOURS, MARKERS, STYLE, literal
+from sdprelax.laboratory.results import COLOURS, MARKERS, STYLE, literal
 
 __all__ = ["errors_picture", "fractions_picture", "size_picture", "write_pictures"]
 

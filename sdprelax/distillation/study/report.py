@@ -12,10 +12,10 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from sdprelax.base import write_whole
 from sdprelax.distillation.study.config import Study
 from sdprelax.distillation.study.tables import summary
-from sdprelax.experiment.entries import Entry
-from sdprelax.files import write_whole
+from sdprelax.laboratory import Entry
 
 __all__ = ["write_report"]
 
@@ -95,7 +95,7 @@ def write_report(
         _section("Certificates", "".join(f"<p>{sentence}</p>" for sentence in CERTIFICATES)),
         _section("Runs", _table(table, RUNS)),
     ]
-    style = (importlib.resources.files("sdprelax.results.report") / "page.css").read_text(encoding="utf-8")
+    style = (importlib.resources.files("sdprelax.laboratory.results._report") / "page.css").read_text(encoding="utf-8")
     title = _text(study.name)
     page = (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'

@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
+from sdprelax.base import InputError, StorageError
 from sdprelax.distillation.distillers import Distilled
-from sdprelax.errors import InputError, StorageError
 
 __all__ = ["RunStore", "plain"]
 

@@ -15,8 +15,8 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from sdprelax.base import Deadline, InputError, SdprelaxError, StorageError, nearest
 from sdprelax.certificate import relative_gap
-from sdprelax.deadline import Deadline
 from sdprelax.distillation import FLAT
 from sdprelax.distillation.activations import ActivationStore, collect
 from sdprelax.distillation.comparison import compared, swapped
@@ -29,9 +29,8 @@ from sdprelax.distillation.study.runs import LEAST, Run, identified, plan, sampl
 from sdprelax.distillation.study.tables import runs_table, write_tables
 from sdprelax.distillation.teachers import pytorch, teachers
 from sdprelax.distillation.torch_teacher import TorchTeacher, UnfitBatch
-from sdprelax.errors import InputError, SdprelaxError, StorageError, nearest
-from sdprelax.out_of_core.training import Stage, silent
-from sdprelax.trials.provenance import provenance
+from sdprelax.laboratory import provenance
+from sdprelax.lasso import Stage, silent
 
 __all__ = ["Prepared", "Quiet", "StudyResults", "Watch", "prepare", "run_study"]
 

@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sdprelax.base import Registry
 from sdprelax.distillation.distillers import distillers
 from sdprelax.distillation.study.config import Study
-from sdprelax.experiment.entries import Entry
-from sdprelax.out_of_core.proof import PROOF_VERSION
-from sdprelax.registry import Registry
-from sdprelax.trials.job import described, flat_options
+from sdprelax.laboratory import Entry, described, flat_options
+from sdprelax.lasso import GROUP_PROOF_VERSION
 
 __all__ = ["LEAST", "Run", "identified", "plan", "run_hash", "sampled", "store_identity"]
 
@@ -80,7 +79,7 @@ def plan(study: Study, teacher: str, images: str) -> list[Run]:
             fractions, repeats = (study.fractions, study.repeat) if everything else ((1.0,), 1)
             chosen = distillers.create(entry.name, entry.options)
             options = dataclasses.asdict(chosen)  # type: ignore[call-overload]
-            proof = {"proof": str(PROOF_VERSION)} if getattr(chosen, "proves", True) else {}
+            proof = {"proof": str(GROUP_PROOF_VERSION)} if getattr(chosen, "proves", True) else {}
             versions = distillers.versions(entry.name, chosen) | proof
             origin = {"versions": versions, "teacher": teacher, "images": images}
             for fraction in fractions:

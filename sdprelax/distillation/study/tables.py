@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from sdprelax.files import write_whole
-from sdprelax.results.tables import merged_status
+from sdprelax.base import write_whole
+from sdprelax.laboratory.results import merged_status
 
 __all__ = ["runs_table", "summary", "write_tables"]
 

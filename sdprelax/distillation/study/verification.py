@@ -11,17 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sdprelax.base import Deadline, Floats, InputError, SdprelaxError
 from sdprelax.certificate import Gates, GroupCertificate, relative_gap, verify_residual
-from sdprelax.deadline import Deadline
 from sdprelax.distillation import FLAT
 from sdprelax.distillation.activations import ActivationStore, collect
 from sdprelax.distillation.distillers import distillers
 from sdprelax.distillation.study.run_store import RunStore
 from sdprelax.distillation.study.runs import run_hash, sampled
-from sdprelax.errors import InputError, SdprelaxError
-from sdprelax.out_of_core.neurons import Neurons
-from sdprelax.trials.job import described, flat_options
-from sdprelax.verified import Floats
+from sdprelax.laboratory import described, flat_options
+from sdprelax.lasso import Neurons
 
 __all__ = ["Verified", "is_study", "verify_study"]
 

@@ -10,9 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+from sdprelax.base import InputError, Registry, SolverUnavailable
 from sdprelax.datasets.keel import installed
-from sdprelax.errors import InputError, SolverUnavailable
-from sdprelax.registry import Registry
 
 __all__ = ["Source", "frozen", "normalisation", "pytorch", "register", "teachers", "weights_folder"]
 

@@ -10,10 +10,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from sdprelax.base import Floats, InputError, SolverUnavailable
 from sdprelax.datasets.file import sha256
 from sdprelax.distillation.teachers import frozen, pytorch, register, weights_folder
-from sdprelax.errors import InputError, SolverUnavailable
-from sdprelax.verified import Floats
 
 __all__ = ["CIFAR10CNN"]
 

@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import NonNegativeInt, PositiveInt
 
+from sdprelax.base import write_whole
 from sdprelax.datasets.file import read_arrays
 from sdprelax.distillation.images.digits import Digits
 from sdprelax.distillation.teachers import frozen, pytorch, register
-from sdprelax.files import write_whole
 
 __all__ = ["DigitsCNN"]
 

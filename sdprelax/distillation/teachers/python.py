@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from sdprelax.base import InputError, SdprelaxError, nearest
 from sdprelax.datasets.file import sha256
 from sdprelax.distillation.teachers import frozen, pytorch, register
-from sdprelax.errors import InputError, SdprelaxError, nearest
-from sdprelax.trials.modules import load_modules
+from sdprelax.laboratory import load_modules
 
 __all__ = ["Python"]
 

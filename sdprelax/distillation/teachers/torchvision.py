@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from sdprelax.base import InputError, SolverUnavailable, nearest
 from sdprelax.distillation.teachers import frozen, normalisation, pytorch, register
-from sdprelax.errors import InputError, SolverUnavailable, nearest
 
 __all__ = ["Torchvision"]
 

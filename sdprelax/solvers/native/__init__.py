@@ -13,10 +13,8 @@ from typing import Literal
 import psutil
 from pydantic import PositiveFloat, PositiveInt
 
-from sdprelax.deadline import Deadline
-from sdprelax.errors import SolverFailed
+from sdprelax.base import Deadline, SolverFailed, Use
 from sdprelax.lifting import LiftedProgram
-from sdprelax.registry import Use
 from sdprelax.solvers import NO_START, Availability, Report, Solved, StructuredSolution, installed, register, solvers
 from sdprelax.solvers.interior_point import InteriorPoint
 from sdprelax.solvers.native.alternating import AlternatingDirections, Estimates, Start

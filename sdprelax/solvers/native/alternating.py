@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
+from sdprelax.base import Floats
 from sdprelax.lifting import LiftedProgram
 from sdprelax.solvers.native.arrays import Arrays
 from sdprelax.solvers.native.face import Blocks, Face
-from sdprelax.verified import Floats
 
 __all__ = ["AlternatingDirections", "Estimates", "Start"]
 

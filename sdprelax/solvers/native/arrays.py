@@ -9,8 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import scipy.linalg
 
-from sdprelax.errors import InputError, SolverUnavailable
-from sdprelax.verified import Floats
+from sdprelax.base import Floats, InputError, SolverUnavailable
 
 __all__ = ["Arrays", "Library", "arrays_of"]
 

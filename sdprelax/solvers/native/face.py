@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from sdprelax.base import Floats
 from sdprelax.solvers.native.arrays import Arrays
-from sdprelax.verified import Floats
 
 __all__ = ["Blocks", "Face"]
 

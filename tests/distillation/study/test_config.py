@@ -68,7 +68,7 @@ def test_a_version_runs_what_it_is_of_once_more_and_nothing_else(
         return {run.distiller.name for run in plan(study, "teacher", "images") if run.hash not in before}
 
     assert names(distillers["pruning"], "version", 2) == {"pruning"}
-    assert names("sdprelax.distillation.study.runs.PROOF_VERSION", 99) == {"gated_relu"}
+    assert names("sdprelax.distillation.study.runs.GROUP_PROOF_VERSION", 99) == {"gated_relu"}
     assert identified(images, "digits", "these") == "these"
     monkeypatch.setattr(images["digits"], "version", 2, raising=False)
     assert identified(images, "digits", "these") == "these, version 2"

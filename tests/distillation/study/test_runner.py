@@ -13,12 +13,11 @@ import numpy as np
 import pytest
 
 from sdprelax import GroupCertificate, InputError
-from sdprelax.deadline import Deadline
+from sdprelax.base import Deadline, StorageError
 from sdprelax.distillation.study.config import load_study
 from sdprelax.distillation.study.run_store import RunStore
 from sdprelax.distillation.study.runner import Quiet, StudyResults, prepare, run_study
 from sdprelax.distillation.study.verification import verify_study
-from sdprelax.errors import StorageError
 
 torch = pytest.importorskip("torch", reason="teachers and students are PyTorch's")
 

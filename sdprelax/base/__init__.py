@@ -1,0 +1,70 @@
+"""The ground: errors, files, deadlines, registries of options, input arrays, compiled kernels, verified arithmetic."""
+
+from __future__ import annotations
+
+from sdprelax.base._arrays import finite_array, finite_matrix, is_categorical, one_hot, plain_array, target_matrix
+from sdprelax.base._compiled import compiled, ready
+from sdprelax.base._deadline import Deadline
+from sdprelax.base._errors import (
+    CertificateError,
+    InputError,
+    ProblemTooLarge,
+    SdprelaxError,
+    SolverFailed,
+    SolverUnavailable,
+    StorageError,
+    UntrustedArithmetic,
+    nearest,
+)
+from sdprelax.base._files import read_arrays, whole_file, write_whole
+from sdprelax.base._registry import Registry, Use, misread, registering
+from sdprelax.base._verified import (
+    UNIT,
+    Ball,
+    Floats,
+    bound_above,
+    dual_value_below,
+    feasible_multiple,
+    gamma,
+    proves_psd,
+    quadratic_below,
+    require_ieee_arithmetic,
+)
+
+__all__ = [
+    "UNIT",
+    "Ball",
+    "CertificateError",
+    "Deadline",
+    "Floats",
+    "InputError",
+    "ProblemTooLarge",
+    "Registry",
+    "SdprelaxError",
+    "SolverFailed",
+    "SolverUnavailable",
+    "StorageError",
+    "UntrustedArithmetic",
+    "Use",
+    "bound_above",
+    "compiled",
+    "dual_value_below",
+    "feasible_multiple",
+    "finite_array",
+    "finite_matrix",
+    "gamma",
+    "is_categorical",
+    "misread",
+    "nearest",
+    "one_hot",
+    "plain_array",
+    "proves_psd",
+    "quadratic_below",
+    "read_arrays",
+    "ready",
+    "registering",
+    "require_ieee_arithmetic",
+    "target_matrix",
+    "whole_file",
+    "write_whole",
+]

@@ -1,0 +1,130 @@
+"""Partitions of weight space into cones, one block of the relaxation each (docs/mathematics/relaxation.md).
+
+A partition is a binary tree: a node splits its cone at the hyperplane of one generator row. A leaf is the cone
+
+    C = {w : σ_i·x̂_iᵀw ≥ 0 for the rows i on its path},
+
+and the leaves together are all of weight space, whatever the rows. On C some rows have one sign throughout, those for
+which ±x̂_j = Σ_i λ_iσ_ix̂_i with λ ≥ 0 (Farkas): their activations are linear there. Only the others, the
+*undetermined* rows, keep variables of their own. A node is only ever split at an undetermined row, so no cone is
+empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import scipy.optimize
+from numpy.typing import NDArray
+
+from sdprelax.base import Floats
+
+__all__ = ["Cone", "combination", "covers_space", "whole_space"]
+
+# A row whose distance from the cone of the path's rows is below this has one sign; the distance goes into the
+# certificate.
+DETERMINED = 1e-11
+
+Path = tuple[tuple[int, int], ...]
+
+
+def combination(target: Floats, rows: Floats) -> tuple[Floats, float]:
+    """Return λ ≥ 0 with target ≈ Σ λ_i rows_i and the distance that is left, in floating point."""
+    if len(rows) == 0:
+        return np.zeros(0), float(np.linalg.norm(target))
+    weights, distance = scipy.optimize.nnls(np.ascontiguousarray(rows.T), target)
+    return weights, float(distance)
+
+
+@dataclass(frozen=True, eq=False)
+class Cone:
+    """A cone of weight space and the rows that it leaves undetermined.
+
+    Parameters
+    ----------
+    path: pairs (generator row, side +1 or −1) of the splits that lead to the cone.
+    signs: +1, −1 where a row has one sign on the cone, 0 where it has both; shape (g,).
+    facets: the pairs of the path that are not implied by the others.
+    """
+
+    path: Path
+    signs: NDArray[np.int8]
+    facets: Path
+
+    @cached_property
+    def undetermined(self) -> NDArray[np.int64]:
+        """Indices of the rows that have both signs on the cone."""
+        return np.flatnonzero(self.signs == 0)
+
+    def walls(self, rows: Floats) -> Floats:
+        """Return the inward normals σ_ix̂_i of the facets, shape (f, r)."""
+        return np.array([side * rows[row] for row, side in self.facets]).reshape(len(self.facets), rows.shape[1])
+
+    def activations(self, rows: Floats) -> Floats:
+        """Return E, shape (2g, k + r): all activations (α, β) from z = (β of the k undetermined rows, w)."""
+        g, r = rows.shape
+        k = len(self.undetermined)
+        E = np.zeros((2 * g, k + r))
+        place = np.arange(k)
+        E[self.undetermined, place] = E[g + self.undetermined, place] = 1.0
+        E[:g, k:][self.signs >= 0] = rows[self.signs >= 0]
+        E[g:, k:][self.signs < 0] = -rows[self.signs < 0]
+        return E
+
+    def generators(self, rows: Floats) -> Floats:
+        """Return G, shape (2k + f, k + r): what is nonnegative on the cone, α and β of its rows, then its walls."""
+        k, r = len(self.undetermined), rows.shape[1]
+        G = np.zeros((2 * k + len(self.facets), k + r))
+        G[:k, :k] = G[k : 2 * k, :k] = np.eye(k)
+        G[:k, k:] = rows[self.undetermined]
+        G[2 * k :, k:] = self.walls(rows)
+        return G
+
+    def split(self, rows: Floats, row: int) -> tuple[Cone, Cone]:
+        """Return the two parts of the cone on either side of an undetermined row."""
+        return self._part(rows, row, 1), self._part(rows, row, -1)
+
+    def _part(self, rows: Floats, row: int, side: int) -> Cone:
+        path = (*self.path, (row, side))
+        facets = _irredundant(rows, (*self.facets, (row, side)))
+        normals = np.array([s * rows[i] for i, s in facets])
+        signs = self.signs.copy()
+        signs[row] = side
+        for j in np.flatnonzero(signs == 0):
+            for sign in (1, -1):
+                if combination(sign * rows[j], normals)[1] <= DETERMINED:
+                    signs[j] = sign
+        return Cone(path, signs, facets)
+
+
+def whole_space(generators: int) -> Cone:
+    """Return the cone that is all of weight space, the partition of P25's relaxation."""
+    return Cone((), np.zeros(generators, dtype=np.int8), ())
+
+
+def covers_space(paths: Sequence[Path]) -> bool:
+    """Say whether cones of these paths are the leaves of one binary tree, so that together they cover weight space."""
+    # Groups of paths that a node of the tree has in common, and how many steps they have in common.
+    waiting: list[tuple[Sequence[Path], int]] = [(paths, 0)]
+    while waiting:
+        group, depth = waiting.pop()
+        if len(group) == 1 and len(group[0]) == depth:
+            continue
+        if not group or any(len(path) == depth for path in group) or len({path[depth][0] for path in group}) != 1:
+            return False
+        waiting += [([path for path in group if path[depth][1] == side], depth + 1) for side in (1, -1)]
+    return True
+
+
+def _irredundant(rows: Floats, facets: Path) -> Path:
+    """Return the facets without those that the others imply."""
+    kept = list(facets)
+    for facet in facets:
+        others = [other for other in kept if other != facet]
+        normals = np.array([side * rows[row] for row, side in others]).reshape(len(others), rows.shape[1])
+        if combination(facet[1] * rows[facet[0]], normals)[1] <= DETERMINED:
+            kept = others
+    return tuple(kept)

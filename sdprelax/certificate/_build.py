@@ -1,0 +1,251 @@
+"""Makes certificates out of what solvers and oracles return; none of it needs to be trusted."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import scipy.optimize
+
+from sdprelax.base import Ball, CertificateError, Deadline, Floats
+from sdprelax.cells import Cone, whole_space
+from sdprelax.certificate._certificate import BlockProof, Certificate, ConeProof, RelaxationProof
+from sdprelax.certificate._cone_cover import Cover, most_cones, tightest_cover
+from sdprelax.certificate._verify import (
+    LARGEST_MULTIPLIER,
+    MeasuredData,
+    block_oracle,
+    dual_bound,
+    pulled_back,
+    reduced_slack,
+    relaxation_oracle,
+)
+from sdprelax.problem import Problem, Reduction, Units, sizes
+
+__all__ = ["cone_certificate", "empty_network_certificate", "relaxation_certificate", "users_certificate"]
+
+# A certificate claims this little less than it proves here, so that another machine's rounding proves it too.
+PORTABLE = 1e-12
+# Relative slack of the oracle's bound that a cover ends at when nobody says otherwise.
+ACCURACY = 1e-9
+
+
+class _Draft:
+    """A dual point and generator rows in the units of a certificate to be made.
+
+    Attributes
+    ----------
+    reduction: the generator rows, with factors in units of X.
+    multiplier: A over a power of two, with entries of about 100 at most: formula (1) takes any multiple of A.
+    scale: what an oracle value of the problem's A is divided by to be one of ``multiplier`` in these units.
+    """
+
+    def __init__(self, problem: Problem, reduction: Reduction, A: Floats) -> None:
+        self.problem = problem
+        self.units = sizes(problem)
+        self.data = MeasuredData.of(problem, self.units)
+        self.reduction = dataclasses.replace(reduction, factor=reduction.factor / self.units[0])
+        A = np.ascontiguousarray(A / self.units[1])
+        largest = float(np.max(np.abs(A), initial=0.0))
+        if not math.isfinite(largest):
+            A, largest = np.zeros_like(A), 0.0
+        self._of_multiplier = math.ldexp(1.0, max(math.frexp(largest)[1] - 7, -1021)) if largest else 1.0
+        self.multiplier = A / self._of_multiplier
+        self.scale = (*self.units, self._of_multiplier)
+
+    def measured(self, oracle: Any, power: int = 1) -> Any:
+        """Return values of the problem's oracle, or their squares with power 2, in these units."""
+        for unit in self.scale * power:
+            oracle = oracle / unit
+        return oracle
+
+    def claimed(self, proof: RelaxationProof | ConeProof, reduced: float) -> Certificate:
+        """Return the certificate with the bound that a proved ω̂ of the generator rows gives."""
+        certificate = Certificate(0.0, self.multiplier, self.reduction, proof, self.units)
+        proved = dual_bound(self.data, certificate, reduced) * (1.0 - PORTABLE)
+        return dataclasses.replace(certificate, lower=Units(self.problem, *self.units).value(proved))
+
+
+def users_certificate(units: Units, certificate: Certificate) -> Certificate:
+    """Return a certificate of ``units.problem`` as one of the user's problem."""
+    s, t = certificate.units
+    return dataclasses.replace(
+        certificate, lower=units.value(certificate.lower), units=(s * units.inputs, t * units.targets)
+    )
+
+
+def relaxation_certificate(
+    problem: Problem,
+    reduction: Reduction,
+    A: Floats,
+    multipliers: Sequence[Floats],
+    cones: Sequence[Cone] | None = None,
+) -> Certificate:
+    """Return the best certificate that approximate multipliers of the relaxation give.
+
+    Parameters
+    ----------
+    A: residual Y − Λ_αv, shape (n, c).
+    multipliers: N of the reduced slack of every cone, shape (2k + f, 2k + f), however inaccurate; it
+        is symmetrised and clipped at 0 outside the entries (α_i, β_i).
+    cones: the partition of weight space; default: one cone that is all of it.
+
+    Notes
+    -----
+    Repair (docs/mathematics/certificate.md, "Multipliers of the relaxation"): where H is not positive semidefinite the
+    multipliers of the twins, the entries (α_i, β_i), are all lowered by one t, which adds 2t‖β‖² and 2tβᵀX̂w to it. The
+    κ that is then needed is the largest eigenvalue of a Schur complement, and t is found by a one-dimensional search.
+    One A serves all cones.
+    """
+    draft = _Draft(problem, reduction, A)
+    g = reduction.generators
+    if cones is None:
+        cones = [whole_space(g)]
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        given = [_admissible(draft.measured(N, 2), cone) for N, cone in zip(multipliers, cones, strict=True)]
+    if not all(np.all(np.abs(N) <= LARGEST_MULTIPLIER) for N in given):
+        given = [np.zeros_like(N) for N in given]
+    empty = RelaxationProof(tuple(BlockProof(c, np.zeros_like(N), 0.0, 0.0) for c, N in zip(cones, given, strict=True)))
+    if g == 0:
+        return draft.claimed(empty, 0.0)
+    dual = pulled_back(draft.reduction, draft.multiplier)
+    repaired = [_repaired(reduction.rows, dual, cone, N) for cone, N in zip(cones, given, strict=True)]
+    blocks = [block for block in repaired if block is not None]
+    if len(blocks) < len(repaired):
+        return _Draft(problem, reduction, np.zeros_like(A)).claimed(empty, 0.0)
+    proof = RelaxationProof(tuple(blocks))
+    return draft.claimed(proof, relaxation_oracle(reduction.rows, dual, proof))
+
+
+def _admissible(multipliers: Floats, cone: Cone) -> Floats:
+    """Return N symmetric and nonnegative but at the entries (α_i, β_i)."""
+    k = len(cone.undetermined)
+    N = np.maximum(0.5 * (multipliers + multipliers.T), 0.0)
+    pairs = np.arange(k)
+    N[pairs, pairs + k] = N[pairs + k, pairs] = 0.5 * (multipliers[pairs, pairs + k] + multipliers[pairs + k, pairs])
+    return N
+
+
+def _repaired(rows: Floats, dual: Ball, cone: Cone, N: Floats) -> BlockProof | None:
+    """Return the block of a cone with the best N − t·(twins), κ, δ that can be proved; None where nothing can."""
+    k, r = len(cone.undetermined), rows.shape[1]
+    ball = reduced_slack(rows, dual, cone, N)
+    slack = ball.mid
+    if not (np.all(np.isfinite(slack)) and np.all(np.isfinite(ball.rad))):
+        return None
+    # Where all cancels what is left is rounding, which the margin has to cover.
+    scale = max(float(np.abs(slack).max() + ball.rad.max()), 1e-250)
+    if k:
+        N = _with_twins_lowered(N, k, _twin_shift(slack, rows[cone.undetermined]))
+        slack = reduced_slack(rows, dual, cone, N).mid
+    eigenvalues, vectors = np.linalg.eigh(slack[:k, :k])
+    coupling, corner = slack[k:, :k] @ vectors, slack[k:, k:]
+    # What the Cholesky proof itself needs on the diagonal, increased until the proof goes through.
+    margin = 4.0 * (k + r) * np.finfo(float).eps * scale
+    least = max(0.0, -float(eigenvalues[0])) if k else 0.0
+    for _ in range(60):
+        shifted = least + margin
+        kappa = _largest_violation(coupling, eigenvalues + (shifted - 0.5 * margin), corner)
+        block = BlockProof(cone, N, kappa + margin, shifted)
+        try:
+            block_oracle(rows, dual, block)
+        except CertificateError:
+            margin *= 4.0
+            continue
+        # Twice the margin that was needed here leaves room for another machine's rounding.
+        proved = BlockProof(cone, N, block.kappa + margin, block.delta + margin)
+        largest = max(proved.kappa, proved.delta, float(np.max(np.abs(N), initial=0.0)))
+        return proved if largest <= LARGEST_MULTIPLIER else None
+    return None
+
+
+def _largest_violation(coupling: Floats, eigenvalues: Floats, corner: Floats) -> float:
+    """Return the least κ ≥ 0 with κE_ww + slack ⪰ 0, by the Schur complement in the β block's eigenvectors."""
+    schur = (coupling / eigenvalues) @ coupling.T - corner
+    return max(0.0, float(np.linalg.eigvalsh(schur)[-1]))
+
+
+def _twin_shift(slack: Floats, free: Floats) -> float:
+    """Return the t > 0 for which multipliers lowered by t at the entries (α_i, β_i) need the least κ.
+
+    Parameters
+    ----------
+    slack: over (β, w), shape (k + r, k + r); it gains 2t on the diagonal of ββ and tX̂ between β and w.
+    free: the rows X̂ of the β, shape (k, r).
+    """
+    k = len(free)
+    eigenvalues, vectors = np.linalg.eigh(slack[:k, :k])
+    coupling, gained, corner = slack[k:, :k] @ vectors, free.T @ vectors, slack[k:, k:]
+    least, scale = max(0.0, -0.5 * float(eigenvalues[0])), max(float(np.abs(slack).max()), 1e-250)
+
+    def kappa(log: float) -> float:
+        t = least + math.exp(log)
+        return _largest_violation(coupling + t * gained, eigenvalues + 2.0 * t, corner)
+
+    ends = (math.log(scale * 1e-16), math.log(scale * 10.0))
+    found = scipy.optimize.minimize_scalar(kappa, bounds=ends, method="bounded", options={"xatol": 1e-3})
+    return least + math.exp(float(found.x))
+
+
+def _with_twins_lowered(N: Floats, k: int, shift: float) -> Floats:
+    """Return N less ``shift`` at the entries (α_i, β_i)."""
+    lowered, pairs = N.copy(), np.arange(k)
+    lowered[pairs, pairs + k] -= shift
+    lowered[pairs + k, pairs] = lowered[pairs, pairs + k]
+    return lowered
+
+
+def cone_certificate(
+    problem: Problem,
+    reduction: Reduction,
+    A: Floats,
+    *,
+    cover: Cover | None = None,
+    deadline: Deadline | None = None,
+) -> Certificate:
+    """Return the certificate of a dual point by a cover of weight space with cones.
+
+    Parameters
+    ----------
+    A: the dual point, shape (n, c); scaled into feasibility by the bound's formula.
+    cover: a complete cover that was computed for this very ``A`` of a problem in its own units
+        (``Units.of(problem).problem``), if there is one already.
+    deadline: the cover is the tightest one found by then.
+    """
+    draft = _Draft(problem, reduction, A)
+    g, r = reduction.rows.shape
+    if g == 0:
+        return draft.claimed(ConeProof(1.0, 1), 0.0)
+    if cover is None or draft.units != (1.0, 1.0):
+        deadline = deadline or Deadline()
+        dual = pulled_back(draft.reduction, draft.multiplier)
+        # Without a limit there is no need to work towards the accuracy by levels.
+        first = 0.0 if deadline.seconds == math.inf else math.inf
+        aim = draft.data.gamma / draft.scale[-1]
+        cover = tightest_cover(reduction.rows, dual, aim, ACCURACY, deadline=deadline, first=first)
+        level, bound = cover.level, cover.bound
+    else:
+        level, bound = draft.measured(cover.level), draft.measured(cover.bound)
+    if not (level > 0.0 and math.isfinite(bound)):
+        level, bound = 1.0, math.inf
+    # Another machine's rounding may split a few cones more.
+    proof = ConeProof(level, min(2 * cover.cones + 1000, most_cones(g, r, A.shape[1])))
+    return draft.claimed(proof, bound)
+
+
+def empty_network_certificate(problem: Problem, reduction: Reduction) -> Certificate | None:
+    """Return the certificate that no neuron pays, p* = ½‖Y‖², or None where that is not so or not evident.
+
+    It is so exactly if ‖Yᵀ(Xu)₊‖ ≤ γ‖u‖ for every u, as for large γ, zero targets or zero inputs.
+    """
+    units = Units.of(problem)
+    X, Y, gamma = units.problem.inputs, units.problem.Y, units.problem.gamma
+    if float(np.linalg.norm(X, 2)) * float(np.linalg.norm(Y, 2)) > gamma:
+        return None
+    g = reduction.generators
+    certificate = relaxation_certificate(problem, reduction, problem.Y, [np.zeros((2 * g, 2 * g))])
+    half = units.value(0.5 * float(np.sum(Y * Y)))
+    return certificate if certificate.lower >= (1.0 - 1e-9) * half else None

@@ -1,0 +1,186 @@
+"""The record that proves a lower bound, and its file format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sdprelax.base import CertificateError, Floats, read_arrays
+from sdprelax.cells import Cone, whole_space
+from sdprelax.problem import Reduction
+
+__all__ = ["LONGEST_PATH", "MOST_BLOCKS", "BlockProof", "Certificate", "ConeProof", "RelaxationProof"]
+
+# Blocks of a proof, walls on the path to one, and walls of all of them together.
+MOST_BLOCKS, LONGEST_PATH, MOST_WALLS = 10_000, 1_000, 1_000_000
+
+
+def unreadable(path: str | Path, what: str, error: Exception) -> CertificateError:
+    """Return what to raise for a file that is none; a damaged one fails in zlib, zipfile or NumPy, each in its way."""
+    missing = isinstance(error, KeyError)
+    words = f"it holds no array named {error}" if missing else str(error).rstrip(".") or type(error).__name__
+    return CertificateError(f"{path} is not a readable {what}: {words}.")
+
+
+@dataclass(frozen=True, eq=False)
+class BlockProof:
+    """Multipliers of one block of the reduced SDP relaxation (docs/mathematics/certificate.md).
+
+    Over z = (β, w), with β of the k rows that the cone leaves undetermined, a = Gz what is nonnegative on the cone
+    (α and β of those rows, and its walls) and f = Dᵀz the outputs that the dual weights B = LᵀA make, the matrix
+
+        H = κ·E_ww + δ·E_ββ − DDᵀ − GᵀNG
+
+    is claimed positive semidefinite. N is nonnegative but at the entries (α_i, β_i), where true
+    activations multiply to zero, so ‖f‖² ≤ κ‖w‖² + δ‖β‖² ≤ (κ + δ·λ_max(X̂ᵀX̂))‖w‖² for every neuron in the cone.
+
+    Parameters
+    ----------
+    cone: the part of weight space that the block is for.
+    multipliers: N, symmetric, shape (2k + f, 2k + f) for f walls.
+    kappa: κ ≥ 0.
+    delta: δ ≥ 0.
+    """
+
+    cone: Cone
+    multipliers: Floats
+    kappa: float
+    delta: float
+
+
+@dataclass(frozen=True, eq=False)
+class RelaxationProof:
+    """One block for every cone of a partition of weight space; P25's relaxation has the one cone that is all of it."""
+
+    blocks: tuple[BlockProof, ...]
+
+    @staticmethod
+    def unsplit(multipliers: Floats, kappa: float, delta: float) -> RelaxationProof:
+        """Return the proof with one block for all of weight space; N has shape (2g, 2g)."""
+        return RelaxationProof((BlockProof(whole_space(len(multipliers) // 2), multipliers, kappa, delta),))
+
+
+@dataclass(frozen=True)
+class ConeProof:
+    """The claim that a cover of weight space by cones bounds the oracle (``cone_cover.py``).
+
+    Parameters
+    ----------
+    target: the value that every cone is to be proved below.
+    max_cones: cones after which the cover stops refining and settles for what it has.
+    """
+
+    target: float
+    max_cones: int
+
+
+@dataclass(frozen=True, eq=False)
+class Certificate:
+    """A lower bound of p*, with what it takes to prove it from the problem's data alone.
+
+    It speaks of the problem in units: of X/s, Y/t and γ/(st), whose optimum is p*/t². All of its arrays and numbers
+    are in these units, but for ``lower``. So it survives wherever the problem does: N in the user's units has the size
+    of (‖X‖‖Y‖)², which may be no floating-point number.
+
+    Parameters
+    ----------
+    lower: the bound claimed, of p* in the user's own units.
+    multiplier: A, shape (n, c): a point of the dual, feasible after scaling.
+    reduction: the generator rows that the proof speaks of; verification does not trust it.
+    proof: why ‖Aᵀ(Xu)₊‖ is not large.
+    units: (s, t), two powers of two.
+    """
+
+    lower: float
+    multiplier: Floats
+    reduction: Reduction
+    proof: RelaxationProof | ConeProof
+    units: tuple[float, float] = (1.0, 1.0)
+
+    def __repr__(self) -> str:
+        return f"Certificate(lower={self.lower!r}, {type(self.proof).__name__}, {self.reduction.generators} generators)"
+
+    def save(self, path: str | Path) -> None:
+        """Write the certificate to an ``.npz`` file."""
+        r = self.reduction
+        common = {
+            "lower": np.array(self.lower), "units": np.array(self.units), "multiplier": self.multiplier,
+            "rows": r.rows, "basis": r.basis, "group": r.group, "factor": r.factor,
+        }  # fmt: skip
+        if isinstance(self.proof, RelaxationProof):
+            blocks = self.proof.blocks
+            paths = [(index, row, side) for index, block in enumerate(blocks) for row, side in block.cone.path]
+            facets = [(index, row, side) for index, block in enumerate(blocks) for row, side in block.cone.facets]
+            np.savez_compressed(
+                path, allow_pickle=False, kind=np.array("relaxation"),
+                signs=np.array([block.cone.signs for block in blocks]),
+                paths=np.array(paths, dtype=np.int64).reshape(-1, 3),
+                facets=np.array(facets, dtype=np.int64).reshape(-1, 3),
+                kappa=np.array([block.kappa for block in blocks]), delta=np.array([block.delta for block in blocks]),
+                **{f"multipliers_{index}": block.multipliers for index, block in enumerate(blocks)}, **common,
+            )  # fmt: skip
+        else:
+            np.savez_compressed(
+                path, allow_pickle=False, kind=np.array("cones"), target=np.array(self.proof.target),
+                max_cones=np.array(self.proof.max_cones), **common,
+            )  # fmt: skip
+
+    @staticmethod
+    def load(path: str | Path) -> Certificate:
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        CertificateError: the file is not a certificate, or unpacks to more bytes than ``LARGEST_FILE``.
+        """
+        try:
+            stored = read_arrays(path)
+            reduction = Reduction(stored["rows"], stored["basis"], stored["group"], stored["factor"])
+            proof: RelaxationProof | ConeProof
+            kind = str(stored["kind"])
+            if kind == "relaxation":
+                proof = _blocks(stored)
+            elif kind == "cones":
+                proof = ConeProof(stored["target"].item(), stored["max_cones"].item())
+            else:
+                raise ValueError(f"its kind is {kind!r}")
+            if stored["units"].shape != (2,):
+                raise ValueError("its units are not two numbers")
+            inputs, targets = stored["units"].tolist()
+            return Certificate(stored["lower"].item(), stored["multiplier"], reduction, proof, (inputs, targets))
+        except Exception as error:
+            raise unreadable(path, "certificate", error) from None
+
+
+def _blocks(stored: Mapping[str, NDArray[Any]]) -> RelaxationProof:
+    """Return the proof that a file of :meth:`Certificate.save` holds."""
+    signs, blocks = stored["signs"], len(stored["signs"])
+    if signs.ndim != 2 or not 0 < blocks <= MOST_BLOCKS:
+        raise ValueError(f"its signs have shape {signs.shape}; it must have 1 to {MOST_BLOCKS} blocks")
+    if not stored["kappa"].shape == stored["delta"].shape == (blocks,):
+        raise ValueError(f"it does not have κ and δ for each of {blocks} blocks")
+    kappa, delta = stored["kappa"].tolist(), stored["delta"].tolist()
+    paths, facets = (_owned(stored[name], blocks) for name in ("paths", "facets"))
+    return RelaxationProof(
+        tuple(
+            BlockProof(Cone(path, side, walls), stored[f"multipliers_{index}"], k, d)
+            for index, (path, side, walls, k, d) in enumerate(zip(paths, signs, facets, kappa, delta, strict=True))
+        )
+    )
+
+
+def _owned(triples: NDArray[Any], blocks: int) -> list[tuple[tuple[int, int], ...]]:
+    """Return every block's (row, side), in order, from rows (block, row, side)."""
+    if triples.dtype.kind not in "iu" or triples.ndim != 2 or triples.shape[1] != 3 or len(triples) > MOST_WALLS:
+        raise ValueError(f"its paths are not at most {MOST_WALLS} rows of three integers")
+    owned: list[list[tuple[int, int]]] = [[] for _ in range(blocks)]
+    for owner, row, side in triples.tolist():
+        if not 0 <= owner < blocks:
+            raise ValueError(f"a path belongs to block {owner} of {blocks}")
+        owned[owner].append((row, side))
+    return [tuple(pairs) for pairs in owned]

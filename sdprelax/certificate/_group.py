@@ -1,0 +1,503 @@
+"""Proved optima of group programs: weights behind fixed gates, Lassos over fixed neurons.
+
+    min over W_i (p×c) and t  ½‖ΣΦ_iW_i + 1tᵀ − Y‖² + γΣ‖W_i‖,     dual: max ⟨A, Y⟩ − ½‖A‖²  s.t. ‖Φ_iᵀA‖° ≤ γ, 1ᵀA = 0
+
+(t and 1ᵀA = 0 with a free offset alone). Weights bound the optimum from above; from below does any A whose multiple
+s ≥ 0 is feasible, by s⟨A, Y⟩ − ½s²‖A‖². Every term is a sum over samples, so that they are looked at block by block,
+with all rounding errors bounded (docs/mathematics/certificate.md). The optimum bounds p* only where a method says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple, get_args
+
+import numpy as np
+
+from sdprelax.base import (
+    Ball,
+    CertificateError,
+    Deadline,
+    Floats,
+    bound_above,
+    feasible_multiple,
+    quadratic_below,
+    read_arrays,
+    require_ieee_arithmetic,
+)
+from sdprelax.certificate._build import PORTABLE
+from sdprelax.certificate._certificate import unreadable
+from sdprelax.certificate._designs import Design, Gates, Neurons, Ramps, doubtful
+from sdprelax.certificate._verify import _kind, _number, _numbers, _require
+from sdprelax.problem import Problem, Units, norms
+from sdprelax.problem.norms import Penalty, flattened
+
+__all__ = [
+    "GroupBounds",
+    "GroupCertificate",
+    "GroupRows",
+    "balanced",
+    "group_bounds",
+    "group_certificate",
+    "group_rows",
+    "relative_gap",
+    "residual_certificate",
+    "verify_group",
+    "verify_residual",
+]
+
+# Doubles of Φ formed at once.
+FORMED = 4_000_000
+# Upper bounds up to here are of an objective of zero; a value within this share of ½‖Y‖² is rounding.
+UNDERFLOW, ROUNDING = 1e-280, 1e-15
+# What ``verify_group`` takes: numbers of a certificate, in its units; products of two of which no float decides whether
+# a gate is open; floating-point numbers of Φ.
+LARGEST, MOST_DOUBTFUL, MOST_FEATURES = 2.0**400, 100_000, 10**12
+DESIGNS: dict[str, type[Gates] | type[Neurons] | type[Ramps]] = {"gates": Gates, "neurons": Neurons, "ramps": Ramps}
+
+
+class GroupRows(NamedTuple):
+    """Some samples of a group program.
+
+    Parameters
+    ----------
+    features: Φ, shape (b, m·p), group after group.
+    targets: Y, shape (b, c).
+    multiplier: A, shape (b, c); None for the residual of the weights.
+    """
+
+    features: Ball
+    targets: Floats
+    multiplier: Floats | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class GroupBounds:
+    """Proved bounds of a group program's optimum.
+
+    Attributes
+    ----------
+    lower, upper: of the optimum.
+    loss: a proved upper bound of ½‖ΣΦ_iW_i + 1tᵀ − Y‖².
+    slopes: Φ_iᵀA of every group, in floating point, shape (c, p, m).
+    norm: of the groups.
+    """
+
+    lower: float
+    upper: float
+    loss: float
+    slopes: Floats
+    norm: Penalty
+
+    @property
+    def gap(self) -> float:
+        """(upper − lower)/upper: :func:`relative_gap`."""
+        return relative_gap(self.lower, self.upper)
+
+    @cached_property
+    def steepness(self) -> Floats:
+        """‖Φ_iᵀA‖° of every group, in floating point, shape (m,).
+
+        A group without weights enters an optimum only if this exceeds γ.
+        """
+        return norms.steepness(self.slopes, self.norm)
+
+
+def relative_gap(lower: float, upper: float, negligible: float = UNDERFLOW) -> float:
+    """Return (upper − lower)/upper; 0 where the upper bound is no more than what is negligible."""
+    return (upper - lower) / upper if upper > negligible else 0.0
+
+
+def _formed(width: int) -> int:
+    """Return how many rows of so many features are formed at once."""
+    return max(1, FORMED // max(width, 1))
+
+
+def group_bounds(
+    rows: Iterable[GroupRows], weights: Floats, gamma: float, penalty: Penalty, offset: Floats | None = None
+) -> GroupBounds:
+    """Return proved bounds of a group program's optimum, rounding errors included.
+
+    Parameters
+    ----------
+    rows: all samples, in blocks.
+    weights: W, shape (c, p, m).
+    gamma: γ.
+    penalty: the groups' norm.
+    offset: t, shape (c,), where it is free; 1ᵀA = 0 is then the caller's to see to.
+    """
+    outputs, width, groups = weights.shape
+    # Groups without weights predict nothing, and are not multiplied.
+    used = np.flatnonzero(np.any(weights != 0.0, axis=(0, 1)))
+    predicting = slice(None) if len(used) == groups else (used[:, None] * width + np.arange(width)).ravel()
+    kept = Ball.exact(flattened(weights[:, :, used]))
+    slopes = Ball.exact(np.zeros((groups * width, outputs)))
+    along, energy, losses = np.zeros(outputs), np.zeros(outputs), np.zeros(outputs)
+    for features, given, multiplier in rows:
+        targets = Ball.exact(given)
+        residual = targets - features[:, predicting] @ kept
+        if offset is not None:
+            residual = residual - Ball.exact(np.ones((len(given), 1))) @ Ball.exact(offset[None])
+        point = residual if multiplier is None else Ball.exact(multiplier)
+        slopes = slopes + features.T @ point
+        for k in range(outputs):
+            losses[k] = _added(losses[k], residual[:, [k]].square_above())
+            along[k] = _added(along[k], point[:, [k]].inner(targets[:, [k]])[0], down=True)
+            energy[k] = _added(energy[k], point[:, [k]].square_above())
+    norm: Penalty = "frobenius" if outputs == 1 else penalty
+    # Output k's part of every group's slope, shape (m, p).
+    parts = [Ball(*(array[:, k].reshape(-1, width) for array in (slopes.mid, slopes.rad))) for k in range(outputs)]
+    if norm == "columns":
+        # Outputs are independent: each has a multiple of its own.
+        steepest = [norms.steepest_above([part], norm) for part in parts]
+        lower = sum(_dual_below(*terms, gamma) for terms in zip(along, energy, steepest, strict=True))
+        lower = max(0.0, lower - 1e-15 * outputs * abs(lower))
+    else:
+        energies = bound_above(float(np.sum(energy)), outputs)
+        # The terms may differ in sign, so their sum errs relative to their magnitudes.
+        alongs = float(np.sum(along)) - 1e-15 * outputs * float(np.sum(np.abs(along)))
+        lower = _dual_below(alongs, energies, norms.steepest_above(parts, norm), gamma)
+    loss = bound_above(0.5 * float(np.sum(losses)), outputs + 1) if np.any(losses) else 0.0
+    size = bound_above(gamma * norms.sizes_above(weights[:, :, used], norm), 2) if len(used) else 0.0
+    upper = bound_above(loss + size, 2) if loss or size else 0.0
+    return GroupBounds(lower, upper, loss, np.stack([part.mid.T for part in parts]), norm)
+
+
+def _dual_below(along: float, energy: float, steepest: float, gamma: float) -> float:
+    """Return a proved lower bound of the dual value of the best feasible multiple of a point."""
+    return quadratic_below(along, energy, float(feasible_multiple(along, energy, steepest, gamma)))
+
+
+def _added(sum_: float, term: float, *, down: bool = False) -> float:
+    """Return a sum of two numbers, rounded up, or down; zeros add nothing."""
+    return math.nextafter(sum_ + term, -math.inf if down else math.inf) if term else sum_
+
+
+@dataclass(frozen=True, eq=False)
+class GroupCertificate:
+    """The optimum of a group program over a problem's data, with what it takes to prove it.
+
+    Everything but the two claims is in the units X/s, Y/t, γ/(s·t). Of samples that memory need not hold they are 1.
+
+    Parameters
+    ----------
+    value: claimed: the optimum is at most this.
+    dual_value: claimed: the optimum is at least this.
+    design: what stands before the weights.
+    penalty: the groups' norm.
+    units: (s, t), powers of two.
+    gamma: γ.
+    used: groups that carry weight, ascending, shape (k,).
+    weights: theirs, shape (c, p, k).
+    multiplier: A, shape (n, c), feasible after scaling; None for the residual of the weights.
+    offset: t, shape (c,); None for a design without a free offset.
+    """
+
+    value: float
+    dual_value: float
+    design: Design
+    penalty: Penalty
+    units: tuple[float, float]
+    gamma: float
+    used: Any
+    weights: Floats
+    multiplier: Floats | None = None
+    offset: Floats | None = None
+
+    def __repr__(self) -> str:
+        return f"GroupCertificate({self.dual_value!r} ≤ optimum ≤ {self.value!r}, {type(self.design).__name__})"
+
+    def whole_weights(self) -> Floats:
+        """Return the weights of all groups, shape (c, p, m)."""
+        whole = np.zeros((*self.weights.shape[:2], self.design.count))
+        whole[:, :, self.used] = self.weights
+        return whole
+
+    def gap(self, problem: Problem) -> float:
+        """Return (value − dual_value)/value as claimed; 0 for a value within rounding of zero."""
+        _, t = self.units
+        negligible = max(ROUNDING * 0.5 * float(np.sum((problem.Y / t) ** 2)), UNDERFLOW)
+        return relative_gap(self.dual_value / t / t, self.value / t / t, negligible)
+
+    def details(self, problem: Problem) -> dict[str, float]:
+        """Return what a record says of it: ``value``, ``dual_value`` and ``program_gap``."""
+        return {"value": self.value, "dual_value": self.dual_value, "program_gap": self.gap(problem)}
+
+    def save(self, path: str | Path) -> None:
+        """Write the certificate to an ``.npz`` file."""
+        kind = next(name for name, design in DESIGNS.items() if type(self.design) is design)
+        np.savez(
+            path, allow_pickle=False, kind=np.array("group"), design=np.array(kind), penalty=np.array(self.penalty),
+            value=np.array(self.value), dual_value=np.array(self.dual_value), units=np.array(self.units),
+            gamma=np.array(self.gamma), used=np.asarray(self.used), weights=self.weights,
+            **{name: array for name in ("multiplier", "offset") if (array := getattr(self, name)) is not None},
+            **{f"design_{name}": np.asarray(array) for name, array in vars(self.design).items()},
+        )  # fmt: skip
+
+    @staticmethod
+    def load(path: str | Path) -> GroupCertificate:
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        CertificateError: the file is none.
+        """
+        try:
+            stored = read_arrays(path)
+            if str(stored["kind"]) != "group":
+                raise ValueError(f"it is of kind '{stored['kind']}'")
+            design = DESIGNS[str(stored["design"])]
+            fields = {name: stored[f"design_{name}"] for name in design.__dataclass_fields__}
+            plain: dict[str, Any] = {name: array.item() if array.ndim == 0 else array for name, array in fields.items()}
+            s, t = stored["units"].tolist()
+            return GroupCertificate(
+                stored["value"].item(), stored["dual_value"].item(), design(**plain), _penalty(stored["penalty"]),
+                (s, t), stored["gamma"].item(), stored["used"], stored["weights"], stored.get("multiplier"),
+                stored.get("offset"),
+            )  # fmt: skip
+        except Exception as error:
+            raise unreadable(path, "certificate of a program", error) from None
+
+
+def _penalty(said: Any) -> Penalty:
+    for penalty in get_args(Penalty):
+        if str(said) == penalty:
+            return penalty  # type: ignore[no-any-return]
+    raise ValueError(f"it has the penalty '{said}', which is none")
+
+
+def group_certificate(
+    units: Units, design: Design, penalty: Penalty, weights: Floats, multiplier: Floats, offset: Floats | None = None
+) -> GroupCertificate:
+    """Return the certificate that a primal-dual pair gives, claiming a little less than it proves here.
+
+    Parameters
+    ----------
+    units: of the problem; all that follows is in them.
+    weights: W, shape (c, p, m).
+    multiplier: A, shape (n, c); made to sum to zero where the offset is free.
+    offset: t, shape (c,), where the design has a free one.
+    """
+    A = balanced(multiplier) if design.free else np.array(multiplier, dtype=np.float64)
+    gamma = units.problem.gamma
+    rows = group_rows(design, [(_inputs(units, design), units.problem.Y)], A)
+    bounds = group_bounds(rows, weights, gamma, penalty, offset)
+    return _claiming(bounds, design, penalty, units, gamma, weights, A, offset)
+
+
+def residual_certificate(
+    bounds: GroupBounds, design: Design, penalty: Penalty, gamma: float, weights: Floats
+) -> GroupCertificate:
+    """Return the certificate of bounds that weights and their residual prove, in the samples' own units.
+
+    Parameters
+    ----------
+    weights: W, shape (c, p, m).
+    """
+    return _claiming(bounds, design, penalty, None, gamma, weights, None, None)
+
+
+def _claiming(
+    bounds: GroupBounds, design: Design, penalty: Penalty, units: Units | None, gamma: float, weights: Floats,
+    multiplier: Floats | None, offset: Floats | None,
+) -> GroupCertificate:  # fmt: skip
+    """Return a certificate that claims a little less than these bounds."""
+    upper, lower, scales = bounds.upper * (1.0 + PORTABLE), bounds.lower * (1.0 - PORTABLE), (1.0, 1.0)
+    if units is not None:
+        upper, lower, scales = units.value_above(upper), units.value(lower), (units.inputs, units.targets)
+    used = np.flatnonzero(np.any(weights != 0.0, axis=(0, 1)))
+    return GroupCertificate(
+        upper, lower, design, penalty, scales, gamma, used, weights[:, :, used], multiplier, offset
+    )  # fmt: skip
+
+
+def group_rows(
+    design: Design, blocks: Iterable[tuple[Floats, Floats]], multiplier: Floats | None = None,
+    deadline: Deadline | None = None,
+) -> Iterator[GroupRows]:  # fmt: skip
+    """Yield a program's samples, no more features at a time than are formed at once.
+
+    Parameters
+    ----------
+    blocks: inputs as the design sees them, shape (b, d), and targets, shape (b, c).
+    multiplier: A, shape (n, c), of all blocks; None for the residual of the weights.
+
+    Raises
+    ------
+    CertificateError: the time is up.
+    """
+    until, first, step = deadline or Deadline(), 0, _formed(design.count * design.width)
+    for inputs, targets in blocks:
+        for start in range(0, len(inputs), step):
+            _require(not until.expired, f"its proof takes longer than {until.seconds:g} seconds")
+            part = slice(start, start + step)
+            A = None if multiplier is None else multiplier[first + start : first + min(start + step, len(inputs))]
+            yield GroupRows(design.enclosed(inputs[part]), targets[part], A)
+        first += len(inputs)
+
+
+def _inputs(units: Units, design: Design) -> Floats:
+    """Return what a design sees: with a free offset the user's inputs, without their column of ones."""
+    return units.original.X / units.inputs if design.free else units.problem.inputs
+
+
+def verify_group(
+    problem: Problem, certificate: GroupCertificate, deadline: Deadline | None = None
+) -> tuple[float, float]:
+    """Return the bounds (lower, upper) of its program's optimum that a certificate proves for a problem.
+
+    Everything is computed anew from the problem's data and the certificate's numbers, rounding errors bounded.
+
+    Raises
+    ------
+    CertificateError: the certificate does not fit the problem, or proves less than it claims; or the time is up.
+    UntrustedArithmetic: this process does not round as proofs need it.
+    """
+    _require(isinstance(certificate, GroupCertificate), _kind(certificate))
+    with _refusing():
+        scales = tuple(_number("unit", unit, 2.0**-1074, 2.0**1023) for unit in certificate.units)
+        _require(len(scales) == 2, "its units are not two numbers")
+        units = Units(problem, *scales)
+        _require(units.exact, f"its units {scales} are no powers of two in which the problem keeps its digits")
+        _require(certificate.gamma == units.problem.gamma, f"it is of γ = {certificate.gamma!r}, and not the problem's")
+        design = certificate.design
+        _require(type(design) in DESIGNS.values(), f"its design is {design!r}")
+        _require(problem.bias or not design.free, "its program has free biases, and the problem has none")
+        inputs = _inputs(units, design)
+        bounds = proved_bounds(certificate, (*inputs.shape, problem.Y.shape[1]), [(inputs, units.problem.Y)], deadline)
+        lower, upper = units.value(bounds.lower), units.value_above(bounds.upper)
+        _require_claims(certificate, lower, upper)
+    return lower, upper
+
+
+def verify_residual(
+    certificate: GroupCertificate, shape: tuple[int, int, int], blocks: Iterable[tuple[Floats, Floats]],
+    deadline: Deadline | None = None,
+) -> GroupBounds:  # fmt: skip
+    """Return the bounds that a certificate of :func:`residual_certificate` proves, block by block.
+
+    Parameters
+    ----------
+    shape: (n, d, c): samples, inputs, outputs.
+    blocks: inputs, shape (b, d), and targets, shape (b, c), of all samples.
+
+    Raises
+    ------
+    CertificateError: it does not fit the samples, or proves less than it claims; or the time is up.
+    UntrustedArithmetic: this process does not round as proofs need it.
+    """
+    with _refusing():
+        _require(tuple(certificate.units) == (1.0, 1.0), f"its units are {certificate.units}, and not 1")
+        bounds = proved_bounds(certificate, shape, blocks, deadline)
+        _require_claims(certificate, bounds.lower, bounds.upper)
+    return bounds
+
+
+@contextlib.contextmanager
+def _refusing() -> Iterator[None]:
+    """Turn what a forged file can still provoke into a sentence: a proof that cannot be evaluated proves nothing."""
+    require_ieee_arithmetic()
+    try:
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
+            yield
+    except (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError) as error:
+        words = str(error).rstrip(".") or type(error).__name__
+        raise CertificateError(f"the certificate does not hold: its proof cannot be evaluated ({words}).") from None
+
+
+def _require_claims(given: GroupCertificate, lower: float, upper: float) -> None:
+    _require(lower >= given.dual_value, f"it claims dual_value {given.dual_value!r} and proves {lower!r}")
+    _require(upper <= given.value, f"it claims value {given.value!r} and proves {upper!r}")
+
+
+def proved_bounds(
+    given: GroupCertificate, shape: tuple[int, int, int], blocks: Iterable[tuple[Floats, Floats]],
+    deadline: Deadline | None,
+) -> GroupBounds:  # fmt: skip
+    """Return the bounds that the numbers of a certificate prove, in its units, whatever it claims."""
+    certificate = _checked(given, shape)
+    if isinstance(certificate.design, Gates):
+        blocks = _decided(certificate.design, blocks)
+    rows = group_rows(certificate.design, blocks, certificate.multiplier, deadline)
+    weights, offset = certificate.whole_weights(), certificate.offset
+    return group_bounds(rows, weights, certificate.gamma, certificate.penalty, offset)
+
+
+def _decided(gates: Gates, blocks: Iterable[tuple[Floats, Floats]]) -> Iterator[tuple[Floats, Floats]]:
+    """Yield blocks in pieces, as long as few signs are hidden by rounding: deciding one takes thousands of products."""
+    unsure, step = 0, _formed(max(gates.directions.shape))
+    for inputs, targets in blocks:
+        for start in range(0, len(inputs), step):
+            part = inputs[start : start + step]
+            unsure += len(doubtful(part, gates.directions, Ball.exact(part) @ Ball.exact(gates.directions)))
+            _require(unsure <= MOST_DOUBTFUL, f"{unsure} gates are too close to samples to decide which are open")
+            yield part, targets[start : start + step]
+
+
+def _checked(given: GroupCertificate, shape: tuple[int, int, int]) -> GroupCertificate:
+    """Return the certificate with every array and number of the type, shape and range that its proof needs."""
+    n, d, c = shape
+    design = _checked_design(given.design, n, d)
+    _require(given.penalty in get_args(Penalty), f"its penalty is {given.penalty!r}")
+    _require(isinstance(design, Gates) or given.penalty == "frobenius", "its penalty is one of matrices")
+    used = _numbers("groups that carry weight", given.used, (len(given.used),), integer=True)
+    inside = np.all(np.diff(used) > 0) and np.all((used >= 0) & (used < design.count))
+    _require(bool(inside), "it gives weight to groups that do not exist, or twice to one")
+    weights = _numbers("weights", given.weights, (c, design.width, len(used)), most=LARGEST)
+    multiplier, offset = given.multiplier, given.offset
+    if multiplier is not None:
+        multiplier = _numbers("multiplier", multiplier, (n, c), most=LARGEST)
+    _require(design.free == (offset is not None), "it has a free offset where its program has none, or none")
+    if offset is not None:
+        offset = _numbers("offset", offset, (c,), most=LARGEST)
+        zero = multiplier is not None and all(math.fsum(column) == 0.0 for column in multiplier.T)
+        _require(zero, "its multiplier does not sum to zero, as a free offset asks for")
+    claims = _number("value", given.value, 0.0, math.inf), _number("dual_value", given.dual_value, 0.0, math.inf)
+    gamma = _number("γ", given.gamma, 2.0**-1074, sys.float_info.max)
+    return GroupCertificate(*claims, design, given.penalty, given.units, gamma, used, weights, multiplier, offset)
+
+
+def _checked_design(given: Any, n: int, d: int) -> Design:
+    """Return a design with everything of the type, shape and range that its features of n samples need."""
+    _require(type(given) in DESIGNS.values(), f"its design is {given!r}")
+    _require(np.ndim(given.directions) == 2, "its directions are no matrix")
+    count = np.shape(given.directions)[1]
+    rows = d + (isinstance(given, Neurons) and given.free)
+    directions = _numbers("directions", given.directions, (rows, count), most=LARGEST)
+    features = n * given.count * given.width
+    _require(features <= MOST_FEATURES, f"it has {features:.1e} features, and at most {MOST_FEATURES:.0e} are computed")
+    if isinstance(given, Gates):
+        _require(isinstance(given.skip, bool), "its skip is neither true nor false")
+        return Gates(directions, given.skip)
+    if isinstance(given, Neurons):
+        _require(isinstance(given.free, bool), "its free is neither true nor false")
+        return Neurons(directions, given.free)
+    lower, upper = (_numbers("levels", levels, (count,), most=LARGEST) for levels in (given.lower, given.upper))
+    _require(bool(np.all(lower < upper)), "a ramp of it does not end above where it starts")
+    return Ramps(directions, lower, upper)
+
+
+def balanced(A: Floats) -> Floats:
+    """Return a dual point near A, shape (n, c), whose columns sum to zero exactly.
+
+    Multiples of one power of two, few enough of it that no partial sum is rounded.
+    """
+    largest = float(np.max(np.abs(A), initial=0.0))
+    if largest == 0.0:
+        return A
+    unit = 2.0 ** (math.frexp(largest)[1] - 52 + math.ceil(math.log2(len(A))) + 1)
+    whole: Floats = np.round(A / unit)
+    excess = np.sum(whole, axis=0)
+    # An excess of at most n/2 is taken from the largest entries, one unit each.
+    for k, amount in enumerate(excess.astype(int)):
+        order = np.argsort(-np.abs(whole[:, k]), kind="stable")
+        share, rest = divmod(abs(int(amount)), len(A))
+        whole[:, k] -= np.sign(amount) * share
+        whole[order[:rest], k] -= np.sign(amount)
+    return whole * unit

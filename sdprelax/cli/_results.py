@@ -1,0 +1,210 @@
+"""Commands on finished results: ``show``, ``collect``, ``verify``, ``compare``, ``report``."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sdprelax.base import Deadline, InputError
+from sdprelax.cli._sweeps import ResultsFolder, TrustModules
+
+__all__ = ["app"]
+
+app = typer.Typer()
+
+
+class Format(StrEnum):
+    """How a table can be printed."""
+
+    table = "table"
+    csv = "csv"
+    latex = "latex"
+    markdown = "markdown"
+
+
+@app.command()
+def show(
+    results: ResultsFolder,
+    form: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.table,
+    predictions: Annotated[
+        bool, typer.Option("--predictions", help="Accuracies of every predictor of every trial instead.")
+    ] = False,
+) -> None:
+    """Print the tightness table of a sweep, or how well everything predicts; of a distillation, its summary."""
+    from sdprelax.cli._display import print_predictions, print_tightness
+    from sdprelax.distillation.study.verification import is_study
+    from sdprelax.laboratory.results import load_table, origins, predictions_summary, render, tightness_table
+
+    if is_study(results):
+        _show_study(results, form)
+        return
+    table = load_table(results, "predictions" if predictions else "table")
+    if form is Format.table:
+        (print_predictions if predictions else print_tightness)(table)
+        return
+    shown = (predictions_summary if predictions else tightness_table)(table)
+    typer.echo(render(shown, form.value), nl=False)
+    if form is not Format.csv:
+        typer.echo(f"{'% ' if form is Format.latex else chr(10)}{origins(shown.columns)}")
+
+
+def _show_study(folder: Path, form: Format) -> None:
+    """Print what the distillers of a study come to."""
+    from sdprelax.cli._distillation import print_summary
+    from sdprelax.distillation.study.tables import summary
+    from sdprelax.laboratory.results import load_table, render
+
+    table = load_table(folder)
+    if form is Format.table:
+        print_summary(table)
+    else:
+        typer.echo(render(summary(table), form.value), nl=False)
+
+
+@app.command("collect")
+def collect_(results: ResultsFolder) -> None:
+    """Rebuild the tables and pictures of a sweep from its trials."""
+    from sdprelax.laboratory.results import collect
+
+    found = collect(results)
+    typer.echo(f"{len(found.table)} trials: {found.folder / 'table.csv'} (and .parquet)")
+    for picture in found.pictures:
+        typer.echo(f"picture: {picture} (and .pdf)")
+
+
+@app.command()
+def verify(
+    results: ResultsFolder,
+    trust_modules: TrustModules = False,
+    time_limit: Annotated[
+        str | None, typer.Option(metavar="SECONDS", help="Time for all rows, e.g. 600 or 10min; without it, no limit.")
+    ] = None,
+) -> None:
+    """Prove every certificate and evaluate every network again; exit code 1 if a row does not hold."""
+    from sdprelax.distillation.study.verification import is_study
+    from sdprelax.laboratory.results import audit
+
+    deadline = _deadline(time_limit)
+    if is_study(results):
+        _verify_study(results, deadline)
+        return
+    rows = bounds = wrong = partly = 0
+    late = ""
+    for finding in audit(results, trust_modules=trust_modules, deadline=deadline):
+        if finding.late:
+            late = finding.row
+            typer.echo(f"{finding.row} were not looked at: {finding.faults[0]}")
+            continue
+        rows += 1
+        partly += bool(finding.notes)
+        bounds += finding.bounds
+        wrong += bool(finding.faults)
+        for fault in finding.faults:
+            typer.echo(f"{finding.name} ({finding.row}): {fault}")
+        for note in finding.notes:
+            typer.echo(f"{finding.name} ({finding.row}) was not looked at whole: {note}")
+    if wrong or late:
+        unseen = f"; {late} were not looked at" if late else ""
+        typer.echo(f"{wrong} of {rows} rows do not hold{unseen}; {bounds} bounds were proved again.")
+        raise typer.Exit(1)
+    whole = f", {partly} of them not looked at whole" if partly else ""
+    typer.echo(f"all {rows} rows hold{whole}: {bounds} bounds proved again from freshly loaded data.")
+
+
+def _deadline(written: str | None) -> Deadline:
+    """Return the time that a limit leaves.
+
+    Raises
+    ------
+    InputError: it is no time.
+    """
+    from sdprelax.base import ready
+    from sdprelax.certificate import COVER_KERNELS
+    from sdprelax.laboratory import SECONDS, in_units
+
+    if written is None:
+        return Deadline()
+    try:
+        seconds = in_units(written, SECONDS)
+        ready(COVER_KERNELS, typer.echo)  # before the clock starts
+        return Deadline(seconds)
+    except ValueError:
+        raise InputError(f"--time-limit {written}: write seconds, or a number with s, min, h or d.") from None
+
+
+def _verify_study(folder: Path, deadline: Deadline) -> None:
+    """Prove the bounds of every student of a distillation again, from its activations."""
+    from sdprelax.distillation.study.verification import verify_study
+
+    rows = wrong = 0
+    for found in verify_study(folder, deadline):
+        rows += 1
+        wrong += bool(found.faults)
+        for fault in found.faults:
+            typer.echo(f"does not hold: {found.run} ({found.hash}): {fault}")
+        if not found.faults:
+            typer.echo(f"holds: {found.run} ({found.hash}): lower={found.lower:.8g} upper={found.upper:.8g}")
+    if wrong:
+        typer.echo(f"{wrong} of {rows} students do not hold.")
+        raise typer.Exit(1)
+    typer.echo(f"all {rows} students hold: their bounds were proved again from the activations as stored.")
+
+
+@app.command("compare")
+def compare_(
+    a: Annotated[Path, typer.Argument(help="A sweep's folder.")],
+    b: Annotated[Path, typer.Argument(help="Another, to hold against it.")],
+    fail_if_worse: Annotated[
+        str | None, typer.Option(metavar="PERCENT", help="Exit with 1 if anything is worse by more, e.g. 5%.")
+    ] = None,
+) -> None:
+    """Join two results on problem and method: speed and bounds as ratios, and what got worse."""
+    from rich.table import Table
+
+    from sdprelax.cli._display import console, number
+    from sdprelax.laboratory.results import compare
+
+    found = compare(a, b, _share(fail_if_worse) if fail_if_worse is not None else 0.05)
+    printed = Table(box=None, header_style="bold")
+    for name in ("method", "trials", "speed", "lower bound", "network", "worse"):
+        printed.add_column(name, justify="left" if name == "method" else "right")
+    for row in found.by_method().itertuples():
+        printed.add_row(
+            str(row.method), str(row.trials), number(row.speed, ".3g", "×"), number(row.lower_ratio, ".8f"),
+            number(row.upper_ratio, ".8f"), str(row.worse),
+        )  # fmt: skip
+    typer.echo(f"{len(found.rows)} trials in both, {found.only_a} in {a} alone, {found.only_b} in {b} alone.")
+    typer.echo(
+        "Geometric means: speed is seconds (as reported) of the first over the second, bounds are second over first."
+    )
+    console().print(printed)
+    for row in found.worse.itertuples():
+        typer.echo(f"worse: {row.dataset}, gamma {row.gamma:g}, {row.method} #{row.repeat}: {row.worse}")
+    if fail_if_worse is not None and len(found.worse):
+        raise typer.Exit(1)
+
+
+@app.command()
+def report(
+    results: ResultsFolder,
+    output: Annotated[Path | None, typer.Option(help="The file to write; by default report.html there.")] = None,
+    trust_modules: TrustModules = False,
+) -> None:
+    """Write one self-contained HTML file: summary, table, interactive plots, every trial with its log."""
+    from sdprelax.laboratory.results import write_report
+
+    typer.echo(f"report: {write_report(results, output, trust_modules=trust_modules)}")
+
+
+def _share(written: str) -> float:
+    """Return ``5%`` or ``0.05`` as 0.05."""
+    try:
+        share = float(written.removesuffix("%")) / (100.0 if written.endswith("%") else 1.0)
+    except ValueError:
+        share = -1.0
+    if not 0.0 <= share < float("inf"):
+        raise InputError(f"--fail-if-worse {written}: write a percentage such as 5%.")
+    return share

@@ -1,0 +1,144 @@
+"""Commands that run trials, or say how they go: ``run``, ``status``, ``rerun``."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from sdprelax.laboratory import Scheduled
+
+__all__ = ["app"]
+
+app = typer.Typer()
+# Exit codes: a lower bound exceeded an upper bound; trials failed, which ``--retry failed`` runs once more.
+UNSOUND, SOME_FAILED = 1, 3
+# Trials whose table is printed after a run.
+MOST_PRINTED = 500
+ResultsFolder = Annotated[Path, typer.Argument(help="A sweep's folder, e.g. results/quickstart.")]
+TrustModules = Annotated[
+    bool, typer.Option("--trust-modules", help="Execute the Python files that the sweep named (see its sweep.json).")
+]
+
+
+@app.command()
+def run(
+    files: Annotated[list[Path], typer.Argument(help="The sweep, a YAML file; or several, one after the other.")],
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Replace a setting, e.g. methods.sdp.solver=scs."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan with its sizes; run nothing.")] = False,
+    results: Annotated[Path, typer.Option(help="Where the sweep's own folder goes.")] = Path("results"),
+    workers: Annotated[int | None, typer.Option(help="Processes at a time; by default one per core.")] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="serial, processes or dask, in place of the sweep's own choice.")
+    ] = None,
+    retry: Annotated[
+        list[str] | None,
+        typer.Option(help="Run trials of a status once more: failed, timeout, 'out of memory', ..."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Run every trial once more.")] = False,
+) -> None:
+    """Run what is missing of a sweep; print its table; write tables and pictures. Exit code 3 if trials failed."""
+    from sdprelax.laboratory import load_sweeps, schedule
+
+    # All of them are checked before the first one runs.
+    sweeps = load_sweeps(files, set_ or [])
+    scheduled = [schedule(sweep, results, retry=retry or [], force=force) for sweep in sweeps]
+    if dry_run:
+        from sdprelax.laboratory import print_plan
+
+        for one in scheduled:
+            print_plan(one, typer.echo)
+        return
+    codes = [_run(one, results, workers, engine) for one in scheduled]
+    for code in (UNSOUND, SOME_FAILED):
+        if code in codes:
+            raise typer.Exit(code)
+
+
+def _run(scheduled: Scheduled, results: Path, workers: int | None, engine: str | None) -> int:
+    """Run a sweep and print what came of it; return its exit code."""
+    from sdprelax.cli._display import Progress, print_tightness
+    from sdprelax.laboratory import FAILED, Store, run_scheduled
+    from sdprelax.laboratory.results import Overview
+
+    sweep, total, count = scheduled.sweep, len(scheduled.trials), len(scheduled.jobs)
+
+    @contextlib.contextmanager
+    def announce(plan: dict[str, Any]) -> Iterator[Callable[[dict[str, Any]], None]]:
+        typer.echo(f"{sweep.name}: {count} of {total} trials to run, {total - count} finished before.")
+        progress = Overview.of(plan)
+        for record in scheduled.ended:
+            progress.add(record)
+        with Progress(Store(results / sweep.name), progress) as shown:
+            yield shown.add
+
+    try:
+        found = run_scheduled(scheduled, results, workers=workers, engine=engine, watch=announce, say=typer.echo)
+    except KeyboardInterrupt:
+        typer.echo("sdprelax: interrupted; finished trials are kept, and the same command goes on.", err=True)
+        raise typer.Exit(130) from None
+    if len(found.table) <= MOST_PRINTED:
+        print_tightness(found.table)
+    else:
+        ended = ", ".join(f"{count} {status}" for status, count in found.table["status"].value_counts().items())
+        typer.echo(f"{len(found.table)} trials ({ended}); sdprelax show {found.folder} prints their table.")
+    typer.echo(f"table: {found.folder / 'table.csv'} (and .parquet)")
+    for picture in found.pictures:
+        typer.echo(f"picture: {picture} (and .pdf)")
+    failed = int(found.table["status"].isin(FAILED).sum())
+    if failed:
+        typer.echo(f"{failed} of {total} trials failed; --retry failed runs them once more.")
+    for sentence in found.unsound:
+        typer.echo(sentence, err=True)
+    if found.unsound:
+        return UNSOUND
+    return SOME_FAILED if failed else 0
+
+
+@app.command()
+def status(results: ResultsFolder) -> None:
+    """Say how far a sweep is, what runs now and with which bounds, and what was lost."""
+    from sdprelax.cli._display import console, progress_picture
+    from sdprelax.laboratory.results import overview
+
+    found, running, lost = overview(results)
+    console().print(progress_picture(found, running))
+    for trial in lost:
+        typer.echo(
+            f"lost: {trial.record['dataset']}, gamma {trial.record['gamma']:g}, {trial.record['method']} "
+            f"(its worker {trial.host}:{trial.pid} is gone; running the sweep again runs it)"
+        )
+    if found.waiting and not running:
+        typer.echo("nothing is running; the same sdprelax run goes on.")
+
+
+@app.command()
+def rerun(
+    trial: Annotated[str, typer.Argument(help="A trial's folder, or the first digits of its hash.")],
+    results: Annotated[Path, typer.Option(help="Where to look for a hash.")] = Path("results"),
+    trust_modules: TrustModules = False,
+) -> None:
+    """Run one finished trial again, apart, and say whether it gives the same; exit code 1 if not."""
+    from sdprelax.cli._display import trial_line
+    from sdprelax.laboratory.results import find_trial
+    from sdprelax.laboratory.results import rerun as run_again
+
+    folder = find_trial(trial, results)
+    found = run_again(folder, trust_modules=trust_modules)
+    typer.echo(f"before: {trial_line(found.before)}")
+    typer.echo(f"now:    {trial_line(found.after)}")
+    for name, (old, new) in found.changed_versions.items():
+        typer.echo(f"version of {name}: {old} then, {new} now")
+    if not found.differences:
+        typer.echo("reproduced: every bound is the same to the last bit.")
+        return
+    for name, (old, new) in found.differences.items():
+        typer.echo(f"not reproduced: {name} was {old!r} and is {new!r}")
+    raise typer.Exit(1)

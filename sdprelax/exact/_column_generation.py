@@ -1,0 +1,217 @@
+"""Exact training for vector outputs: column generation with an oracle.
+
+The dual max ⟨A, Y⟩ − ½‖A‖² subject to ‖Aᵀ(Xu)₊‖ ≤ γ‖u‖ has one constraint per direction. The master
+problem keeps some directions, the atoms (a group lasso, solved to the accuracy that the gap deserves); an oracle adds
+those that A violates most, moved to the top of their face of the arrangement; atoms that carry nothing leave. A
+cover of weight space by cones proves how far A is from feasible, which gives a rigorous bound at every step, and it
+finds what the oracle missed (docs/mathematics/exact.md).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from sdprelax.base import Deadline, Floats
+from sdprelax.certificate import COVER_KERNELS, Cover, pulled_back
+from sdprelax.exact._arcs import Arcs
+from sdprelax.exact._ascent import climb
+from sdprelax.exact._branch_and_bound import FOLLOWED, SEPARATION, BranchAndBound
+from sdprelax.exact._oracle import Candidates, Oracle, value
+from sdprelax.lasso import GroupLasso, group_lasso
+from sdprelax.networks import Network
+from sdprelax.problem import Problem, Reduction
+
+__all__ = ["EXACT_KERNELS", "ColumnGeneration", "generate_columns"]
+
+# Modules of compiled functions that columns are generated with.
+EXACT_KERNELS = (*COVER_KERNELS, "sdprelax.exact._great_circles")
+
+# Directions added in one iteration, and their least distance.
+ADDED, APART = 200, 1e-4
+# Random directions among the first atoms; in the plane so many rays instead.
+RANDOM, RAYS = 20, 400
+# Atoms near which the oracle looks again: those of largest weight.
+HEAVIEST = 300
+# Directions above the bound that a proof met from which the oracle starts again.
+PEAKS = 500
+# Atoms that together carry less than this share of the penalty, per accuracy of the master, leave.
+IDLE = 0.1
+# Share of the time that proofs may take while the gap is still wide, and seconds granted to the first of them.
+PROVING, FIRST_PROOF = 0.5, 5.0
+# A direction violates the constraint when it does by this share of the tolerance.
+VIOLATED = 0.1
+# Iterations in which the gap must close by this share, or rounding is all that is left in it.
+PATIENCE, PROGRESS = 20, 0.01
+
+
+@dataclass(frozen=True, eq=False)
+class ColumnGeneration:
+    """The best pair found.
+
+    Attributes
+    ----------
+    hidden: reduced hidden weights, unit columns (r, m); output: output weights (m, c).
+    multiplier: the dual point A of the best lower bound, shape (n, c).
+    cover: the cover of ``multiplier``, or None when the time was up before one was made.
+    iterations: master problems solved; atoms: directions in the last of them; cones: examined in all covers.
+    converged: whether the tolerance was reached.
+    """
+
+    hidden: Floats
+    output: Floats
+    multiplier: Floats
+    cover: Cover | None
+    iterations: int
+    atoms: int
+    cones: int
+    converged: bool
+
+
+# Called after every iteration with the best pair so far and its bounds (lower, upper), in floating point.
+Progress = Callable[[ColumnGeneration, float, float], None]
+
+
+def generate_columns(
+    problem: Problem,
+    reduction: Reduction,
+    *,
+    start: Network,
+    oracle: Oracle | None = None,
+    tolerance: float,
+    deadline: Deadline,
+    rng: np.random.Generator,
+    report: Progress,
+) -> ColumnGeneration:
+    """Train to a relative duality gap of ``tolerance``, or until the deadline.
+
+    Parameters
+    ----------
+    start: a network whose neurons are among the first atoms.
+    oracle: what proposes directions; if None, in rank ≤ 2 the exact maxima over all arcs, else branch and bound's local
+        search.
+    report: called after every iteration.
+    """
+    return _Generation(problem, reduction, start, oracle, tolerance, deadline, rng).run(report)
+
+
+class _Generation:
+    """The state of a column generation."""
+
+    def __init__(
+        self, problem: Problem, reduction: Reduction, start: Network, oracle: Oracle | None, tolerance: float,
+        deadline: Deadline, rng: np.random.Generator,
+    ) -> None:  # fmt: skip
+        self.problem, self.reduction = problem, reduction
+        self.tolerance, self.deadline = tolerance, deadline
+        self.search = BranchAndBound(reduction.rows, rng)
+        arcs = Arcs(reduction.rows) if reduction.rank <= 2 else None
+        self.oracle: Oracle = oracle or arcs or self.search
+        if arcs is None:
+            first = rng.standard_normal((reduction.rank, RANDOM))
+        else:
+            first = arcs.rays[:, :: math.ceil(arcs.rays.shape[1] / RAYS)]
+        directions = np.hstack([reduction.basis.T @ start.hidden, first])
+        lengths = np.linalg.norm(directions, axis=0)
+        self.atoms = directions[:, lengths > 0.0] / lengths[lengths > 0.0]
+        self.upper, self.lower, self.estimate = math.inf, 0.0, 0.0
+        self.hidden, self.output = self.atoms[:, :0], np.zeros((0, problem.shape[2]))
+        self.multiplier = np.zeros_like(problem.Y)
+        self.cover: Cover | None = None
+        self.iterations = self.cones = 0
+        self.proving = 0.0
+        self.gap = 1.0
+
+    def run(self, report: Progress) -> ColumnGeneration:
+        """Iterate until the tolerance or the deadline is reached, or nothing is left to improve."""
+        near = self.atoms[:, :0]
+        A: Floats | None = None
+        finest = 0.02 * self.tolerance
+        narrowest, idle = math.inf, 0
+        while True:
+            self.iterations += 1
+            # Once the atoms stop improving the bound, the master's own accuracy must not be what is left; nor may atoms
+            # leave that a coarse master takes for idle and the oracle brings back.
+            accuracy = max(min(1e-4, self.gap / 20.0) * 0.1**idle, finest)
+            features = self.reduction.features(self.atoms)
+            master = group_lasso(
+                features, self.problem.Y, self.problem.gamma, tolerance=accuracy, start=A, deadline=self.deadline
+            )
+            A = master.multiplier
+            heaviest = self._keep(master, accuracy)
+            found = self._violated(A, np.hstack([near, heaviest]))
+            converged = self.lower > 0.0 and self.gap <= self.tolerance
+            report(self._best(converged), self.lower, self.upper)
+            open_gap = self.upper - max(self.lower, self.estimate)
+            idle = 0 if open_gap < narrowest * (1.0 - PROGRESS) else idle + 1
+            narrowest = min(narrowest, open_gap)
+            stalled = (len(found.values) == 0 and accuracy <= finest) or idle == PATIENCE
+            if converged or self.deadline.expired or stalled:
+                return self._best(converged)
+            if len(found.values) == 0:
+                # Nothing is violated as far as this accuracy can tell.
+                self.gap = min(self.gap, accuracy)
+            near = found.directions
+            self.atoms = np.hstack([self.atoms, near])
+
+    def _keep(self, master: GroupLasso, accuracy: float) -> Floats:
+        """Keep the master's network if it is the best, let idle atoms leave, and return the heaviest."""
+        weights = np.linalg.norm(master.weights, axis=1)
+        order = np.argsort(weights)
+        idle = np.cumsum(weights[order]) < IDLE * accuracy * np.sum(weights)
+        live = np.sort(order[~idle])
+        if master.value < self.upper:
+            self.upper = master.value
+            self.hidden, self.output = self.atoms[:, live], master.weights[live]
+        heaviest: Floats = self.atoms[:, order[::-1][:HEAVIEST]]
+        self.atoms = self.atoms[:, live]
+        return heaviest
+
+    def _violated(self, A: Floats, near: Floats) -> Candidates:
+        """Return directions that A violates, and improve the lower bound if a proof pays now."""
+        gamma = self.problem.gamma
+        dual = self.reduction.pull_back(A)
+        above = gamma * (1.0 + VIOLATED * self.tolerance)
+        found = self.oracle.candidates(dual, above=above, near=near)
+        reached = max(gamma, found.best)
+        estimate = self.problem.dual_value(A * (gamma / reached))
+        if estimate > self.estimate:
+            self.estimate = estimate
+            if self.cover is None:
+                self.multiplier = A
+        expected = (self.upper - estimate) / self.upper
+        if self._proof_pays(expected, len(found.values)):
+            cover = self._prove(A, reached, max(0.2 * self.tolerance, 0.1 * min(expected, self.gap)))
+            if cover.reached > reached:
+                rows = self.reduction.rows
+                peaks = Candidates.ranked(cover.peaks, value(rows, dual, cover.peaks)).directions[:, :PEAKS]
+                missed = climb(rows, dual, peaks, above=above, count=FOLLOWED, separation=SEPARATION)
+                found = found.joined(missed)
+        self.gap = (self.upper - self.lower) / self.upper if self.lower > 0.0 else min(1.0, max(expected, 1e-2))
+        return found.distinct(ADDED, APART)
+
+    def _proof_pays(self, expected: float, violated: int) -> bool:
+        """Say whether a cover is worth its time: cheap so far, or about to end the run or halve the gap."""
+        about_to_end = expected <= 2.0 * self.tolerance or violated == 0
+        cheap = self.proving <= PROVING * self.deadline.elapsed
+        return about_to_end or cheap
+
+    def _prove(self, A: Floats, reached: float, accuracy: float) -> Cover:
+        granted = min(0.5 * self.deadline.remaining, max(FIRST_PROOF, self.deadline.elapsed))
+        timer = Deadline(granted)
+        cover = self.search.bound(pulled_back(self.reduction, A), reached, accuracy, timer)
+        self.proving += timer.elapsed
+        self.cones += cover.cones
+        lower = self.problem.dual_value(A * min(1.0, self.problem.gamma / cover.bound))
+        if cover.complete and lower > self.lower:
+            self.lower, self.multiplier, self.cover = lower, A, cover
+        return cover
+
+    def _best(self, converged: bool) -> ColumnGeneration:
+        return ColumnGeneration(
+            self.hidden, self.output, self.multiplier, self.cover, self.iterations, self.atoms.shape[1], self.cones,
+            converged,
+        )  # fmt: skip

@@ -1,1 +1,0 @@
-"""Sweeps: from a YAML file to tables and pictures."""

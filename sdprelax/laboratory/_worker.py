@@ -1,0 +1,73 @@
+"""A worker process: runs the trials that its supervisor names, one after another.
+
+:func:`main` reads JSON lines from standard input: first where the results go and
+whose child it is, then one attempt a line. It answers on what was its standard output, which nothing else can write to:
+``{"started": true}``, then ``{"record": ...}``, or ``{"storage": sentence}`` when the result cannot be written.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+__all__ = ["main"]
+
+PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    hello = json.loads(sys.stdin.readline())
+    _die_with(hello["parent"])
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 1)
+
+    import threadpoolctl
+
+    from sdprelax.base import SdprelaxError, StorageError
+    from sdprelax.datasets import datasets
+    from sdprelax.laboratory._job import Job, Trial
+    from sdprelax.laboratory._modules import load_modules
+    from sdprelax.laboratory._provenance import provenance
+    from sdprelax.laboratory._store import Store
+    from sdprelax.laboratory._trial import run_trial
+    from sdprelax.methods import methods
+
+    def answer(content: dict[str, Any]) -> None:
+        answers.write(json.dumps(content) + "\n")
+
+    # What takes a moment that no trial should be charged with.
+    provenance()
+    list(datasets), list(methods)
+    importlib.import_module("cvxpy")
+    store = Store(Path(hello["folder"]))
+    try:
+        load_modules(hello["modules"])
+    except SdprelaxError as error:
+        answer({"failed": str(error)})
+        return
+    with threadpoolctl.threadpool_limits(limits=1):
+        for line in sys.stdin:
+            written = json.loads(line)
+            job = Job(Trial.from_dict(written["trial"]), written["attempt"])
+            try:
+                answer({"record": run_trial(job, store, started=lambda: answer({"started": True}))})
+            except StorageError as error:
+                answer({"storage": str(error)})
+
+
+def _die_with(parent: int) -> None:
+    """Have the kernel kill this process when its parent dies; be gone if it already has."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit(1)
+    # An interruption from the terminal is the supervisor's to handle.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,59 @@
+"""Engines ``serial`` and ``processes``: trials on this machine."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import threadpoolctl
+from pydantic import NonNegativeInt
+
+from sdprelax.laboratory._job import Job
+from sdprelax.laboratory._store import Store
+from sdprelax.laboratory._supervisor import AGAIN, supervise
+from sdprelax.laboratory._trial import run_trial
+from sdprelax.laboratory.engines import register
+
+__all__ = ["Processes", "Serial"]
+
+
+@register("serial")
+@dataclass(frozen=True)
+class Serial:
+    """One trial after another, in this process, for debugging; in one worker process where there are limits."""
+
+    here: ClassVar[bool] = True
+
+    def run(self, jobs: Sequence[Job], store: Store, modules: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """Yield records in order."""
+        if any(job.trial.limits.any for job in jobs):
+            yield from supervise(jobs, store, 1, modules)
+            return
+        with threadpoolctl.threadpool_limits(limits=1):
+            for job in jobs:
+                while (record := run_trial(job, store, capture=False)) is None:
+                    time.sleep(AGAIN)
+                yield record
+
+
+@register("processes")
+@dataclass(frozen=True)
+class Processes:
+    """Worker processes on this machine, each with one BLAS thread.
+
+    Parameters
+    ----------
+    workers: how many at a time; 0 takes one per core.
+    """
+
+    here: ClassVar[bool] = True
+
+    workers: NonNegativeInt = 0
+
+    def run(self, jobs: Sequence[Job], store: Store, modules: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """Yield records as workers finish."""
+        count = min(self.workers or os.cpu_count() or 1, len(jobs))
+        yield from supervise(jobs, store, count, modules)

@@ -1,0 +1,72 @@
+"""Tables and pictures over the trials of a sweep, rebuilt whenever they are not up to date."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from sdprelax.base import InputError
+from sdprelax.certificate import Certificate
+from sdprelax.laboratory._store import Store
+from sdprelax.laboratory.results._tables import kept, load_table, trace_table, unsound, write_tables
+from sdprelax.networks import Network, bare_network
+
+__all__ = ["Results", "collect"]
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """What a sweep left: its folder, table (one row per trial), pictures, and soundness violations (bugs)."""
+
+    folder: Path
+    table: pd.DataFrame
+    pictures: list[Path]
+    unsound: list[str]
+
+    def network(self, trial: str) -> Network:
+        """Return the network of a trial, by its hash."""
+        return bare_network(Store(self.folder).folder_of(trial) / "network.npz")
+
+    def certificate(self, trial: str) -> Certificate:
+        """Return the certificate of a trial that has one, by its hash."""
+        return Certificate.load(Store(self.folder).folder_of(trial) / "certificate.npz")
+
+
+def collect(folder: Path, *, reuse: bool = False) -> Results:
+    """Rebuild the tables and pictures of a sweep from the records in its folder.
+
+    Parameters
+    ----------
+    reuse: leave a table of the very same attempts as it is: attempts never change, so it would come out the same.
+
+    Raises
+    ------
+    InputError: this is not a sweep's folder.
+    StorageError: tables cannot be written there.
+    """
+    store = Store(folder)
+    order = [trial["hash"] for trial in store.plan()["trials"]]
+    attempts = store.attempts()
+    attempts = {trial: attempts[trial] for trial in order if trial in attempts}
+    table = _current(folder, attempts) if reuse else None
+    if table is None:
+        from sdprelax.laboratory.results._plots import write_plots  # Matplotlib takes its time
+
+        records = [kept(record) for record in store.records(attempts)]
+        with store.writing():
+            table = write_tables(folder, records)
+            write_plots(folder, table, trace_table(records))
+    pictures = sorted(folder.glob("*.png"))
+    return Results(folder, table, pictures, unsound(table))
+
+
+def _current(folder: Path, attempts: dict[str, list[int]]) -> pd.DataFrame | None:
+    """Return the table that lies in the folder if it is of these very attempts, in this order."""
+    try:
+        table = load_table(folder)
+        held = list(zip(table["hash"], table["attempt"], strict=True))
+    except (InputError, KeyError):
+        return None
+    return table if held == [(trial, max(numbers)) for trial, numbers in attempts.items()] else None

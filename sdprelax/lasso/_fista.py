@@ -1,0 +1,81 @@
+"""Accelerated proximal gradient for gated programs.
+
+Beck and Teboulle (2009) with a step found by backtracking and momentum that restarts as soon as it points uphill
+(O'Donoghue and Candès 2015): the R-FISTA of Mishkin, Sahiner and Pilanci (ICML 2022). A step needs the gradient at the
+extrapolated point, so the multiple of the residual there that is feasible in the dual costs nothing, and neither does
+the gap.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from sdprelax.base import Deadline, Floats
+from sdprelax.lasso._gated_program import GatedFit, GatedProgram
+
+__all__ = ["extrapolation", "fista"]
+
+# A curvature too small for a step grows by the first; one looser than the second shrinks by the third.
+BACKTRACK, LOOSE, RELAX = 1.25, 5.0, 0.8
+
+
+def extrapolation(momentum: float, moved: Floats, step: Floats) -> tuple[float, float]:
+    """Return how far to go on along the last step, as a share of it, and the next momentum.
+
+    Parameters
+    ----------
+    moved: from the extrapolated point to the new one; step: from the previous point to the new one.
+    """
+    longer = 0.5 * (1.0 + math.sqrt(1.0 + 4.0 * momentum * momentum))
+    # The direction just moved in was wrong as seen from where the last step led: start anew.
+    share = 0.0 if float(np.sum(moved * step)) < 0.0 else (momentum - 1.0) / longer
+    return share, longer if share or momentum == 1.0 else 1.0
+
+
+def fista(program: GatedProgram, start: Floats, *, target: float, max_iterations: int, deadline: Deadline) -> GatedFit:
+    """Return a pair whose gap is at most ``target``, or the best one when steps or time have run out.
+
+    Parameters
+    ----------
+    start: weights to start from, shape (c, r, m).
+    target: absolute duality gap at which to stop.
+    """
+    Y, tiny = program.targets, np.finfo(float).tiny
+    weights, prediction = start, program.predict(start)
+    best, best_value = weights, program.value(weights, prediction)
+    ahead, ahead_prediction, momentum = weights, prediction, 1.0
+    multiplier, dual, steps, curvature = np.zeros_like(Y), 0.0, 0, 0.0
+    largest = float(program.lengths @ program.lengths)
+    while True:
+        residual = Y - ahead_prediction
+        slopes = program.correlate(residual)
+        scale, reached = program.feasible(residual, float(np.max(program.steepness(slopes), initial=0.0)))
+        if reached > dual:
+            dual, multiplier = reached, scale * residual
+        if best_value - dual <= target or steps >= max_iterations or deadline.expired:
+            break
+        if curvature == 0.0:
+            length = float(np.sum(slopes * slopes))
+            curvature = float(np.sum(program.predict(slopes) ** 2)) / length if length > 0.0 else 1.0
+        curvature = min(max(curvature, tiny), max(largest, tiny))
+        while True:
+            trial = program.shrunk(ahead + slopes / curvature, program.gamma / curvature)
+            trial_prediction = program.predict(trial)
+            moved, bent = trial - ahead, trial_prediction - ahead_prediction
+            length, bend = float(np.sum(moved * moved)), float(np.sum(bent * bent))
+            if bend <= curvature * length or curvature >= largest:
+                break
+            curvature = min(BACKTRACK * curvature, largest)
+        steps += 1
+        value = program.value(trial, trial_prediction)
+        if value < best_value:
+            best_value, best = value, trial
+        step, step_prediction = trial - weights, trial_prediction - prediction
+        share, momentum = extrapolation(momentum, moved, step)
+        weights, prediction = trial, trial_prediction
+        ahead, ahead_prediction = trial + share * step, trial_prediction + share * step_prediction
+        if curvature * length > LOOSE * bend:
+            curvature *= RELAX
+    return GatedFit(best, multiplier, best_value, min(dual, best_value), steps)

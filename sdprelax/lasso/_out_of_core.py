@@ -1,0 +1,181 @@
+"""Training over gates of which memory may not hold all: block after block of gates, proved over every gate.
+
+A round minimises over the gates of a block with the others' weights fixed, whose predictions are taken off the targets
+as the rows go by. The proof's pass over all gates ends a round and says which should carry weight: those that do, and
+those along which the objective is steeper than γ. Of these the ones that waited longest make the next block
+(docs/mathematics/lasso.md, "Statistics: more samples than memory holds").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sdprelax.base import Deadline, Floats, ProblemTooLarge
+from sdprelax.certificate import Gates, GroupBounds
+from sdprelax.lasso._residuals import Residuals
+from sdprelax.lasso._rows import Rows
+from sdprelax.lasso._rows_proof import prove
+from sdprelax.lasso._statistics import Statistics, collect, fits, total
+from sdprelax.lasso._statistics_program import best_share, largest_gamma, solve
+from sdprelax.problem import norms
+from sdprelax.problem.norms import Penalty
+
+__all__ = ["MEMORY", "Stage", "Trained", "heaviest", "silent", "train_out_of_core"]
+
+# Told what goes on and how many rows it will read; returns what is told of every block's rows.
+Stage = Callable[[str, int], Callable[[int], None]]
+
+# Blocks of gates, one after the other, at most; folds of the cross-validation.
+ROUNDS, FOLDS = 100, 3
+# Bytes for statistics and their solver where nothing else is said.
+MEMORY = 6e9
+# Excess of a gate's steepness over γ, relative, from which it is worth entering.
+ENTERS = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """Weights behind fixed gates, and what is proved of them.
+
+    Attributes
+    ----------
+    weights: W, shape (c, d, m), over all gates.
+    gamma: γ; ``share`` is its share of the least γ at which all weights are zero.
+    proof: bounds of the optimum over all gates.
+    active: indices of the last block's gates.
+    statistics: of that block, where no other gate carries weight; else None.
+    errors: cross-validation's squared error at every share tried; empty where γ was given.
+    steps: of the solver, in all.
+    """
+
+    weights: Floats
+    gamma: float
+    share: float
+    proof: GroupBounds
+    active: NDArray[np.intp]
+    statistics: Statistics | None
+    errors: list[float]
+    steps: int
+
+
+def silent(what: str, rows: int) -> Callable[[int], None]:
+    """Tell nobody."""
+    return lambda _: None
+
+
+def train_out_of_core(
+    rows: Rows,
+    gates: Gates,
+    penalty: Penalty = "frobenius",
+    *,
+    share: float | Literal["auto"] = "auto",
+    tolerance: float = 1e-4,
+    memory: float = MEMORY,
+    folder: Path | None = None,
+    stage: Stage = silent,
+    deadline: Deadline | None = None,
+) -> Trained:
+    """Train behind fixed gates on samples that need not fit in memory.
+
+    Parameters
+    ----------
+    share: γ as a share of the least γ at which all weights are zero; "auto" takes what predicts best in a three-fold
+        cross-validation of the (first) block of gates, whose folds depend on what the samples are, not on their order.
+    tolerance: relative duality gap at which to stop.
+    memory: bytes that statistics and their solver may take. Fewer folds come first, then blocks of gates.
+    folder: where a checkpoint of the pass for statistics may be kept while it goes on.
+    stage: told of every pass.
+    deadline: stops the exchange of blocks, and the solver.
+
+    Raises
+    ------
+    ProblemTooLarge: memory for not even one gate.
+    """
+    until = deadline or Deadline()
+    n, width, outputs = rows.shape
+    folds, size = _sizes(rows.shape, gates.count, FOLDS if share == "auto" else 1, memory)
+    # Of the first block alone: it is of the targets themselves, and so the same whenever training begins anew.
+    checkpoint = None if folder is None else folder / "statistics.npz"
+    weights = np.zeros((outputs, width, gates.count))
+    active, largest = np.arange(gates.count), 0.0
+    whole = size == gates.count
+    if not whole:
+        steepness = prove(rows, gates, weights, 1.0, penalty, stage("choosing gates", n)).steepness
+        largest = float(np.max(steepness, initial=0.0))
+        active = np.sort(np.argsort(-steepness, kind="stable")[:size])
+    chosen, gamma, steps = share if isinstance(share, float) else 0.0, 0.0, 0
+    errors: list[float] = []
+    best: Trained | None = None
+    solved = np.zeros(gates.count, dtype=np.int64)
+    for round_ in range(1, ROUNDS + 1):
+        fixed = weights.copy()
+        fixed[:, :, active] = 0.0
+        parts = collect(
+            Residuals(rows, gates, fixed), gates.over(active), folds=folds if round_ == 1 else 1,
+            checkpoint=checkpoint if round_ == 1 else None, advance=stage("statistics", n),
+        )  # fmt: skip
+        if round_ == 1:
+            if share == "auto":
+                chosen, errors = best_share(parts, penalty, deadline=until)
+            largest = largest_gamma(total(parts), penalty) if whole else largest
+            # Where nothing can be fitted every γ has the same optimum, which is no weights.
+            gamma = chosen * (largest or 1.0)
+        data = total(parts)
+        del parts
+        fit = solve(data, gamma, penalty, start=weights[:, :, active], tolerance=0.5 * tolerance, deadline=until)
+        weights = fixed
+        weights[:, :, active] = fit.weights
+        steps, solved[active] = steps + fit.steps, round_
+        proof = prove(rows, gates, weights, gamma, penalty, stage("proof", n))
+        carrying = np.any(weights != 0.0, axis=(0, 1))
+        kept = data if not np.any(np.delete(carrying, active)) else None
+        del data
+        found = Trained(weights, gamma, chosen, proof, active, kept, errors, steps)
+        best = found if best is None or proof.gap < best.proof.gap else replace(best, steps=steps)
+        wanted = carrying | (proof.steepness > (1.0 + ENTERS) * gamma)
+        if whole or proof.gap <= tolerance or until.expired:
+            break
+        # Whoever waited longest comes first, and among these the steepest.
+        order = np.lexsort((-proof.steepness, solved, ~wanted))
+        following = np.sort(order[: min(size, int(np.sum(wanted)))])
+        if np.array_equal(following, active):
+            break
+        active, best = following, replace(best, statistics=None)
+        del found, kept
+    assert best is not None
+    return best
+
+
+def _sizes(shape: tuple[int, int, int], gates: int, folds: int, memory: float) -> tuple[int, int]:
+    """Return the folds and the gates of a block that memory holds."""
+    _, width, outputs = shape
+    while folds > 2 and not fits(width, gates, outputs, folds, memory):
+        folds -= 1
+    size = gates
+    while size and not fits(width, size, outputs, folds, memory):
+        size -= max(1, size // 20)
+    if not size:
+        raise ProblemTooLarge(
+            f"one gate of {width} inputs and {outputs} outputs needs more than {memory / 1e9:.2g} GB for its "
+            "statistics and what is formed on the way; allow more memory."
+        )
+    return folds, size
+
+
+def heaviest(
+    rows: Rows, gates: Gates, trained: Trained, penalty: Penalty, *, memory: float = MEMORY, stage: Stage = silent
+) -> tuple[NDArray[np.intp], Statistics]:
+    """Return gates that carry weight, the heaviest that memory holds, and their statistics."""
+    if trained.statistics is not None:
+        return trained.active, trained.statistics
+    _, size = _sizes(rows.shape, gates.count, 1, memory)
+    lengths = norms.sizes(trained.weights, penalty)
+    chosen = np.argsort(-lengths, kind="stable")[: min(size, max(1, int(np.sum(lengths > 0.0))))]
+    chosen = np.sort(chosen)
+    return chosen, collect(rows, gates.over(chosen), advance=stage("statistics", rows.shape[0]))[0]

@@ -1,0 +1,178 @@
+"""What a gated program needs to know of its samples, in one pass: H = ΦᵀΦ, B = ΦᵀF and ‖F‖², Φ = [D_1Z, ..., D_mZ].
+
+    ½‖ΦW − F‖² + γΣ‖W_i‖ = ½⟨W, HW⟩ − ⟨W, B⟩ + ½‖F‖² + γΣ‖W_i‖
+
+so that every γ, penalty and step afterwards costs nothing in n. Statistics of disjoint samples add up, which gives
+cross-validation for the price of one pass.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import blas
+
+from sdprelax.base import Floats, ProblemTooLarge, whole_file
+from sdprelax.certificate import Gates
+from sdprelax.lasso._rows import Rows
+
+__all__ = ["Statistics", "collect", "fits", "total"]
+
+# Doubles of Φ formed at once.
+FORMED = 8_000_000
+# Seconds between two checkpoints.
+INTERVAL = 60.0
+
+
+@dataclass(frozen=True, eq=False)
+class Statistics:
+    """Sufficient statistics of a gated program.
+
+    Parameters
+    ----------
+    width: d, inputs of a gate.
+    gram: H, shape (m·d, m·d): gate after gate; symmetric.
+    moment: B, shape (m·d, c).
+    squares: ‖f_k‖² of every output, shape (c,).
+    count: samples.
+    """
+
+    width: int
+    gram: Floats
+    moment: Floats
+    squares: Floats
+    count: int
+
+    @property
+    def gates(self) -> int:
+        """m."""
+        return len(self.gram) // self.width
+
+    @cached_property
+    def spectrum(self) -> tuple[Floats, Floats]:
+        """The eigenvalues of H that samples can make positive, at most as many as samples, and their eigenvectors."""
+        values, vectors = np.linalg.eigh(self.gram)
+        return np.maximum(values[-self.count :], 0.0), np.ascontiguousarray(vectors[:, -self.count :])
+
+    def loss(self, flat: Floats) -> float:
+        """Return ½‖ΦW − F‖² at weights of shape (m·d, c)."""
+        return max(
+            0.0, 0.5 * float(np.sum(flat * (self.gram @ flat - 2.0 * self.moment))) + 0.5 * float(np.sum(self.squares))
+        )
+
+
+def total(parts: list[Statistics]) -> Statistics:
+    """Return the statistics of all samples of some parts."""
+    if len(parts) == 1:
+        return parts[0]
+    gram, moment = parts[0].gram.copy(order="F"), parts[0].moment.copy()
+    for part in parts[1:]:
+        gram += part.gram
+        moment += part.moment
+    squares = np.sum([part.squares for part in parts], axis=0)
+    return Statistics(parts[0].width, gram, moment, squares, sum(part.count for part in parts))
+
+
+def fits(width: int, gates: int, outputs: int, folds: int, memory: float) -> bool:
+    """Say whether statistics and their solver need at most so many bytes.
+
+    The matrices are H of every fold, of all and of all but one, and a factor.
+    """
+    order = width * gates
+    matrices = 2.0 if folds == 1 else folds + 3.0
+    return 8.0 * (matrices * order * order + (folds + 10.0) * order * outputs + 4.0 * FORMED) <= memory
+
+
+def collect(
+    rows: Rows,
+    gates: Gates,
+    *,
+    folds: int = 1,
+    checkpoint: Path | None = None,
+    advance: Callable[[int], None] = lambda _: None,
+) -> list[Statistics]:
+    """Return the statistics of every fold, in one pass.
+
+    Parameters
+    ----------
+    folds: how many parts; a sample's key says which it belongs to, so that its place among the others does not matter.
+    checkpoint: a file written once a minute, from which an interrupted pass of the same rows and gates goes on. It is
+        removed at the end.
+    advance: called with the number of rows read after every block.
+
+    Raises
+    ------
+    ProblemTooLarge: the matrices cannot be allocated.
+    """
+    n, width, outputs = rows.shape
+    order = width * gates.count
+    try:
+        grams = [np.zeros((order, order), order="F") for _ in range(folds)]
+    except MemoryError:
+        raise ProblemTooLarge(
+            f"{gates.count} gates of {width} inputs need {folds} matrices of order {order:,}, more than memory holds."
+        ) from None
+    moments = np.zeros((folds, order, outputs))
+    squares, counts, first = np.zeros((folds, outputs)), np.zeros(folds, dtype=np.int64), 0
+    identity = json.dumps([n, width, outputs, folds, gates.skip, zlib.crc32(gates.directions.tobytes())])
+    if checkpoint is not None and checkpoint.is_file():
+        with contextlib.suppress(OSError, ValueError, KeyError), np.load(checkpoint, allow_pickle=False) as kept:
+            if str(kept["identity"]) == identity:
+                first, squares, counts = int(kept["first"]), kept["squares"], kept["counts"]
+                grams = [np.asfortranarray(kept[f"gram_{k}"]) for k in range(folds)]
+                moments = kept["moments"]
+    advance(int(np.sum(counts)))
+    saved, step = time.monotonic(), max(1, FORMED // max(order, 1))
+    for number, block in enumerate(rows.blocks(first), start=first):
+        belongs = block.keys % folds
+        for fold in range(folds):
+            inside = slice(None) if folds == 1 else np.flatnonzero(belongs == fold)
+            inputs, targets = block.inputs[inside], block.targets[inside]
+            for start in range(0, len(inputs), step):
+                features = gates.features(inputs[start : start + step])
+                blas.dsyrk(1.0, features.T, beta=1.0, c=grams[fold], lower=1, overwrite_c=1)
+                moments[fold] += features.T @ targets[start : start + step]
+            squares[fold] += np.sum(targets * targets, axis=0)
+            counts[fold] += len(inputs)
+        advance(len(block.inputs))
+        if checkpoint is not None and time.monotonic() - saved > INTERVAL:
+            # A disk without room for a checkpoint costs time after an interruption, and nothing else.
+            with contextlib.suppress(OSError):
+                _save(checkpoint, identity, number + 1, grams, moments, squares, counts)
+            saved = time.monotonic()
+    for gram in grams:
+        _mirror(gram)
+    if checkpoint is not None:
+        checkpoint.unlink(missing_ok=True)
+    return [Statistics(width, gram, moments[k], squares[k], int(counts[k])) for k, gram in enumerate(grams)]
+
+
+def _save(
+    checkpoint: Path, identity: str, first: int, grams: list[Floats], moments: Floats, squares: Floats,
+    counts: NDArray[np.int64],
+) -> None:  # fmt: skip
+    """Write what an interrupted pass goes on from."""
+    with whole_file(checkpoint) as file:
+        np.savez(
+            file, allow_pickle=False, identity=np.array(identity), first=np.array(first), moments=moments,
+            squares=squares, counts=counts, **{f"gram_{k}": gram for k, gram in enumerate(grams)},
+        )  # fmt: skip
+
+
+def _mirror(gram: Floats) -> None:
+    """Fill the upper triangle from the lower one, in place."""
+    order, size = len(gram), 1024
+    for start in range(0, order, size):
+        stop = min(start + size, order)
+        square = gram[start:stop, start:stop]
+        square[:] = np.tril(square) + np.tril(square, -1).T
+        gram[start:stop, stop:] = gram[stop:, start:stop].T

@@ -1,0 +1,138 @@
+"""The completely positive lifted program of P25 (docs/mathematics/lifting.md).
+
+Per neuron, λ = (α, β, u, v) with α = (Xu)₊ and β = (−Xu)₊; the lifted variable is Λ = Σ_k λ_kλ_kᵀ of order
+2n + d + c, and training is
+
+    min  ½‖Λ_αv − Y‖²_F + (γ/2)(tr Λ_uu + tr Λ_vv)
+    s.t. MΛMᵀ = 0 with M = [−I I X 0],   diag(Λ_αβ) = 0,   Λ in conv{λλᵀ : α, β ≥ 0}.
+
+After presolve the rows are generators and the loss reads ½‖L·(Λ_αv; Λ_βv) − Y‖², where L gives each
+sample's activation; without presolve L = [I 0] and this is P25's program to the letter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import scipy.sparse as sp
+
+from sdprelax.base import Floats
+from sdprelax.networks import Network
+from sdprelax.problem import Problem, Reduction
+
+__all__ = ["LiftedProgram", "Residuals"]
+
+
+@dataclass(frozen=True)
+class Residuals:
+    """How far a lifted variable is from each constraint; absolute, in the units of Λ.
+
+    Attributes
+    ----------
+    linear: max |MΛMᵀ|.
+    complementarity: max |diag(Λ_αβ)|.
+    nonnegativity: largest violation of Λ ≥ 0 on the (α, β) block.
+    semidefiniteness: −λ_min(Λ), at least 0.
+    """
+
+    linear: float
+    complementarity: float
+    nonnegativity: float
+    semidefiniteness: float
+
+    @property
+    def largest(self) -> float:
+        """The largest of the four."""
+        return max(self.linear, self.complementarity, self.nonnegativity, self.semidefiniteness)
+
+
+@dataclass(frozen=True, eq=False)
+class LiftedProgram:
+    """Blocks, operators, objective and constraints of the lifted program of a problem.
+
+    Parameters
+    ----------
+    problem: the training problem.
+    reduction: the generator rows to lift over; ``Reduction.identity(problem.inputs)`` lifts the data as given.
+    """
+
+    problem: Problem
+    reduction: Reduction
+
+    @property
+    def generators(self) -> int:
+        """Number g of generator rows, hence of entries of α and of β."""
+        return self.reduction.generators
+
+    @property
+    def order(self) -> int:
+        """Order 2g + r + c of Λ."""
+        return 2 * self.generators + self.reduction.rank + self.problem.shape[2]
+
+    @cached_property
+    def blocks(self) -> dict[str, slice]:
+        """Index ranges of α, β, u and v in λ."""
+        g, r = self.generators, self.reduction.rank
+        ends = np.cumsum([0, g, g, r, self.problem.shape[2]])
+        return {name: slice(int(ends[k]), int(ends[k + 1])) for k, name in enumerate(("alpha", "beta", "u", "v"))}
+
+    @cached_property
+    def selection(self) -> sp.csr_array:
+        """L, shape (n, 2g): each sample's activation from (α, β)."""
+        return self.reduction.selection()
+
+    @cached_property
+    def linear_map(self) -> Floats:
+        """M = [−I I X̂ 0], shape (g, order): Mλ = 0 says α − β = X̂u."""
+        identity = np.eye(self.generators)
+        return np.hstack([-identity, identity, self.reduction.rows, np.zeros((self.generators, self.problem.shape[2]))])
+
+    @cached_property
+    def face(self) -> Floats:
+        """T, shape (order, g + r + c): λ = T·(β, u, v), so that Λ = TSTᵀ solves MΛMᵀ = 0 identically."""
+        g, r, c = self.generators, self.reduction.rank, self.problem.shape[2]
+        T = np.zeros((self.order, g + r + c))
+        T[:g, :g] = np.eye(g)
+        T[:g, g : g + r] = self.reduction.rows
+        T[g:, :] = np.eye(g + r + c)
+        return T
+
+    def neurons(self, network: Network) -> Floats:
+        """Return λ_k of every neuron as columns, shape (order, m)."""
+        w = self.reduction.basis.T @ network.hidden
+        inner = self.reduction.rows @ w
+        return np.vstack([np.maximum(inner, 0.0), np.maximum(-inner, 0.0), w, network.output.T])
+
+    def lift(self, network: Network) -> Floats:
+        """Return Λ = Σ_k λ_kλ_kᵀ of a network: feasible, with the network's objective."""
+        columns = self.neurons(network)
+        return columns @ columns.T
+
+    def predictions(self, lifted: Floats) -> Floats:
+        """Return the training predictions, shape (n, c), that Λ stands for."""
+        v = self.blocks["v"]
+        return np.asarray(self.selection @ lifted[: 2 * self.generators, v])
+
+    def objective(self, lifted: Floats) -> float:
+        """Return ½‖predictions − Y‖² + (γ/2)(tr Λ_uu + tr Λ_vv)."""
+        diagonal = np.diag(lifted)
+        penalty = float(diagonal[self.blocks["u"]].sum() + diagonal[self.blocks["v"]].sum())
+        residual = self.predictions(lifted) - self.problem.Y
+        return 0.5 * float(np.sum(residual**2)) + 0.5 * self.problem.gamma * penalty
+
+    def residuals(self, lifted: Floats) -> Residuals:
+        """Return the violation of every constraint but complete positivity, which is NP-hard to measure."""
+        g = self.generators
+        if self.order == 0 or lifted.size == 0:
+            return Residuals(0.0, 0.0, 0.0, 0.0)
+        M = self.linear_map
+        cross = np.diag(lifted[:g, g : 2 * g])
+        activations = lifted[: 2 * g, : 2 * g]
+        return Residuals(
+            linear=float(np.max(np.abs(M @ lifted @ M.T), initial=0.0)),
+            complementarity=float(np.max(np.abs(cross), initial=0.0)),
+            nonnegativity=float(np.max(-activations, initial=0.0)),
+            semidefiniteness=max(0.0, -float(np.linalg.eigvalsh(lifted)[0])),
+        )

@@ -1,0 +1,49 @@
+"""What predicts, and its one file format: networks, what is done to data before them, and what is measured on them."""
+
+from __future__ import annotations
+
+from sdprelax.networks._gated import GatedNetwork
+from sdprelax.networks._metrics import METRICS, metrics, paper_accuracy
+from sdprelax.networks._predictor import (
+    Pipeline,
+    Predictor,
+    Tabulated,
+    append_bias,
+    called,
+    is_registered,
+    load_pipeline,
+    load_predictor,
+    query_inputs,
+    register,
+    require_rows,
+    save_predictor,
+)
+from sdprelax.networks._preprocessing import Operations, Preprocessing, Scaling, scaling_operations
+from sdprelax.networks._relu import Network, bare_network
+from sdprelax.networks._three_layer import ThreeLayerNetwork
+
+__all__ = [
+    "METRICS",
+    "GatedNetwork",
+    "Network",
+    "Operations",
+    "Pipeline",
+    "Predictor",
+    "Preprocessing",
+    "Scaling",
+    "Tabulated",
+    "ThreeLayerNetwork",
+    "append_bias",
+    "bare_network",
+    "called",
+    "is_registered",
+    "load_pipeline",
+    "load_predictor",
+    "metrics",
+    "paper_accuracy",
+    "query_inputs",
+    "register",
+    "require_rows",
+    "save_predictor",
+    "scaling_operations",
+]

@@ -1,0 +1,51 @@
+"""How well a predictor does on data: what a user reports, and what P25 reported.
+
+Everything here is decided without looking at the targets that it is judged by, but for :func:`paper_accuracy`, which
+repeats P25's protocol: its threshold is the one that is best on the very targets that it is then judged by.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sdprelax.base import Floats
+
+__all__ = ["METRICS", "metrics", "paper_accuracy"]
+
+METRICS = ("accuracy", "balanced_accuracy", "f1", "rmse")
+# P25's thresholds.
+THRESHOLDS = np.arange(0.0, 1.0, 0.01)
+
+
+def metrics(predicted: Floats, targets: Floats, *, classification: bool) -> dict[str, float | None]:
+    """Return accuracy, balanced accuracy, F1 and RMSE of predictions, shape (n, c), for targets, shape (n, c).
+
+    The class predicted is that of the largest output. Balanced accuracy is the mean over the classes of the share found
+    of each, F1 the mean over them of the harmonic mean of precision and recall (0 where a class is neither there nor
+    predicted). The first three are None for regression. RMSE is per entry, in the units of the targets.
+    """
+    found: dict[str, float | None] = dict.fromkeys(METRICS)
+    found["rmse"] = float(np.sqrt(np.mean((predicted - targets) ** 2)))
+    if classification:
+        from sklearn.metrics import f1_score, recall_score  # a second, which most commands need not wait for
+
+        labels, chosen = np.argmax(targets, axis=1), np.argmax(predicted, axis=1)
+        found["accuracy"] = float(np.mean(chosen == labels))
+        there = np.unique(labels)
+        found["balanced_accuracy"] = float(recall_score(labels, chosen, labels=there, average="macro"))
+        every = np.arange(targets.shape[1])
+        found["f1"] = float(f1_score(labels, chosen, labels=every, average="macro", zero_division=0.0))
+    return found
+
+
+def paper_accuracy(predicted: Floats, targets: Floats) -> tuple[float, float]:
+    """Return P25's accuracy of predictions, shape (n, c), for one-hot targets, and the threshold that it takes.
+
+    Output k says yes where it exceeds the threshold, a sample counts where every output is right, and of the thresholds
+    0, 0.01, ..., 0.99 the first that is best *on these targets* is taken: on the test set, in P25. A sample that counts
+    has its largest output in the right place, so this is at most the accuracy of the largest output.
+    """
+    truth = targets > 0.5
+    right = [float(np.mean(np.all((predicted > threshold) == truth, axis=1))) for threshold in THRESHOLDS]
+    best = int(np.argmax(right))
+    return right[best], float(THRESHOLDS[best])

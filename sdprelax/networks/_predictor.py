@@ -1,0 +1,313 @@
+"""What predicts: networks, and the other models that methods train on the same problem.
+
+A predictor is a frozen dataclass of arrays, numbers and words with ``predict(X) -> (n, c)``. Registered under the name
+of its kind, it is saved to and loaded from an ``.npz`` file field by field; a pipeline is saved as its predictor with
+what was done to the data beside it. Only a network witnesses an upper bound.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, TypeVar, cast, get_type_hints, runtime_checkable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sdprelax.base import Floats, InputError, StorageError, finite_array, nearest, read_arrays
+from sdprelax.networks._preprocessing import Preprocessing
+
+__all__ = [
+    "Pipeline",
+    "Predictor",
+    "Tabulated",
+    "append_bias",
+    "called",
+    "is_registered",
+    "load_pipeline",
+    "load_predictor",
+    "query_inputs",
+    "register",
+    "require_rows",
+    "save_predictor",
+]
+
+C = TypeVar("C", bound=type)
+# Member of a predictor's file that says what was done to the data, and the format that it is written in.
+CARRIED = "preprocessing"
+FORMAT = 1
+_kinds: dict[str, type] = {}
+
+
+@runtime_checkable
+class Predictor(Protocol):
+    """Maps inputs, shape (n, d) without any column of ones, to outputs, shape (n, c)."""
+
+    def predict(self, X: ArrayLike) -> Floats:
+        """Return the outputs.
+
+        Raises
+        ------
+        InputError: inputs of another shape.
+        """
+        ...
+
+
+def register(kind: str) -> Callable[[C], C]:
+    """Return a class decorator that lets a frozen dataclass be saved and loaded under ``kind``."""
+
+    def enter(predictor: C) -> C:
+        _kinds[kind] = predictor
+        return predictor
+
+    return enter
+
+
+def is_registered(predictor: object) -> bool:
+    """Say whether a predictor can be saved."""
+    return type(predictor) in _kinds.values()
+
+
+@dataclass(frozen=True, eq=False)
+class Pipeline:
+    """A predictor with what was done to the data that it was trained on: it predicts for data as they were stored.
+
+    ``predictor`` alone is what was trained, on scaled inputs: bounds and objectives speak of it.
+
+    Parameters
+    ----------
+    predictor: a network, or another predictor.
+    preprocessing: from data as they were stored to what the predictor takes, and back to the targets' units.
+    classes: names of the outputs where they are classes, else None.
+
+    Raises
+    ------
+    InputError: classes that are no names, or one of them twice.
+    """
+
+    predictor: Predictor
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    classes: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.classes is not None:
+            names = () if isinstance(self.classes, str) else tuple(self.classes)
+            if not all(isinstance(name, str) for name in names) or len(set(names)) < max(len(names), 1):
+                raise InputError("names of classes must be text, and no two of them alike.")
+            object.__setattr__(self, "classes", names)
+
+    def predict(self, X: Any) -> Floats:
+        """Return the outputs, shape (n, c), in the units of the targets as they were stored.
+
+        Parameters
+        ----------
+        X: a table with the columns that it was trained on, in any order and with others beside them; or an array with
+            these columns in their order.
+
+        Raises
+        ------
+        InputError: columns or entries that do not fit.
+        """
+        return self.preprocessing.restore(self.predictor.predict(self.preprocessing.transform(X)))
+
+    def predict_labels(self, X: Any) -> NDArray[np.str_]:
+        """Return the name of the class with the largest output for every row, shape (n,).
+
+        Raises
+        ------
+        InputError: columns or entries that do not fit, or a predictor that was not trained on classes.
+        """
+        if self.classes is None:
+            raise InputError("this predictor was not trained on classes: it has predict(X) alone.")
+        outputs = self.predict(X)
+        if outputs.shape[1] != len(self.classes):
+            raise InputError(f"this predictor has {outputs.shape[1]} outputs and {len(self.classes)} names of classes.")
+        labels: NDArray[np.str_] = np.array(self.classes)[np.argmax(outputs, axis=1)]
+        return labels
+
+    def save(self, path: str | Path) -> None:
+        """Write everything to one ``.npz`` file, which :func:`load_predictor` reads."""
+        save_predictor(path, self)
+
+    def carried(self) -> bytes:
+        """Return what is stored beside the predictor itself; b"" if that is nothing."""
+        if not self.preprocessing.changes and not self.preprocessing.columns and self.classes is None:
+            return b""
+        classes = None if self.classes is None else list(self.classes)
+        content = {"format": FORMAT, "classes": classes, **self.preprocessing.to_dict()}
+        return json.dumps(content, allow_nan=False).encode()
+
+
+def save_predictor(path: str | Path, predictor: Predictor, called: str = "") -> None:
+    """Write a registered predictor, or a pipeline with one, to an ``.npz`` file.
+
+    Parameters
+    ----------
+    called: what it is called where there are several, as :func:`called` reads it back.
+
+    Raises
+    ------
+    InputError: a predictor that is not registered.
+    StorageError: the file cannot be written.
+    """
+    pipeline = predictor if isinstance(predictor, Pipeline) else Pipeline(predictor)
+    bare, carried = pipeline.predictor, pipeline.carried()
+    kind = next((name for name, known in _kinds.items() if type(bare) is known), None)
+    if kind is None:
+        raise InputError(f"a {type(bare).__name__} cannot be saved: register it with sdprelax.networks.register.")
+    arrays = {item.name: np.asarray(getattr(bare, item.name)) for item in dataclasses.fields(cast(Any, bare))}
+    if carried:
+        arrays[CARRIED] = np.frombuffer(carried, dtype=np.uint8)
+    if called:
+        arrays["called"] = np.array(called)
+    try:
+        np.savez(path, allow_pickle=False, kind=np.array(kind), **arrays)
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error.strerror or error}.") from None
+
+
+def called(path: str | Path) -> str:
+    """Return what the predictor in a file of :func:`save_predictor` is called; "" where nothing was said.
+
+    Raises
+    ------
+    InputError: the file is none.
+    """
+    try:
+        return str(read_arrays(path).get("called", ""))
+    except Exception as error:
+        raise _unreadable(path, error) from None
+
+
+def load_predictor(path: str | Path) -> Predictor:
+    """Read what :func:`save_predictor` wrote.
+
+    Returns
+    -------
+    A :class:`Pipeline` where the file says what was done to the data or names columns or classes, as the files of a
+    sweep's trials do; else the predictor itself.
+
+    Raises
+    ------
+    InputError: the file is none.
+    """
+    pipeline = load_pipeline(path)
+    return pipeline if pipeline.carried() else pipeline.predictor
+
+
+def load_pipeline(path: str | Path) -> Pipeline:
+    """Read what :func:`save_predictor` wrote, as a pipeline in any case.
+
+    Raises
+    ------
+    InputError: the file is none.
+    """
+    try:
+        stored = read_arrays(path)
+        kind = str(stored["kind"])
+        if kind not in _kinds:
+            raise InputError(f"unknown kind '{kind}': {nearest(kind, _kinds)}")
+        hints = get_type_hints(_kinds[kind])
+        names = [item.name for item in dataclasses.fields(_kinds[kind])]
+        predictor = cast(Predictor, _kinds[kind](**{name: _field(name, stored[name], hints[name]) for name in names}))
+        return _with_carried(predictor, stored[CARRIED]) if CARRIED in stored else Pipeline(predictor)
+    except Exception as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: str | Path, error: Exception) -> InputError:
+    """Return the error of a damaged file, which fails in zlib, zipfile or NumPy, each with errors of its own."""
+    words = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+    words = f"it holds no array named {words}" if isinstance(error, KeyError) else words
+    return InputError(f"{path} is not a readable network or other predictor: {words}.")
+
+
+def _with_carried(predictor: Predictor, stored: NDArray[Any]) -> Pipeline:
+    """Return a predictor with what is stored beside it."""
+    if stored.dtype != np.uint8 or stored.ndim != 1:
+        raise InputError("its preprocessing is not what was written")
+    content = json.loads(stored.tobytes())
+    if content["format"] != FORMAT:
+        raise InputError(f"its preprocessing is of format {content['format']!r}, and this sdprelax reads {FORMAT}")
+    classes = content["classes"]
+    if not isinstance(classes, (list, type(None))) or not isinstance(content["columns"], list):
+        raise InputError("its names of classes or columns are no lists")
+    return Pipeline(predictor, Preprocessing.from_dict(content), None if classes is None else tuple(classes))
+
+
+def _field(name: str, value: NDArray[Any], declared: Any) -> Any:
+    """Return what is stored of a field as the field is declared: a number, a word, or an array."""
+    single = declared in (bool, int, float, str)
+    allowed = {bool: "b", int: "iu", float: "iuf", str: "U", Floats: "iuf"}.get(declared, "biufU")
+    if single and (value.dtype.kind not in allowed or value.ndim):
+        raise InputError(f"its '{name}' is {value.tolist()!r}, which is no {declared.__name__}")
+    if value.dtype.kind not in allowed:
+        raise InputError(f"its '{name}' holds values of type {value.dtype}")
+    return value.item() if single else value
+
+
+@register("tabulated")
+@dataclass(frozen=True, eq=False)
+class Tabulated:
+    """Predictions at given inputs and nowhere else, as a transductive method makes them.
+
+    Parameters
+    ----------
+    inputs: shape (n, d).
+    outputs: shape (n, c).
+    """
+
+    inputs: Floats
+    outputs: Floats
+
+    def __post_init__(self) -> None:
+        require_rows("inputs", self.inputs, "outputs", self.outputs)
+
+    def predict(self, X: ArrayLike) -> Floats:
+        """Return the outputs at inputs, shape (n, d), each of which must be in the table to the last bit."""
+        asked = query_inputs(X, self.inputs.shape[1], False)
+        known = {row.tobytes(): k for k, row in enumerate(np.ascontiguousarray(self.inputs) + 0.0)}
+        try:
+            found = [known[row.tobytes()] for row in np.ascontiguousarray(asked) + 0.0]
+        except KeyError:
+            raise InputError(
+                "a transductive model predicts at the inputs it was made for, and one of these is none of them."
+            ) from None
+        return np.asarray(self.outputs[found])
+
+
+def require_rows(first: str, inputs: Floats, second: str, values: Floats) -> None:
+    """Refuse two matrices that are not of finite numbers with one row each per sample.
+
+    Raises
+    ------
+    InputError: what is wrong.
+    """
+    for name, array in ((first, inputs), (second, values)):
+        if array.ndim != 2 or not np.issubdtype(array.dtype, np.floating) or not np.all(np.isfinite(array)):
+            raise InputError(f"{name} must be a matrix of finite numbers.")
+    if len(inputs) != len(values):
+        raise InputError(
+            f"{len(inputs)} rows of {first} and {len(values)} of {second} do not fit: one each per sample."
+        )
+
+
+def append_bias(X: Floats) -> Floats:
+    """Return ``X`` with a column of ones on its right."""
+    return np.hstack([X, np.ones((X.shape[0], 1))])
+
+
+def query_inputs(X: ArrayLike, width: int, bias: bool) -> Floats:
+    """Return inputs as a hidden layer of ``width`` inputs sees them, the column of ones included.
+
+    Raises
+    ------
+    InputError: X is not of finite numbers, or not of shape (n, width), or (n, width − 1) with a bias.
+    """
+    inputs = finite_array("X", X)
+    if inputs.ndim != 2 or inputs.shape[1] + bias != width:
+        raise InputError(f"inputs of shape {inputs.shape} do not fit: this predictor takes (n, {width - bias}).")
+    return append_bias(inputs) if bias else inputs

@@ -1,0 +1,143 @@
+"""A two-layer ReLU network of finite width: the upper bound's witness."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from sdprelax.base import Floats, InputError, finite_array
+from sdprelax.networks._predictor import load_pipeline, query_inputs, register, save_predictor
+
+__all__ = ["Network", "bare_network"]
+
+
+@register("network")
+@dataclass(frozen=True, eq=False)
+class Network:
+    """x ↦ (xᵀU)₊V, with hidden weights U and output weights V.
+
+    Parameters
+    ----------
+    hidden: U, shape (d, m), or (d + 1, m) with ``bias``, whose last row then multiplies a constant 1.
+    output: V, shape (m, c).
+    bias: whether the network appends a constant 1 to its input.
+    """
+
+    hidden: Floats
+    output: Floats
+    bias: bool = False
+
+    def __post_init__(self) -> None:
+        hidden, output = finite_array("hidden weights", self.hidden), finite_array("output weights", self.output)
+        if hidden.ndim != 2 or output.ndim != 2 or hidden.shape[1] != output.shape[0]:
+            raise InputError(
+                f"hidden weights of shape {hidden.shape} and output weights of shape {output.shape} do not fit: "
+                "expected (d, m) and (m, c)."
+            )
+        if not isinstance(self.bias, (bool, np.bool_)):
+            raise InputError(f"bias is {self.bias!r}; it must be True or False.")
+        object.__setattr__(self, "hidden", hidden)
+        object.__setattr__(self, "output", output)
+        object.__setattr__(self, "bias", bool(self.bias))
+
+    def __repr__(self) -> str:
+        inputs, outputs = self.hidden.shape[0] - self.bias, self.output.shape[1]
+        return f"Network({inputs} inputs, {self.width} neurons, {outputs} outputs, bias={self.bias})"
+
+    @staticmethod
+    def empty(inputs: int, outputs: int, bias: bool = False) -> Network:
+        """Return the network without neurons, which predicts zero."""
+        return Network(np.zeros((inputs + bias, 0)), np.zeros((0, outputs)), bias)
+
+    @property
+    def width(self) -> int:
+        """Number of neurons m."""
+        return int(self.hidden.shape[1])
+
+    def predict(self, X: ArrayLike) -> Floats:
+        """Return the outputs, shape (n, c), for inputs of shape (n, d)."""
+        inputs = query_inputs(X, self.hidden.shape[0], self.bias)
+        predictions: Floats = np.maximum(inputs @ self.hidden, 0.0) @ self.output
+        return predictions
+
+    def balanced(self) -> Network:
+        """Return the same function with ‖u_k‖ = ‖v_k‖ for every neuron, dead neurons dropped.
+
+        Positive homogeneity lets each neuron be rescaled; the balanced one has the least penalty.
+        """
+        norm_in, norm_out = _lengths(self.hidden), _lengths(self.output.T)
+        alive = (norm_in > 0.0) & (norm_out > 0.0)
+        scale = np.sqrt(norm_out[alive]) / np.sqrt(norm_in[alive])
+        return Network(self.hidden[:, alive] * scale, self.output[alive] / scale[:, None], self.bias)
+
+    def merged(self, tolerance: float = 0.0) -> Network:
+        """Return the network with neurons of one direction added up, then balanced.
+
+        Parameters
+        ----------
+        tolerance: two neurons are one when their unit hidden weights differ by at most this
+            (Euclidean); 0 merges equal directions only and keeps the function.
+        """
+        balanced = self.balanced()
+        norms = np.linalg.norm(balanced.hidden, axis=0)
+        directions = balanced.hidden / norms
+        free = np.ones(balanced.width, dtype=bool)
+        hidden, output = [], []
+        for k in np.argsort(-norms):
+            if not free[k]:
+                continue
+            distance = np.linalg.norm(directions - directions[:, [k]], axis=0)
+            group = free & (distance <= tolerance + 4 * np.finfo(float).eps)
+            free &= ~group
+            hidden.append(directions[:, k])
+            output.append(norms[group] @ balanced.output[group])
+        if not hidden:
+            return balanced
+        return Network(np.column_stack(hidden), np.vstack(output), self.bias).balanced()
+
+    def pruned(self, share: float) -> Network:
+        """Return the network without the neurons whose ‖u_k‖‖v_k‖ is at most ``share`` of the largest."""
+        size = np.linalg.norm(self.hidden, axis=0) * np.linalg.norm(self.output, axis=1)
+        keep = size > share * np.max(size, initial=0.0)
+        return Network(self.hidden[:, keep], self.output[keep], self.bias)
+
+    def save(self, path: str | Path) -> None:
+        """Write the weights to an ``.npz`` file."""
+        save_predictor(path, self)
+
+    @staticmethod
+    def load(path: str | Path) -> Network:
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        InputError: the file is not a network, or says what is to be done to the inputs first.
+        """
+        if load_pipeline(path).preprocessing.changes:
+            raise InputError(
+                f"{path} holds a network with the preprocessing of its data: sdprelax.load_predictor(path) predicts "
+                "with both, and its .predictor is the network alone."
+            )
+        return bare_network(path)
+
+
+def bare_network(path: str | Path) -> Network:
+    """Return the network of a file, whatever has to be done to the inputs first.
+
+    Raises
+    ------
+    InputError: the file is not a network.
+    """
+    found = load_pipeline(path).predictor
+    if not isinstance(found, Network):
+        raise InputError(f"{path} is not a readable network: it holds a {type(found).__name__}.")
+    return found
+
+
+def _lengths(columns: Floats) -> Floats:
+    """Return the Euclidean norm of every column, without overflow or underflow of squares."""
+    largest = np.max(np.abs(columns), axis=0, initial=0.0)
+    return np.asarray(largest * np.linalg.norm(columns / np.where(largest > 0.0, largest, 1.0), axis=0))

@@ -1,0 +1,251 @@
+"""The SDP relaxation of the lifted program, in two forms, and its refinement by cones (docs/mathematics/relaxation.md).
+
+The cone of completely positive matrices is replaced by the doubly nonnegative ones: Λ ⪰ 0 and Λ ≥ 0 on
+the (α, β) block. ``lifted`` is that program as published; it has no interior, since MΛMᵀ = 0 forces
+ΛMᵀ = 0. ``reduced`` writes Λ = TSTᵀ over the face (β, u, v): the same value, a smaller
+semidefinite block, no linear equalities. Over a partition of weight space there is one reduced block S_C per cone C,
+over the β of the rows that C leaves undetermined; Λ is the sum of their lifts, and refining never loosens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from sdprelax.base import Deadline, Floats, InputError, SolverFailed, nearest
+from sdprelax.cells import Cone, whole_space
+from sdprelax.lifting import LiftedProgram
+from sdprelax.solvers import Report, Solved, Solver, StructuredSolver
+
+__all__ = [
+    "Block",
+    "Form",
+    "Relaxation",
+    "RelaxationSolution",
+    "all_pairs",
+    "entries_of",
+    "relaxation",
+    "solve_relaxation",
+]
+
+Form = Literal["lifted", "reduced"]
+Pairs = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class RelaxationSolution:
+    """What a solver returned for a relaxation; approximate in every respect.
+
+    Attributes
+    ----------
+    lifted: Λ, shape (order, order), symmetric; the sum over the cones.
+    parts: its part from every cone, each of the shape of Λ.
+    multiplier: A = Y − predictions(Λ), shape (n, c).
+    multipliers: N of the reduced slack γ²E_ww − DDᵀ − GᵀNG of every cone, shape (2k + f, 2k + f).
+    solved: the solver's own words.
+    """
+
+    lifted: Floats
+    parts: tuple[Floats, ...]
+    multiplier: Floats
+    multipliers: tuple[Floats, ...]
+    solved: Solved
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """One semidefinite block of a relaxation, as CVXPY's objects.
+
+    Attributes
+    ----------
+    cone: the part of weight space it is for.
+    matrix: the semidefinite variable, over (α, β, w, v) (``lifted``) or (β, w, v).
+    lift: T, which maps the block's vector to (α, β, w, v).
+    nonnegative: the constraint P ≥ 0 on the entries ``all_pairs(cone)`` of what is nonnegative on the cone.
+    complementary: P_{α_iβ_i} = 0; None where no row is undetermined.
+    """
+
+    cone: Cone
+    matrix: Any
+    lift: Floats
+    nonnegative: Any
+    complementary: Any
+
+    def multipliers(self, gamma: float) -> Floats:
+        """Return N, shape (2k + f, 2k + f), as the solver left the duals."""
+        k = len(self.cone.undetermined)
+        order = 2 * k + len(self.cone.facets)
+        N = np.zeros((order, order))
+        # The Lagrangian carries −⟨M, P⟩ with M symmetric, so an off-diagonal multiplier is shared by two
+        # entries; CVXPY adds the multipliers of equalities with the other sign. N = 2γM.
+        dual = np.asarray(self.nonnegative.dual_value, dtype=np.float64).ravel()
+        first, second = all_pairs(self.cone).T
+        N[first, second] = np.where(first == second, 2.0, 1.0) * dual
+        if self.complementary is not None:
+            free = -np.asarray(self.complementary.dual_value, dtype=np.float64).ravel()
+            N[np.arange(k), np.arange(k) + k] = free
+        return gamma * (N + np.triu(N, 1).T)
+
+
+@dataclass(frozen=True, eq=False)
+class Relaxation:
+    """A relaxation as a CVXPY problem.
+
+    Attributes
+    ----------
+    lifting: the program that is relaxed.
+    program: the ``cvxpy.Problem``.
+    blocks: its semidefinite blocks, one per cone.
+    """
+
+    lifting: LiftedProgram
+    program: Any
+    blocks: tuple[Block, ...]
+
+    def solve(self, solver: Solver, deadline: Deadline) -> RelaxationSolution:
+        """Solve with a conic solver and read back Λ and the multipliers.
+
+        Raises
+        ------
+        SolverUnavailable, SolverFailed: see :class:`sdprelax.solvers.Solver`.
+        """
+        solved = solver.solve(self.program, deadline)
+        return self.read_back(solved)
+
+    def read_back(self, solved: Solved) -> RelaxationSolution:
+        """Return the solution that the program's variables and duals hold."""
+        lifting = self.lifting
+        parts = []
+        for block in self.blocks:
+            matrix = np.array(block.matrix.value, dtype=np.float64)
+            parts.append(block.lift @ (0.5 * (matrix + matrix.T)) @ block.lift.T)
+        lifted: Floats = np.sum(parts, axis=0)
+        if not np.all(np.isfinite(lifted)):
+            raise SolverFailed(f"the solver returned a point that is not finite (status: {solved.status}).")
+        multipliers = tuple(block.multipliers(lifting.problem.gamma) for block in self.blocks)
+        A = lifting.problem.Y - lifting.predictions(lifted)
+        return RelaxationSolution(lifted, tuple(parts), A, multipliers, solved)
+
+
+def solve_relaxation(
+    lifting: LiftedProgram,
+    form: Form,
+    cones: Sequence[Cone],
+    solver: Solver | StructuredSolver,
+    deadline: Deadline,
+    report: Report,
+) -> RelaxationSolution:
+    """Solve a relaxation with any solver.
+
+    Parameters
+    ----------
+    report: called with dual points (A, N) on the way by solvers that have them; see
+        :class:`sdprelax.solvers.StructuredSolver`.
+
+    Raises
+    ------
+    InputError: a structured solver is asked for more than the reduced form's single block.
+    SolverUnavailable, SolverFailed: see :class:`sdprelax.solvers.Solver`.
+    """
+    if not isinstance(solver, StructuredSolver):
+        return relaxation(lifting, form, cones).solve(solver, deadline)
+    if form != "reduced" or len(cones) > 1:
+        name = solver.availability().name
+        raise InputError(f"solver {name} solves the reduced form's single block; take clarabel for anything else.")
+    found = solver.solve_reduced(lifting, deadline, report)
+    with np.errstate(over="ignore", invalid="ignore"):
+        lifted: Floats = lifting.face @ found.matrix @ lifting.face.T
+    if not np.all(np.isfinite(lifted)):
+        name, status = solver.availability().name, found.solved.status
+        raise SolverFailed(f"{name} returned a point that is not finite (status: {status}).")
+    return RelaxationSolution(lifted, (lifted,), found.multiplier, (found.multipliers,), found.solved)
+
+
+def relaxation(lifting: LiftedProgram, form: Form, cones: Sequence[Cone] | None = None) -> Relaxation:
+    """Return the SDP relaxation of a lifted program in one of its forms.
+
+    Parameters
+    ----------
+    lifting: the program, with at least one generator row.
+    form: "lifted" (P25 as published, order 2g + r + c) or "reduced" (order g + r + c).
+    cones: a partition of weight space, one block each (form "reduced"); default: all of it.
+
+    Raises
+    ------
+    InputError: no such form, or cones in the lifted form.
+    """
+    if form not in get_args(Form):
+        raise InputError(f"unknown form '{form}': {nearest(form, get_args(Form))}.")
+    import cvxpy as cp  # half a second, which commands that solve nothing need not wait for
+
+    g, gamma = lifting.generators, lifting.problem.gamma
+    if cones is None:
+        cones = [whole_space(g)]
+    if form == "lifted" and len(cones) > 1:
+        raise InputError("form: lifted is P25's single block; a relaxation over cones has form: reduced.")
+    blocks, constraints, predictions, weights = [], [], [], []
+    for index, cone in enumerate(cones):
+        lift, generators = _coordinates(lifting, form, cone)
+        order = lift.shape[1]
+        matrix = cp.Variable((order, order), PSD=True, name=f"S_{index}" if form == "reduced" else "Lambda")
+        entries = cp.vec(matrix, order="F")
+        k = len(cone.undetermined)
+        twins = np.stack([np.arange(k), np.arange(k) + k], axis=1)
+        nonnegative = entries_of(generators, all_pairs(cone)) @ entries >= 0.0
+        complementary = entries_of(generators, twins) @ entries == 0.0 if k else None
+        blocks.append(Block(cone, matrix, lift, nonnegative, complementary))
+        constraints += [nonnegative] if complementary is None else [nonnegative, complementary]
+        if form == "lifted":
+            upper = np.stack(np.triu_indices(g), axis=1)
+            constraints.append(entries_of(sp.csr_array(lifting.linear_map), upper) @ entries == 0.0)
+        c, r = lifting.problem.shape[2], lifting.reduction.rank
+        activations = sp.csr_array(lifting.selection @ lift[: 2 * g])
+        predictions.append(activations @ matrix[:, order - c :])
+        weights.append(cp.sum(cp.diag(matrix)[order - c - r :]))
+    residual = sum(predictions[1:], predictions[0]) - lifting.problem.Y
+    objective = 0.5 * cp.sum_squares(residual) + 0.5 * gamma * sum(weights[1:], weights[0])
+    return Relaxation(lifting, cp.Problem(cp.Minimize(objective), constraints), tuple(blocks))
+
+
+def all_pairs(cone: Cone) -> Pairs:
+    """Return every entry (m, 2) of what is nonnegative on a cone, but for (α_i, β_i), which vanish."""
+    k = len(cone.undetermined)
+    first, second = np.triu_indices(2 * k + len(cone.facets))
+    twins = (second - first == k) & (first < k)
+    return np.stack([first[~twins], second[~twins]], axis=1)
+
+
+def _coordinates(lifting: LiftedProgram, form: Form, cone: Cone) -> tuple[Floats, sp.csr_array]:
+    """Return T and G, which map a block's vector to (α, β, w, v) and to what is nonnegative on the cone."""
+    g, c = lifting.generators, lifting.problem.shape[2]
+    if form == "lifted":
+        return np.eye(lifting.order), sp.csr_array(np.eye(lifting.order)[: 2 * g])
+    rows = lifting.reduction.rows
+    k, r = len(cone.undetermined), rows.shape[1]
+    T = np.zeros((2 * g + r + c, k + r + c))
+    T[: 2 * g, : k + r] = cone.activations(rows)
+    T[2 * g :, k:] = np.eye(r + c)
+    generators = cone.generators(rows)
+    return T, sp.csr_array(np.hstack([generators, np.zeros((len(generators), c))]))
+
+
+def entries_of(left: sp.csr_array, pairs: np.ndarray[Any, np.dtype[np.int64]]) -> sp.csr_array:
+    """Return the operator that maps vec(S) to the entries (a, b) in ``pairs`` of left·S·leftᵀ."""
+    order = left.shape[1]
+    a, b = left[pairs[:, 0]].tocsr(), left[pairs[:, 1]].tocsr()
+    count_a, count_b = np.diff(a.indptr), np.diff(b.indptr)
+    # Row k holds a_k ⊗ b_k: every nonzero of a_k meets every nonzero of b_k.
+    repeats = np.repeat(count_b, count_a)
+    from_a = np.repeat(np.arange(a.nnz), repeats)
+    row_of_a = np.repeat(np.arange(len(pairs)), count_a)
+    starts = np.repeat(b.indptr[:-1][row_of_a], repeats)
+    within = np.arange(len(from_a)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
+    from_b = starts + within
+    rows = row_of_a[from_a]
+    columns = a.indices[from_a].astype(np.int64) + order * b.indices[from_b].astype(np.int64)
+    return sp.csr_array((a.data[from_a] * b.data[from_b], (rows, columns)), shape=(len(pairs), order * order))

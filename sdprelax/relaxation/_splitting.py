@@ -1,0 +1,181 @@
+"""Which rows to split weight space at: partitions for the relaxation over cones (docs/mathematics/relaxation.md).
+
+Three rules. ``coverage`` looks at the rows alone: it halves the largest cone, counting undetermined rows.
+``violation`` looks at a solution of a coarser relaxation: activations of both signs of one row in one block are what
+a split there would separate. ``strong`` looks at the dual: with the residual A of a good network, the relaxation on a
+cone bounds ‖Aᵀ(Xu)₊‖ by ω_C, and the bound of p* suffers from the worst cone; that one is split where the worse of
+its two parts becomes best.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import clarabel
+import numpy as np
+import scipy.sparse as sp
+
+from sdprelax.base import Deadline, Floats, SolverFailed
+from sdprelax.cells import Cone
+from sdprelax.relaxation._program import RelaxationSolution, all_pairs, entries_of
+from sdprelax.solvers.clarabel import solve_conic
+
+__all__ = [
+    "Splitting",
+    "idle_cones",
+    "local_certificate",
+    "split_by_coverage",
+    "split_by_strong_branching",
+    "split_by_violation",
+]
+
+Splitting = Literal["coverage", "violation", "strong"]
+# Rows tried for one split: those next to the middle of the cone.
+CANDIDATES = 8
+# Share of γ below which ω_C of an approximate residual says that the exact one's is below γ.
+IDLE = 0.95
+
+
+def split_by_coverage(rows: Floats, cones: Sequence[Cone], count: int) -> list[Cone]:
+    """Return a refinement of at most ``count`` cones: the largest is split where its parts are most alike.
+
+    Parameters
+    ----------
+    rows: generator rows, shape (g, r).
+    cones: the partition to refine.
+    """
+    found = list(cones)
+    while len(found) < count:
+        index = max(range(len(found)), key=lambda i: len(found[i].undetermined))
+        if len(found[index].undetermined) == 0:
+            break
+        found[index : index + 1] = min(_splits(rows, found[index]), key=lambda parts: _larger(*parts))
+    return found
+
+
+def split_by_violation(
+    rows: Floats, dual: Floats, cones: Sequence[Cone], solution: RelaxationSolution, count: int
+) -> list[Cone]:
+    """Return a refinement of at most ``count`` cones, split where the solution mixes both signs of a row most.
+
+    The score of a row j on a cone is ‖b_j + b_{j+g}‖·√(Λ_αα·Λ_ββ) at (j, j) of the cone's part of Λ.
+
+    Parameters
+    ----------
+    dual: B = LᵀA of the solution's residual, shape (2g, c).
+    """
+    g = len(rows)
+    jumps = np.linalg.norm(dual[:g] + dual[g:], axis=1)
+    found: list[tuple[Cone, Floats]] = []
+    for cone, part in zip(cones, solution.parts, strict=True):
+        diagonal = np.maximum(np.diag(part), 0.0)
+        mixed = jumps * np.sqrt(diagonal[:g] * diagonal[g : 2 * g])
+        found.append((cone, np.where(cone.signs == 0, mixed, -1.0)))
+    while len(found) < count:
+        index = max(range(len(found)), key=lambda i: float(np.max(found[i][1], initial=-1.0)))
+        cone, scores = found[index]
+        if np.max(scores, initial=-1.0) <= 0.0:
+            break
+        # A part's share of the mass is not known; half of it is as good a guess as any.
+        parts = cone.split(rows, int(np.argmax(scores)))
+        found[index : index + 1] = [(part, np.where(part.signs == 0, 0.5 * scores, -1.0)) for part in parts]
+    return [cone for cone, _ in found]
+
+
+def split_by_strong_branching(
+    rows: Floats, dual: Floats, cones: Sequence[Cone], count: int, target: float, deadline: Deadline
+) -> list[Cone]:
+    """Return a refinement of at most ``count`` cones, the worst of them split where its parts become best.
+
+    Parameters
+    ----------
+    dual: B = LᵀA of the residual of a good network, shape (2g, c).
+    target: the value of ω_C below which a cone needs no splitting.
+    """
+    found = [(cone, local_certificate(rows, dual, cone, deadline)[0]) for cone in cones]
+    while len(found) < count and not deadline.expired:
+        index = max(range(len(found)), key=lambda i: found[i][1] if len(found[i][0].undetermined) else -1.0)
+        cone, worst = found[index]
+        if len(cone.undetermined) == 0 or worst <= target:
+            break
+        tried = [
+            [(part, local_certificate(rows, dual, part, deadline)[0]) for part in parts]
+            for parts in _splits(rows, cone)
+        ]
+        found[index : index + 1] = min(tried, key=lambda parts: max(value for _, value in parts))
+    return [cone for cone, _ in found]
+
+
+def idle_cones(rows: Floats, dual: Floats, cones: Sequence[Cone], gamma: float, deadline: Deadline) -> list[Cone]:
+    """Return the cones that no neuron of an optimum lies in, if the residual of ``dual`` is near the optimal one.
+
+    By complementary slackness a cone with ω_C < γ carries no mass.
+    """
+    return [cone for cone in cones if local_certificate(rows, dual, cone, deadline)[0] < IDLE * gamma]
+
+
+def _larger(one: Cone, other: Cone) -> int:
+    return max(len(one.undetermined), len(other.undetermined))
+
+
+def _splits(rows: Floats, cone: Cone) -> list[tuple[Cone, Cone]]:
+    """Return the parts of a cone split by each undetermined row, by those next to its middle if they are many."""
+    free = cone.undetermined
+    # The row that halves the cone passes near its middle, so rows are ranked before any is tried.
+    near = free[np.argsort(np.abs(rows[free] @ _middle(rows, cone)))][:CANDIDATES]
+    return [cone.split(rows, int(row)) for row in near]
+
+
+def _middle(rows: Floats, cone: Cone) -> Floats:
+    """Return a direction inside a cone: the mean of its walls' normals and of the rows it is on one side of."""
+    said = np.flatnonzero(cone.signs)
+    if said.size == 0:
+        direction: Floats = np.linalg.svd(rows, full_matrices=True)[2][0]
+        return direction
+    inward = rows[said] * cone.signs[said][:, None]
+    mean: Floats = np.mean(inward, axis=0)
+    return mean
+
+
+def local_certificate(rows: Floats, dual: Floats, cone: Cone, deadline: Deadline) -> tuple[float, Floats]:
+    """Return (ω_C, N): the bound of ‖Bᵀa(w)‖/‖w‖ on a cone by its own multipliers, in floating point.
+
+        min κ  s.t.  κE_ww − DDᵀ − GᵀNG ⪰ 0,  N ≥ 0 but at the entries (α_i, β_i)
+
+    Infinite, with N = 0, where the solver fails.
+    """
+    k, r = len(cone.undetermined), rows.shape[1]
+    order = k + r
+    pairs = all_pairs(cone)
+    twins = np.stack([np.arange(k), np.arange(k) + k], axis=1)
+    chosen = np.vstack([pairs, twins])
+    D = cone.activations(rows).T @ dual
+    i, j = np.triu_indices(order)
+    # Clarabel's triangle goes down the columns: sort by column, then row.
+    place = np.lexsort((i, j))
+    i, j = i[place], j[place]
+    root = np.where(i == j, 1.0, math.sqrt(2.0))
+    operator = entries_of(sp.csr_array(cone.generators(rows)), chosen).tocsc()
+    twice = np.where(chosen[:, 0] == chosen[:, 1], 1.0, 2.0)
+    symmetric = 0.5 * (operator[:, i + order * j] + operator[:, j + order * i])
+    spread = sp.diags_array(root) @ symmetric.T @ sp.diags_array(twice)
+    corner = np.where((i == j) & (i >= k), 1.0, 0.0)
+    size = max(float(np.linalg.norm(D)) ** 2, 1e-300)
+    semidefinite = sp.hstack([sp.csc_array(-corner[:, None]), spread])
+    m = len(pairs)
+    nonnegative = sp.hstack([sp.csc_array((m, 1)), -sp.eye_array(m), sp.csc_array((m, k))])
+    right = np.concatenate([-(D @ D.T)[i, j] * root / size, np.zeros(m)])
+    try:
+        x, _ = solve_conic(
+            sp.csc_array((1 + m + k, 1 + m + k)), np.concatenate([[1.0], np.zeros(m + k)]),
+            sp.vstack([semidefinite, nonnegative]).tocsc(), right,
+            [clarabel.PSDTriangleConeT(order), clarabel.NonnegativeConeT(m)], deadline, 1e-8,
+        )  # fmt: skip
+    except SolverFailed:
+        return math.inf, np.zeros((2 * k + len(cone.facets),) * 2)
+    N = np.zeros((2 * k + len(cone.facets),) * 2)
+    first, second = chosen.T
+    N[first, second] = N[second, first] = x[1:] * size
+    return math.sqrt(max(float(x[0]), 0.0) * size), N
