@@ -6,6 +6,8 @@ BIN := .venv/bin
 export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
+# Where the environment forbids bytecode, every process would compile what it imports anew, for seconds.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: quickstart test lint format notebooks benchmarks figures documents clean
 
