@@ -40,7 +40,7 @@ SLACK = 1e-3
 benchmark = Benchmark(
     __doc__,
     limit=(60.0, "seconds that a program gets"),
-    data=(None, "folder of the arrays of P25, random.npz and so on"),
+    data=(None, "folder of the arrays of Prakhya, Birdal and Yurtsever 2025, random.npz and so on"),
 )
 
 

@@ -6,7 +6,7 @@
     python benchmarks/native.py scaling                                       # native_scaling.csv
     python benchmarks/native.py scaling_gpu                                   # native_scaling_gpu.csv
 
-FOLDER has the arrays of Prakhya, Birdal and Yurtsever (2025), "P25": random.npz, spiral.npz and so on.
+FOLDER has the arrays of Prakhya, Birdal and Yurtsever 2025 ("P25"): random.npz, spiral.npz and so on.
 
 solvers: certified bound against time on P25's data, γ = 0.1. Every run has the memory that --memory says, and the time
 limit of its row; after 1.1 times that and a minute it is killed. Modelling and compiling count. What is recorded: every

@@ -110,7 +110,7 @@ def photograph(report: Path, target: Path) -> None:
 
 
 def paper(results: Path, out: Path) -> None:
-    """P25's experiments: results/paper-*."""
+    """The experiments of Prakhya, Birdal and Yurtsever 2025: results/paper-*."""
     collected(results, "table", PAPER_BOUNDS).to_csv(out / "paper_bounds.csv", index=False, float_format="%.12g")
     predictions = collected(results, "predictions", PAPER_PREDICTIONS)
     predictions.to_csv(out / "paper_predictions.csv", index=False, float_format="%.8g")
@@ -121,7 +121,7 @@ def collected(results: Path, name: str, columns: list[str]) -> pd.DataFrame:
     """Return one table of all the paper's sweeps, in the paper's order; what has not run yet is missing."""
     folders = sorted(path for path in results.glob("paper-*") if (path / f"{name}.parquet").is_file())
     if not folders:
-        sys.exit(f"{results} has no sweep of P25's: sdprelax run experiments/paper/*.yaml.")
+        sys.exit(f"{results} has no sweep of the paper's: sdprelax run experiments/paper/*.yaml.")
     parts = [load_table(folder, name)[columns].assign(sweep=folder.name.removeprefix("paper-")) for folder in folders]
     table = pd.concat(parts, ignore_index=True)
     # A data set is known by its name here; where its file lies is nobody's business.
@@ -146,7 +146,7 @@ def traces(results: Path) -> pd.DataFrame:
 
 
 def closing(results: Path, out: Path) -> None:
-    """Exact optima and cones on P25's arrays: results/closing-*, as far as they are there."""
+    """Exact optima and cones on the paper's arrays: results/closing-*, as far as they are there."""
     # What comes after another hyphen is a part of one table.
     parts: dict[str, list[dict[str, Any]]] = {}
     for folder in sorted(results.glob("closing-*"), reverse=True):
@@ -171,7 +171,7 @@ def closing(results: Path, out: Path) -> None:
 
 
 def proved_anew(folder: Path) -> Iterator[dict[str, Any]]:
-    """Yield the trials of a sweep over P25's arrays, with the seconds that it took to verify each."""
+    """Yield the trials of a sweep over the paper's arrays, with the seconds that it took to verify each."""
     store = Store(folder)
     next(audit(folder, trust_modules=True))  # loads what verifies
     started = time.perf_counter()

@@ -13,15 +13,15 @@ from sdprelax import Problem
 hypothesis.settings.register_profile("sdprelax", deadline=None, max_examples=60, derandomize=True)
 hypothesis.settings.load_profile("sdprelax")
 
-P25 = Path(__file__).resolve().parents[2] / "shared" / "data" / "p25"
+ARRAYS = Path(__file__).resolve().parents[2] / "shared" / "data" / "p25"
 
 
 @pytest.fixture
 def p25() -> Path:
-    """The folder of P25's own arrays, which a user's clone does not have."""
-    if not P25.is_dir():
-        pytest.skip(f"P25's arrays are not at {P25}")
-    return P25
+    """The folder of the paper's own arrays, which a user's clone does not have."""
+    if not ARRAYS.is_dir():
+        pytest.skip(f"the paper's arrays are not at {ARRAYS}")
+    return ARRAYS
 
 
 def degenerate_problem(seed: int) -> Problem:

@@ -1,4 +1,4 @@
-"""Metrics against counting by hand; P25's protocol never looks worse than any threshold fixed in advance."""
+"""Metrics against counting by hand; the paper's protocol never looks worse than any threshold fixed in advance."""
 
 from __future__ import annotations
 

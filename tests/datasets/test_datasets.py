@@ -1,4 +1,4 @@
-"""Data sets: P25's own, scikit-learn's, and the user's files."""
+"""Data sets: those of the paper, scikit-learn's, and the user's files."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def test_each_solver_certifies_what_it_claims_to_a_thousandth(solver: str) -> No
 @pytest.mark.parametrize("form", ["reduced", "lifted"])
 @pytest.mark.parametrize("solver", list(solvers))
 def test_no_solver_claims_more_than_the_optimum_and_each_certifies_what_it_claims(solver: str, form: str) -> None:
-    """On P25's data of five samples: steps of 0.9 of the way to the boundary end SDPA far above the optimum."""
+    """On random data of five samples: steps of 0.9 of the way to the boundary end SDPA far above the optimum."""
     state = next(state for state in available() if state.name == solver)
     if not state.runs:
         pytest.skip(state.reason)

@@ -1,4 +1,7 @@
-"""Exact optima and cones on P25's arrays (experiments/closing), interior points and exact programs (benchmarks)."""
+"""Exact optima and cones on the arrays of Prakhya, Birdal and Yurtsever 2025 ("P25"), interior points and exact programs.
+
+The files are those of experiments/closing and of benchmarks/exact.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables of docs/paper.md."""
+"""The tables of docs/paper.md: the experiments of Prakhya, Birdal and Yurtsever 2025 ("P25")."""
 
 from __future__ import annotations
 
