@@ -70,8 +70,8 @@ def test_show_prints_a_finished_sweep(form: str, finished: tuple[Path, str]) -> 
 
 
 @pytest.mark.parametrize(("family", "line"), [
-    ("methods", "sdp: P25's SDP relaxation"), ("datasets", "    points_per_class: int, default 20"),
-    ("solvers", "    tolerance: float, default 1e-08"), ("roundings", "three_operator: P25's rounding"),
+    ("methods", "sdp: The SDP relaxation: solved"), ("datasets", "    points_per_class: int, default 20"),
+    ("solvers", "    tolerance: float, default 1e-08"), ("roundings", "three_operator: The paper's rounding"),
 ])  # fmt: skip
 def test_list_names_everything_with_its_options(family: str, line: str, tmp_path: Path) -> None:
     listed = sdprelax("list", family, cwd=tmp_path)

@@ -110,6 +110,18 @@ def test_the_version_is_the_newest_of_the_changelog() -> None:
     assert sdprelax.__version__ == ".".join(map(str, numbers[0]))
 
 
+def test_p25_is_written_out_where_a_file_first_uses_it() -> None:
+    written_out = 'Prakhya, Birdal and Yurtsever 2025 ("P25")'
+    unexplained = [
+        str(path.relative_to(ROOT))
+        for path in sources()
+        if path.name != "test_documents.py"
+        and "P25" in (text := prose(path))
+        and not text[: text.index("P25") + 5].endswith(written_out)
+    ]
+    assert unexplained == []
+
+
 def test_every_published_picture_is_shown() -> None:
     shown = {Path(target).name for text in DOCUMENTS.values() for target in LINK.findall(text)}
     assert {path.name for path in (ROOT / "results" / "published").glob("*.png")} - shown == set()

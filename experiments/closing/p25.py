@@ -1,4 +1,4 @@
-"""Data set ``p25``: the training arrays of Prakhya, Birdal and Yurtsever (2025), from their authors' NumPy files."""
+"""Data set ``p25``: the training arrays of Prakhya, Birdal and Yurtsever 2025 ("P25"), from their NumPy files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sdprelax.datasets import Dataset, register
 @register("p25")
 @dataclass(frozen=True)
 class P25:
-    """Training arrays of Prakhya, Birdal and Yurtsever (2025), one-hot targets where there are classes.
+    """Training arrays of P25, one-hot targets where there are classes.
 
     Parameters
     ----------

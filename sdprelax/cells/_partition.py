@@ -101,7 +101,7 @@ class Cone:
 
 
 def whole_space(generators: int) -> Cone:
-    """Return the cone that is all of weight space, the partition of P25's relaxation."""
+    """Return the cone that is all of weight space, the partition of the relaxation as published."""
     return Cone((), np.zeros(generators, dtype=np.int8), ())
 
 

@@ -55,7 +55,7 @@ class BlockProof:
 
 @dataclass(frozen=True, eq=False)
 class RelaxationProof:
-    """One block for every cone of a partition of weight space; P25's relaxation has the one cone that is all of it."""
+    """One block for every cone of a partition of weight space; the relaxation itself has one, all of it."""
 
     blocks: tuple[BlockProof, ...]
 

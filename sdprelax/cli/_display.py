@@ -142,7 +142,7 @@ def print_predictions(table: pd.DataFrame) -> None:
     typer.echo("accuracies on the training and the test part; balanced, F1 and RMSE on the test part.")
     typer.echo("sdprelax verify evaluates all of them again.")
     if "paper_accuracy" in figures:
-        typer.echo("paper's: P25's accuracy, whose threshold is the best on the test set: no estimate of anything.")
+        typer.echo("paper's (docs/paper.md): threshold chosen on the test set, no estimate of anything.")
 
 
 def trial_line(record: dict[str, Any]) -> str:

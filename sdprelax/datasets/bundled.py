@@ -36,7 +36,7 @@ def _columns(data: Any) -> Preprocessing:
 @register("iris")
 @dataclass(frozen=True)
 class Iris(_Bundled):
-    """Iris: 150 flowers, 4 measurements, 3 species; split in halves and unscaled, as in P25.
+    """Iris: 150 flowers, 4 measurements, 3 species; split in halves and unscaled.
 
     Parameters
     ----------

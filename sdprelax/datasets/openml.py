@@ -1,4 +1,4 @@
-"""Classification sets of P25 that OpenML hands out, or that the user has as a local file.
+"""Classification sets of Prakhya, Birdal and Yurtsever 2025 ("P25"), from OpenML or from a local file.
 
 scikit-learn fetches them, caches them and compares what it reads with the md5 that OpenML states. Of the
 arrays that come out the SHA-256 is kept beside the cache the first time, and other arrays are refused later.
@@ -93,7 +93,7 @@ class _Table:
             count = len(train.X) + len(test.X)
             if count not in (known.n, known.n - 1):
                 raise InputError(
-                    f"{self.path} holds {count} samples, but {known.name} has {known.n} (P25's arrays {known.n - 1})."
+                    f"{self.path} holds {count} samples, but {known.name} has {known.n} (the paper's {known.n - 1})."
                 )
             return scaled(_dataset(known, train, test), self.scaling)
         if len(train.X) != known.n:

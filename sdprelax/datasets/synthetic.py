@@ -1,4 +1,4 @@
-"""The synthetic data of P25: a Gaussian teacher, and the spiral."""
+"""The synthetic data of Prakhya, Birdal and Yurtsever 2025 ("P25"): a Gaussian teacher, and the spiral."""
 
 from __future__ import annotations
 

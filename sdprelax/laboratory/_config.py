@@ -46,7 +46,7 @@ class Sweep:
     gamma, bias: weight decays, and with or without bias.
     repeat: how often each trial is run, with different random numbers.
     seed: what the random numbers derive from.
-    protocol: "standard", or "paper" for P25's test accuracy beside the others.
+    protocol: "standard", or "paper" for the test accuracy of Prakhya, Birdal and Yurtsever 2025 too.
     limits: what one trial may take.
     engine: where trials run.
     modules: Python files with the user's own methods and data sets, as absolute paths.
@@ -82,7 +82,7 @@ class _Written(pydantic.BaseModel):
     methods: list[Any] = pydantic.Field(description="methods, each with its options")
     repeat: int = pydantic.Field(1, ge=1, description="runs of each trial, with different random numbers")
     seed: int = pydantic.Field(0, ge=0, lt=2**63, description="what the random numbers derive from")
-    protocol: Protocol = pydantic.Field("standard", description="paper: P25's test accuracy beside the others")
+    protocol: Protocol = pydantic.Field("standard", description="paper: also the accuracy of docs/paper.md")
     limits: _Limits = pydantic.Field(_Limits(), description="what one trial may take")
     engine: Any = pydantic.Field("processes", description="where trials run")
     modules: list[str] = pydantic.Field([], description="Python files with methods and data sets of your own")

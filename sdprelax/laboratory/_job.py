@@ -47,7 +47,8 @@ class Trial:
     dataset_digest: SHA-256 of the user's own file; "" for data that the options alone determine.
     limits: what the trial may take. Not part of the hash: a trial that ended within its limits has the
         same result under wider ones.
-    protocol: "standard", or "paper" for P25's test accuracy, chosen on the test set, beside the others.
+    protocol: "standard", or "paper": the accuracies of Prakhya, Birdal and Yurtsever 2025 too, whose threshold is
+        chosen on the test set.
     versions: of everything that computes the result, as :func:`versions` says when the trial is planned.
     """
 

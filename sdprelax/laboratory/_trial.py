@@ -200,7 +200,7 @@ def _witnessed(outcome: Outcome) -> Outcome:
 
 
 def _with_papers_choice(outcome: Outcome, data: Dataset) -> Outcome:
-    """Return an outcome that offers P25's network too: of the candidates the one best on the test set."""
+    """Return an outcome that offers the paper's network too: of the candidates the one best on the test set."""
     if not outcome.candidates or data.X_test is None or data.Y_test is None or data.classes is None:
         return outcome
     X, Y = data.X_test, data.Y_test
@@ -342,7 +342,8 @@ def evaluate(predictor: Predictor, problem: Problem, data: Dataset, protocol: st
 
     Parameters
     ----------
-    protocol: "paper" also evaluates as P25 did (:func:`sdprelax.networks._metrics.paper_accuracy` on the test set).
+    protocol: "paper" also evaluates as Prakhya, Birdal and Yurtsever 2025 did, on the test set
+        (:func:`sdprelax.networks.paper_accuracy`).
     """
     found: dict[str, float | None] = dict.fromkeys(EVALUATED)
     if isinstance(predictor, Network):

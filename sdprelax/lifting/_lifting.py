@@ -1,4 +1,4 @@
-"""The completely positive lifted program of P25 (docs/mathematics/lifting.md).
+"""The completely positive lifted program of Prakhya, Birdal and Yurtsever 2025 ("P25") (docs/mathematics/lifting.md).
 
 Per neuron, λ = (α, β, u, v) with α = (Xu)₊ and β = (−Xu)₊; the lifted variable is Λ = Σ_k λ_kλ_kᵀ of order
 2n + d + c, and training is

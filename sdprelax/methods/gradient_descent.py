@@ -1,4 +1,5 @@
-"""Methods ``sgd`` and ``adam``: local training with PyTorch, as P25's comparison runs it."""
+"""Methods ``sgd`` and ``adam``: local training with PyTorch, as in the comparison of
+Prakhya, Birdal and Yurtsever 2025 ("P25")."""
 
 from __future__ import annotations
 

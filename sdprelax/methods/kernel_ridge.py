@@ -41,8 +41,8 @@ class NNGP(_KernelRidge):
 
     Parameters
     ----------
-    ridge: "absolute" puts γ on the kernel's diagonal; "relative" γ times its mean, as neural-tangents does, and P25
-        with it.
+    ridge: "absolute" puts γ on the kernel's diagonal; "relative" γ times its mean, as neural-tangents and
+        Prakhya, Birdal and Yurtsever 2025 ("P25") do.
     """
 
     @property
@@ -58,8 +58,7 @@ class NTK(_KernelRidge):
 
     Parameters
     ----------
-    ridge: "absolute" puts γ on the kernel's diagonal; "relative" γ times its mean, as neural-tangents does, and P25
-        with it.
+    ridge: "absolute" puts γ on the kernel's diagonal; "relative" γ times its mean, as neural-tangents and P25 do.
     network: "relu", or "gated": neurons x ↦ 1{gᵀx > 0}·wᵀx with random gates g, whose kernel is xᵀz·(π − θ)/2π. It is
         what ``mkl`` repairs, and, but for a factor d, what training the hidden layer alone adds to the first.
     """

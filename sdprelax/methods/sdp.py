@@ -1,4 +1,4 @@
-"""Method ``sdp``: P25's relaxation, solved, certified and rounded."""
+"""Method ``sdp``: the relaxation of Prakhya, Birdal and Yurtsever 2025 ("P25"), solved, certified and rounded."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ SOLVING = 0.85
 @register("sdp")
 @dataclass(frozen=True)
 class SDP:
-    """P25's SDP relaxation: solved, certified by its multipliers, and rounded to a network.
+    """The SDP relaxation: solved, certified by its multipliers, and rounded to a network.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ class SDP:
     def __post_init__(self) -> None:
         # Wrong names and options are refused here, before any work starts.
         if self.form == "lifted" and self.cones > 1:
-            raise InputError("form: lifted is P25's single block as published; cones need form: reduced.")
+            raise InputError("form: lifted is the single block as published; cones need form: reduced.")
         if self.solver is not None:
             object.__setattr__(self, "solver", solvers.canonical(self.solver))
         name = self.solver or self._candidates(0)[0]

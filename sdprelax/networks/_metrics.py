@@ -1,4 +1,5 @@
-"""How well a predictor does on data: what a user reports, and what P25 reported.
+"""How well a predictor does on data: what a user reports, and what Prakhya, Birdal and Yurtsever 2025 ("P25")
+reported.
 
 Everything here is decided without looking at the targets that it is judged by, but for :func:`paper_accuracy`, which
 repeats P25's protocol: its threshold is the one that is best on the very targets that it is then judged by.

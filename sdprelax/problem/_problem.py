@@ -45,7 +45,7 @@ class Problem:
     Y: targets, shape (n, c), or (n,) for one output. Class labels become targets by :func:`sdprelax.one_hot`; a single
         column of integers, which could be labels, is refused.
     gamma: weight decay γ > 0.
-    bias: append a column of ones to ``X``; the bias is regularised like any weight (as P25 does).
+    bias: append a column of ones to ``X``; the bias is regularised like any weight.
     queries: inputs at which predictions will be wanted, shape (t, d). They have no loss, so p* does not depend on
         them; a transductive method may look at them (``sdp`` with ``transductive``).
 

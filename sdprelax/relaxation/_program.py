@@ -172,7 +172,7 @@ def relaxation(lifting: LiftedProgram, form: Form, cones: Sequence[Cone] | None 
     Parameters
     ----------
     lifting: the program, with at least one generator row.
-    form: "lifted" (P25 as published, order 2g + r + c) or "reduced" (order g + r + c).
+    form: "lifted" (Prakhya, Birdal and Yurtsever 2025, as published; order 2g + r + c) or "reduced" (order g + r + c).
     cones: a partition of weight space, one block each (form "reduced"); default: all of it.
 
     Raises
@@ -187,7 +187,7 @@ def relaxation(lifting: LiftedProgram, form: Form, cones: Sequence[Cone] | None 
     if cones is None:
         cones = [whole_space(g)]
     if form == "lifted" and len(cones) > 1:
-        raise InputError("form: lifted is P25's single block; a relaxation over cones has form: reduced.")
+        raise InputError("form: lifted is the single block as published; a relaxation over cones has form: reduced.")
     blocks, constraints, predictions, weights = [], [], [], []
     for index, cone in enumerate(cones):
         lift, generators = _coordinates(lifting, form, cone)

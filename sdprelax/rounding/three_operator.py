@@ -1,4 +1,7 @@
-"""P25's rounding: three-operator splitting towards a factor of Λ whose columns are neurons."""
+"""The rounding of Prakhya, Birdal and Yurtsever 2025 ("P25"): three-operator splitting.
+
+It goes towards a factor of Λ whose columns are neurons.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ def project_complementary(alpha: Floats, beta: Floats) -> tuple[Floats, Floats]:
 @register("three_operator")
 @dataclass(frozen=True)
 class ThreeOperator:
-    """P25's rounding: min φ = ½‖ZZᵀ − Λ‖² over MZ = 0 and complementary α, β ≥ 0, by three-operator splitting.
+    """The paper's rounding: min φ = ½‖ZZᵀ − Λ‖² over MZ = 0 and complementary α, β ≥ 0, by three-operator splitting.
 
     Per iteration W = proj_{MZ=0}(Z), Ŵ = proj_relu(2W − Z − η∇φ(W)), Z ← Z − W + Ŵ with ∇φ(W) = 2(WWᵀ − Λ)W and step
     η = step/‖Λ‖_F, from the top eigenvectors of Λ; the networks are W's (u, v) (docs/mathematics/rounding.md). The one

@@ -45,7 +45,7 @@ def _licence_problem() -> str:
 @register("mosek")
 @dataclass(frozen=True)
 class Mosek:
-    """Interior point, commercial: what P25 used for its random and spiral data.
+    """Interior point, commercial: what Prakhya, Birdal and Yurtsever 2025 used for random and spiral data.
 
     Parameters
     ----------

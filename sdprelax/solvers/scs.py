@@ -21,7 +21,7 @@ class SCS:
 
     Parameters
     ----------
-    tolerance: SCS's eps_abs and eps_rel (P25 used 1e-4).
+    tolerance: SCS's eps_abs and eps_rel (Prakhya, Birdal and Yurtsever 2025: 1e-4).
     max_iterations: iterations after which the point at hand is taken.
     """
 

@@ -180,7 +180,7 @@ def test_bad_tables_are_refused_in_one_sentence(text: str, message: str, tmp_pat
     ({"X": np.ones((2, 4)), "Y": np.ones((2, 2))}, "array 'Y' must hold one label, or a one-hot row of 2"),
     ({"X": np.ones((2, 4)), "y": np.array([0, 7])}, "has the labels 0, 7, but those of bank_notes are 0, 1"),
     ({"X": np.ones((2, 4)), "Y": np.eye(2), "X_test": np.ones((2, 4)), "Y_test": np.eye(2)},
-     "holds 4 samples, but bank_notes has 1372 (P25's arrays 1371)"),
+     "holds 4 samples, but bank_notes has 1372 (the paper's 1371)"),
 ])  # fmt: skip
 def test_bad_arrays_are_refused_in_one_sentence(
     arrays: dict[str, NDArray[np.float64]], message: str, tmp_path: Path

@@ -1,4 +1,4 @@
-"""What a trial predicts with is stored, measured on the test set, tabled and audited; the paper's protocol beside it."""
+"""What a trial predicts with is stored, measured on the test set, tabled, audited; the paper's protocol beside it."""
 
 from __future__ import annotations
 

@@ -149,7 +149,8 @@ def trace_table(records: list[dict[str, Any]]) -> pd.DataFrame:
 def predictions_table(records: list[dict[str, Any]]) -> pd.DataFrame:
     """Return one row per predictor of every trial: its objective if it is a network, and how well it predicts.
 
-    ``paper_accuracy`` is P25's, chosen on the test set: a figure to compare with P25's, no estimate of anything.
+    ``paper_accuracy`` is that of Prakhya, Birdal and Yurtsever 2025, whose threshold is the best on the
+    test set: to compare with theirs, no estimate of anything.
     """
     labels = {kind: _labels(kind, records) for kind in ("dataset", "method")}
     rows = [
