@@ -2,49 +2,45 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from sdprelax.base import Registry
 
 __all__ = ["app"]
 
 app = typer.Typer()
 
 
-class Family(StrEnum):
-    """What can be listed."""
-
-    methods = "methods"
-    datasets = "datasets"
-    solvers = "solvers"
-    roundings = "roundings"
-    engines = "engines"
-    teachers = "teachers"
-    images = "images"
-    distillers = "distillers"
+# What can be listed: the families of registered classes, each an attribute of its package.
+FAMILIES = {
+    "methods": "sdprelax.methods",
+    "datasets": "sdprelax.datasets",
+    "solvers": "sdprelax.solvers",
+    "roundings": "sdprelax.rounding",
+    "engines": "sdprelax.laboratory.engines",
+    "teachers": "sdprelax.distillation.teachers",
+    "images": "sdprelax.distillation.images",
+    "distillers": "sdprelax.distillation.distillers",
+}
+Family = StrEnum("Family", {name: name for name in FAMILIES})  # type: ignore[misc]
 
 
 @app.command("list")
 def list_(
     family: Annotated[Family, typer.Argument(help="What to list.")],
+    modules: Annotated[list[Path] | None, typer.Option(help="A Python file of your own, which is executed.")] = None,
 ) -> None:
     """List what a sweep or a distillation can name, with its options, their types and defaults."""
-    from sdprelax.datasets import datasets
-    from sdprelax.distillation.distillers import distillers
-    from sdprelax.distillation.images import images
-    from sdprelax.distillation.teachers import teachers
-    from sdprelax.laboratory.engines import engines
-    from sdprelax.methods import methods
-    from sdprelax.rounding import roundings
-    from sdprelax.solvers import solvers
+    from sdprelax.laboratory import load_modules
 
-    registries: dict[Family, Any] = {
-        Family.methods: methods, Family.datasets: datasets, Family.solvers: solvers, Family.roundings: roundings,
-        Family.engines: engines, Family.teachers: teachers, Family.images: images, Family.distillers: distillers,
-    }  # fmt: skip
-    registry = registries[family]
+    load_modules(modules or [])
+    registry: Registry[Any] = getattr(importlib.import_module(FAMILIES[family.value]), family.value)
     for name in registry:
         typer.echo(f"{name}: {registry.summary(name)}")
         for option in registry.options(name):

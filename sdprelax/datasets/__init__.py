@@ -22,7 +22,6 @@ __all__ = [
     "Source",
     "datasets",
     "indicators",
-    "register",
     "scaled",
     "split",
     "standardised",
@@ -107,7 +106,6 @@ class Source(Protocol):
 
 
 datasets: Registry[Source] = Registry("data set", __name__)
-register = datasets.register
 
 
 def indicators(codes: NDArray[np.int64], names: tuple[str, ...]) -> Floats:

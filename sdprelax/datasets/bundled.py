@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from pydantic import NonNegativeInt
 
-from sdprelax.datasets import Dataset, Share, indicators, register, split, standardised
+from sdprelax.datasets import Dataset, Share, datasets, indicators, split, standardised
 from sdprelax.networks import Preprocessing, Scaling
 
 __all__ = ["BreastCancer", "Diabetes", "Digits", "Iris", "Wine"]
@@ -33,7 +33,7 @@ def _columns(data: Any) -> Preprocessing:
     return Preprocessing(tuple(str(name) for name in data.feature_names))
 
 
-@register("iris")
+@datasets.register("iris")
 @dataclass(frozen=True)
 class Iris(_Bundled):
     """Iris: 150 flowers, 4 measurements, 3 species; split in halves and unscaled.
@@ -52,7 +52,7 @@ class Iris(_Bundled):
         return self._split(load_iris)
 
 
-@register("wine")
+@datasets.register("wine")
 @dataclass(frozen=True)
 class Wine(_Bundled):
     """Wine: 178 wines, 13 measurements, 3 cultivars. Options as for iris."""
@@ -64,7 +64,7 @@ class Wine(_Bundled):
         return self._split(load_wine)
 
 
-@register("breast_cancer")
+@datasets.register("breast_cancer")
 @dataclass(frozen=True)
 class BreastCancer(_Bundled):
     """Breast cancer Wisconsin: 569 cases, 30 measurements, 2 diagnoses. Options as for iris."""
@@ -76,7 +76,7 @@ class BreastCancer(_Bundled):
         return self._split(load_breast_cancer)
 
 
-@register("digits")
+@datasets.register("digits")
 @dataclass(frozen=True)
 class Digits(_Bundled):
     """Digits: 1797 images of 8×8 pixels, 10 classes. Options as for iris."""
@@ -88,7 +88,7 @@ class Digits(_Bundled):
         return self._split(load_digits)
 
 
-@register("diabetes")
+@datasets.register("diabetes")
 @dataclass(frozen=True)
 class Diabetes(_Bundled):
     """Diabetes: 442 patients, 10 measurements, the disease's progress a year later; the one regression set here.

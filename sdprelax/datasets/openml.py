@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from pydantic import NonNegativeInt, PositiveInt
 
 from sdprelax.base import InputError
-from sdprelax.datasets import Dataset, Share, indicators, register, scaled, split
+from sdprelax.datasets import Dataset, Share, datasets, indicators, scaled, split
 from sdprelax.datasets.file import finite, numbers, read_arrays, read_table, sha256
 from sdprelax.networks import Preprocessing, Scaling
 
@@ -103,7 +103,7 @@ class _Table:
         return split(whole, test_size=self.test_size, seed=self.split_seed, scaling=self.scaling)
 
 
-@register("ionosphere")
+@datasets.register("ionosphere")
 @dataclass(frozen=True)
 class Ionosphere(_Table):
     """Ionosphere: 351 radar returns, 34 features, good or bad; split in halves and unscaled, as in P25.
@@ -125,7 +125,7 @@ class Ionosphere(_Table):
     known = Known("ionosphere", 351, 34, ("b", "g"), (59, "ionosphere"))
 
 
-@register("pima")
+@datasets.register("pima")
 @dataclass(frozen=True)
 class Pima(_Table):
     """Pima Indians diabetes: 768 patients, 8 measurements, diabetes or not. Options as for ionosphere."""
@@ -133,7 +133,7 @@ class Pima(_Table):
     known = Known("pima", 768, 8, ("0", "1"), (37, "diabetes"), (("tested_negative", "tested_positive"),))
 
 
-@register("bank_notes")
+@datasets.register("bank_notes")
 @dataclass(frozen=True)
 class BankNotes(_Table):
     """Bank note authentication: 1372 images of notes, 4 features, 2 classes. Options as for ionosphere."""
@@ -141,7 +141,7 @@ class BankNotes(_Table):
     known = Known("bank_notes", 1372, 4, ("0", "1"), (1462, "banknote-authentication"), (("1", "2"),))
 
 
-@register("mnist")
+@datasets.register("mnist")
 @dataclass(frozen=True)
 class Mnist:
     """MNIST: equally many images of each digit, reduced to principal components; defaults of P25's size.

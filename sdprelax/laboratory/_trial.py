@@ -194,7 +194,7 @@ def _witnessed(outcome: Outcome) -> Outcome:
         if not is_registered(predictor):
             raise SdprelaxError(
                 f"the method's predictor '{label}' cannot be stored: register {type(predictor).__name__} "
-                "with sdprelax.networks._predictor.register."
+                "with sdprelax.networks.register_predictor."
             )
     return outcome
 

@@ -25,7 +25,7 @@ from sdprelax.base import Deadline, Registry
 from sdprelax.problem import Problem
 from sdprelax.training import Outcome, Report, unreported
 
-__all__ = ["Method", "methods", "register"]
+__all__ = ["Method", "methods"]
 
 
 class Method(Protocol):
@@ -39,4 +39,3 @@ class Method(Protocol):
 
 
 methods: Registry[Method] = Registry("method", __name__)
-register = methods.register

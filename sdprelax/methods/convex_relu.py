@@ -12,7 +12,7 @@ from pydantic import PositiveInt
 from sdprelax.base import Deadline, ProblemTooLarge, SolverFailed, Use
 from sdprelax.exact import attained_convex_relu
 from sdprelax.lasso import directions_in_cones, network_on_directions
-from sdprelax.methods import register
+from sdprelax.methods import methods
 from sdprelax.methods.gates import GateChoice, Gated, choose_gates, gate_count, proposing
 from sdprelax.networks import Network
 from sdprelax.problem import Problem, Units, reduce
@@ -28,7 +28,7 @@ ROUND = 1e-3
 NEGLIGIBLE = 1e-9
 
 
-@register("convex_relu")
+@methods.register("convex_relu")
 @dataclass(frozen=True)
 class ConvexReLU:
     """The convex program over sampled patterns and their cones, one per output (Pilanci and Ergen 2020).

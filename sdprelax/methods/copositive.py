@@ -17,7 +17,7 @@ from sdprelax.certificate import COVER_KERNELS, cover_certificate, proving_secon
 from sdprelax.exact import sparsified
 from sdprelax.lasso import network_on_directions
 from sdprelax.lifting import LiftedProgram
-from sdprelax.methods import register
+from sdprelax.methods import methods
 from sdprelax.networks import Network
 from sdprelax.problem import Problem, Reduction, Units, reduce
 from sdprelax.relaxation import relaxation
@@ -41,7 +41,7 @@ SOLVING = 0.75
 SPARSE = 1e-7
 
 
-@register("copositive")
+@methods.register("copositive")
 @dataclass(frozen=True)
 class Copositive:
     """Sahiner et al.'s copositive program over sampled patterns (2021), relaxed to an SDP and rounded.

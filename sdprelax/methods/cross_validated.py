@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from sdprelax.base import Deadline, Floats, InputError, SolverFailed, Use
-from sdprelax.methods import Method, methods, register
+from sdprelax.methods import Method, methods
 from sdprelax.networks import Predictor
 from sdprelax.problem import Problem
 from sdprelax.training import Outcome, Report, Status, unreported
@@ -24,7 +24,7 @@ Split = tuple[NDArray[np.int64], NDArray[np.int64]]
 Factor = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 
 
-@register("cross_validated")
+@methods.register("cross_validated")
 @dataclass(frozen=True)
 class CrossValidated:
     """Another method at the γ that is best by cross-validation on the training data; no bounds, as γ is another.

@@ -31,7 +31,7 @@ from sdprelax.exact import (
     sparsified,
 )
 from sdprelax.lifting import LiftedProgram
-from sdprelax.methods import register
+from sdprelax.methods import methods
 from sdprelax.networks import Network
 from sdprelax.problem import Problem, Reduction, Units, reduce, reduce_inputs
 from sdprelax.solvers import solvers
@@ -67,7 +67,7 @@ TRAININGS, WIDTH, STEPS, TRAINING = 3, 60, 500, 0.1
 CELLS, PATTERNS, COLUMNS = "cell program", "convex program over all patterns", "column generation"
 
 
-@register("exact")
+@methods.register("exact")
 @dataclass(frozen=True)
 class Exact:
     """The global optimum with a rigorous bound on either side; as close as time allows beyond small rank.

@@ -15,7 +15,7 @@ from sdprelax.cells import sampled_patterns
 from sdprelax.certificate import COVER_KERNELS, cover_certificate, proving_seconds
 from sdprelax.exact import PatternOracle
 from sdprelax.lasso import group_lasso
-from sdprelax.methods import register
+from sdprelax.methods import methods
 from sdprelax.networks import Network
 from sdprelax.problem import Problem, Reduction, Units, reduce
 from sdprelax.training import Bound, Outcome, Report, Status, empty_network_outcome, unreported
@@ -30,7 +30,7 @@ CORRECTING, LARGEST_MASTER = 10, 12_000
 TELLING = 1.0
 
 
-@register("frank_wolfe")
+@methods.register("frank_wolfe")
 @dataclass(frozen=True)
 class FrankWolfe:
     """Frank-Wolfe over sampled activation patterns (Sahiner et al. 2021): networks, neuron by neuron.

@@ -13,7 +13,7 @@ from sdprelax.base import Deadline, Floats, Use
 from sdprelax.cells import Patterns
 from sdprelax.certificate import COVER_KERNELS, cone_certificate, users_certificate
 from sdprelax.lasso import Solver, require_norm_of_solver, train
-from sdprelax.methods import register
+from sdprelax.methods import methods
 from sdprelax.methods.gates import WITHIN, GateChoice, Gated, gate_count, proposing
 from sdprelax.problem import Problem, Reduction, reduce
 from sdprelax.problem.norms import Penalty
@@ -28,7 +28,7 @@ TRAINING, PROVING = 0.7, 0.5
 RANK = 1e-10
 
 
-@register("gated_relu")
+@methods.register("gated_relu")
 @dataclass(frozen=True)
 class GatedReLU:
     """Gated ReLU: training behind fixed gates, then a ReLU network by cone decomposition (Mishkin et al. 2022).

@@ -12,7 +12,7 @@ import pydantic
 from pydantic import PositiveFloat, PositiveInt
 
 from sdprelax.base import Deadline, Floats, SolverUnavailable
-from sdprelax.methods import register
+from sdprelax.methods import methods
 from sdprelax.networks import Network
 from sdprelax.problem import Problem, Units
 from sdprelax.training import BestNetwork, Outcome, Report, network_size, random_network, unreported
@@ -127,7 +127,7 @@ def _best_of_runs(
     return best.outcome(objectives, converged)
 
 
-@register("sgd")
+@methods.register("sgd")
 @dataclass(frozen=True)
 class SGD:
     """Local training by full-batch gradient descent with momentum and a plateau schedule (P25's rival).
@@ -170,7 +170,7 @@ class SGD:
         return _best_of_runs(given, starts, optimiser, self.learning_rate, self.epochs, deadline, report)
 
 
-@register("adam")
+@methods.register("adam")
 @dataclass(frozen=True)
 class Adam:
     """Local training by full-batch Adam with a plateau schedule, in the problem's units.

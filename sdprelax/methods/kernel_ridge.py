@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from sdprelax.base import Deadline
-from sdprelax.methods import register
+from sdprelax.methods import methods
 from sdprelax.problem import Problem, Ridge, kernel_ridge
 from sdprelax.training import Outcome, Report, unreported
 
@@ -34,7 +34,7 @@ class _KernelRidge:
         return Outcome(predictors={"kernel": predictor}, seconds=deadline.elapsed, details={"ridge_value": value})
 
 
-@register("nngp")
+@methods.register("nngp")
 @dataclass(frozen=True)
 class NNGP(_KernelRidge):
     """Kernel ridge regression with the NNGP kernel in closed form: only the output layer is trained; no bounds.
@@ -51,7 +51,7 @@ class NNGP(_KernelRidge):
         return "nngp"
 
 
-@register("ntk")
+@methods.register("ntk")
 @dataclass(frozen=True)
 class NTK(_KernelRidge):
     """Kernel ridge regression with the NTK kernel in closed form: training linearised at random weights; no bounds.

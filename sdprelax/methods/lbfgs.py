@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import PositiveFloat, PositiveInt
 
 from sdprelax.base import Deadline
-from sdprelax.methods import register
+from sdprelax.methods import methods
 from sdprelax.networks import Network
 from sdprelax.problem import Problem, Units
 from sdprelax.training import (
@@ -26,7 +26,7 @@ from sdprelax.training import (
 __all__ = ["LBFGS"]
 
 
-@register("lbfgs")
+@methods.register("lbfgs")
 @dataclass(frozen=True)
 class LBFGS:
     """L-BFGS on p(U, V) from several random starts; an upper bound only.

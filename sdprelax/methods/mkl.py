@@ -11,7 +11,7 @@ from pydantic import PositiveFloat, PositiveInt
 
 from sdprelax.base import Deadline, Use
 from sdprelax.lasso import GatedFit, Solver, train
-from sdprelax.methods import register
+from sdprelax.methods import methods
 from sdprelax.methods.gates import WITHIN, GateChoice, Gated, gate_count, proposing
 from sdprelax.networks import Predictor
 from sdprelax.problem import Problem, reduce
@@ -20,7 +20,7 @@ from sdprelax.training import Outcome, Report, unreported
 __all__ = ["MKL"]
 
 
-@register("mkl")
+@methods.register("mkl")
 @dataclass(frozen=True)
 class MKL:
     """Multiple kernel learning over gates' kernels D_iXXᵀD_i: the repaired NTK (Dwaraknath, Ergen, Pilanci 2023).

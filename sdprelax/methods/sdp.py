@@ -19,7 +19,7 @@ from sdprelax.certificate import Certificate, relaxation_certificate, users_cert
 from sdprelax.exact import EXACT_KERNELS, generate_columns
 from sdprelax.lasso import OnDirections
 from sdprelax.lifting import LiftedProgram
-from sdprelax.methods import register
+from sdprelax.methods import methods
 from sdprelax.networks import Network, Predictor, Tabulated
 from sdprelax.problem import PARALLEL, Problem, Reduction, Units, reduce, reduce_inputs
 from sdprelax.relaxation import (
@@ -68,7 +68,7 @@ NEARLY_PARALLEL = 1e-5
 SOLVING = 0.85
 
 
-@register("sdp")
+@methods.register("sdp")
 @dataclass(frozen=True)
 class SDP:
     """The SDP relaxation: solved, certified by its multipliers, and rounded to a network.

@@ -20,7 +20,7 @@ from sdprelax.certificate import (
     users_certificate,
 )
 from sdprelax.lasso import LassoFit, LassoProgram, LassoSolver, lasso
-from sdprelax.methods import register
+from sdprelax.methods import methods
 from sdprelax.methods.gates import WITHIN
 from sdprelax.networks import Network
 from sdprelax.problem import Problem, Units, reduce
@@ -45,7 +45,7 @@ LISTED = 2_000
 PATIENCE, PROGRESS, SEARCHES = 3, 1e-6, 30
 
 
-@register("wedge")
+@methods.register("wedge")
 @dataclass(frozen=True)
 class Wedge:
     """Weights in closed form by geometric algebra: a Lasso over wedge products of samples (Pilanci 2023).

@@ -14,7 +14,7 @@ from sdprelax.networks._predictor import (
     load_pipeline,
     load_predictor,
     query_inputs,
-    register,
+    register_predictor,
     require_rows,
     save_predictor,
 )
@@ -42,7 +42,7 @@ __all__ = [
     "metrics",
     "paper_accuracy",
     "query_inputs",
-    "register",
+    "register_predictor",
     "require_rows",
     "save_predictor",
     "scaling_operations",

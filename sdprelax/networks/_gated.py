@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sdprelax.base import Floats, InputError, finite_array
-from sdprelax.networks._predictor import query_inputs, register
+from sdprelax.networks._predictor import query_inputs, register_predictor
 
 __all__ = ["GatedNetwork"]
 
 
-@register("gated")
+@register_predictor("gated")
 @dataclass(frozen=True, eq=False)
 class GatedNetwork:
     """x ↦ Σ_i 1{xᵀg_i ≥ 0}·xᵀW_i, with gates g_i and weights W_i.

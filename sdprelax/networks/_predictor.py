@@ -30,7 +30,7 @@ __all__ = [
     "load_pipeline",
     "load_predictor",
     "query_inputs",
-    "register",
+    "register_predictor",
     "require_rows",
     "save_predictor",
 ]
@@ -56,7 +56,7 @@ class Predictor(Protocol):
         ...
 
 
-def register(kind: str) -> Callable[[C], C]:
+def register_predictor(kind: str) -> Callable[[C], C]:
     """Return a class decorator that lets a frozen dataclass be saved and loaded under ``kind``."""
 
     def enter(predictor: C) -> C:
@@ -157,7 +157,9 @@ def save_predictor(path: str | Path, predictor: Predictor, called: str = "") -> 
     bare, carried = pipeline.predictor, pipeline.carried()
     kind = next((name for name, known in _kinds.items() if type(bare) is known), None)
     if kind is None:
-        raise InputError(f"a {type(bare).__name__} cannot be saved: register it with sdprelax.networks.register.")
+        raise InputError(
+            f"a {type(bare).__name__} cannot be saved: register it with sdprelax.networks.register_predictor."
+        )
     arrays = {item.name: np.asarray(getattr(bare, item.name)) for item in dataclasses.fields(cast(Any, bare))}
     if carried:
         arrays[CARRIED] = np.frombuffer(carried, dtype=np.uint8)
@@ -249,7 +251,7 @@ def _field(name: str, value: NDArray[Any], declared: Any) -> Any:
     return value.item() if single else value
 
 
-@register("tabulated")
+@register_predictor("tabulated")
 @dataclass(frozen=True, eq=False)
 class Tabulated:
     """Predictions at given inputs and nowhere else, as a transductive method makes them.

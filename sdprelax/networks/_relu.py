@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sdprelax.base import Floats, InputError, finite_array
-from sdprelax.networks._predictor import load_pipeline, query_inputs, register, save_predictor
+from sdprelax.networks._predictor import load_pipeline, query_inputs, register_predictor, save_predictor
 
 __all__ = ["Network", "bare_network"]
 
 
-@register("network")
+@register_predictor("network")
 @dataclass(frozen=True, eq=False)
 class Network:
     """x ↦ (xᵀU)₊V, with hidden weights U and output weights V.

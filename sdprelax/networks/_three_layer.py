@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sdprelax.base import Floats, InputError, finite_array
-from sdprelax.networks._predictor import query_inputs, register
+from sdprelax.networks._predictor import query_inputs, register_predictor
 
 __all__ = ["ThreeLayerNetwork"]
 
 
-@register("three_layer")
+@register_predictor("three_layer")
 @dataclass(frozen=True, eq=False)
 class ThreeLayerNetwork:
     """x ↦ Σ_k (s_k·(xᵀw_k + b_k)₊ + a_k)₊·v_k + t, one neuron per layer in each of m parallel chains.

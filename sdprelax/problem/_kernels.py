@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 from scipy.spatial.distance import cdist
 
 from sdprelax.base import Floats, InputError, SolverFailed, nearest
-from sdprelax.networks import query_inputs, register, require_rows
+from sdprelax.networks import query_inputs, register_predictor, require_rows
 from sdprelax.problem._problem import Problem, ridge_value
 
 __all__ = [
@@ -84,7 +84,7 @@ KERNELS: dict[str, Callable[[Floats, Floats], Floats]] = {
 }  # fmt: skip
 
 
-@register("kernel")
+@register_predictor("kernel")
 @dataclass(frozen=True, eq=False)
 class KernelPredictor:
     """x ↦ Σ_i k(x, x_i)a_i.

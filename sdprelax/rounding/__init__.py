@@ -17,7 +17,7 @@ from sdprelax.lasso import OnDirections
 from sdprelax.lifting import LiftedProgram
 from sdprelax.networks import Network
 
-__all__ = ["Rounding", "Walk", "register", "roundings"]
+__all__ = ["Rounding", "Walk", "roundings"]
 
 
 class Rounding(Protocol):
@@ -38,4 +38,3 @@ class Walk(Protocol):
 
 
 roundings: Registry[Rounding] = Registry("rounding", __name__)
-register = roundings.register

@@ -10,12 +10,12 @@ from pydantic import PositiveFloat
 from sdprelax.base import Floats
 from sdprelax.lasso import OnDirections, network_on_directions
 from sdprelax.lifting import LiftedProgram
-from sdprelax.rounding import register
+from sdprelax.rounding import roundings
 
 __all__ = ["Eigen"]
 
 
-@register("eigen")
+@roundings.register("eigen")
 @dataclass(frozen=True)
 class Eigen:
     """Hidden parts of the eigenvectors of Λ, and its pivoted columns, then the group lasso over them.

@@ -10,7 +10,7 @@ from sdprelax.base import Floats
 from sdprelax.lasso import OnDirections, network_on_directions
 from sdprelax.lifting import LiftedProgram
 from sdprelax.networks import Network
-from sdprelax.rounding import register
+from sdprelax.rounding import roundings
 
 __all__ = ["Extract", "Tightness", "tightness"]
 
@@ -53,7 +53,7 @@ def tightness(lifting: LiftedProgram, lifted: Floats, network: Network) -> Tight
     )
 
 
-@register("extract")
+@roundings.register("extract")
 @dataclass(frozen=True)
 class Extract:
     """The network that Λ is the lift of, if it is one: the group lasso over neurons split off its columns.

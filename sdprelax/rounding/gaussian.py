@@ -10,12 +10,12 @@ from pydantic import PositiveInt
 from sdprelax.base import Floats
 from sdprelax.lasso import OnDirections, network_on_directions
 from sdprelax.lifting import LiftedProgram
-from sdprelax.rounding import register
+from sdprelax.rounding import roundings
 
 __all__ = ["Gaussian"]
 
 
-@register("gaussian")
+@roundings.register("gaussian")
 @dataclass(frozen=True)
 class Gaussian:
     """Directions u ~ N(0, Λ_uu), then the group lasso over them.

@@ -14,7 +14,7 @@ from pydantic import PositiveFloat, PositiveInt
 from sdprelax.base import Floats
 from sdprelax.lifting import LiftedProgram
 from sdprelax.networks import Network
-from sdprelax.rounding import register
+from sdprelax.rounding import roundings
 
 __all__ = ["ThreeOperator", "project_complementary"]
 
@@ -28,7 +28,7 @@ def project_complementary(alpha: Floats, beta: Floats) -> tuple[Floats, Floats]:
     return np.where(first, np.maximum(alpha, 0.0), 0.0), np.where(first, 0.0, np.maximum(beta, 0.0))
 
 
-@register("three_operator")
+@roundings.register("three_operator")
 @dataclass(frozen=True)
 class ThreeOperator:
     """The paper's rounding: min φ = ½‖ZZᵀ − Λ‖² over MZ = 0 and complementary α, β ≥ 0, by three-operator splitting.

@@ -26,7 +26,6 @@ __all__ = [
     "StructuredSolution",
     "StructuredSolver",
     "available",
-    "register",
     "rust_panics_fail",
     "solve_with_cvxpy",
     "solvers",
@@ -142,7 +141,6 @@ class StructuredSolver(Protocol):
 
 
 solvers: Registry[Solver | StructuredSolver] = Registry("solver", __name__)
-register = solvers.register
 
 
 def available() -> list[Availability]:

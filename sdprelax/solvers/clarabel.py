@@ -11,7 +11,7 @@ import psutil
 from pydantic import PositiveFloat, PositiveInt
 
 from sdprelax.base import Deadline, Floats, SolverFailed
-from sdprelax.solvers import Availability, Solved, installed, register, rust_panics_fail, solve_with_cvxpy
+from sdprelax.solvers import Availability, Solved, installed, rust_panics_fail, solve_with_cvxpy, solvers
 
 __all__ = ["Clarabel", "solve_conic"]
 
@@ -22,7 +22,7 @@ STALLED = ("InsufficientProgress", "NumericalError")
 ATTAINED = 1e-6
 
 
-@register("clarabel")
+@solvers.register("clarabel")
 @dataclass(frozen=True)
 class Clarabel:
     """Interior point, no licence: any form, with or without cones; orders up to 100-200.

@@ -27,7 +27,7 @@ from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 from sdprelax.base import Deadline, Floats, SolverFailed
 from sdprelax.cells import whole_space
 from sdprelax.lifting import LiftedProgram
-from sdprelax.solvers import Availability, Report, Solved, Sparing, StructuredSolution, installed, register
+from sdprelax.solvers import Availability, Report, Solved, Sparing, StructuredSolution, installed, solvers
 
 __all__ = ["InteriorPoint", "dual_start", "primal_start"]
 
@@ -52,7 +52,7 @@ NEAR, ANY = 32, 32
 CHUNK = 1000
 
 
-@register("interior_point")
+@solvers.register("interior_point")
 @dataclass(frozen=True)
 class InteriorPoint:
     """Our own primal-dual interior point: the reduced relaxation only, constraints held as they bind, no licence.

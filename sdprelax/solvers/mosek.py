@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import PositiveFloat
 
 from sdprelax.base import Deadline, SolverFailed
-from sdprelax.solvers import Availability, Solved, installed, register, solve_with_cvxpy
+from sdprelax.solvers import Availability, Solved, installed, solve_with_cvxpy, solvers
 
 __all__ = ["Mosek"]
 
@@ -42,7 +42,7 @@ def _licence_problem() -> str:
     return ""
 
 
-@register("mosek")
+@solvers.register("mosek")
 @dataclass(frozen=True)
 class Mosek:
     """Interior point, commercial: what Prakhya, Birdal and Yurtsever 2025 used for random and spiral data.

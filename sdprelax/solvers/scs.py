@@ -9,12 +9,12 @@ from typing import Any
 from pydantic import PositiveFloat, PositiveInt
 
 from sdprelax.base import Deadline
-from sdprelax.solvers import Availability, Solved, installed, register, solve_with_cvxpy
+from sdprelax.solvers import Availability, Solved, installed, solve_with_cvxpy, solvers
 
 __all__ = ["SCS"]
 
 
-@register("scs")
+@solvers.register("scs")
 @dataclass(frozen=True)
 class SCS:
     """First-order operator splitting, no licence: large orders, low accuracy.

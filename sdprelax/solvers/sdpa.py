@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from pydantic import PositiveFloat, PositiveInt
 
 from sdprelax.base import Deadline
-from sdprelax.solvers import Availability, Solved, installed, register, solve_with_cvxpy
+from sdprelax.solvers import Availability, Solved, installed, solve_with_cvxpy, solvers
 
 __all__ = ["SDPA"]
 
@@ -20,7 +20,7 @@ START = 1e6
 TO_BOUNDARY, STEPS = 0.5, 500
 
 
-@register("sdpa")
+@solvers.register("sdpa")
 @dataclass(frozen=True)
 class SDPA:
     """Interior point in multiple precision (sdpa-multiprecision, GPL): a referee for tiny problems of form: reduced.

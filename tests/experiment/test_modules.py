@@ -33,10 +33,10 @@ METHODS = """\
 from dataclasses import dataclass
 
 from sdprelax import Network, Outcome
-from sdprelax.methods import register
+from sdprelax.methods import methods
 
 
-@register("own_nothing")
+@methods.register("own_nothing")
 @dataclass(frozen=True)
 class Nothing:
     \"\"\"The network without neurons.\"\"\"
@@ -50,11 +50,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sdprelax.datasets import Dataset, register
+from sdprelax.datasets import Dataset, datasets
 from sdprelax.methods.wedge import Wedge  # the package's own, whoever imports it first
 
 
-@register("own_points")
+@methods.register("own_points")
 @dataclass(frozen=True)
 class Points:
     \"\"\"Two samples.\"\"\"

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from sdprelax.base import Deadline
-from sdprelax.methods import register
+from sdprelax.methods import methods
 from sdprelax.networks import Network
 from sdprelax.problem import Problem
 from sdprelax.training import Bound, Outcome, Report, unreported
@@ -24,7 +24,7 @@ def zero_network(problem: Problem) -> Outcome:
     return Outcome(upper=upper, network=network, trace=(Bound(0.0, None, upper),))
 
 
-@register("idle")
+@methods.register("idle")
 @dataclass(frozen=True)
 class Idle:
     """The zero network, after a while; writes the Unix time of its start into a diary.
@@ -51,7 +51,7 @@ class Idle:
         return zero_network(problem)
 
 
-@register("stubborn")
+@methods.register("stubborn")
 @dataclass(frozen=True)
 class Stubborn:
     """Reports the zero network, then sleeps in C through its deadline."""
@@ -65,7 +65,7 @@ class Stubborn:
         return Outcome()
 
 
-@register("greedy")
+@methods.register("greedy")
 @dataclass(frozen=True)
 class Greedy:
     """Reports the zero network, then takes memory without end."""
@@ -80,7 +80,7 @@ class Greedy:
             time.sleep(0.005)
 
 
-@register("crashing")
+@methods.register("crashing")
 @dataclass(frozen=True)
 class Crashing:
     """Reports the zero network, then ends its process.
@@ -101,7 +101,7 @@ class Crashing:
         os._exit(3)
 
 
-@register("careless")
+@methods.register("careless")
 @dataclass(frozen=True)
 class Careless:
     """Returns what a method must not.

@@ -6,7 +6,6 @@ ones look at activations alone; rivals may look at more.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -23,7 +22,7 @@ from sdprelax.distillation.onnx_teacher import OnnxTeacher
 from sdprelax.distillation.torch_teacher import TorchTeacher
 from sdprelax.lasso import Stage, silent
 
-__all__ = ["Distilled", "Distiller", "Task", "View", "distillers", "register"]
+__all__ = ["Distilled", "Distiller", "Task", "View", "distillers"]
 
 View = Kind | Literal["auto"]
 
@@ -132,4 +131,3 @@ class Distiller(Protocol):
 
 
 distillers: Registry[Distiller] = Registry("distiller", __name__)
-register: Callable[[str], Callable[[type], type]] = distillers.register

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import PositiveFloat, PositiveInt
 
-from sdprelax.distillation.distillers import Distilled, Task, View, register
+from sdprelax.distillation.distillers import Distilled, Task, View, distillers
 from sdprelax.distillation.distillers.gated_relu import Budget
 from sdprelax.distillation.layout import Layout
 from sdprelax.distillation.rivals import relu_start, relu_width, train_adam
@@ -17,7 +17,7 @@ from sdprelax.lasso import moments_of, require_budget, sampled_gates
 __all__ = ["Adam"]
 
 
-@register("adam")
+@distillers.register("adam")
 @dataclass(frozen=True)
 class Adam:
     """A student of two layers trained by Adam on the block's activations: the convex student's rival of equal size.

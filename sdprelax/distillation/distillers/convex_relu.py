@@ -9,7 +9,7 @@ from pydantic import PositiveInt
 
 from sdprelax.base import Floats, ProblemTooLarge
 from sdprelax.certificate import Gates
-from sdprelax.distillation.distillers import Distilled, Task, View, register
+from sdprelax.distillation.distillers import Distilled, Task, View, distillers
 from sdprelax.distillation.distillers.gated_relu import Shrinkage
 from sdprelax.lasso import FOLDS, ArrayRows, best_share, collect, largest_gamma, total
 from sdprelax.methods.convex_relu import ConvexReLU as Method
@@ -26,7 +26,7 @@ LARGEST = 50_000_000
 RIDGE = 1e-6
 
 
-@register("convex_relu")
+@distillers.register("convex_relu")
 @dataclass(frozen=True)
 class ConvexReLU:
     """A ReLU student: the convex program over sampled patterns and their cones (method ``convex_relu``), in memory.

@@ -11,7 +11,7 @@ from pydantic import PositiveFloat, PositiveInt
 
 from sdprelax.base import Floats
 from sdprelax.certificate import Gates, residual_certificate
-from sdprelax.distillation.distillers import Distilled, Task, View, register
+from sdprelax.distillation.distillers import Distilled, Task, View, distillers
 from sdprelax.distillation.layout import Layout
 from sdprelax.distillation.teacher_gates import teacher_gates
 from sdprelax.lasso import (
@@ -36,7 +36,7 @@ Budget = Annotated[float, pydantic.Field(gt=0.0)]
 Shrinkage = Annotated[float, pydantic.Field(gt=0.0, lt=1.0)] | Literal["auto"]
 
 
-@register("gated_relu")
+@distillers.register("gated_relu")
 @dataclass(frozen=True)
 class GatedReLU:
     """A convex student: ½‖Σ_i D_iZW_i − F‖² + γΣ_i‖W_i‖ over fixed gates, out of core, its optimum proved.

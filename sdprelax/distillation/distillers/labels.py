@@ -9,7 +9,7 @@ import pydantic
 from pydantic import PositiveFloat, PositiveInt
 
 from sdprelax.base import InputError
-from sdprelax.distillation.distillers import Distilled, Task, View, register
+from sdprelax.distillation.distillers import Distilled, Task, View, distillers
 from sdprelax.distillation.distillers.gated_relu import Budget
 from sdprelax.distillation.measure import logits
 from sdprelax.distillation.rivals import relu_start, relu_width, train_labels
@@ -17,7 +17,7 @@ from sdprelax.distillation.rivals import relu_start, relu_width, train_labels
 __all__ = ["LabelDistillation"]
 
 
-@register("labels")
+@distillers.register("labels")
 @dataclass(frozen=True)
 class LabelDistillation:
     """A ReLU student trained through the frozen rest of the network on labels and softened logits (Hinton et al. 2015).

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from sdprelax.base import InputError
-from sdprelax.distillation.distillers import Distilled, Task, register
+from sdprelax.distillation.distillers import Distilled, Task, distillers
 from sdprelax.distillation.distillers.gated_relu import Budget
 from sdprelax.distillation.rivals import pruned
 
 __all__ = ["Pruning"]
 
 
-@register("pruning")
+@distillers.register("pruning")
 @dataclass(frozen=True)
 class Pruning:
     """The block with its weights of largest magnitude alone; it looks at no data.

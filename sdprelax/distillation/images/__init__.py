@@ -26,7 +26,6 @@ __all__ = [
     "Source",
     "TestShare",
     "images",
-    "register",
     "split_indices",
 ]
 
@@ -79,7 +78,6 @@ class Source(Protocol):
 
 
 images: Registry[Source] = Registry("images", __name__)
-register = images.register
 
 
 def split_indices(

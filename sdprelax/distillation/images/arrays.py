@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from sdprelax.base import InputError
 from sdprelax.datasets.file import finite, read_arrays, sha256
-from sdprelax.distillation.images import Images, Labels, Pixels, register
+from sdprelax.distillation.images import Images, Labels, Pixels, images
 
 __all__ = ["Arrays"]
 
 
-@register("arrays")
+@images.register("arrays")
 @dataclass(frozen=True)
 class Arrays:
     """An NPZ file with arrays transfer (N, C, H, W) and test (M, C, H, W), as the teacher takes them.

@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from pydantic import NonNegativeInt
 
-from sdprelax.distillation.images import Images, TestShare, register, split_indices
+from sdprelax.distillation.images import Images, TestShare, images, split_indices
 
 __all__ = ["Digits"]
 
 
-@register("digits")
+@images.register("digits")
 @dataclass(frozen=True)
 class Digits:
     """scikit-learn's digits: 1797 pictures of 1×8×8 pixels in [0, 1], 10 classes, split in the same ratio in each.

@@ -16,7 +16,7 @@ from pydantic import NonNegativeInt, PositiveInt
 
 from sdprelax.base import InputError
 from sdprelax.datasets.file import sha256
-from sdprelax.distillation.images import Chosen, Images, Labels, Pixels, TestShare, register, split_indices
+from sdprelax.distillation.images import Chosen, Images, Labels, Pixels, TestShare, images, split_indices
 
 __all__ = ["FilePictures", "Folder"]
 
@@ -67,7 +67,7 @@ class FilePictures:
         return np.moveaxis(np.atleast_3d(pixels), -1, 0)
 
 
-@register("folder")
+@images.register("folder")
 @dataclass(frozen=True)
 class Folder:
     """A folder of picture files; where they lie in sub-folders, each sub-folder is a class, in order of the names.

