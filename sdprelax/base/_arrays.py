@@ -1,4 +1,4 @@
-"""Arrays of real numbers and class labels from whatever a user hands over; what is neither is one sentence."""
+"""Arrays of real numbers, or class labels, from a user's values; anything else is an InputError of one sentence."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["finite_array", "finite_matrix", "holds_labels", "is_categorical", "o
 
 
 def plain_array(name: str, values: object) -> NDArray[Any]:
-    """Return values as an array of NumPy's own, of whatever type.
+    """Return values as a plain NumPy array of any type.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def plain_array(name: str, values: object) -> NDArray[Any]:
 
     Raises
     ------
-    InputError: masked entries, a sparse matrix, or what is no array.
+    InputError: masked entries, a sparse matrix, or values that form no array.
     """
     rows = values if isinstance(values, (list, tuple)) else [values]
     masked = sum([int(np.ma.getmaskarray(row).sum()) for row in rows if np.ma.isMaskedArray(row)])
@@ -95,7 +95,7 @@ def finite_array(name: str, values: object) -> Floats:
 
 
 def finite_matrix(name: str, values: object) -> Floats:
-    """Return values as a new matrix of finite numbers, neither side of which is 0; it cannot be written to.
+    """Return values as a new read-only matrix of finite numbers, with a row and a column at least.
 
     Raises
     ------
@@ -105,11 +105,12 @@ def finite_matrix(name: str, values: object) -> Floats:
 
 
 def target_matrix(name: str, values: object) -> Floats:
-    """Return targets as a new matrix of finite numbers, a vector as one column; it cannot be written to.
+    """Return targets as a new read-only matrix of finite numbers, shape (n, c); a vector becomes one column.
 
     Raises
     ------
-    InputError: class labels, or a column of integers, which could be such; another shape; see :func:`finite_array`.
+    InputError: class labels, or one column of integers, which could be labels; another shape; see
+        :func:`finite_array`.
     """
     if holds_labels(values):
         raise InputError(
@@ -130,7 +131,7 @@ def _matrix(name: str, array: Floats, shape: str) -> Floats:
 
 def is_categorical(values: object) -> bool:
     """Say whether this is a table or column of pandas with categories."""
-    pandas = sys.modules.get("pandas")  # which nobody who has not imported it can have made anything with
+    pandas = sys.modules.get("pandas")  # values can be of its types only if it has been imported
     if pandas is None or not isinstance(values, (pandas.DataFrame, pandas.Series, pandas.Index, pandas.Categorical)):
         return False
     dtypes = values.dtypes if isinstance(values, pandas.DataFrame) else [values.dtype]
@@ -160,7 +161,7 @@ def one_hot(labels: object, classes: Sequence[str] | None = None) -> tuple[Float
 
     Raises
     ------
-    InputError: labels of another kind or a missing one; one that is none of ``classes``; only one class.
+    InputError: labels of another type, a missing label, a label that is not in ``classes``, or a single class.
     """
     array = plain_array("labels", labels)
     if array.shape[:1] != (array.size,) or array.size == 0 or array.dtype.kind in "mM":

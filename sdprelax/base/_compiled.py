@@ -35,7 +35,7 @@ def ready(kernels: Iterable[str], say: Say = _silent) -> None:
     Parameters
     ----------
     kernels: the modules' names.
-    say: told, in a few words, if this takes its time.
+    say: called with a short message if something has to be compiled, which takes a while.
     """
     global _say
     before, _say = _say, say
@@ -81,7 +81,7 @@ def compiled(signature: str | None = None, **options: Any) -> Callable[[F], F]:
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Hold off other processes that would compile what is kept in the same folder."""
+    """Let one process at a time compile into a folder; the others wait."""
     with (folder / ".lock").open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -21,7 +21,7 @@ class Deadline:
 
     def __post_init__(self) -> None:
         if isinstance(self.seconds, bool) or not isinstance(self.seconds, Real) or not float(self.seconds) >= 0.0:
-            raise InputError(f"a deadline of {self.seconds!r} is none; it must be a number of seconds, 0 or more.")
+            raise InputError(f"a deadline is {self.seconds!r}; it must be a number of seconds, 0 or more.")
 
     @staticmethod
     def of(time_limit: object) -> Deadline:

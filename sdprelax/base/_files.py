@@ -1,4 +1,4 @@
-"""Files that a reader sees whole or not at all, and files that are believed in nothing."""
+"""Writing files so that readers see them whole, and reading NPZ archives that may be damaged or hostile."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def read_arrays(path: str | Path, largest: int = LARGEST_FILE) -> dict[str, NDArray[Any]]:
-    """Return the arrays of an ``.npz`` file by name, each read once; nothing that the file says is believed.
+    """Return the arrays of an ``.npz`` file by name; nothing that the file says of itself is trusted.
 
     What it unpacks to is limited before anything is unpacked, a name may occur once, no member may be of another size
     than it says, and nothing is unpickled.
@@ -56,8 +56,8 @@ def read_arrays(path: str | Path, largest: int = LARGEST_FILE) -> dict[str, NDAr
 
     Raises
     ------
-    ValueError: the file is larger, or damaged, or none. OSError, zipfile.BadZipFile, zlib.error and others that reading
-        a damaged archive raises pass as they are.
+    ValueError: the file is larger, or damaged, or no such archive. OSError, zipfile.BadZipFile, zlib.error and others
+        that reading a damaged archive raises pass as they are.
     """
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()

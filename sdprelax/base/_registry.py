@@ -23,7 +23,7 @@ from sdprelax.base._errors import InputError, nearest
 
 __all__ = ["Option", "Registry", "Use", "misread", "registering"]
 
-# Options are numbers; infinity is the absence of one, which None says where there may be none.
+# Numbers among the options are finite: one that may be absent is None then, not infinity.
 FINITE = pydantic.ConfigDict(allow_inf_nan=False)
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
@@ -33,7 +33,7 @@ _source: contextvars.ContextVar[str] = contextvars.ContextVar("source", default=
 
 @contextlib.contextmanager
 def registering(source: str) -> Iterator[None]:
-    """Make what is registered meanwhile the work of a user's file with this SHA-256: it is a part of its version."""
+    """Within this context, classes are registered by a user's file with this SHA-256, a part of their versions."""
     token = _source.set(source)
     try:
         yield
@@ -54,9 +54,9 @@ class Option:
 class Registry(Generic[T]):
     """The classes of one family by name.
 
-    A class may say with what its results change: ``version: ClassVar[int] = 1`` is raised when it gives other ones, and
-    ``uses()`` returns (registry, name, options) of the registered classes that its results come from too. ``kernels``
-    are the modules of compiled functions that it computes with.
+    A class may have ``version: ClassVar[int] = 1``, which is raised when the same options give other results;
+    ``uses()``, which returns (registry, name, options) of the registered classes that its results depend on; and
+    ``kernels``, the modules of compiled functions that it computes with.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ class Registry(Generic[T]):
         return f"{number}, sha256 {source}" if source else str(number)
 
     def parts(self, name: str, entry: T) -> Iterator[tuple[Registry[Any], str, Any]]:
-        """Yield family, name and instance of the entry ``name`` and of all that this one of its kind uses."""
+        """Yield (registry, name, instance) of an entry and then of everything that it uses, recursively."""
         yield self, self.canonical(name), entry
         uses: Callable[[], Iterable[Use]] = getattr(entry, "uses", tuple)
         for registry, other, options in uses():
@@ -190,7 +190,7 @@ class Registry(Generic[T]):
         return entry(**given)
 
     def typed(self, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the given options as the entry holds them: of its types, whichever way they were written.
+        """Return options converted to the types that the entry's fields declare.
 
         Raises
         ------
@@ -205,9 +205,9 @@ Use = tuple[Registry[Any], str, Mapping[str, Any]]
 
 
 def misread(written: Any, taken: Any) -> tuple[tuple[Any, ...], str] | None:
-    """Return where something was taken for a number or a truth value that is none, which pydantic does unasked.
+    """Find a value of another type that pydantic converted to a number or a truth value without being asked.
 
-    With the place comes what would be right, in words; None if nothing was misread.
+    Return the path of keys and positions that leads to it, and in words what would be right; None without such a value.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Sampled activation patterns: where convex programs over patterns go when all of them are too many.
+"""Sampled activation patterns, for convex programs over patterns where all of them would be too many.
 
 The sign pattern of Gaussian hidden weights is a cell of the arrangement {w : x̂_jᵀw = 0} with probability its solid
 angle, so few draws see the wide cells and miss the narrow ones (docs/mathematics/methods.md, "Sampled patterns").
@@ -35,7 +35,7 @@ class Patterns(NamedTuple):
 
     @staticmethod
     def none() -> Patterns:
-        """Return no patterns of no rows, for data without any."""
+        """Return the empty set of patterns over no rows, for data of which the presolve leaves none."""
         return Patterns(np.zeros((0, 0), dtype=np.int8), np.zeros((0, 0)), np.zeros(0))
 
 

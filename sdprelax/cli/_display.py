@@ -36,13 +36,13 @@ SHOWN = 8
 
 
 def console() -> Console:
-    """Return where to print; piped output keeps whole lines for grep and less."""
+    """Return a console; where output is piped it does not wrap lines."""
     # Labels have brackets of their own, which are no markup.
     return Console(markup=False) if sys.stdout.isatty() else Console(width=180, markup=False)
 
 
 def number(value: Any, form: str, unit: str = "") -> str:
-    """Return a number in some form, "-" for none."""
+    """Return a number in a format, "-" for None."""
     return "-" if value is None or pd.isna(value) else format(value, form) + unit
 
 
@@ -130,7 +130,7 @@ def print_predictions(table: pd.DataFrame) -> None:
         trial = (row["dataset"], row["gamma"], row["method"])
         if last and trial[:2] != last[:2]:
             printed.add_section()
-        # What stays the same is said once.
+        # A column that has one value throughout is printed once, above the table.
         said = [str(row["dataset"]), f"{row['gamma']:g}", str(row["method"])] if trial != last else ["", "", ""]
         last = trial
         cells = [

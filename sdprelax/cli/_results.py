@@ -115,11 +115,11 @@ def verify(
 
 
 def _deadline(written: str | None) -> Deadline:
-    """Return the time that a limit leaves.
+    """Return the deadline of a --time-limit.
 
     Raises
     ------
-    InputError: it is no time.
+    InputError: the limit is not a time such as 10min.
     """
     from sdprelax.base import ready
     from sdprelax.certificate import COVER_KERNELS

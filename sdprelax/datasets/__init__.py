@@ -43,7 +43,8 @@ class Dataset:
 
     Raises
     ------
-    InputError: what is no finite number, parts that do not fit, or training samples of one class alone.
+    InputError: entries that are not finite numbers, shapes that do not fit, or a single class among the training
+        samples.
     """
 
     X: Floats
@@ -81,7 +82,7 @@ class Dataset:
                 )
 
     def prepared(self, operations: Operations) -> Dataset:
-        """Return the data set with further steps taken of its inputs, which its preprocessing then remembers."""
+        """Return the data set with further steps applied to its inputs and recorded in its preprocessing."""
         steps = Preprocessing(inputs=operations)
         X_test = None if self.X_test is None else steps.transform(self.X_test)
         return replace(
@@ -89,7 +90,7 @@ class Dataset:
         )
 
     def pipeline(self, predictor: Predictor) -> Pipeline:
-        """Return a predictor trained on X and Y with what it takes to predict for data as they were stored."""
+        """Return a predictor trained on X and Y with the preprocessing, so that it takes data as they were stored."""
         return Pipeline(predictor, self.preprocessing, self.classes)
 
 

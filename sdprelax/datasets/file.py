@@ -25,7 +25,7 @@ from sdprelax.networks import Preprocessing, Scaling
 __all__ = ["File", "finite", "numbers", "read_arrays", "read_table", "sha256"]
 
 SUFFIXES = (".csv", ".parquet", ".npz")
-# A column of integers with more values than this is one of numbers, unless the user says otherwise.
+# A target of integers with more different values than this is taken for numbers, not classes, by default.
 MOST_CLASSES = 20
 
 
@@ -66,7 +66,7 @@ class File:
         if path.suffix not in SUFFIXES:
             raise InputError(f"{path}: files end in .csv, .parquet or .npz, not in '{path.suffix}'.")
         if self.header is not None and path.suffix != ".csv":
-            raise InputError(f"data set 'file': option 'header' is for CSV files, and {path} is none.")
+            raise InputError(f"data set 'file': option 'header' is for CSV files, and {path} is of another kind.")
         if self.target is not None and path.suffix == ".npz":
             raise InputError(
                 f"data set 'file': option 'target' names columns of a table, and {path} has arrays X and Y."
@@ -155,7 +155,7 @@ class File:
         return numeric, tuple(f"class {k}" for k in range(numeric[0].shape[1]))
 
     def _classifies(self, name: str, label: pd.Series) -> bool:
-        """Say whether a target of one column is one of classes."""
+        """Say whether a target of one column holds classes rather than numbers."""
         kinds = {type(value) for value in label.dropna()} if label.dtype == object else set()
         strange = [kind.__name__ for kind in kinds if not issubclass(kind, (str, Real, Decimal, date, timedelta))]
         if strange:
@@ -194,7 +194,7 @@ class File:
 
 
 def _read_csv(path: Path, header: bool | None) -> pd.DataFrame:
-    """Return a CSV file's table; what pandas would shift, drop or rename without a word is refused."""
+    """Return a CSV file's table; lines that pandas would silently shift, drop or rename are refused."""
     first = read_table(path, pd.read_csv, header=None, nrows=1, dtype=str, keep_default_na=False, index_col=False)
     cells = [str(cell) for cell in first.iloc[0]]
     if header is None and len(cells) > 1:
@@ -227,7 +227,7 @@ def sha256(path: str) -> str:
 
 
 def read_table(path: Path, reader: Callable[..., pd.DataFrame], **options: Any) -> pd.DataFrame:
-    """Return ``reader(path, **options)``; what goes wrong there is one sentence here."""
+    """Return ``reader(path, **options)``; any exception of the reader becomes an InputError of one sentence."""
     try:
         return reader(path, **options)
     except pd.errors.ParserWarning:
@@ -251,7 +251,7 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def finite(path: Path, name: str, array: NDArray[Any]) -> Floats:
-    """Return an array of a file in double precision, or refuse what is not a finite number."""
+    """Return an array of a file in double precision; an InputError names an entry that is not a finite number."""
     try:
         return finite_array(f"array '{name}'", array)
     except InputError as error:
@@ -259,7 +259,7 @@ def finite(path: Path, name: str, array: NDArray[Any]) -> Floats:
 
 
 def numbers(path: Path, table: pd.DataFrame) -> Floats:
-    """Return a table as finite numbers, or name the first cell that is none."""
+    """Return a table as finite numbers; an InputError names the first cell that is not a finite number."""
     for name, column in table.items():
         if column.dtype.kind in "mMc" or is_categorical(column):
             kind = {"c": "complex numbers", "O": "categories"}.get(column.dtype.kind, "dates or times")
@@ -280,9 +280,9 @@ def numbers(path: Path, table: pd.DataFrame) -> Floats:
 
 
 def _numeric(column: pd.Series) -> Floats:
-    """Return a column as numbers, NaN where an entry is none."""
+    """Return a column as numbers, with NaN for entries that are not numbers."""
     try:
         found = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    except (TypeError, ValueError, OverflowError):  # entries that are no scalars, or integers beyond double precision
+    except (TypeError, ValueError, OverflowError):  # entries that are not scalars, or integers beyond double precision
         found = np.full(len(column), np.nan)
     return np.asarray(found)

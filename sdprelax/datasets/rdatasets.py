@@ -19,7 +19,7 @@ __all__ = ["Rdatasets"]
 
 
 class Known(NamedTuple):
-    """Where a set lies, what it predicts, and the columns that are no features.
+    """Where a set lies, which column is its target, and which columns are left out.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """A gated ReLU network: each neuron is switched by a fixed gate, not by its own weights.
 
-Mishkin, Sahiner and Pilanci, *Fast convex optimization for two-layer ReLU networks* (ICML 2022). It predicts, but it is
-no ReLU network: its objective is a bound of nothing. docs/mathematics/lasso.md.
+Mishkin, Sahiner and Pilanci, *Fast convex optimization for two-layer ReLU networks* (ICML 2022). It predicts, but is
+not a ReLU network, so that its objective bounds p* on neither side (docs/mathematics/lasso.md).
 """
 
 from __future__ import annotations

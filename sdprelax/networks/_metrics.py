@@ -1,8 +1,8 @@
 """How well a predictor does on data: what a user reports, and what Prakhya, Birdal and Yurtsever 2025 ("P25")
 reported.
 
-Everything here is decided without looking at the targets that it is judged by, but for :func:`paper_accuracy`, which
-repeats P25's protocol: its threshold is the one that is best on the very targets that it is then judged by.
+No figure chooses anything by the targets that it is computed from, except :func:`paper_accuracy`, which repeats P25's
+protocol: its threshold is the one that is best on these very targets.
 """
 
 from __future__ import annotations

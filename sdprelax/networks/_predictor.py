@@ -2,7 +2,7 @@
 
 A predictor is a frozen dataclass of arrays, numbers and words with ``predict(X) -> (n, c)``. Registered under the name
 of its kind, it is saved to and loaded from an ``.npz`` file field by field; a pipeline is saved as its predictor with
-what was done to the data beside it. Only a network witnesses an upper bound.
+its preprocessing beside it. Only a ReLU network attains an upper bound of p*.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Pipeline:
 
     Raises
     ------
-    InputError: classes that are no names, or one of them twice.
+    InputError: names of classes that are not text, or that repeat.
     """
 
     predictor: Predictor
@@ -133,7 +133,7 @@ class Pipeline:
         save_predictor(path, self)
 
     def carried(self) -> bytes:
-        """Return what is stored beside the predictor itself; b"" if that is nothing."""
+        """Return preprocessing and names of classes as the JSON stored beside the predictor; b"" without any."""
         if not self.preprocessing.changes and not self.preprocessing.columns and self.classes is None:
             return b""
         classes = None if self.classes is None else list(self.classes)
@@ -146,7 +146,7 @@ def save_predictor(path: str | Path, predictor: Predictor, called: str = "") -> 
 
     Parameters
     ----------
-    called: what it is called where there are several, as :func:`called` reads it back.
+    called: a label that tells several predictors of one trial apart; :func:`called` reads it back.
 
     Raises
     ------
@@ -172,11 +172,11 @@ def save_predictor(path: str | Path, predictor: Predictor, called: str = "") -> 
 
 
 def called(path: str | Path) -> str:
-    """Return what the predictor in a file of :func:`save_predictor` is called; "" where nothing was said.
+    """Return the label that :func:`save_predictor` wrote into a file as ``called``; "" without one.
 
     Raises
     ------
-    InputError: the file is none.
+    InputError: the file holds no predictor.
     """
     try:
         return str(read_arrays(path).get("called", ""))
@@ -194,7 +194,7 @@ def load_predictor(path: str | Path) -> Predictor:
 
     Raises
     ------
-    InputError: the file is none.
+    InputError: the file holds no predictor.
     """
     pipeline = load_pipeline(path)
     return pipeline if pipeline.carried() else pipeline.predictor
@@ -205,7 +205,7 @@ def load_pipeline(path: str | Path) -> Pipeline:
 
     Raises
     ------
-    InputError: the file is none.
+    InputError: the file holds no predictor.
     """
     try:
         stored = read_arrays(path)
@@ -228,7 +228,7 @@ def _unreadable(path: str | Path, error: Exception) -> InputError:
 
 
 def _with_carried(predictor: Predictor, stored: NDArray[Any]) -> Pipeline:
-    """Return a predictor with what is stored beside it."""
+    """Return the pipeline of a predictor and of the preprocessing stored beside it."""
     if stored.dtype != np.uint8 or stored.ndim != 1:
         raise InputError("its preprocessing is not what was written")
     content = json.loads(stored.tobytes())
@@ -236,16 +236,16 @@ def _with_carried(predictor: Predictor, stored: NDArray[Any]) -> Pipeline:
         raise InputError(f"its preprocessing is of format {content['format']!r}, and this sdprelax reads {FORMAT}")
     classes = content["classes"]
     if not isinstance(classes, (list, type(None))) or not isinstance(content["columns"], list):
-        raise InputError("its names of classes or columns are no lists")
+        raise InputError("its names of classes or columns are not lists")
     return Pipeline(predictor, Preprocessing.from_dict(content), None if classes is None else tuple(classes))
 
 
 def _field(name: str, value: NDArray[Any], declared: Any) -> Any:
-    """Return what is stored of a field as the field is declared: a number, a word, or an array."""
+    """Return a stored array as its field is declared: a number, a word, or an array."""
     single = declared in (bool, int, float, str)
     allowed = {bool: "b", int: "iu", float: "iuf", str: "U", Floats: "iuf"}.get(declared, "biufU")
     if single and (value.dtype.kind not in allowed or value.ndim):
-        raise InputError(f"its '{name}' is {value.tolist()!r}, which is no {declared.__name__}")
+        raise InputError(f"its '{name}' is {value.tolist()!r}, not a value of type {declared.__name__}")
     if value.dtype.kind not in allowed:
         raise InputError(f"its '{name}' holds values of type {value.dtype}")
     return value.item() if single else value
@@ -276,17 +276,17 @@ class Tabulated:
             found = [known[row.tobytes()] for row in np.ascontiguousarray(asked) + 0.0]
         except KeyError:
             raise InputError(
-                "a transductive model predicts at the inputs it was made for, and one of these is none of them."
+                "a transductive model predicts only at the inputs it was made for, and one of these is not among them."
             ) from None
         return np.asarray(self.outputs[found])
 
 
 def require_rows(first: str, inputs: Floats, second: str, values: Floats) -> None:
-    """Refuse two matrices that are not of finite numbers with one row each per sample.
+    """Check that two matrices hold finite numbers and have the same number of rows, one per sample.
 
     Raises
     ------
-    InputError: what is wrong.
+    InputError: one of them is not such a matrix, or the numbers of rows differ.
     """
     for name, array in ((first, inputs), (second, values)):
         if array.ndim != 2 or not np.issubdtype(array.dtype, np.floating) or not np.all(np.isfinite(array)):
@@ -303,7 +303,7 @@ def append_bias(X: Floats) -> Floats:
 
 
 def query_inputs(X: ArrayLike, width: int, bias: bool) -> Floats:
-    """Return inputs as a hidden layer of ``width`` inputs sees them, the column of ones included.
+    """Return inputs as a matrix of ``width`` columns, with a column of ones appended if there is a bias.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What is done to inputs and targets before training, so that a predictor does it again to whatever it is asked."""
+"""Steps that inputs and targets go through before training, kept so that a predictor repeats them on new inputs."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Preprocessing:
     Parameters
     ----------
     columns: names of the table's columns that are inputs, in order; () where they have none.
-    encoding: for every input the column that it comes from, and the word that it says 1 to, or None where it is the
-        column's number; () where every column is a number. It needs ``columns``.
+    encoding: for every input its column, and the word for which the input is 1 (else 0), or None where the input is
+        the column's number; () where every column is a number. It needs ``columns``.
     inputs: what is done to the numbers then: "add", "subtract", "multiply" or "divide" with an array of shape (d,) or
         (), and "project" with a matrix of shape (d, k), whose product with the rows is taken.
     targets: what was done to the targets, which is undone to outputs; of shape (c,) or ().
@@ -70,7 +70,7 @@ class Preprocessing:
         return bool(self.encoding or self.inputs or self.targets)
 
     def then(self, inputs: Operations) -> Preprocessing:
-        """Return this with further steps of the inputs."""
+        """Return these steps followed by further ones on the inputs."""
         return replace(self, inputs=self.inputs + inputs)
 
     def transform(self, X: Any) -> Floats:
@@ -157,7 +157,7 @@ class Preprocessing:
 
         Raises
         ------
-        InputError, LookupError, TypeError, ValueError: this is something else.
+        InputError, LookupError, TypeError, ValueError: the content is not what :meth:`to_dict` writes.
         """
         steps = {part: tuple((name, operand) for name, operand in content[part]) for part in ("inputs", "targets")}
         encoding = tuple((name, word) for name, word in content["encoding"])

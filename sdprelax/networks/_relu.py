@@ -1,4 +1,4 @@
-"""A two-layer ReLU network of finite width: the upper bound's witness."""
+"""A two-layer ReLU network of finite width, whose objective is an upper bound of p*."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class Network:
 
         Raises
         ------
-        InputError: the file is not a network, or says what is to be done to the inputs first.
+        InputError: the file holds no network, or preprocessing of the inputs too, which a network alone would lose.
         """
         if load_pipeline(path).preprocessing.changes:
             raise InputError(
@@ -125,7 +125,7 @@ class Network:
 
 
 def bare_network(path: str | Path) -> Network:
-    """Return the network of a file, whatever has to be done to the inputs first.
+    """Return the network of a file without the preprocessing that may be stored beside it.
 
     Raises
     ------

@@ -72,6 +72,6 @@ class ThreeLayerNetwork:
         return predictions
 
     def penalty(self, p: int) -> float:
-        """Return ⅓Σ_k(‖w_k‖_p³ + |s_k|³ + ‖v_k‖³), the weight decay of weights that counts three layers alike."""
+        """Return ⅓Σ_k(‖w_k‖_p³ + |s_k|³ + ‖v_k‖³), the penalty that treats the three layers alike."""
         sizes = np.linalg.norm(self.first, ord=p, axis=0), np.abs(self.second), np.linalg.norm(self.output, axis=1)
         return sum(float(np.sum(size**3)) for size in sizes) / 3.0

@@ -1,4 +1,4 @@
-"""Reads a network off Λ as if the relaxation were tight, and measures whether it was."""
+"""Rounding ``extract``: the network whose lift Λ is if the relaxation is tight, and how nearly it is."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from sdprelax.rounding import roundings
 
 __all__ = ["ThreeOperator", "project_complementary"]
 
-# Iterates that are looked at, about.
+# About as many iterates are evaluated.
 ITERATES = 200
 
 
@@ -42,7 +42,7 @@ class ThreeOperator:
     columns: columns R of Z, the width of the network.
     iterations: splitting steps.
     step: η in units of 1/‖Λ‖_F. P25's is 0.75 (0.1 on MNIST), at which the splitting need not converge; at half of
-        that it did wherever we looked (docs/performance.md).
+        that it did on every problem measured (docs/performance.md).
     """
 
     columns: PositiveInt = 300

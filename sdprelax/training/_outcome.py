@@ -59,9 +59,9 @@ class Outcome:
     upper: rigorous upper bound of p*, the objective of ``network`` rounded up; None without a network.
     network: the network that attains ``upper``.
     certificate: what proves ``lower``; ``sdprelax.verify(problem, certificate)`` checks it anew.
-    program: what proves the optimum of the convex program that the method solved in place of training, should it claim
+    program: what proves the optimum of the convex program that the method solved in place of training, if it claims
         one: ``value``, ``dual_value`` and ``program_gap`` in the details. ``sdprelax.verify_group`` checks it anew.
-    predictors: what else the method predicts with, by name: other networks, and models that are no ReLU network.
+    predictors: what else the method predicts with, by name: other networks, and models that are not ReLU networks.
         Accuracies of a trial are those of ``network``, or of the first of these where that has no neurons.
     candidates: networks that the method chose among by the training objective, for protocols
         that choose otherwise.
@@ -75,7 +75,7 @@ class Outcome:
         every run of ``cross_validated`` is solved. "time limit" when the deadline cut the method short; "not converged"
         when it ended for another reason, such as its own limit of iterations.
     trace: bounds against seconds since the start.
-    details: figures of the method's own (widths, iterations, tightness residuals, ...).
+    details: further figures of this method (widths, iterations, tightness residuals, ...).
     log: what the solver printed.
     """
 
@@ -125,4 +125,4 @@ Report = Callable[[Outcome], None]
 
 
 def unreported(outcome: Outcome) -> None:
-    """Ignore a report: for callers that wait for the end."""
+    """Do nothing with a report: for callers that need the final outcome alone."""

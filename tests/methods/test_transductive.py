@@ -51,7 +51,7 @@ def test_kernel_form_is_the_lifted_prediction_at_the_optimum(tmp_path_factory: p
     path = tmp_path_factory.mktemp("p") / "p.npz"
     save_predictor(path, predictor)
     np.testing.assert_array_equal(load_predictor(path).predict(asked.queries), predictor.predict(asked.queries))
-    with pytest.raises(InputError, match="one of these is none of them"):
+    with pytest.raises(InputError, match="one of these is not among them"):
         predictor.predict(asked.queries + 1e-9)
 
 
