@@ -9,6 +9,7 @@ one file of a page is Python, and it registers exactly one class.
 from __future__ import annotations
 
 import doctest
+import importlib
 import multiprocessing
 import os
 import re
@@ -17,6 +18,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from sdprelax.cli._catalogue import FAMILIES
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = {path.name: path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs" / "how_to").glob("*.md"))}
@@ -122,6 +125,11 @@ def test_a_page_that_is_wrong_is_found(
     block: str, said: str, elsewhere: multiprocessing.context.ForkServerContext, tmp_path: Path
 ) -> None:
     assert said in followed(elsewhere, block, tmp_path)
+
+
+def test_every_family_has_its_page() -> None:
+    families = [getattr(importlib.import_module(package), family) for family, package in FAMILIES.items()]
+    assert {f"{registry.kind.replace(' ', '_')}.md" for registry in families} <= set(PAGES)
 
 
 def test_the_index_has_every_page() -> None:

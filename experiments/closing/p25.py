@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from sdprelax import InputError
-from sdprelax.datasets import Dataset, register
+from sdprelax.datasets import Dataset, datasets
 
 
-@register("p25")
+@datasets.register("p25")
 @dataclass(frozen=True)
 class P25:
     """Training arrays of P25, one-hot targets where there are classes.

@@ -54,7 +54,7 @@ from sdprelax.datasets import Dataset, datasets
 from sdprelax.methods.wedge import Wedge  # the package's own, whoever imports it first
 
 
-@methods.register("own_points")
+@datasets.register("own_points")
 @dataclass(frozen=True)
 class Points:
     \"\"\"Two samples.\"\"\"

@@ -1,4 +1,4 @@
-"""Exact optima and cones on the arrays of Prakhya, Birdal and Yurtsever 2025 ("P25"), interior points and exact programs.
+"""Exact optima and cones on the arrays of Prakhya, Birdal and Yurtsever 2025 ("P25"); exact programs.
 
 The files are those of experiments/closing and of benchmarks/exact.py.
 """
