@@ -104,7 +104,7 @@ def solve(
     Raises
     ------
     InputError: unknown method or option, or a value of the wrong type or range.
-    SolverUnavailable, SolverFailed, ProblemTooLarge: see :mod:`sdprelax.base._errors`.
+    SolverUnavailable, SolverFailed, ProblemTooLarge: see these classes.
     """
     if not isinstance(problem, Problem):
         raise InputError(f"solve() takes a Problem first, not {type(problem).__name__}; write Problem(X, Y, gamma).")

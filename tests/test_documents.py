@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import sys
@@ -27,6 +28,9 @@ NAMED = re.compile(
 )
 # A document as code, tests and notebooks name it, with the title of one of its sections.
 REFERENCE = re.compile(r'(docs/[\w./*-]+\.md)(?:,\s+"([^"]+)")?')
+# What the package's parts are called in documents, and in docstrings.
+DOTTED = re.compile(r"(?<![\w/.-])sdprelax(?:\.[A-Za-z_]\w*)+")
+ROLE = re.compile(r":\w+:`~?(sdprelax\.[\w.]+)`")
 TABLE = re.compile(r"^\|.*\n\|[-:| ]+\|\n(?:\|.*\n?)+", re.MULTILINE)
 MARKED = re.compile(r"<!-- table: .+? -->.*?<!-- end -->", re.DOTALL)
 NUMBER = re.compile(r"\|[ *≥≤>~+-]*\d")
@@ -108,6 +112,29 @@ def test_the_version_is_the_newest_of_the_changelog() -> None:
     dates = [found[4] for found in released if found]
     assert numbers == sorted(set(numbers), reverse=True) and dates == sorted(dates, reverse=True)
     assert sdprelax.__version__ == ".".join(map(str, numbers[0]))
+
+
+def is_there(name: str) -> bool:
+    """Say whether a dotted name is a module of the package, or what a module or class of it holds."""
+    parts = name.split(".")
+    for length in range(len(parts), 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:length]))
+        except ModuleNotFoundError:
+            continue
+        return all(hasattr(found, part) and (found := getattr(found, part)) is not None for part in parts[length:])
+    return False
+
+
+def test_names_of_the_package_in_prose_are_there_and_public_in_documents() -> None:
+    named: set[tuple[str, str]] = set()
+    for path in sources():
+        pattern = DOTTED if path.suffix == ".md" else ROLE
+        if path.name != "CHANGELOG.md":
+            named |= {(str(path.relative_to(ROOT)), name) for name in pattern.findall(prose(path))}
+    assert [pair for pair in sorted(named) if not is_there(pair[1])] == []
+    assert [pair for pair in sorted(named) if pair[0].endswith(".md") and "._" in pair[1]] == []
+    assert len(named) > 50, "the patterns find names"
 
 
 def test_p25_is_written_out_where_a_file_first_uses_it() -> None:

@@ -57,3 +57,7 @@ def nearest(name: str, choices: Iterable[str], most: int | None = None) -> str:
     close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
     listing = f"choices: {', '.join(known)}"
     return f"did you mean '{close[0]}'? ({listing})" if close else listing
+
+
+for _error in (SdprelaxError, *SdprelaxError.__subclasses__()):
+    _error.__module__ = "sdprelax.base"  # what a traceback names is the front door

@@ -22,7 +22,7 @@ _executed: dict[str, str] = {}
 def load_modules(paths: Iterable[str | Path]) -> None:
     """Execute Python files, so that what they register can be named; each once per process.
 
-    A file's SHA-256 is a part of the version of what it registers (:meth:`sdprelax.base._registry.Registry.version`).
+    A file's SHA-256 is a part of the version of what it registers (:meth:`sdprelax.base.Registry.version`).
 
     Raises
     ------

@@ -82,7 +82,7 @@ def train(
 
     Parameters
     ----------
-    problem: the training problem, in its units (:class:`sdprelax.problem._units.Units`).
+    problem: the training problem, in its units (:class:`sdprelax.problem.Units`).
     network: where to start; its width is never exceeded.
     max_iterations: most L-BFGS iterations.
     tolerance: decrease of the objective in one iteration, relative to the objective (to 1 where it is less), at which
