@@ -32,6 +32,7 @@ from sdprelax.base._errors import UntrustedArithmetic
 __all__ = [
     "Ball",
     "Floats",
+    "Integers",
     "bound_above",
     "dual_value_below",
     "feasible_multiple",
@@ -42,6 +43,7 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 UNIT = 2.0**-53
 # Far above everything that gradual underflow can lose in one inner product of any length used here.

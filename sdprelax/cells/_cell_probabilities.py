@@ -11,7 +11,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from sdprelax.base import Floats
+from sdprelax.base import Floats, Integers
 
 __all__ = ["cell_probabilities"]
 
@@ -21,8 +21,6 @@ VANISHES = 2e-15
 LONG = 0.5
 # Gaussian gates drawn where there is no closed form, and in one go.
 DRAWS, BLOCK = 200_000, 20_000
-
-Integers = NDArray[np.int64]
 
 
 def cell_probabilities(

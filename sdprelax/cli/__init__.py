@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import io
 import sys
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
 import sdprelax
 from sdprelax.base import SdprelaxError
-from sdprelax.cli import _catalogue as catalogue
-from sdprelax.cli import _distillation as distillation
-from sdprelax.cli import _results as results
-from sdprelax.cli import _sweeps as sweeps
+from sdprelax.cli._catalogue import print_list, print_schema, print_solvers
+from sdprelax.cli._distillation import run_study_file
+from sdprelax.cli._results import collect_results, compare_results, report_results, show_results, verify_files
+from sdprelax.cli._sweeps import print_status, rerun_trial, run_sweeps
 
 __all__ = ["app", "main"]
 
@@ -22,8 +23,23 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for module in (sweeps, distillation, results, catalogue):
-    app.registered_commands += module.app.registered_commands
+# In the order in which --help lists them.
+VERBS: dict[str, Callable[..., Any]] = {
+    "run": run_sweeps,
+    "status": print_status,
+    "rerun": rerun_trial,
+    "distill": run_study_file,
+    "show": show_results,
+    "collect": collect_results,
+    "verify": verify_files,
+    "compare": compare_results,
+    "report": report_results,
+    "list": print_list,
+    "solvers": print_solvers,
+    "schema": print_schema,
+}
+for verb, command in VERBS.items():
+    app.command(verb)(command)
 
 
 def _version(value: bool) -> None:

@@ -12,9 +12,7 @@ import typer
 
 from sdprelax.base import Registry
 
-__all__ = ["app"]
-
-app = typer.Typer()
+__all__ = ["print_list", "print_schema", "print_solvers"]
 
 
 # What can be listed: the families of registered classes, each an attribute of its package.
@@ -31,8 +29,7 @@ FAMILIES = {
 Family = StrEnum("Family", {name: name for name in FAMILIES})  # type: ignore[misc]
 
 
-@app.command("list")
-def list_(
+def print_list(
     family: Annotated[Family, typer.Argument(help="What to list.")],
     modules: Annotated[list[Path] | None, typer.Option(help="A Python file of your own, which is executed.")] = None,
 ) -> None:
@@ -48,8 +45,7 @@ def list_(
             typer.echo(f"    {option.name}: {option.type}, {default}")
 
 
-@app.command("solvers")
-def solvers_() -> None:
+def print_solvers() -> None:
     """Say which conic solvers run on this machine, and why the others do not."""
     from sdprelax.solvers import available
 
@@ -63,8 +59,7 @@ class _File(StrEnum):
     DISTILLATION = "distillation"
 
 
-@app.command("schema")
-def schema_(
+def print_schema(
     file: Annotated[_File, typer.Argument(help="Of a sweep (sdprelax run) or a distillation.")] = _File.SWEEP,
 ) -> None:
     """Print the JSON Schema of a file, for editors that complete and check YAML."""

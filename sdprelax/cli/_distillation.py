@@ -20,13 +20,10 @@ if TYPE_CHECKING:
     from sdprelax.distillation.study.runs import Run
     from sdprelax.lasso import Stage
 
-__all__ = ["app", "print_summary"]
-
-app = typer.Typer()
+__all__ = ["print_summary", "run_study_file"]
 
 
-@app.command()
-def distill(
+def run_study_file(
     file: Annotated[Path, typer.Argument(help="The study, a YAML file.")],
     set_: Annotated[
         list[str] | None,

@@ -11,9 +11,7 @@ import typer
 from sdprelax.base import Deadline, InputError
 from sdprelax.cli._sweeps import ResultsFolder, TrustModules
 
-__all__ = ["app"]
-
-app = typer.Typer()
+__all__ = ["collect_results", "compare_results", "report_results", "show_results", "verify_files"]
 
 
 class Format(StrEnum):
@@ -25,8 +23,7 @@ class Format(StrEnum):
     markdown = "markdown"
 
 
-@app.command()
-def show(
+def show_results(
     results: ResultsFolder,
     form: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.table,
     predictions: Annotated[
@@ -64,8 +61,7 @@ def _show_study(folder: Path, form: Format) -> None:
         typer.echo(render(summary(table), form.value), nl=False)
 
 
-@app.command("collect")
-def collect_(results: ResultsFolder) -> None:
+def collect_results(results: ResultsFolder) -> None:
     """Rebuild the tables and pictures of a sweep from its trials."""
     from sdprelax.laboratory.results import collect
 
@@ -75,8 +71,7 @@ def collect_(results: ResultsFolder) -> None:
         typer.echo(f"picture: {picture} (and .pdf)")
 
 
-@app.command()
-def verify(
+def verify_files(
     results: ResultsFolder,
     trust_modules: TrustModules = False,
     time_limit: Annotated[
@@ -153,8 +148,7 @@ def _verify_study(folder: Path, deadline: Deadline) -> None:
     typer.echo(f"all {rows} students hold: their bounds were proved again from the activations as stored.")
 
 
-@app.command("compare")
-def compare_(
+def compare_results(
     a: Annotated[Path, typer.Argument(help="A sweep's folder.")],
     b: Annotated[Path, typer.Argument(help="Another, to hold against it.")],
     fail_if_worse: Annotated[
@@ -187,8 +181,7 @@ def compare_(
         raise typer.Exit(1)
 
 
-@app.command()
-def report(
+def report_results(
     results: ResultsFolder,
     output: Annotated[Path | None, typer.Option(help="The file to write; by default report.html there.")] = None,
     trust_modules: TrustModules = False,

@@ -12,9 +12,8 @@ import typer
 if TYPE_CHECKING:
     from sdprelax.laboratory import Scheduled
 
-__all__ = ["app"]
+__all__ = ["print_status", "rerun_trial", "run_sweeps"]
 
-app = typer.Typer()
 # Exit codes: a lower bound exceeded an upper bound; trials failed, which ``--retry failed`` runs once more.
 UNSOUND, SOME_FAILED = 1, 3
 # Trials whose table is printed after a run.
@@ -25,8 +24,7 @@ TrustModules = Annotated[
 ]
 
 
-@app.command()
-def run(
+def run_sweeps(
     files: Annotated[list[Path], typer.Argument(help="The sweep, a YAML file; or several, one after the other.")],
     set_: Annotated[
         list[str] | None,
@@ -102,8 +100,7 @@ def _run(scheduled: Scheduled, results: Path, workers: int | None, engine: str |
     return SOME_FAILED if failed else 0
 
 
-@app.command()
-def status(results: ResultsFolder) -> None:
+def print_status(results: ResultsFolder) -> None:
     """Say how far a sweep is, what runs now and with which bounds, and what was lost."""
     from sdprelax.cli._display import console, progress_picture
     from sdprelax.laboratory.results import overview
@@ -119,8 +116,7 @@ def status(results: ResultsFolder) -> None:
         typer.echo("nothing is running; the same sdprelax run goes on.")
 
 
-@app.command()
-def rerun(
+def rerun_trial(
     trial: Annotated[str, typer.Argument(help="A trial's folder, or the first digits of its hash.")],
     results: Annotated[Path, typer.Option(help="Where to look for a hash.")] = Path("results"),
     trust_modules: TrustModules = False,

@@ -107,7 +107,7 @@ class Worker:
     def _launch(self) -> None:
         # A user's own random.py where the runner was started is not the library's: -P. The package is where it is here.
         package = str(Path(sdprelax.__file__).parents[1])
-        serve = f"import sys; sys.path.append({package!r}); from sdprelax.laboratory._worker import main; main()"
+        serve = f"import sys; sys.path.append({package!r}); from sdprelax.laboratory._worker import serve; serve()"
         command = [sys.executable, "-P", "-c", serve]
         environment = os.environ | {name: os.environ.get(name, "1") for name in THREADS}
         environment["PYTHONIOENCODING"] = "utf-8"  # that of logs

@@ -1,6 +1,6 @@
 """A worker process: runs the trials that its supervisor names, one after another.
 
-:func:`main` reads JSON lines from standard input: first where the results go and
+:func:`serve` reads JSON lines from standard input: first where the results go and
 whose child it is, then one attempt a line. It answers on what was its standard output, which nothing else can write to:
 ``{"started": true}``, then ``{"record": ...}``, or ``{"storage": sentence}`` when the result cannot be written.
 """
@@ -16,12 +16,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-__all__ = ["main"]
+__all__ = ["serve"]
 
 PR_SET_PDEATHSIG = 1
 
 
-def main() -> None:
+def serve() -> None:
     """Serve until standard input ends."""
     hello = json.loads(sys.stdin.readline())
     _die_with(hello["parent"])

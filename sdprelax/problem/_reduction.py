@@ -17,16 +17,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
-from sdprelax.base import Floats
+from sdprelax.base import Floats, Integers
 from sdprelax.networks import Network
 from sdprelax.problem._problem import Problem
 
 __all__ = ["PARALLEL", "Reduction", "reduce", "reduce_inputs"]
 
-Integers = NDArray[np.int64]
 # Unit rows that differ by less than this are one generator; the difference goes into the certificate.
 PARALLEL = 1e-13
 # A row this much shorter than the longest one is dropped; it goes into the certificate as well.

@@ -19,7 +19,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from sdprelax.base import Deadline, Floats, ProblemTooLarge
+from sdprelax.base import Deadline, Floats, Integers, ProblemTooLarge
 from sdprelax.cells import cross_products
 from sdprelax.networks import append_bias
 from sdprelax.problem import Reduction, reduce_inputs
@@ -27,7 +27,6 @@ from sdprelax.problem import Reduction, reduce_inputs
 __all__ = ["LARGEST", "Features", "WedgeDictionary", "WedgeProblem"]
 
 Features = Literal["all", "random", "oracle"]
-Integers = NDArray[np.int64]
 
 # Entries of the largest matrix of features that is formed, and rows factored in one dictionary.
 LARGEST = 40_000_000
