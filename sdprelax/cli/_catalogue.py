@@ -26,11 +26,11 @@ FAMILIES = {
     "images": "sdprelax.distillation.images",
     "distillers": "sdprelax.distillation.distillers",
 }
-Family = StrEnum("Family", {name: name for name in FAMILIES})  # type: ignore[misc]
+ListedFamily = StrEnum("ListedFamily", {name: name for name in FAMILIES})  # type: ignore[misc]
 
 
 def print_list(
-    family: Annotated[Family, typer.Argument(help="What to list.")],
+    family: Annotated[ListedFamily, typer.Argument(help="What to list.")],
     modules: Annotated[list[Path] | None, typer.Option(help="A Python file of your own, which is executed.")] = None,
 ) -> None:
     """List what a sweep or a distillation can name, with its options, their types and defaults."""
