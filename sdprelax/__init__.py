@@ -127,7 +127,7 @@ def solve(
 
 
 def __getattr__(name: str) -> Any:
-    """Return what distils networks, which few need and which takes its time to import."""
+    """Import ``sdprelax.distillation`` when it is first asked for: it takes a while and needs optional packages."""
     if name in ("OnnxTeacher", "distill"):
         import sdprelax.distillation
 

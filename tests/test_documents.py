@@ -137,6 +137,14 @@ def test_names_of_the_package_in_prose_are_there_and_public_in_documents() -> No
     assert len(named) > 50, "the patterns find names"
 
 
+def test_files_of_the_package_that_docstrings_name_are_there() -> None:
+    files = {path.name for path in (ROOT / "sdprelax").rglob("*.py")}
+    modules = [path for path in sources() if path.is_relative_to(ROOT / "sdprelax")]
+    named = {(path.name, name) for path in modules for name in re.findall(r"``(\w+\.py)``", prose(path))}
+    assert named
+    assert {pair for pair in named if pair[1] not in files} == set()
+
+
 def test_p25_is_written_out_where_a_file_first_uses_it() -> None:
     written_out = 'Prakhya, Birdal and Yurtsever 2025 ("P25")'
     unexplained = [

@@ -67,7 +67,7 @@ class RelaxationProof:
 
 @dataclass(frozen=True)
 class ConeProof:
-    """The claim that a cover of weight space by cones bounds the oracle (``cone_cover.py``).
+    """The claim that a cover of weight space by cones bounds the oracle (``_cone_cover.py``).
 
     Parameters
     ----------

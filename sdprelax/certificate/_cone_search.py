@@ -1,7 +1,7 @@
-"""The compiled inner loop of ``cone_cover.py``: examine a cone, prove it or split it, next.
+"""The compiled inner loop of ``_cone_cover.py``: examine a cone, prove it or split it, next.
 
 Plain loops over floats in IEEE binary64, compiled by Numba without ``fastmath``: no reordering, no contraction. The
-mathematics, and the bound on every rounding here, are in ``cone_cover.py``.
+mathematics, and the bound on every rounding here, are in ``_cone_cover.py``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["DONE", "FULL", "PAUSED", "advance", "plant"]
 
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 _inner = compiled(**OPTIONS)
-# Arrays of the stack, as ``cone_cover.py`` makes them.
+# Arrays of the stack, as ``_cone_cover.py`` makes them.
 STACK = "Tuple((f8[:,:,::1], f8[:,:,::1], f8[:,:,::1], f8[:,:,::1], i4[:,::1], i8[::1], i8[::1]))"
 
 # Why `advance` returned: every cone is proved or given up; the stack must grow; the budget is used.
@@ -168,7 +168,7 @@ def _copositive(form: Floats, error: float, work: Floats) -> bool:
         biggest = max(biggest, abs(form[k, k]))
     if nonnegative:
         return True
-    # Rump's bound as in verified.proves_psd, with the error of every entry: ‖E‖ ≤ r·error.
+    # Rump's bound as in proves_psd of sdprelax.base, with the error of every entry: ‖E‖ ≤ r·error.
     shift = (4.0 * (r + 4) * 2.0**-53 * trace + r * error) * (1.0 + 2.0**-48) + 2.0**-50 * biggest
     for clipped in (True, False):
         good = True

@@ -1,4 +1,4 @@
-"""The compiled inner loop of ``ascent.py``: gradient ascent of ‖f(w)‖ along great circles."""
+"""The compiled inner loop of ``_ascent.py``: gradient ascent of ‖f(w)‖ along great circles."""
 
 from __future__ import annotations
 
