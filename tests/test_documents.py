@@ -30,6 +30,7 @@ NAMED = re.compile(
 REFERENCE = re.compile(r'(docs/[\w./*-]+\.md)(?:,\s+"([^"]+)")?')
 # What the package's parts are called in documents, and in docstrings.
 DOTTED = re.compile(r"(?<![\w/.-])sdprelax(?:\.[A-Za-z_]\w*)+")
+IMPORTED = re.compile(r"^(?:>>> )?from (sdprelax[\w.]*) import ([\w, ]+)$", re.MULTILINE)
 ROLE = re.compile(r":\w+:`~?(sdprelax\.[\w.]+)`")
 TABLE = re.compile(r"^\|.*\n\|[-:| ]+\|\n(?:\|.*\n?)+", re.MULTILINE)
 MARKED = re.compile(r"<!-- table: .+? -->.*?<!-- end -->", re.DOTALL)
@@ -132,6 +133,9 @@ def test_names_of_the_package_in_prose_are_there_and_public_in_documents() -> No
         pattern = DOTTED if path.suffix == ".md" else ROLE
         if path.name != "CHANGELOG.md":
             named |= {(str(path.relative_to(ROOT)), name) for name in pattern.findall(prose(path))}
+        if path.suffix == ".md":
+            for module, names in IMPORTED.findall(path.read_text(encoding="utf-8")):
+                named |= {(str(path.relative_to(ROOT)), f"{module}.{name}") for name in names.split(", ")}
     assert [pair for pair in sorted(named) if not is_there(pair[1])] == []
     assert [pair for pair in sorted(named) if pair[0].endswith(".md") and "._" in pair[1]] == []
     assert len(named) > 50, "the patterns find names"
