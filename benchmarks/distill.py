@@ -115,12 +115,12 @@ class Made:
 
 def store_at(folder: Path, size: Size) -> Any:
     """Return activations on disk, made unless they are there."""
-    from sdprelax.distillation.activations import collect
+    from sdprelax.distillation import collect_activations
 
     made = Made(size)
     waiting = iter(made)
     identity = f"{size.samples} made samples, {size.inputs} to {size.outputs}"
-    return collect(lambda _: next(waiting), range(len(made)), folder, identity=identity)
+    return collect_activations(lambda _: next(waiting), range(len(made)), folder, identity=identity)
 
 
 class Memory:

@@ -14,8 +14,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 import sdprelax
 from sdprelax import InputError, Network, Pipeline, Preprocessing, one_hot
 from sdprelax.base import StorageError
-from sdprelax.datasets import Dataset, datasets
-from sdprelax.datasets.keel import features
+from sdprelax.datasets import Dataset, datasets, encoded
 from sdprelax.laboratory import load_sweep, run_sweep
 from sdprelax.laboratory._store import seal
 from sdprelax.laboratory.results import audit
@@ -105,7 +104,7 @@ def test_scaling_is_scikit_learns_to_the_last_bit(scaling: Any, scaler: Any) -> 
 
 def test_words_become_the_columns_that_they_were_and_unknown_ones_are_refused(tmp_path: Path) -> None:
     table = pd.DataFrame({"colour": ["red", " blue", "red", "green"], "size": [1, 2, 3, 4], "shape": list("oxxo")})
-    data = features(tmp_path / "t.csv", table, np.eye(2)[[0, 1, 1, 0]], ("no", "yes"))
+    data = encoded(tmp_path / "t.csv", table, np.eye(2)[[0, 1, 1, 0]], ("no", "yes"))
     stripped = table.assign(colour=table["colour"].str.strip())
     np.testing.assert_array_equal(data.X, pd.get_dummies(stripped, dtype=float)[list(
         ["size", "colour_blue", "colour_green", "colour_red", "shape_o", "shape_x"])])  # fmt: skip

@@ -6,13 +6,16 @@ A data set is a frozen dataclass whose fields are its options, with one call ``l
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Annotated, Protocol
 
 import numpy as np
+import pandas as pd
 import pydantic
 from numpy.typing import NDArray
 
 from sdprelax.base import Floats, InputError, Registry, finite_matrix, target_matrix
+from sdprelax.datasets._reading import file_arrays, file_numbers, package_folder, read_table, sha256, table_numbers
 from sdprelax.networks import Operations, Pipeline, Predictor, Preprocessing, Scaling, scaling_operations
 
 __all__ = [
@@ -21,10 +24,17 @@ __all__ = [
     "Share",
     "Source",
     "datasets",
+    "encoded",
+    "file_arrays",
+    "file_numbers",
     "indicators",
+    "package_folder",
+    "read_table",
     "scaled",
+    "sha256",
     "split",
     "standardised",
+    "table_numbers",
 ]
 
 Share = Annotated[float, pydantic.Field(ge=0.0, lt=1.0)]
@@ -112,6 +122,29 @@ datasets: Registry[Source] = Registry("data set", __name__)
 def indicators(codes: NDArray[np.int64], names: tuple[str, ...]) -> Floats:
     """Return one row per class number with a 1 in its class's column, shape (n, classes)."""
     return np.eye(len(names))[codes]
+
+
+def encoded(path: Path, table: pd.DataFrame, Y: Floats, classes: tuple[str, ...] | None) -> Dataset:
+    """Return the data set of a table: a column of words becomes one input of zeros and ones per word.
+
+    Parameters
+    ----------
+    path: whose table it is, for messages.
+    Y, classes: targets and, where they are one-hot, their names.
+
+    Raises
+    ------
+    InputError: a number that is not finite.
+    """
+    named = table.rename(columns=str)
+    worded = [name for name in named.columns if not pd.api.types.is_numeric_dtype(named[name])]
+    numeric = named.columns.drop(worded)
+    table_numbers(path, named[numeric])
+    encoding: list[tuple[str, str | None]] = [(name, None) for name in numeric]
+    for name in worded:
+        encoding += [(name, word) for word in sorted(set(named[name].astype(str).str.strip()))]
+    preprocessing = Preprocessing(tuple(named.columns), tuple(encoding))
+    return Dataset(preprocessing.transform(named), Y, classes=classes, preprocessing=preprocessing)
 
 
 def split(data: Dataset, *, test_size: float, seed: int, scaling: Scaling) -> Dataset:

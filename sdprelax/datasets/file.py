@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -18,11 +16,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import NonNegativeInt
 
-from sdprelax.base import Floats, InputError, finite_array, is_categorical, nearest, one_hot
-from sdprelax.datasets import Dataset, Share, datasets, scaled, split
+from sdprelax.base import Floats, InputError, finite_array, nearest, one_hot
+from sdprelax.datasets import Dataset, Share, datasets, file_arrays, read_table, scaled, sha256, split, table_numbers
 from sdprelax.networks import Preprocessing, Scaling
 
-__all__ = ["File", "finite", "numbers", "read_arrays", "read_table", "sha256"]
+__all__ = ["File"]
 
 SUFFIXES = (".csv", ".parquet", ".npz")
 # A target of integers with more different values than this is taken for numbers, not classes, by default.
@@ -117,14 +115,14 @@ class File:
                 )
         if len(targets) != 1 and self.task == "classification":
             raise InputError(f"{path}: classification takes one target column, not {len(targets)}.")
-        X, names = numbers(path, table[features]), Preprocessing(tuple(features))
+        X, names = table_numbers(path, table[features]), Preprocessing(tuple(features))
         if len(targets) == 1 and self._classifies(f"column '{targets[0]}'", table[targets[0]]):
             Y, classes = self._one_hot(f"column '{targets[0]}'", table[targets[0]])
             return Dataset(X, Y, classes=classes, preprocessing=names)
-        return Dataset(X, numbers(path, table[targets]), preprocessing=names)
+        return Dataset(X, table_numbers(path, table[targets]), preprocessing=names)
 
     def _from_arrays(self, path: Path) -> Dataset:
-        arrays = read_arrays(path)
+        arrays = file_arrays(path)
         for name in ("X", "Y"):
             if name not in arrays:
                 raise InputError(f"{path} has no array '{name}': it must hold X and Y, and holds {', '.join(arrays)}.")
@@ -215,74 +213,3 @@ def _read_csv(path: Path, header: bool | None) -> pd.DataFrame:
             path, pd.read_csv, header=None if header is False else 0, names=names if header is False else None,
             index_col=False, low_memory=False,
         )  # fmt: skip
-
-
-def sha256(path: str) -> str:
-    """Return the SHA-256 of a file's content."""
-    try:
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
-
-
-def read_table(path: Path, reader: Callable[..., pd.DataFrame], **options: Any) -> pd.DataFrame:
-    """Return ``reader(path, **options)``; any exception of the reader becomes an InputError of one sentence."""
-    try:
-        return reader(path, **options)
-    except pd.errors.ParserWarning:
-        raise InputError(f"{path} has rows with more cells than there are names of columns.") from None
-    except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path} cannot be read as {path.suffix[1:]}: {reason}.") from None
-
-
-def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """Return the arrays of an NPZ file by name."""
-    try:
-        found = np.load(path, allow_pickle=False)
-        if isinstance(found, np.ndarray):
-            raise InputError("it holds a single array without a name, as .npy files do")
-        with found as stored:
-            return {name: np.asarray(stored[name]) for name in stored.files}
-    except Exception as error:  # a damaged archive fails in zlib, zipfile or NumPy, each with errors of its own
-        reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
-        raise InputError(f"{path} cannot be read as npz: {reason}.") from None
-
-
-def finite(path: Path, name: str, array: NDArray[Any]) -> Floats:
-    """Return an array of a file in double precision; an InputError names an entry that is not a finite number."""
-    try:
-        return finite_array(f"array '{name}'", array)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-
-
-def numbers(path: Path, table: pd.DataFrame) -> Floats:
-    """Return a table as finite numbers; an InputError names the first cell that is not a finite number."""
-    for name, column in table.items():
-        if column.dtype.kind in "mMc" or is_categorical(column):
-            kind = {"c": "complex numbers", "O": "categories"}.get(column.dtype.kind, "dates or times")
-            raise InputError(f"{path}: column '{name}' holds {kind}; it must hold real numbers.")
-    numeric: Floats = np.column_stack([_numeric(table.iloc[:, k]) for k in range(table.shape[1])])
-    text = np.zeros(numeric.shape, dtype=bool)
-    for k, column in enumerate(table.dtypes):
-        if column.kind == "O":
-            text[:, k] = [not isinstance(value, (Real, Decimal, np.bool_)) for value in table.iloc[:, k]]
-    for wrong in (~np.isfinite(numeric), text):
-        if wrong.any():
-            row, column = np.argwhere(wrong)[0]
-            raise InputError(
-                f"{path}: row {row + 1}, column '{table.columns[column]}' holds '{table.iloc[row, column]}', "
-                "which is not a finite number."
-            )
-    return numeric
-
-
-def _numeric(column: pd.Series) -> Floats:
-    """Return a column as numbers, with NaN for entries that are not numbers."""
-    try:
-        found = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    except (TypeError, ValueError, OverflowError):  # entries that are not scalars, or integers beyond double precision
-        found = np.full(len(column), np.nan)
-    return np.asarray(found)

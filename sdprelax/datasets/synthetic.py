@@ -9,8 +9,7 @@ import numpy as np
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from sdprelax.base import InputError
-from sdprelax.datasets import Dataset, datasets, indicators
-from sdprelax.datasets.file import finite, read_arrays, sha256
+from sdprelax.datasets import Dataset, datasets, file_arrays, file_numbers, indicators, sha256
 
 __all__ = ["Random", "Spiral"]
 
@@ -62,7 +61,7 @@ class Random:
         return Dataset(X, np.maximum(X @ hidden, 0.0) @ output)
 
     def _stored(self, path: Path) -> Dataset:
-        arrays = read_arrays(path)
+        arrays = file_arrays(path)
         X, Y = arrays.get("X"), arrays.get("Y")
         expected = f"X of shape (sets, {self.n}, {self.d}) and Y of shape (sets, {self.n}, {self.c})"
         if X is None or Y is None or X.shape[1:] != (self.n, self.d) or Y.shape != (len(X), self.n, self.c):
@@ -70,7 +69,7 @@ class Random:
             raise InputError(f"{path} must hold {expected}; it holds {shapes}.")
         if self.seed >= len(X):
             raise InputError(f"{path} has the sets 0 to {len(X) - 1}, and seed is {self.seed}.")
-        return Dataset(finite(path, "X", X)[self.seed], finite(path, "Y", Y)[self.seed])
+        return Dataset(file_numbers(path, "X", X)[self.seed], file_numbers(path, "Y", Y)[self.seed])
 
 
 @datasets.register("spiral")

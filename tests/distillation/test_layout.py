@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sdprelax.base import InputError
-from sdprelax.distillation.layout import Layout
+from sdprelax.distillation._layout import Layout
 
 
 @pytest.mark.parametrize("bias", [False, True])

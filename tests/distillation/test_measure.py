@@ -9,7 +9,7 @@ from sdprelax.base import InputError
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
-from sdprelax.distillation import measure  # noqa: E402
+from sdprelax.distillation import _measure as measure  # noqa: E402
 
 nn = torch.nn
 

@@ -14,8 +14,8 @@ runtime = pytest.importorskip("onnxruntime", reason="ONNX Runtime is optional")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
 from sdprelax.base import InputError  # noqa: E402
-from sdprelax.distillation.layout import Layout  # noqa: E402
-from sdprelax.distillation.onnx_teacher import OnnxTeacher  # noqa: E402
+from sdprelax.distillation._layout import Layout  # noqa: E402
+from sdprelax.distillation._onnx_teacher import OnnxTeacher  # noqa: E402
 
 RNG = np.random.default_rng(0)
 A, B, C, S = (RNG.standard_normal((3, 3)).astype(np.float32) for _ in range(4))
@@ -181,8 +181,8 @@ def test_an_old_models_weights_are_no_inputs() -> None:
 def test_exported_networks_behave_as_in_torch(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is optional")
     pytest.importorskip("onnxscript", reason="ONNX Script is optional")
-    from sdprelax.distillation.students import GatedStudent, export_onnx
-    from sdprelax.distillation.torch_teacher import TorchTeacher
+    from sdprelax.distillation._students import GatedStudent, export_onnx
+    from sdprelax.distillation._torch_teacher import TorchTeacher
 
     torch.manual_seed(0)
     network = torch.nn.Sequential(

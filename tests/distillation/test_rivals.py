@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from sdprelax.base import Deadline, InputError
-from sdprelax.distillation.layout import Layout
+from sdprelax.distillation._layout import Layout
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
-from sdprelax.distillation import measure, rivals  # noqa: E402
-from sdprelax.distillation.students import GatedStudent, ReLUStudent  # noqa: E402
+from sdprelax.distillation import _measure as measure  # noqa: E402
+from sdprelax.distillation import _rivals as rivals  # noqa: E402
+from sdprelax.distillation._students import GatedStudent, ReLUStudent  # noqa: E402
 
 nn = torch.nn
 LAYOUTS = [

@@ -12,9 +12,9 @@ import pytest
 torch = pytest.importorskip("torch", reason="PyTorch is optional")
 
 from sdprelax.base import InputError, SolverUnavailable, StorageError  # noqa: E402
-from sdprelax.distillation.layout import Layout  # noqa: E402
-from sdprelax.distillation.students import GatedStudent, ReLUStudent, export_onnx, load_student  # noqa: E402
-from sdprelax.distillation.torch_teacher import TorchTeacher  # noqa: E402
+from sdprelax.distillation._layout import Layout  # noqa: E402
+from sdprelax.distillation._students import GatedStudent, ReLUStudent, export_onnx, load_student  # noqa: E402
+from sdprelax.distillation._torch_teacher import TorchTeacher  # noqa: E402
 
 SHAPES: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
     "flat": ((2, 3), (4,), {"kind": "flat"}),

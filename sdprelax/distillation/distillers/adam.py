@@ -8,18 +8,18 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import PositiveFloat, PositiveInt
 
+from sdprelax.distillation._layout import Layout
+from sdprelax.distillation._rivals import relu_start, relu_width, train_adam
 from sdprelax.distillation.distillers import Distilled, Task, View, distillers
 from sdprelax.distillation.distillers.gated_relu import Budget
-from sdprelax.distillation.layout import Layout
-from sdprelax.distillation.rivals import relu_start, relu_width, train_adam
 from sdprelax.lasso import moments_of, require_budget, sampled_gates
 
-__all__ = ["Adam"]
+__all__ = ["AdamDistiller"]
 
 
 @distillers.register("adam")
 @dataclass(frozen=True)
-class Adam:
+class AdamDistiller:
     """A student of two layers trained by Adam on the block's activations: the convex student's rival of equal size.
 
     Parameters
@@ -63,7 +63,7 @@ class Adam:
 
 def _gated_start(task: Task, layout: Layout, budget: int) -> Any:
     """Return a student of random neurons with a random gate each, of as many as the budget holds."""
-    from sdprelax.distillation.students import GatedStudent
+    from sdprelax.distillation._students import GatedStudent
 
     require_budget(layout.width, layout.outputs, budget)
     rng, width = np.random.default_rng(task.seed), layout.width

@@ -18,7 +18,7 @@ from sdprelax.methods.gates import Gated
 from sdprelax.networks import Network
 from sdprelax.problem import Problem
 
-__all__ = ["ConvexReLU"]
+__all__ = ["ConvexReLUDistiller"]
 
 # Numbers of inputs and targets in double precision that are read into memory.
 LARGEST = 50_000_000
@@ -28,7 +28,7 @@ RIDGE = 1e-6
 
 @distillers.register("convex_relu")
 @dataclass(frozen=True)
-class ConvexReLU:
+class ConvexReLUDistiller:
     """A ReLU student: the convex program over sampled patterns and their cones (method ``convex_relu``), in memory.
 
     Every neuron feeds one output. The details hold the student's objective and what the gated program behind the same
@@ -59,7 +59,7 @@ class ConvexReLU:
         ------
         ProblemTooLarge: activations that do not fit in memory.
         """
-        from sdprelax.distillation.students import ReLUStudent
+        from sdprelax.distillation._students import ReLUStudent
 
         layout = task.layout(self.view, self.kernel, self.bias)
         rows = task.rows(layout)

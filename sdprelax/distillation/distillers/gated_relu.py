@@ -11,9 +11,9 @@ from pydantic import PositiveFloat, PositiveInt
 
 from sdprelax.base import Floats
 from sdprelax.certificate import Gates, residual_certificate
+from sdprelax.distillation._layout import Layout
+from sdprelax.distillation._teacher_gates import teacher_gates
 from sdprelax.distillation.distillers import Distilled, Task, View, distillers
-from sdprelax.distillation.layout import Layout
-from sdprelax.distillation.teacher_gates import teacher_gates
 from sdprelax.lasso import (
     MEMORY,
     Moments,
@@ -30,7 +30,7 @@ from sdprelax.lasso import (
 )
 from sdprelax.problem.norms import Penalty
 
-__all__ = ["Budget", "GatedReLU", "Shrinkage"]
+__all__ = ["Budget", "GatedReLUDistiller", "Shrinkage"]
 
 Budget = Annotated[float, pydantic.Field(gt=0.0)]
 Shrinkage = Annotated[float, pydantic.Field(gt=0.0, lt=1.0)] | Literal["auto"]
@@ -38,7 +38,7 @@ Shrinkage = Annotated[float, pydantic.Field(gt=0.0, lt=1.0)] | Literal["auto"]
 
 @distillers.register("gated_relu")
 @dataclass(frozen=True)
-class GatedReLU:
+class GatedReLUDistiller:
     """A convex student: ½‖Σ_i D_iZW_i − F‖² + γΣ_i‖W_i‖ over fixed gates, out of core, its optimum proved.
 
     No labels, no fine-tuning. Within a ``budget`` the weights are cut to few neurons, which then descend on the same
@@ -131,7 +131,7 @@ def _distinct(directions: Floats) -> Floats:
 
 def _student(layout: Layout, gates: Gates, neurons: Neurons) -> Any:
     """Return the student with no more gates than carry weights."""
-    from sdprelax.distillation.students import GatedStudent
+    from sdprelax.distillation._students import GatedStudent
 
     drawn = gates.directions.shape[1]
     used = neurons.used()

@@ -9,10 +9,10 @@ import pydantic
 from pydantic import PositiveFloat, PositiveInt
 
 from sdprelax.base import InputError
+from sdprelax.distillation._measure import logits
+from sdprelax.distillation._rivals import relu_start, relu_width, train_labels
 from sdprelax.distillation.distillers import Distilled, Task, View, distillers
 from sdprelax.distillation.distillers.gated_relu import Budget
-from sdprelax.distillation.measure import logits
-from sdprelax.distillation.rivals import relu_start, relu_width, train_labels
 
 __all__ = ["LabelDistillation"]
 

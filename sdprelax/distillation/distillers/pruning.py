@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from sdprelax.base import InputError
+from sdprelax.distillation._rivals import pruned
 from sdprelax.distillation.distillers import Distilled, Task, distillers
 from sdprelax.distillation.distillers.gated_relu import Budget
-from sdprelax.distillation.rivals import pruned
 
 __all__ = ["Pruning"]
 

@@ -19,11 +19,11 @@ from sdprelax.base import InputError, Registry
 
 __all__ = [
     "Chosen",
+    "ImageSource",
     "Images",
     "Labels",
     "Pictures",
     "Pixels",
-    "Source",
     "TestShare",
     "images",
     "split_indices",
@@ -65,7 +65,7 @@ class Images:
     classes: tuple[str, ...] | None = None
 
 
-class Source(Protocol):
+class ImageSource(Protocol):
     """Produces pictures from its options alone."""
 
     def load(self) -> Images:
@@ -77,7 +77,7 @@ class Source(Protocol):
         ...
 
 
-images: Registry[Source] = Registry("images", __name__)
+images: Registry[ImageSource] = Registry("images", __name__)
 
 
 def split_indices(

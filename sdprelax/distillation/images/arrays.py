@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdprelax.base import InputError
-from sdprelax.datasets.file import finite, read_arrays, sha256
+from sdprelax.datasets import file_arrays, file_numbers, sha256
 from sdprelax.distillation.images import Images, Labels, Pixels, images
 
-__all__ = ["Arrays"]
+__all__ = ["ArrayImages"]
 
 
 @images.register("arrays")
 @dataclass(frozen=True)
-class Arrays:
+class ArrayImages:
     """An NPZ file with arrays transfer (N, C, H, W) and test (M, C, H, W), as the teacher takes them.
 
     It may also hold transfer_labels (N,) and test_labels (M,), class numbers from 0.
@@ -43,7 +43,7 @@ class Arrays:
         InputError: no such file, an array that is missing, of another shape or not of finite numbers.
         """
         path = Path(self.path)
-        arrays = read_arrays(path)
+        arrays = file_arrays(path)
         for name in ("transfer", "test"):
             if name not in arrays:
                 raise InputError(
@@ -65,7 +65,7 @@ class Arrays:
 def _pictures(path: Path, name: str, array: NDArray[Any]) -> Pixels:
     if array.ndim != 4 or 0 in array.shape:
         raise InputError(f"{path}: array '{name}' has shape {array.shape}: expected (N, C, H, W), none of them 0.")
-    return finite(path, name, array).astype(np.float32)
+    return file_numbers(path, name, array).astype(np.float32)
 
 
 def _labels(path: Path, arrays: dict[str, NDArray[Any]], part: str) -> Labels | None:

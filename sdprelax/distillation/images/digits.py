@@ -10,17 +10,17 @@ from pydantic import NonNegativeInt
 
 from sdprelax.distillation.images import Images, TestShare, images, split_indices
 
-__all__ = ["Digits"]
+__all__ = ["DigitImages"]
 
 
 @images.register("digits")
 @dataclass(frozen=True)
-class Digits:
+class DigitImages:
     """scikit-learn's digits: 1797 pictures of 1×8×8 pixels in [0, 1], 10 classes, split in the same ratio in each.
 
     Parameters
     ----------
-    test_share: share held out; teacher ``digits_cnn`` is trained on the transfer part of the default split.
+    test_share: share held out; 0 < test_share < 1.
     seed: seed of the split.
     """
 

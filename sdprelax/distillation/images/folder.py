@@ -15,10 +15,10 @@ from PIL import Image
 from pydantic import NonNegativeInt, PositiveInt
 
 from sdprelax.base import InputError
-from sdprelax.datasets.file import sha256
+from sdprelax.datasets import sha256
 from sdprelax.distillation.images import Chosen, Images, Labels, Pixels, TestShare, images, split_indices
 
-__all__ = ["FilePictures", "Folder"]
+__all__ = ["FilePictures", "FolderImages"]
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
@@ -69,7 +69,7 @@ class FilePictures:
 
 @images.register("folder")
 @dataclass(frozen=True)
-class Folder:
+class FolderImages:
     """A folder of picture files; where they lie in sub-folders, each sub-folder is a class, in order of the names.
 
     Parameters

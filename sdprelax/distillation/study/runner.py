@@ -17,18 +17,17 @@ import pandas as pd
 
 from sdprelax.base import Deadline, InputError, SdprelaxError, StorageError, nearest
 from sdprelax.certificate import relative_gap
-from sdprelax.distillation import FLAT
-from sdprelax.distillation.activations import ActivationStore, collect
-from sdprelax.distillation.comparison import compared, swapped
+from sdprelax.distillation._activations import ActivationStore, collect_activations
+from sdprelax.distillation._comparison import compared, swapped
+from sdprelax.distillation._onnx_teacher import OnnxTeacher
+from sdprelax.distillation._torch_teacher import TorchTeacher, UnfitBatch
 from sdprelax.distillation.distillers import Distilled, Task, distillers
 from sdprelax.distillation.images import Images, images
-from sdprelax.distillation.onnx_teacher import OnnxTeacher
 from sdprelax.distillation.study.config import Study
 from sdprelax.distillation.study.run_store import RunStore, plain
 from sdprelax.distillation.study.runs import LEAST, Run, identified, plan, sampled, store_identity
 from sdprelax.distillation.study.tables import runs_table, write_tables
 from sdprelax.distillation.teachers import pytorch, teachers
-from sdprelax.distillation.torch_teacher import TorchTeacher, UnfitBatch
 from sdprelax.laboratory import provenance
 from sdprelax.lasso import Stage, silent
 
@@ -261,9 +260,9 @@ def _collected(prepared: Prepared, block: str | None, watch: Watch) -> Activatio
     pictures, size, teacher = prepared.images.transfer, prepared.study.batch, prepared.watched[block]
     tell = watch.collecting(block or "the block", len(pictures))
     # A batch is told by its first picture, so that those that are there already are not decoded again.
-    return collect(
+    return collect_activations(
         lambda start: teacher.capture(pictures[start : start + size]), range(0, len(pictures), size),
-        prepared.store.activations(block), identity=prepared.identities[block], layout_options=FLAT,
+        prepared.store.activations(block), identity=prepared.identities[block],
         progress=lambda done, _: tell(min(len(pictures), done * size)),
     )  # fmt: skip
 

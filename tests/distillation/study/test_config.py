@@ -14,18 +14,21 @@ from sdprelax.distillation.distillers import distillers
 from sdprelax.distillation.images import images
 from sdprelax.distillation.study.config import load_study, schema
 from sdprelax.distillation.study.runs import LEAST, identified, plan, sampled
+from sdprelax.laboratory import load_modules
+from tests.distillation import MODULES
 
-GOOD = """\
+GOOD = f"""\
 name: small
-teacher: {digits_cnn: {width: 4, epochs: 2}}
+teacher: {{digits_cnn: {{width: 4, epochs: 2}}}}
 images: digits
 block: [head, body]
 distillers:
-  - gated_relu: {gates: [2, 4], budget: 0.25}
+  - gated_relu: {{gates: [2, 4], budget: 0.25}}
   - pruning
 fraction: [1, 0.1]
 repeat: 2
-limits: {time: 2min}
+limits: {{time: 2min}}
+modules: [{MODULES["digits_cnn"]}]
 """
 
 
@@ -112,7 +115,7 @@ def test_set_replaces_a_setting(override: str, check: object, tmp_path: Path) ->
     ("[1, 0.1]", "2", "line 8: fraction is 2.0; it must be above 0 and at most 1"),
     ("[1, 0.1]", "[]", "line 8: 'fraction' is empty"),
     ("repeat: 2", "repeats: 2", "line 9: unknown key 'repeats': did you mean 'repeat'?"),
-    ("repeat: 2", "modules: [mine.py]", "line 9: module"),
+    ("modules: [", "modules: [mine.py, ", "line 11: module"),
     ("time: 2min", "memory: 4GB", "line 10: unknown key 'memory'"),
     ("name: small", "name: a/b", "line 1: the name 'a/b' becomes a folder"),
     ("images: digits\n", "", "the key 'images' is missing"),
@@ -134,6 +137,7 @@ def test_a_file_includes_others(tmp_path: Path) -> None:
 
 def test_the_schema_admits_every_study_here_and_no_misspelling() -> None:
     jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed (extra: dev)")
+    load_modules(MODULES.values())
     validator = jsonschema.Draft202012Validator(schema())
     validator.check_schema(validator.schema)
     files = sorted((Path(__file__).resolve().parents[3] / "experiments" / "distill").glob("*.yaml"))

@@ -13,12 +13,14 @@ from sdprelax.distillation.study.config import load_study
 from sdprelax.distillation.study.pictures import write_pictures
 from sdprelax.distillation.study.report import write_report
 from sdprelax.distillation.study.tables import runs_table, summary
+from tests.distillation import MODULES
 
-STUDY = """\
+STUDY = f"""\
 name: a<b
 teacher: digits_cnn
 images: digits
 distillers: [labels, pruning]
+modules: [{MODULES["digits_cnn"]}]
 """
 
 

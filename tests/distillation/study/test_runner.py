@@ -18,20 +18,22 @@ from sdprelax.distillation.study.config import load_study
 from sdprelax.distillation.study.run_store import RunStore
 from sdprelax.distillation.study.runner import Quiet, StudyResults, prepare, run_study
 from sdprelax.distillation.study.verification import verify_study
+from tests.distillation import MODULES
 
 torch = pytest.importorskip("torch", reason="teachers and students are PyTorch's")
 
-STUDY = """\
+STUDY = f"""\
 name: small
-teacher: {digits_cnn: {width: 4, epochs: 2}}
+teacher: {{digits_cnn: {{width: 4, epochs: 2}}}}
 images: digits
 block: [head, body]
 distillers:
-  - gated_relu: {gates: 2, budget: 0.5, shrinkage: 1e-3}
-  - adam: {epochs: 2}
+  - gated_relu: {{gates: 2, budget: 0.5, shrinkage: 1e-3}}
+  - adam: {{epochs: 2}}
   - pruning
 fraction: [0.1, 0.3]
 repeat: 2
+modules: [{MODULES["digits_cnn"]}]
 """
 RUNS = 2 * (2 * 2 * 2 + 1)
 
@@ -83,13 +85,16 @@ def test_every_run_ends_and_nothing_else_is_left(finished: tuple[Path, StudyResu
 
 
 def test_the_student_that_is_kept_is_the_one_that_was_measured(finished: tuple[Path, StudyResults]) -> None:
-    from sdprelax.distillation.images.digits import Digits
-    from sdprelax.distillation.students import load_student
-    from sdprelax.distillation.teachers.digits_cnn import DigitsCNN
-    from sdprelax.distillation.torch_teacher import TorchTeacher
+    from sdprelax.distillation._students import load_student
+    from sdprelax.distillation._torch_teacher import TorchTeacher
+    from sdprelax.distillation.images.digits import DigitImages
+    from sdprelax.distillation.teachers import teachers
 
     _, found = finished
-    model, data = DigitsCNN(width=4, epochs=2).load(found.folder / "teacher"), Digits().load()
+    model, data = (
+        teachers.create("digits_cnn", {"width": 4, "epochs": 2}).load(found.folder / "teacher"),
+        DigitImages().load(),
+    )
     for record in found.records:
         if record["name"] == "pruning":
             continue
@@ -253,7 +258,7 @@ def test_verification_keeps_a_time_limit(copied: Path) -> None:
 
 
 def test_another_student_or_other_activations_are_found(copied: Path) -> None:
-    from sdprelax.distillation.students import load_student
+    from sdprelax.distillation._students import load_student
 
     folder = copied / "results" / "small"
     path = next((folder / "runs").glob("*/certificate.npz")).with_name("student.npz")

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdprelax.base import Deadline, InputError
+from sdprelax.distillation._layout import Layout
 from sdprelax.distillation.images import Labels, Pictures
-from sdprelax.distillation.layout import Layout
 from sdprelax.distillation.teachers import pytorch
 
 __all__ = ["pruned", "relu_start", "relu_width", "train_adam", "train_labels"]
@@ -39,7 +39,7 @@ def relu_start(layout: Layout, neurons: int, seed: int, skip: bool = False) -> A
     Weights are Gaussian of variance 2 over the number of a neuron's inputs, biases zero (He, Zhang, Ren and Sun,
     *Delving deep into rectifiers*, ICCV 2015).
     """
-    from sdprelax.distillation.students import ReLUStudent
+    from sdprelax.distillation._students import ReLUStudent
 
     rng, inputs = np.random.default_rng(seed), layout.width - layout.bias
     hidden = np.zeros((layout.width, neurons))

@@ -13,11 +13,9 @@ import numpy as np
 from pydantic import NonNegativeInt, PositiveInt
 
 from sdprelax.base import write_whole
-from sdprelax.datasets.file import read_arrays
-from sdprelax.distillation.images.digits import Digits
+from sdprelax.datasets import file_arrays
+from sdprelax.distillation.images import images
 from sdprelax.distillation.teachers import frozen, pytorch, teachers
-
-__all__ = ["DigitsCNN"]
 
 BATCH, RATE, DECAY = 64, 3e-3, 1e-2
 
@@ -54,7 +52,7 @@ class DigitsCNN:
         path = folder / f"digits_cnn-width{self.width}-epochs{self.epochs}-seed{self.seed}.npz"
         if path.is_file():
             model = self._network()
-            model.load_state_dict({name: torch.from_numpy(array) for name, array in read_arrays(path).items()})
+            model.load_state_dict({name: torch.from_numpy(array) for name, array in file_arrays(path).items()})
             return frozen(model)
         model = self._trained()
         content = BytesIO()
@@ -82,7 +80,7 @@ class DigitsCNN:
     def _trained(self) -> Any:
         """Return the trained network; the same options give the same weights, whatever was drawn before."""
         torch = pytorch()
-        data, threads = Digits().load(), torch.get_num_threads()
+        data, threads = images.create("digits").load(), torch.get_num_threads()
         pictures = torch.from_numpy(np.pad(data.transfer[:], ((0, 0), (0, 0), (1, 1), (1, 1))))
         labels = torch.from_numpy(data.transfer_labels)
         torch.set_num_threads(1)  # sums over several threads would depend on their number

@@ -24,8 +24,8 @@ from torch import nn
 from torch.nn import functional
 
 from sdprelax.base import InputError, StorageError, write_whole
-from sdprelax.distillation.layout import Layout
-from sdprelax.distillation.onnx_teacher import onnx_packages
+from sdprelax.distillation._layout import Layout
+from sdprelax.distillation._onnx_teacher import onnx_packages
 
 __all__ = ["GatedStudent", "ReLUStudent", "Student", "export_onnx", "load_student"]
 

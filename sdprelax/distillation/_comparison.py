@@ -11,20 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdprelax.base import Floats
-from sdprelax.distillation import measure
+from sdprelax.distillation import _measure as measure
+from sdprelax.distillation._onnx_teacher import OnnxTeacher
+from sdprelax.distillation._torch_teacher import TorchTeacher
 from sdprelax.distillation.distillers import Distilled
 from sdprelax.distillation.images import Labels, Pictures
-from sdprelax.distillation.onnx_teacher import OnnxTeacher
-from sdprelax.distillation.torch_teacher import TorchTeacher
 
-__all__ = ["Comparison", "compared", "swapped"]
+__all__ = ["NetworkComparison", "compared", "swapped"]
 
 # Batch sizes and calls of the timing.
 SIZES, CALLS = (1, 32), 15
 
 
 @dataclass(frozen=True)
-class Comparison:
+class NetworkComparison:
     """Figures of a student in its network, beside the teacher's, on inputs that it was not fitted to.
 
     Attributes
@@ -69,7 +69,7 @@ def swapped(teacher: TorchTeacher | OnnxTeacher, student: Any) -> Any:
     import tempfile
     from pathlib import Path
 
-    from sdprelax.distillation.students import export_onnx
+    from sdprelax.distillation._students import export_onnx
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "student.onnx"
@@ -80,7 +80,7 @@ def swapped(teacher: TorchTeacher | OnnxTeacher, student: Any) -> Any:
 def compared(
     teacher: TorchTeacher | OnnxTeacher, distilled: Distilled, network: Any, pictures: Pictures,
     labels: Labels | None = None, *, timed: bool = True,
-) -> Comparison:  # fmt: skip
+) -> NetworkComparison:  # fmt: skip
     """Return the figures of a student.
 
     Parameters
@@ -98,7 +98,7 @@ def compared(
 
 def _compared_torch(
     teacher: TorchTeacher, distilled: Distilled, network: Any, pictures: Pictures, labels: Labels | None, timed: bool
-) -> Comparison:
+) -> NetworkComparison:
     block = teacher.block_module
     first = next(measure.batches(pictures, 1))
     entering = teacher.capture(first)[0].shape[1:]
@@ -107,7 +107,7 @@ def _compared_torch(
     outputs, wanted = measure.logits(network, pictures), measure.logits(teacher.model, pictures)
     count = int(distilled.details.get("nonzeros", measure.parameters(distilled.student)))
     removed = measure.parameters(block) - count
-    return Comparison(
+    return NetworkComparison(
         activation_error=errors.pop(teacher.block), layer_errors=errors,
         parameters=count, block_parameters=measure.parameters(block),
         network_parameters=measure.parameters(teacher.model) - removed,
@@ -147,13 +147,13 @@ def _latency(teacher: TorchTeacher, student: Any, network: Any, pictures: Pictur
 
 def _compared_onnx(
     teacher: OnnxTeacher, distilled: Distilled, network: Any, pictures: Pictures, labels: Labels | None
-) -> Comparison:
+) -> NetworkComparison:
     replaced = OnnxTeacher(network.SerializeToString(), teacher.entering, teacher.leaving)
     outputs, wanted = (_stacked(model.predict, pictures) for model in (replaced, teacher))
     found, leaving = (_stacked(_leaving(model), pictures) for model in (replaced, teacher))
     spread = float(np.sum((leaving - leaving.mean(axis=0)) ** 2))
     count = measure.parameters(distilled.student)
-    return Comparison(
+    return NetworkComparison(
         activation_error=float(np.sum((found - leaving) ** 2)) / spread if spread > 0.0 else 0.0, layer_errors={},
         parameters=count, block_parameters=teacher.block_parameters, network_parameters=None, teacher_parameters=None,
         bytes=measure.stored_bytes(distilled.student), block_bytes=4 * teacher.block_parameters,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from sdprelax.base import Floats, InputError
-from sdprelax.distillation.layout import Layout
+from sdprelax.distillation._layout import Layout
 from sdprelax.distillation.teachers import pytorch
 from sdprelax.lasso import Moments
 

@@ -17,7 +17,7 @@ import math
 import os
 import shutil
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from io import FileIO
 from pathlib import Path
@@ -27,33 +27,25 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sdprelax.base import InputError, StorageError, write_whole
-from sdprelax.distillation.layout import Layout
+from sdprelax.distillation._layout import Layout, View
 from sdprelax.lasso import Block
 
-__all__ = ["ActivationRows", "ActivationStore", "Range", "collect"]
+__all__ = ["ActivationRows", "ActivationStore", "Side", "collect_activations"]
 
 Activations = NDArray[np.float32]
 FILES = {"enter": "entering.float32", "leave": "leaving.float32"}
 
 
 @dataclass(frozen=True)
-class Range:
-    """What is known of all numbers of one side.
+class Side:
+    """What is known of the samples that enter, or of those that leave.
 
     Parameters
     ----------
-    mean_square: mean of the squares.
+    shape: of one sample.
+    squares: sum of the squares of all their numbers.
     minimum, maximum: the least and the largest number.
     """
-
-    mean_square: float
-    minimum: float
-    maximum: float
-
-
-@dataclass(frozen=True)
-class _Side:
-    """What one side's file holds: samples of one shape, the sum of squares and the extremes of their numbers."""
 
     shape: tuple[int, ...]
     squares: float = 0.0
@@ -62,11 +54,17 @@ class _Side:
 
     @property
     def sample_bytes(self) -> int:
+        """Bytes of one sample on the disk."""
         return 4 * math.prod(self.shape)
 
-    def with_batch(self, batch: Activations) -> _Side:
+    def mean_square(self, samples: int) -> float:
+        """Return the mean square of the numbers of so many samples."""
+        return self.squares / (samples * math.prod(self.shape))
+
+    def with_batch(self, batch: Activations) -> Side:
+        """Return what is known with another batch, shape (B, *shape)."""
         squares = self.squares + float(np.sum(np.square(batch, dtype=np.float64)))
-        return _Side(self.shape, squares, min(self.minimum, float(batch.min())), max(self.maximum, float(batch.max())))
+        return Side(self.shape, squares, min(self.minimum, float(batch.min())), max(self.maximum, float(batch.max())))
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ class _Record:
     """What ``store.json`` says: whose activations these are, and how many of them are whole."""
 
     identity: str
-    sides: dict[str, _Side]
+    sides: dict[str, Side]
     batches: int = 0
     samples: int = 0
     finished: bool = False
@@ -84,7 +82,7 @@ class _Record:
         return {side: self.samples * known.sample_bytes for side, known in self.sides.items()}
 
     def with_batch(self, batch: dict[str, Activations]) -> _Record:
-        sides = {side: self.sides.get(side, _Side(part.shape[1:])).with_batch(part) for side, part in batch.items()}
+        sides = {side: self.sides.get(side, Side(part.shape[1:])).with_batch(part) for side, part in batch.items()}
         return replace(self, sides=sides, batches=self.batches + 1, samples=self.samples + len(batch["enter"]))
 
     def write(self, folder: Path) -> None:
@@ -104,46 +102,48 @@ def _read_record(folder: Path) -> _Record | None:
     try:
         content = json.loads(path.read_bytes())
         sides = {
-            side: _Side(**{**content["sides"][side], "shape": tuple(content["sides"][side]["shape"])}) for side in FILES
+            side: Side(**{**content["sides"][side], "shape": tuple(content["sides"][side]["shape"])}) for side in FILES
         }
         record = _Record(**{**content, "sides": sides})
         if any((folder / FILES[side]).stat().st_size < size for side, size in record.file_sizes.items()):
             raise ValueError
     except (KeyError, OSError, TypeError, ValueError):
-        raise InputError(f"{folder} is damaged: remove it to collect its activations anew.") from None
+        raise InputError(f"{folder} is damaged: remove it to collect_activations its activations anew.") from None
     return record
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class ActivationStore:
     """Activations that enter and leave a block, read from disk as they are needed.
 
     Parameters
     ----------
     folder: where they lie.
-    layout: how they become rows, unless :meth:`rows` is told another way.
     samples: N.
-    enter, leave: mean square and extremes of either side.
+    enter, leave: shape, squares and extremes of either side.
     """
 
     folder: Path
-    layout: Layout
     samples: int
-    enter: Range
-    leave: Range
+    enter: Side
+    leave: Side
 
     @property
     def entering(self) -> Activations:
-        """Z, shape (N, *layout.input_shape): mapped from the disk, not to be written to."""
-        return self._mapped("enter", self.layout.input_shape)
+        """Z, shape (N, *enter.shape): mapped from the disk, not to be written to."""
+        return self._mapped("enter", self.enter.shape)
 
     @property
     def leaving(self) -> Activations:
-        """F, shape (N, *layout.output_shape): mapped from the disk, not to be written to."""
-        return self._mapped("leave", self.layout.output_shape)
+        """F, shape (N, *leave.shape): mapped from the disk, not to be written to."""
+        return self._mapped("leave", self.leave.shape)
 
     def _mapped(self, side: str, shape: tuple[int, ...]) -> Activations:
         return np.memmap(self.folder / FILES[side], np.float32, "r", shape=(self.samples, *shape))
+
+    def layout(self, view: View = "auto", kernel: int = 3, bias: bool = True) -> Layout:
+        """Return how the samples become rows: see :meth:`Layout.of`."""
+        return Layout.of(self.enter.shape, self.leave.shape, view, kernel, bias)
 
     def rows(
         self, layout: Layout | None = None, subset: ArrayLike | None = None, block_rows: int = 4096
@@ -152,26 +152,25 @@ class ActivationStore:
 
         Parameters
         ----------
-        layout: of the store's shapes; None for the store's own.
+        layout: of the store's shapes; None for :meth:`layout` with its defaults.
         subset: ascending numbers of the samples to read; None for all of them.
         block_rows: most rows in a block, which however holds whole samples and at least one.
 
         Raises
         ------
-        InputError: a layout of other shapes, a subset that is none, or no rows at all.
+        InputError: a layout of other shapes, numbers that are no subset, or no rows at all.
         """
-        return ActivationRows(self, layout or self.layout, subset, block_rows)
+        return ActivationRows(self, layout or self.layout(), subset, block_rows)
 
 
 class ActivationRows:
     """Rows of a store's samples: see :meth:`ActivationStore.rows`."""
 
     def __init__(self, store: ActivationStore, layout: Layout, subset: ArrayLike | None, block_rows: int) -> None:
-        shapes = (layout.input_shape, layout.output_shape)
-        if shapes != (store.layout.input_shape, store.layout.output_shape):
+        if (layout.input_shape, layout.output_shape) != (store.enter.shape, store.leave.shape):
             raise InputError(
-                f"the layout is of samples from {shapes[0]} to {shapes[1]}, and the store's go from "
-                f"{store.layout.input_shape} to {store.layout.output_shape}."
+                f"the layout is of samples from {layout.input_shape} to {layout.output_shape}, and the store's go from "
+                f"{store.enter.shape} to {store.leave.shape}."
             )
         if block_rows < 1:
             raise InputError(f"block_rows = {block_rows} must be at least 1.")
@@ -214,12 +213,11 @@ def _samples(subset: ArrayLike | None, count: int) -> NDArray[np.int64]:
     return given.astype(np.int64)
 
 
-def collect(
+def collect_activations(
     capture: Callable[[Any], tuple[NDArray[Any], NDArray[Any]]],
     batches: Iterable[Any],
     folder: str | Path,
     *,
-    layout_options: Mapping[str, Any] | None = None,
     identity: str,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> ActivationStore:
@@ -235,17 +233,16 @@ def collect(
         give the same batches in the same order whenever it is gone through, because an interrupted collection goes on
         by passing over as many batches as it has: a data loader must not shuffle or augment at random.
     folder: made if it is not there.
-    layout_options: keywords of :meth:`Layout.of <sdprelax.distillation.layout.Layout.of>` for the store's layout.
     identity: names teacher, block and data, so that activations are not taken for those of others.
     progress: called after every batch with the batches done, and with the number of all if it is known.
 
     Raises
     ------
-    InputError: no batches; activations that are not finite, change their shape from batch to batch or do not fit the
-        layout; a folder with activations of another identity, or a damaged one.
+    InputError: no batches; activations that are not finite or change their shape from batch to batch; a folder with
+        activations of another identity, or a damaged one.
     StorageError: the disk is too small, or the folder cannot be written to. What is whole is kept.
     """
-    folder, options = Path(folder), dict(layout_options or {})
+    folder = Path(folder)
     with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / ".lock").open("a")
@@ -259,13 +256,8 @@ def collect(
                 "folder, or remove this one."
             )
         if not record.finished:
-            record = _go_on(record, capture, batches, folder, options, progress)
-    enter, leave = (record.sides[side] for side in FILES)
-    ranges = [
-        Range(side.squares / (record.samples * math.prod(side.shape)), side.minimum, side.maximum)
-        for side in (enter, leave)
-    ]
-    return ActivationStore(folder, Layout.of(enter.shape, leave.shape, **options), record.samples, *ranges)
+            record = _go_on(record, capture, batches, folder, progress)
+    return ActivationStore(folder, record.samples, record.sides["enter"], record.sides["leave"])
 
 
 def _go_on(
@@ -273,7 +265,6 @@ def _go_on(
     capture: Callable[[Any], tuple[NDArray[Any], NDArray[Any]]],
     batches: Iterable[Any],
     folder: Path,
-    options: dict[str, Any],
     progress: Callable[[int, int | None], None] | None,
 ) -> _Record:
     """Write the batches that the record does not have, and return the record of all of them."""
@@ -283,8 +274,6 @@ def _go_on(
             continue
         captured = _checked(capture(batch[0] if isinstance(batch, (tuple, list)) else batch), number)
         _require_shapes(captured, record, number)
-        if number == 0:  # refuses now what would be refused at the end
-            Layout.of(captured["enter"].shape[1:], captured["leave"].shape[1:], **options)
         if number == begun and total is not None:
             _require_space(folder, (total - begun) * sum(side.nbytes for side in captured.values()))
         record = _append(folder, record, captured)

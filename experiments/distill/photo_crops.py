@@ -13,11 +13,8 @@ from PIL import Image
 from pydantic import NonNegativeInt, PositiveInt
 
 from sdprelax.base import InputError
-from sdprelax.datasets.file import sha256
-from sdprelax.datasets.keel import installed
+from sdprelax.datasets import package_folder, sha256
 from sdprelax.distillation.images import Chosen, Images, Pixels, images
-
-__all__ = ["Crops", "PhotoCrops"]
 
 Package = Literal["foolbox", "matplotlib", "scikit-image", "scikit-learn"]
 
@@ -141,6 +138,6 @@ class PhotoCrops:
         found = list[Path]()
         for distribution in sorted(set(self.packages)):
             package, patterns = PHOTOGRAPHS[distribution]
-            folder = installed(package, distribution)
+            folder = package_folder(package, distribution)
             found += [path for pattern in patterns for path in folder.glob(pattern)]
         return sorted(found, key=lambda path: path.name)

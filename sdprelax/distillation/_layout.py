@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from sdprelax.base import Floats, InputError, nearest
 
-__all__ = ["Kind", "Layout"]
+__all__ = ["Kind", "Layout", "View"]
 
 Kind = Literal["flat", "pooled", "tokens", "patches"]
+View = Kind | Literal["auto"]
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Layout:
         cls,
         input_shape: tuple[int, ...],
         output_shape: tuple[int, ...],
-        kind: Kind | Literal["auto"] = "auto",
+        kind: View = "auto",
         kernel: int = 3,
         bias: bool = True,
     ) -> Layout:

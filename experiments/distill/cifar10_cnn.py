@@ -11,10 +11,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from sdprelax.base import Floats, InputError, SolverUnavailable
-from sdprelax.datasets.file import sha256
-from sdprelax.distillation.teachers import frozen, pytorch, teachers, weights_folder
-
-__all__ = ["CIFAR10CNN"]
+from sdprelax.datasets import package_folder, sha256
+from sdprelax.distillation.teachers import frozen, pytorch, teachers
 
 # What Keras and the package write; PyTorch's own ε is 1e-5.
 KERAS_EPSILON = 1e-3
@@ -56,7 +54,7 @@ class CIFAR10CNN:
 
 
 def _weights() -> Path:
-    return weights_folder("cifar_10_model", "cifar-10-model") / "trained_models" / "cnn_model.h5"
+    return package_folder("cifar_10_model", "cifar-10-model") / "trained_models" / "cnn_model.h5"
 
 
 def _arrays(path: Path) -> dict[str, dict[str, Floats]]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdprelax.base import InputError, SolverUnavailable, nearest
-from sdprelax.distillation.torch_teacher import NAMED
+from sdprelax.distillation._torch_teacher import NAMED
 
 __all__ = ["OnnxTeacher", "onnx_packages"]
 

