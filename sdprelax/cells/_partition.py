@@ -32,7 +32,7 @@ Path = tuple[tuple[int, int], ...]
 
 
 def combination(target: Floats, rows: Floats) -> tuple[Floats, float]:
-    """Return λ ≥ 0 with target ≈ Σ λ_i rows_i and the distance that is left, in floating point."""
+    """Return λ ≥ 0, shape (k,), with target (r,) ≈ Σ λ_i rows_i for rows (k, r), and the distance left, in floats."""
     if len(rows) == 0:
         return np.zeros(0), float(np.linalg.norm(target))
     weights, distance = scipy.optimize.nnls(np.ascontiguousarray(rows.T), target)

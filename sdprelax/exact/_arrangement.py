@@ -72,7 +72,7 @@ class Arrangement:
         return np.vstack([both, both]), np.hstack([normal, -normal])
 
     def ray_values(self, dual: Floats) -> Floats:
-        """Return the oracle's function at every ray."""
+        """Return ‖Bᵀa(w)‖ at every ray, shape (rays,), for B of shape (2g, c)."""
         return value(self.rows, dual, self.rays)
 
     def _linear_parts(self, dual: Floats, chosen: NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:

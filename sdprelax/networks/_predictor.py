@@ -47,7 +47,7 @@ class Predictor(Protocol):
     """Maps inputs, shape (n, d) without any column of ones, to outputs, shape (n, c)."""
 
     def predict(self, X: ArrayLike) -> Floats:
-        """Return the outputs.
+        """Return the outputs, shape (n, c), for inputs of shape (n, d).
 
         Raises
         ------
@@ -298,7 +298,7 @@ def require_rows(first: str, inputs: Floats, second: str, values: Floats) -> Non
 
 
 def append_bias(X: Floats) -> Floats:
-    """Return ``X`` with a column of ones on its right."""
+    """Return ``X``, shape (n, d), with a column of ones on its right, shape (n, d + 1)."""
     return np.hstack([X, np.ones((X.shape[0], 1))])
 
 

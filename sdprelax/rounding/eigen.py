@@ -31,7 +31,7 @@ class Eigen:
     tolerance: PositiveFloat = 1e-9
 
     def round(self, lifting: LiftedProgram, lifted: Floats, *, rng: np.random.Generator) -> OnDirections:
-        """Return the best network on the eigenvectors and columns."""
+        """Return the best network on the eigenvectors and columns of Λ, shape (order, order)."""
         u = lifting.blocks["u"]
         eigenvalues, vectors = np.linalg.eigh(lifted)
         kept = vectors[u][:, eigenvalues > self.tolerance * eigenvalues[-1]]

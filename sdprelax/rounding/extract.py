@@ -39,7 +39,7 @@ class Tightness:
 
 
 def tightness(lifting: LiftedProgram, lifted: Floats, network: Network) -> Tightness:
-    """Return how nearly ``lifted`` is the lift of ``network``."""
+    """Return how nearly Λ, ``lifted`` of shape (order, order), is the lift of ``network``."""
     eigenvalues = np.linalg.eigvalsh(lifted)
     scale = max(float(np.max(np.abs(lifted), initial=0.0)), np.finfo(float).tiny)
     residuals = lifting.residuals(lifted)
@@ -64,7 +64,7 @@ class Extract:
     """
 
     def round(self, lifting: LiftedProgram, lifted: Floats, *, rng: np.random.Generator) -> OnDirections:
-        """Return the best network on the candidate neurons."""
+        """Return the best network on the candidate neurons of Λ, shape (order, order)."""
         u, g = lifting.blocks["u"], lifting.generators
         columns = lifted[u][:, : 2 * g]
         differences = (columns[:, :, None] - columns[:, None, :]).reshape(columns.shape[0], -1)

@@ -28,7 +28,7 @@ class Gaussian:
     samples: PositiveInt = 300
 
     def round(self, lifting: LiftedProgram, lifted: Floats, *, rng: np.random.Generator) -> OnDirections:
-        """Return the best network on the sampled directions."""
+        """Return the best network on directions sampled from Λ, shape (order, order)."""
         u = lifting.blocks["u"]
         eigenvalues, vectors = np.linalg.eigh(lifted[u, u])
         root = vectors * np.sqrt(np.maximum(eigenvalues, 0.0))

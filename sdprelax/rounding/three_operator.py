@@ -23,7 +23,7 @@ ITERATES = 200
 
 
 def project_complementary(alpha: Floats, beta: Floats) -> tuple[Floats, Floats]:
-    """Return the nearest pair with α, β ≥ 0 and α∘β = 0: the larger entry of each pair, if positive."""
+    """Return the nearest pair of this shape with α, β ≥ 0 and α∘β = 0: the larger entry of each two, if positive."""
     first = alpha >= beta
     return np.where(first, np.maximum(alpha, 0.0), 0.0), np.where(first, 0.0, np.maximum(beta, 0.0))
 
