@@ -189,6 +189,35 @@ class Registry(Generic[T]):
                 raise InputError(f"{label}: option '{key}' is {value!r}, but should be {wrong[1]}.")
         return entry(**given)
 
+    def given(self, written: object) -> T:
+        """Return the entry that an argument gives: a name, a name with its options {name: {...}}, or an entry itself.
+
+        Raises
+        ------
+        InputError: it is none of the three; see :meth:`create`.
+        """
+        self._load()
+        if type(written) in self._entries.values():
+            return cast(T, written)
+        if isinstance(written, str):
+            return self.create(written)
+        if isinstance(written, Mapping) and len(written) == 1:
+            ((name, options),) = written.items()
+            if options is None or isinstance(options, Mapping):
+                return self.create(str(name), options)
+        raise InputError(
+            f"{self.kind} is {written!r}; it must be a name, or {{name: {{option: value}}}} ({', '.join(self)})."
+        )
+
+    def called(self, entry: T) -> str:
+        """Return the name under which an entry's class is registered."""
+        return next(name for name, known in self._entries.items() if known is type(entry))
+
+    def written(self, entry: T) -> dict[str, dict[str, Any]]:
+        """Return an entry as {name: {option: value}}, which :meth:`given` takes."""
+        name = self.called(entry)
+        return {name: {option.name: getattr(entry, option.name) for option in self.options(name)}}
+
     def typed(self, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return options converted to the types that the entry's fields declare.
 

@@ -34,11 +34,9 @@ __all__ = [
     "Floats",
     "Integers",
     "bound_above",
-    "dual_value_below",
-    "feasible_multiple",
     "gamma",
+    "positive_part",
     "proves_psd",
-    "quadratic_below",
     "require_ieee_arithmetic",
 ]
 
@@ -48,8 +46,6 @@ Integers = NDArray[np.int64]
 UNIT = 2.0**-53
 # Far above everything that gradual underflow can lose in one inner product of any length used here.
 UNDERFLOW = 1e-290
-# Numbers and products above this are so far from underflow that each rounding of theirs is relative.
-TINY = 1e-280
 # Entries of a matrix that a Cholesky factorisation is to prove anything of: no product inside it overflows.
 LARGEST_ENTRY = 1e150
 # Numbers whose sums and halves tell how the processor rounds. As arguments, since constants are folded beforehand.
@@ -94,7 +90,7 @@ class Ball:
     """An array of real intervals, held as midpoints and radii of one shape.
 
     ``Ball(array)`` is exact (radius zero). Supported: ``+``, ``-``, ``@``, ``*`` by an exact
-    array or float, ``.T``, indexing, :meth:`relu`, and the reductions below.
+    array or float, ``.T``, indexing, and the reductions below.
     """
 
     mid: Floats
@@ -156,10 +152,6 @@ class Ball:
         lost = np.where(np.isfinite(mid), np.where(mid * unit == self.mid, 0.0, 2.0**-1074), np.inf)
         return Ball(mid, np.where(lost > 0.0, np.nextafter(rad + lost, np.inf), rad))
 
-    def relu(self) -> Ball:
-        """Return max(·, 0) entrywise; it is 1-Lipschitz, so radii stay as they are."""
-        return Ball(np.maximum(self.mid, 0.0), self.rad)
-
     def magnitude(self) -> Floats:
         """Return entrywise upper bounds of the absolute value."""
         return _inflate(np.abs(self.mid) + self.rad, 2, products=False)
@@ -201,49 +193,9 @@ class Ball:
         return math.nextafter(value - radius, -math.inf), math.nextafter(value + radius, math.inf)
 
 
-def dual_value_below(A: Ball | Floats, Y: Ball | Floats, gamma: float, steepest: float) -> float:
-    """Return a proved lower bound of ⟨sA, Y⟩ − ½‖sA‖² for the best feasible multiple s of A; 0 where nothing is.
-
-    Parameters
-    ----------
-    A, Y: dual point and targets, shape (n, c); arrays are exact.
-    gamma: what the dual norm of a feasible point is at most.
-    steepest: a proved upper bound of A's dual norm.
-    """
-    dual, targets = (part if isinstance(part, Ball) else Ball.exact(part) for part in (A, Y))
-    along, energy = dual.inner(targets)[0], dual.square_above()
-    return quadratic_below(along, energy, float(feasible_multiple(along, energy, steepest, gamma)))
-
-
-def feasible_multiple(along: Any, energy: Any, steepest: Any, gamma: float) -> Floats:
-    """Return the s ≥ 0 with s·steepest ≤ γ that is best for s⟨A, Y⟩ − ½s²‖A‖².
-
-    The bound of s holds in exact arithmetic wherever s is above 1e-280: the quotient is rounded down. That s is best is
-    floating point's word, and no bound relies on it.
-
-    Parameters
-    ----------
-    along, energy, steepest: ⟨A, Y⟩, ‖A‖² and the dual norm of A, numbers or arrays of one shape.
-    gamma: what the dual norm of a feasible point is at most.
-    """
-    along, energy, steepest = (np.asarray(value, dtype=np.float64) for value in (along, energy, steepest))
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        free = np.where(energy > 0.0, along / energy, 0.0)
-        feasible = np.where(steepest == 0.0, np.inf, gamma / steepest * (1.0 - 8 * UNIT))
-        best = np.minimum(free, feasible)
-    # What is not a number is no multiple.
-    return np.asarray(np.where(best > 0.0, best, 0.0))
-
-
-def quadratic_below(along: float, energy: float, scale: float) -> float:
-    """Return a proved lower bound of s·a − ½s²e from bounds below of a and above of e, s ≥ 0; 0 where nothing is."""
-    gained = scale * along
-    # Beyond these a rounding is not small relative to what is rounded, and e may be lost in an underflow.
-    if not all(TINY < value < math.inf for value in (scale, along, gained)) or not 0.0 <= energy < math.inf:
-        return 0.0
-    # Four roundings, each within u of terms that are no larger than s·a wherever the result is positive.
-    value = scale * (along - 0.5 * scale * energy) - 2.0**-49 * gained
-    return max(0.0, math.nextafter(value, -math.inf)) if math.isfinite(value) else 0.0
+def positive_part(values: Floats) -> Floats:
+    """Return max(·, 0) entrywise: the projection on the nonnegative orthant."""
+    return np.asarray(np.maximum(values, 0.0))
 
 
 def _inflate(radius: Floats, operations: int, *, products: bool = True) -> Floats:

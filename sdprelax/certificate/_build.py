@@ -237,15 +237,18 @@ def cone_certificate(
 
 
 def empty_network_certificate(problem: Problem, reduction: Reduction) -> Certificate | None:
-    """Return the certificate that no neuron pays, p* = ½‖Y‖², or None where that is not so or not evident.
+    """Return the certificate that no neuron pays, p* = ℓ(0; Y), or None where that is not so or not evident.
 
-    It is so exactly if ‖Yᵀ(Xu)₊‖ ≤ γ‖u‖ for every u, as for large γ, zero targets or zero inputs.
+    It is so exactly if ‖Aᵀφ(Xu)‖ ≤ γ‖u‖ for every u, with A the residual at 0 (squared loss: Y), as for large γ, zero
+    targets or zero inputs.
     """
     units = Units.of(problem)
-    X, Y, gamma = units.problem.inputs, units.problem.Y, units.problem.gamma
-    if float(np.linalg.norm(X, 2)) * float(np.linalg.norm(Y, 2)) > gamma:
+    scaled = units.problem
+    nothing = np.zeros_like(scaled.Y)
+    steepest = float(np.linalg.norm(scaled.inputs, 2)) * float(np.linalg.norm(scaled.residual(nothing), 2))
+    if problem.activation.lipschitz * steepest > scaled.gamma:
         return None
-    g = reduction.generators
-    certificate = relaxation_certificate(problem, reduction, problem.Y, [np.zeros((2 * g, 2 * g))])
-    half = units.value(0.5 * float(np.sum(Y * Y)))
-    return certificate if certificate.lower >= (1.0 - 1e-9) * half else None
+    g, A = reduction.generators, problem.residual(np.zeros_like(problem.Y))
+    certificate = relaxation_certificate(problem, reduction, A, [np.zeros((2 * g, 2 * g))])
+    value = units.value(scaled.loss.value(nothing, scaled.Y))
+    return certificate if certificate.lower >= (1.0 - 1e-9) * value else None

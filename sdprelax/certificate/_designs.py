@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdprelax.base import Ball, Floats
-from sdprelax.networks import append_bias
+from sdprelax.networks import ReLU, append_bias
 
 __all__ = ["Design", "Gates", "Neurons", "Ramps", "masks_of"]
 
@@ -116,7 +116,7 @@ class Neurons:
     def enclosed(self, inputs: Floats) -> Ball:
         """Return balls around the activations, shape (b, K)."""
         seen = append_bias(inputs) if self.free else inputs
-        return (Ball.exact(seen) @ Ball.exact(self.directions)).relu()
+        return ReLU().enclosed(Ball.exact(seen) @ Ball.exact(self.directions))
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,8 +152,8 @@ class Ramps:
         """Return balls around the ramps, shape (b, K)."""
         ones = Ball.exact(np.ones((len(inputs), 1)))
         start, end = ones @ Ball.exact(self.lower[None]), ones @ Ball.exact(self.upper[None])
-        inner = (Ball.exact(inputs) @ Ball.exact(self.directions) - start).relu()
-        return ((end - start) - inner).relu()
+        inner = ReLU().enclosed(Ball.exact(inputs) @ Ball.exact(self.directions) - start)
+        return ReLU().enclosed((end - start) - inner)
 
 
 Design = Gates | Neurons | Ramps

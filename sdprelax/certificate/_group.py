@@ -26,8 +26,6 @@ from sdprelax.base import (
     Deadline,
     Floats,
     bound_above,
-    feasible_multiple,
-    quadratic_below,
     read_arrays,
     require_ieee_arithmetic,
 )
@@ -35,7 +33,7 @@ from sdprelax.certificate._build import PORTABLE
 from sdprelax.certificate._certificate import unreadable
 from sdprelax.certificate._designs import Design, Gates, Neurons, Ramps, doubtful
 from sdprelax.certificate._verify import _kind, _number, _numbers, _require
-from sdprelax.problem import Problem, Units, norms
+from sdprelax.problem import Loss, Problem, ProvedRay, Squared, Units, largest_multiple, norms
 from sdprelax.problem.norms import Penalty, flattened
 
 __all__ = [
@@ -62,6 +60,9 @@ LARGEST, MOST_DOUBTFUL, MOST_FEATURES = 2.0**400, 100_000, 10**12
 DESIGNS: dict[str, type[Gates] | type[Neurons] | type[Ramps]] = {"gates": Gates, "neurons": Neurons, "ramps": Ramps}
 
 
+SQUARED = Squared()
+
+
 class GroupRows(NamedTuple):
     """Some samples of a group program.
 
@@ -84,7 +85,7 @@ class GroupBounds:
     Attributes
     ----------
     lower, upper: of the optimum.
-    loss: a proved upper bound of ½‖ΣΦ_iW_i + 1tᵀ − Y‖².
+    loss: a proved upper bound of ℓ(ΣΦ_iW_i + 1tᵀ; Y), squared loss: ½‖ΣΦ_iW_i + 1tᵀ − Y‖².
     slopes: Φ_iᵀA of every group, in floating point, shape (c, p, m).
     norm: of the groups.
     """
@@ -120,8 +121,9 @@ def _formed(width: int) -> int:
 
 
 def group_bounds(
-    rows: Iterable[GroupRows], weights: Floats, gamma: float, penalty: Penalty, offset: Floats | None = None
-) -> GroupBounds:
+    rows: Iterable[GroupRows], weights: Floats, gamma: float, penalty: Penalty, offset: Floats | None = None,
+    loss: Loss = SQUARED,
+) -> GroupBounds:  # fmt: skip
     """Return proved bounds of a group program's optimum, rounding errors included.
 
     Parameters
@@ -131,6 +133,7 @@ def group_bounds(
     gamma: γ.
     penalty: the groups' norm.
     offset: t, shape (c,), where it is free; 1ᵀA = 0 is then the caller's to see to.
+    loss: of the samples; the squared one by default.
     """
     outputs, width, groups = weights.shape
     # Groups without weights predict nothing, and are not multiplied.
@@ -138,45 +141,36 @@ def group_bounds(
     predicting = slice(None) if len(used) == groups else (used[:, None] * width + np.arange(width)).ravel()
     kept = Ball.exact(flattened(weights[:, :, used]))
     slopes = Ball.exact(np.zeros((groups * width, outputs)))
-    along, energy, losses = np.zeros(outputs), np.zeros(outputs), np.zeros(outputs)
-    for features, given, multiplier in rows:
-        targets = Ball.exact(given)
-        residual = targets - features[:, predicting] @ kept
-        if offset is not None:
-            residual = residual - Ball.exact(np.ones((len(given), 1))) @ Ball.exact(offset[None])
-        point = residual if multiplier is None else Ball.exact(multiplier)
-        slopes = slopes + features.T @ point
-        for k in range(outputs):
-            losses[k] = _added(losses[k], residual[:, [k]].square_above())
-            along[k] = _added(along[k], point[:, [k]].inner(targets[:, [k]])[0], down=True)
-            energy[k] = _added(energy[k], point[:, [k]].square_above())
     norm: Penalty = "frobenius" if outputs == 1 else penalty
+    # Under the columns' norm outputs are independent, and each has a multiple of its own.
+    kinds = [[k] for k in range(outputs)] if norm == "columns" else [list(range(outputs))]
+    costs, rays = np.zeros(len(kinds)), list[ProvedRay]()
+    for features, given, multiplier in rows:
+        targets, predicted = Ball.exact(given), features[:, predicting] @ kept
+        if offset is not None:
+            predicted = predicted + Ball.exact(np.ones((len(given), 1))) @ Ball.exact(offset[None])
+        point = Ball.exact(loss.residual(predicted.mid, given) if multiplier is None else multiplier)
+        slopes = slopes + features.T @ point
+        for k, chosen in enumerate(kinds):
+            costs[k] = _added(costs[k], loss.value_above(predicted[:, chosen], targets[:, chosen]))
+        found = [loss.proved_ray(point[:, chosen], targets[:, chosen]) for chosen in kinds]
+        rays = [old + new for old, new in zip(rays, found, strict=True)] if rays else found
     # Output k's part of every group's slope, shape (m, p).
     parts = [Ball(*(array[:, k].reshape(-1, width) for array in (slopes.mid, slopes.rad))) for k in range(outputs)]
-    if norm == "columns":
-        # Outputs are independent: each has a multiple of its own.
-        steepest = [norms.steepest_above([part], norm) for part in parts]
-        lower = sum(_dual_below(*terms, gamma) for terms in zip(along, energy, steepest, strict=True))
-        lower = max(0.0, lower - 1e-15 * outputs * abs(lower))
-    else:
-        energies = bound_above(float(np.sum(energy)), outputs)
-        # The terms may differ in sign, so their sum errs relative to their magnitudes.
-        alongs = float(np.sum(along)) - 1e-15 * outputs * float(np.sum(np.abs(along)))
-        lower = _dual_below(alongs, energies, norms.steepest_above(parts, norm), gamma)
-    loss = bound_above(0.5 * float(np.sum(losses)), outputs + 1) if np.any(losses) else 0.0
+    lower = 0.0
+    for ray, chosen in zip(rays, kinds, strict=True):
+        steepest = norms.steepest_above([parts[k] for k in chosen], norm)
+        lower += ray.below(ray.best(float(largest_multiple(steepest, gamma))))
+    lower -= 1e-15 * (len(rays) - 1) * abs(lower)
+    paid = bound_above(float(np.sum(costs)), len(costs) + 1) if np.any(costs) else 0.0
     size = bound_above(gamma * norms.sizes_above(weights[:, :, used], norm), 2) if len(used) else 0.0
-    upper = bound_above(loss + size, 2) if loss or size else 0.0
-    return GroupBounds(lower, upper, loss, np.stack([part.mid.T for part in parts]), norm)
+    upper = bound_above(paid + size, 2) if paid or size else 0.0
+    return GroupBounds(lower, upper, paid, np.stack([part.mid.T for part in parts]), norm)
 
 
-def _dual_below(along: float, energy: float, steepest: float, gamma: float) -> float:
-    """Return a proved lower bound of the dual value of the best feasible multiple of a point."""
-    return quadratic_below(along, energy, float(feasible_multiple(along, energy, steepest, gamma)))
-
-
-def _added(sum_: float, term: float, *, down: bool = False) -> float:
-    """Return a sum of two numbers, rounded up, or down; zeros add nothing."""
-    return math.nextafter(sum_ + term, -math.inf if down else math.inf) if term else sum_
+def _added(sum_: float, term: float) -> float:
+    """Return a sum of two numbers, rounded up; zeros add nothing."""
+    return math.nextafter(sum_ + term, math.inf) if term else sum_
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,7 +216,8 @@ class GroupCertificate:
     def gap(self, problem: Problem) -> float:
         """Return (value − dual_value)/value as claimed; 0 for a value within rounding of zero."""
         _, t = self.units
-        negligible = max(ROUNDING * 0.5 * float(np.sum((problem.Y / t) ** 2)), UNDERFLOW)
+        Y = problem.Y / t
+        negligible = max(ROUNDING * problem.loss.value(np.zeros_like(Y), Y), UNDERFLOW)
         return relative_gap(self.dual_value / t / t, self.value / t / t, negligible)
 
     def details(self, problem: Problem) -> dict[str, float]:

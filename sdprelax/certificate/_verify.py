@@ -1,10 +1,10 @@
 """Proves the lower bound of a certificate from the problem's own data, in error-bounded arithmetic.
 
-Weak duality: whenever ‖Aᵀ(Xu)₊‖ ≤ ω‖u‖ for every u, p* ≥ t⟨A, Y⟩ − ½t²‖A‖² for 0 ≤ t ≤ γ/ω. What is to be
-proved is ω. Nothing that a solver, a presolve or an oracle said is trusted: the certificate's reduction
-enters through the distance of the true samples from what it says of them,
+Weak duality: whenever ‖Aᵀφ(Xu)‖ ≤ ω‖u‖ for every u, p* ≥ D(tA) for 0 ≤ t ≤ γ/ω, with the loss's dual value D; squared
+loss: t⟨A, Y⟩ − ½t²‖A‖². What is to be proved is ω. Nothing that a solver, a presolve or an oracle said is trusted: the
+certificate's reduction enters through the distance of the true samples from what it says of them,
 
-    ‖Aᵀ(Xu)₊‖ ≤ (ω̂·‖Q‖ + Σ_i ‖a_i‖·‖x_i − f_iQx̂_{g(i)}‖)·‖u‖,
+    ‖Aᵀφ(Xu)‖ ≤ (ω̂·‖Q‖ + Lip(φ)·Σ_i ‖a_i‖·‖x_i − f_iQx̂_{g(i)}‖)·‖u‖,
 
 where ω̂ bounds the reduced oracle max ‖Bᵀ[(X̂w)₊; (−X̂w)₊]‖/‖w‖, B = LᵀA.
 
@@ -29,7 +29,6 @@ from sdprelax.base import (
     Floats,
     InputError,
     bound_above,
-    dual_value_below,
     proves_psd,
     require_ieee_arithmetic,
 )
@@ -43,7 +42,7 @@ from sdprelax.certificate._certificate import (
     RelaxationProof,
 )
 from sdprelax.certificate._cone_cover import cover_sphere, most_cones
-from sdprelax.problem import Problem, Reduction, Units
+from sdprelax.problem import Loss, Problem, Reduction, Units
 
 __all__ = [
     "PROOF_VERSION",
@@ -76,21 +75,24 @@ class MeasuredData:
     ----------
     inputs: X/s with its column of ones, shape (n, d).
     targets: Y/t, shape (n, c).
-    gamma: γ/(st), rounded down.
+    gamma: γ in these units, rounded down; squared loss: γ/(st).
+    loss: of the problem.
     """
 
     inputs: Ball
     targets: Ball
     gamma: float
+    loss: Loss
 
     @staticmethod
     def of(problem: Problem, units: tuple[float, float]) -> MeasuredData:
         """Return the data of a problem in units (s, t), two powers of two."""
         s, t = units
         inputs, targets = Ball.exact(problem.inputs).over(s), Ball.exact(problem.Y).over(t)
-        exact = Fraction(problem.gamma) / Fraction(s) / Fraction(t)
+        exact = Fraction(problem.gamma) / Fraction(s) / Fraction(t) ** ((problem.loss.degree or 1) - 1)
         gamma = float(min(exact, Fraction(LARGEST)))
-        return MeasuredData(inputs, targets, gamma if Fraction(gamma) <= exact else math.nextafter(gamma, 0.0))
+        below = gamma if Fraction(gamma) <= exact else math.nextafter(gamma, 0.0)
+        return MeasuredData(inputs, targets, below, problem.loss)
 
 
 def _require(condition: bool, message: str) -> None:
@@ -138,6 +140,7 @@ def _checked(problem: Problem, certificate: Certificate) -> Certificate:
     _require(len(certificate.units) == 2, "its units are not two numbers")
     units = tuple(_number("unit", unit, 2.0**-1074, 2.0**1023) for unit in certificate.units)
     _require(all(math.frexp(unit)[0] == 0.5 for unit in units), f"its units {units} are not powers of two")
+    _require(units[1] == 1.0 or problem.loss.degree is not None, "its loss has no other unit of targets than 1")
     _require(np.ndim(said.rows) == 2, "its rows are no matrix")
     g, r = np.shape(said.rows)
     _require(r <= d and (g == 0 or r > 0), f"its rows have {r} columns, not 1 to {d}")
@@ -146,6 +149,7 @@ def _checked(problem: Problem, certificate: Certificate) -> Certificate:
         _numbers("basis", said.basis, (d, r)),
         _numbers("group", said.group, (n,), integer=True),
         _numbers("factor", said.factor, (n,)),
+        problem.activation,
     )
     groups = reduction.group[reduction.factor != 0.0]
     _require(bool(np.all((groups >= 0) & (groups < g))), "its presolve names generators that do not exist")
@@ -211,7 +215,7 @@ def pulled_back(reduction: Reduction, A: Floats) -> Ball:
     longest = int(np.max(np.diff(selection.tocsc().indptr), initial=0))
     mid = np.asarray(selection.T @ A)
     # |L|ᵀ|A| times γ_k bounds sums of k products; a product of nonzeros may underflow, one with a zero is exact.
-    weight = np.asarray(selection.T @ np.abs(A))
+    weight = np.asarray(abs(selection).T @ np.abs(A))
     touched = np.asarray((selection != 0.0).T.astype(np.float64) @ (A != 0.0).astype(np.float64)) > 0.0
     rad = weight * (2.0**-52 * (longest + 8)) + 1e-290
     return Ball(mid, np.where(touched, rad, 0.0))
@@ -325,7 +329,7 @@ def reduced_oracle(certificate: Certificate, deadline: Deadline | None = None) -
 
 
 def original_oracle(data: MeasuredData, certificate: Certificate, reduced: float) -> float:
-    """Return a proved ω with ‖Aᵀ(Xu)₊‖ ≤ ω‖u‖ for every u, given ω̂ of the generator rows."""
+    """Return a proved ω with ‖Aᵀφ(Xu)‖ ≤ ω‖u‖ for every u, given ω̂ of the generator rows."""
     reduction, A = certificate.reduction, certificate.multiplier
     Q = Ball.exact(reduction.basis)
     live = reduction.factor != 0.0
@@ -340,17 +344,16 @@ def original_oracle(data: MeasuredData, certificate: Certificate, reduced: float
     if not np.array_equal(reduction.basis, np.eye(*reduction.basis.shape)):
         defect = (Q.T @ Q - Ball.exact(np.eye(reduction.rank))).norm_above()
         stretch = bound_above(math.sqrt(1.0 + defect), 4)
-    return bound_above(reduced * stretch + slip, 4)
+    return bound_above(reduced * stretch + reduction.activation.lipschitz * slip, 4)
 
 
 def dual_bound(data: MeasuredData, certificate: Certificate, reduced: float) -> float:
     """Return the best lower bound of p*/t², rounded down, that A gives, given ω̂ of the generator rows.
 
-    max over 0 ≤ s ≤ γ/ω of s⟨A, Y⟩ − ½s²‖A‖²; any s in that range is valid.
+    max over 0 ≤ s ≤ γ/ω of D(sA), for the squared loss s⟨A, Y⟩ − ½s²‖A‖²; any s in that range is valid.
     """
-    return dual_value_below(
-        certificate.multiplier, data.targets, data.gamma, original_oracle(data, certificate, reduced)
-    )
+    steepest = original_oracle(data, certificate, reduced)
+    return data.loss.dual_bound(Ball.exact(certificate.multiplier), data.targets, data.gamma, steepest)
 
 
 def verify(problem: Problem, certificate: Certificate, deadline: Deadline | None = None) -> float:

@@ -17,9 +17,10 @@ from typing import Any, Literal
 import numpy as np
 import scipy.linalg
 
-from sdprelax.base import Deadline, Floats, SolverUnavailable, feasible_multiple
+from sdprelax.base import Deadline, Floats, SolverUnavailable
 from sdprelax.lasso._dictionary_program import LassoFit, LassoProgram
 from sdprelax.lasso._group_lasso import group_lasso
+from sdprelax.problem import Squared, largest_multiple
 
 __all__ = ["LassoSolver", "lasso", "lasso_path"]
 
@@ -115,20 +116,20 @@ def lasso_path(
 
 
 def _value(centred: LassoProgram, weights: Floats) -> float:
-    residual = centred.targets - centred.features @ weights
-    return 0.5 * float(np.sum(residual**2)) + centred.gamma * float(np.sum(np.linalg.norm(weights, axis=1)))
+    loss = Squared().value(centred.features @ weights, centred.targets)
+    return loss + centred.gamma * float(np.sum(np.linalg.norm(weights, axis=1)))
 
 
 def _pair(program: LassoProgram, centred: LassoProgram, weights: Floats, point: Floats) -> LassoFit:
     """Return the pair of weights and the best feasible multiple of a dual point of the centred program."""
     residual = centred.targets - centred.features @ weights
-    value = 0.5 * float(np.sum(residual**2)) + program.gamma * float(np.sum(np.linalg.norm(weights, axis=1)))
+    value = _value(centred, weights)
     A, dual = np.zeros_like(point), 0.0
     for candidate in (point, residual):
         steepest = float(np.max(np.linalg.norm(centred.features.T @ candidate, axis=1), initial=0.0))
-        energy, along = float(np.sum(candidate**2)), float(np.sum(candidate * centred.targets))
-        scale = float(feasible_multiple(along, energy, steepest, program.gamma))
-        reached = scale * along - 0.5 * scale * scale * energy
+        ray = Squared().ray(candidate, centred.targets)
+        scale = float(ray.best(largest_multiple(steepest, program.gamma)))
+        reached = ray.value(scale)
         if reached > dual:
             A, dual = scale * candidate, reached
     return LassoFit(weights, program.offset(weights), A, value, min(dual, value))

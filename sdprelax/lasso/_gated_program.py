@@ -18,8 +18,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from sdprelax.base import Floats, feasible_multiple
-from sdprelax.problem import norms
+from sdprelax.base import Floats
+from sdprelax.problem import Squared, largest_multiple, norms
 from sdprelax.problem.norms import Penalty
 
 __all__ = ["GatedFit", "GatedProgram", "Penalty"]
@@ -126,7 +126,7 @@ class GatedProgram:
 
     def value(self, weights: Floats, prediction: Floats) -> float:
         """Return the objective of weights whose prediction is known."""
-        return 0.5 * float(np.sum((self.targets - prediction) ** 2)) + self.gamma * float(np.sum(self.sizes(weights)))
+        return Squared().value(prediction, self.targets) + self.gamma * float(np.sum(self.sizes(weights)))
 
     def feasible(self, A: Floats, steepest: float) -> tuple[float, float]:
         """Return (s, dual value at sA) for the best multiple s ≥ 0 of A that is feasible.
@@ -135,6 +135,6 @@ class GatedProgram:
         ----------
         steepest: the largest ‖XᵀD_iA‖°.
         """
-        energy, along = float(np.sum(A * A)), float(np.sum(A * self.targets))
-        scale = float(feasible_multiple(along, energy, steepest, self.gamma))
-        return scale, scale * along - 0.5 * scale * scale * energy
+        ray = Squared().ray(A, self.targets)
+        scale = float(ray.best(largest_multiple(steepest, self.gamma)))
+        return scale, ray.value(scale)

@@ -19,9 +19,9 @@ import numpy as np
 import scipy.linalg
 import threadpoolctl
 
-from sdprelax.base import Deadline, Floats, feasible_multiple
+from sdprelax.base import Deadline, Floats
 from sdprelax.lasso._statistics import Statistics, total
-from sdprelax.problem import norms
+from sdprelax.problem import QuadraticRay, largest_multiple, norms
 from sdprelax.problem.norms import Penalty, flattened, stacked
 
 __all__ = ["StatisticsFit", "best_share", "largest_gamma", "solve"]
@@ -83,11 +83,11 @@ class _Pair:
         value = 0.5 * float(np.sum(energy)) + self.gamma * size
         if self.penalty == "columns":
             steepest = np.max(np.sqrt(np.sum(slopes * slopes, axis=1)), axis=1, initial=0.0)
-            scales = feasible_multiple(along, energy, steepest, self.gamma)
+            rays = QuadraticRay(along, energy)
         else:
             steepest = np.max(norms.steepness(slopes, self.penalty), initial=0.0)
-            scales = feasible_multiple(np.sum(along), np.sum(energy), steepest, self.gamma)
-        dual = float(np.sum(scales * along - 0.5 * scales * scales * energy))
+            rays = QuadraticRay(np.sum(along), np.sum(energy))
+        dual = float(np.sum(rays.value(rays.best(largest_multiple(steepest, self.gamma)))))
         return StatisticsFit(weights, value, dual, steps, rho)
 
 

@@ -21,18 +21,23 @@ from sdprelax.networks._predictor import (
 from sdprelax.networks._preprocessing import Operations, Preprocessing, Scaling, scaling_operations
 from sdprelax.networks._relu import Network, bare_network
 from sdprelax.networks._three_layer import ThreeLayerNetwork
+from sdprelax.networks.activations import Activation, activations, twins
+from sdprelax.networks.activations.relu import ReLU
 
 __all__ = [
     "METRICS",
+    "Activation",
     "GatedNetwork",
     "Network",
     "Operations",
     "Pipeline",
     "Predictor",
     "Preprocessing",
+    "ReLU",
     "Scaling",
     "Tabulated",
     "ThreeLayerNetwork",
+    "activations",
     "append_bias",
     "bare_network",
     "called",
@@ -46,4 +51,5 @@ __all__ = [
     "require_rows",
     "save_predictor",
     "scaling_operations",
+    "twins",
 ]

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sdprelax.base import Floats, InputError, StorageError, finite_array, nearest, read_arrays
 from sdprelax.networks._preprocessing import Preprocessing
+from sdprelax.networks.activations import Activation, activations
 
 __all__ = [
     "Pipeline",
@@ -160,7 +161,13 @@ def save_predictor(path: str | Path, predictor: Predictor, called: str = "") -> 
         raise InputError(
             f"a {type(bare).__name__} cannot be saved: register it with sdprelax.networks.register_predictor."
         )
-    arrays = {item.name: np.asarray(getattr(bare, item.name)) for item in dataclasses.fields(cast(Any, bare))}
+    hints, arrays = get_type_hints(type(bare)), {}
+    for item in dataclasses.fields(cast(Any, bare)):
+        value = getattr(bare, item.name)
+        if hints[item.name] is not Activation:
+            arrays[item.name] = np.asarray(value)
+        elif value != item.default:
+            arrays[item.name] = np.array(json.dumps(activations.written(value)))
     if carried:
         arrays[CARRIED] = np.frombuffer(carried, dtype=np.uint8)
     if called:
@@ -214,7 +221,8 @@ def load_pipeline(path: str | Path) -> Pipeline:
             raise InputError(f"unknown kind '{kind}': {nearest(kind, _kinds)}")
         hints = get_type_hints(_kinds[kind])
         names = [item.name for item in dataclasses.fields(_kinds[kind])]
-        predictor = cast(Predictor, _kinds[kind](**{name: _field(name, stored[name], hints[name]) for name in names}))
+        told = [name for name in names if name in stored or hints[name] is not Activation]
+        predictor = cast(Predictor, _kinds[kind](**{name: _field(name, stored[name], hints[name]) for name in told}))
         return _with_carried(predictor, stored[CARRIED]) if CARRIED in stored else Pipeline(predictor)
     except Exception as error:
         raise _unreadable(path, error) from None
@@ -241,7 +249,9 @@ def _with_carried(predictor: Predictor, stored: NDArray[Any]) -> Pipeline:
 
 
 def _field(name: str, value: NDArray[Any], declared: Any) -> Any:
-    """Return a stored array as its field is declared: a number, a word, or an array."""
+    """Return a stored array as its field is declared: a number, a word, an activation, or an array."""
+    if declared is Activation:
+        return activations.given(json.loads(str(value)))
     single = declared in (bool, int, float, str)
     allowed = {bool: "b", int: "iu", float: "iuf", str: "U", Floats: "iuf"}.get(declared, "biufU")
     if single and (value.dtype.kind not in allowed or value.ndim):

@@ -1,8 +1,8 @@
-"""A two-layer ReLU network of finite width, whose objective is an upper bound of p*."""
+"""A two-layer network of finite width, whose objective is an upper bound of p*."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike
 
 from sdprelax.base import Floats, InputError, finite_array
 from sdprelax.networks._predictor import load_pipeline, query_inputs, register_predictor, save_predictor
+from sdprelax.networks.activations import Activation, activations
+from sdprelax.networks.activations.relu import ReLU
 
 __all__ = ["Network", "bare_network"]
 
@@ -17,18 +19,20 @@ __all__ = ["Network", "bare_network"]
 @register_predictor("network")
 @dataclass(frozen=True, eq=False)
 class Network:
-    """x ↦ (xᵀU)₊V, with hidden weights U and output weights V.
+    """x ↦ φ(xᵀU)V, with hidden weights U, output weights V and an activation φ.
 
     Parameters
     ----------
     hidden: U, shape (d, m), or (d + 1, m) with ``bias``, whose last row then multiplies a constant 1.
     output: V, shape (m, c).
     bias: whether the network appends a constant 1 to its input.
+    activation: φ, a registered activation or its name.
     """
 
     hidden: Floats
     output: Floats
     bias: bool = False
+    activation: Activation = ReLU()  # noqa: RUF009 (frozen)
 
     def __post_init__(self) -> None:
         hidden, output = finite_array("hidden weights", self.hidden), finite_array("output weights", self.output)
@@ -42,6 +46,7 @@ class Network:
         object.__setattr__(self, "hidden", hidden)
         object.__setattr__(self, "output", output)
         object.__setattr__(self, "bias", bool(self.bias))
+        object.__setattr__(self, "activation", activations.given(self.activation))
 
     def __repr__(self) -> str:
         inputs, outputs = self.hidden.shape[0] - self.bias, self.output.shape[1]
@@ -60,7 +65,7 @@ class Network:
     def predict(self, X: ArrayLike) -> Floats:
         """Return the outputs, shape (n, c), for inputs of shape (n, d)."""
         inputs = query_inputs(X, self.hidden.shape[0], self.bias)
-        predictions: Floats = np.maximum(inputs @ self.hidden, 0.0) @ self.output
+        predictions: Floats = self.activation.apply(inputs @ self.hidden) @ self.output
         return predictions
 
     def balanced(self) -> Network:
@@ -71,7 +76,7 @@ class Network:
         norm_in, norm_out = _lengths(self.hidden), _lengths(self.output.T)
         alive = (norm_in > 0.0) & (norm_out > 0.0)
         scale = np.sqrt(norm_out[alive]) / np.sqrt(norm_in[alive])
-        return Network(self.hidden[:, alive] * scale, self.output[alive] / scale[:, None], self.bias)
+        return replace(self, hidden=self.hidden[:, alive] * scale, output=self.output[alive] / scale[:, None])
 
     def merged(self, tolerance: float = 0.0) -> Network:
         """Return the network with neurons of one direction added up, then balanced.
@@ -96,13 +101,13 @@ class Network:
             output.append(norms[group] @ balanced.output[group])
         if not hidden:
             return balanced
-        return Network(np.column_stack(hidden), np.vstack(output), self.bias).balanced()
+        return replace(self, hidden=np.column_stack(hidden), output=np.vstack(output)).balanced()
 
     def pruned(self, share: float) -> Network:
         """Return the network without the neurons whose ‖u_k‖‖v_k‖ is at most ``share`` of the largest."""
         size = np.linalg.norm(self.hidden, axis=0) * np.linalg.norm(self.output, axis=1)
         keep = size > share * np.max(size, initial=0.0)
-        return Network(self.hidden[:, keep], self.output[keep], self.bias)
+        return replace(self, hidden=self.hidden[:, keep], output=self.output[keep])
 
     def save(self, path: str | Path) -> None:
         """Write the weights to an ``.npz`` file."""

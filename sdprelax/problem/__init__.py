@@ -1,4 +1,4 @@
-"""The training problem: its data, units, reduction to distinct rays, kernels and group norms."""
+"""The training problem: its data and loss, units, reduction to distinct rays, kernels and group norms."""
 
 from __future__ import annotations
 
@@ -6,17 +6,26 @@ from sdprelax.problem._kernels import KernelPredictor, Ridge, kernel_ridge
 from sdprelax.problem._problem import Problem
 from sdprelax.problem._reduction import PARALLEL, Reduction, reduce, reduce_inputs
 from sdprelax.problem._units import Units, sizes
+from sdprelax.problem.losses import Loss, ProvedRay, Ray, largest_multiple, losses
+from sdprelax.problem.losses.squared import QuadraticRay, Squared
 from sdprelax.problem.norms import Penalty
 
 __all__ = [
     "PARALLEL",
     "KernelPredictor",
+    "Loss",
     "Penalty",
     "Problem",
+    "ProvedRay",
+    "QuadraticRay",
+    "Ray",
     "Reduction",
     "Ridge",
+    "Squared",
     "Units",
     "kernel_ridge",
+    "largest_multiple",
+    "losses",
     "reduce",
     "reduce_inputs",
     "sizes",

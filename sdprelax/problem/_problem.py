@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import scipy.linalg
 from numpy.typing import ArrayLike
 
 from sdprelax.base import Ball, Floats, InputError, bound_above, finite_array, finite_matrix, target_matrix
-from sdprelax.networks import Network, Pipeline, append_bias
+from sdprelax.networks import Activation, Network, Pipeline, ReLU, activations, append_bias
+from sdprelax.problem.losses import Loss, losses
+from sdprelax.problem.losses.squared import Squared
 
 __all__ = ["Problem", "ridge_value"]
 
@@ -33,11 +36,13 @@ def _weight_decay(value: object) -> float:
     return float(decay)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Problem:
-    """Training an infinite-width two-layer ReLU network with weight decay.
+    """Training an infinite-width two-layer network with weight decay.
 
-        p* = inf over all widths m, U (d×m), V (m×c) of  ½‖(XU)₊V − Y‖²_F + (γ/2)(‖U‖²_F + ‖V‖²_F)
+        p* = inf over all widths m, U (d×m), V (m×c) of  ℓ(φ(XU)V; Y) + (γ/2)(‖U‖²_F + ‖V‖²_F)
+
+    with a loss ℓ, by default ½‖φ(XU)V − Y‖²_F, and an activation φ, by default ReLU.
 
     Parameters
     ----------
@@ -48,12 +53,15 @@ class Problem:
     bias: append a column of ones to ``X``; the bias is regularised like any weight.
     queries: inputs at which predictions will be wanted, shape (t, d). They have no loss, so p* does not depend on
         them; a transductive method may look at them (``sdp`` with ``transductive``).
+    loss: ℓ, an entry of ``sdprelax.problem.losses``: its name, {name: {option: value}}, or one itself.
+    activation: φ, an entry of ``sdprelax.networks.activations``, given in the same ways.
 
     Raises
     ------
     InputError: data that are no finite real numbers (text, dates, categories, complex, masked or missing entries),
-        class labels, lengths that differ, Y so large that ‖Y‖² overflows, γ that is not a positive finite number, a
-        bias that is not True or False.
+        class labels, lengths that differ, targets that the loss does not take (for the squared one: so large that ‖Y‖²
+        overflows), γ that is not a positive finite number, a bias that is not True or False, an unknown loss or
+        activation.
     """
 
     X: Floats
@@ -61,10 +69,13 @@ class Problem:
     gamma: float
     bias: bool = False
     queries: Floats | None = None
+    loss: Loss = Squared()  # noqa: RUF009 (frozen)
+    activation: Activation = ReLU()  # noqa: RUF009 (frozen)
 
     def __init__(
-        self, X: ArrayLike, Y: ArrayLike, gamma: float, bias: bool = False, queries: ArrayLike | None = None
-    ) -> None:
+        self, X: ArrayLike, Y: ArrayLike, gamma: float, bias: bool = False, queries: ArrayLike | None = None,
+        loss: str | Mapping[str, Any] | Loss = "squared", activation: str | Mapping[str, Any] | Activation = "relu",
+    ) -> None:  # fmt: skip
         inputs, targets = finite_matrix("X", X), target_matrix("Y", Y)
         asked = None if queries is None else finite_matrix("queries", queries)
         if asked is not None and asked.shape[1] != inputs.shape[1]:
@@ -75,12 +86,8 @@ class Problem:
             raise InputError(
                 f"X has {inputs.shape[0]} rows and Y has {targets.shape[0]}; both must have one row per sample."
             )
-        with np.errstate(over="ignore"):
-            energy = float(np.sum(targets * targets))
-        if not np.isfinite(energy):
-            raise InputError(
-                "Y is so large that ‖Y‖² is beyond the largest double; divide Y and gamma by the same power of two."
-            )
+        chosen = losses.given(loss)
+        chosen.check(targets)
         if not isinstance(bias, (bool, np.bool_)):
             raise InputError(f"bias is {bias!r}; it must be True or False.")
         object.__setattr__(self, "X", inputs)
@@ -88,10 +95,14 @@ class Problem:
         object.__setattr__(self, "gamma", _weight_decay(gamma))
         object.__setattr__(self, "bias", bool(bias))
         object.__setattr__(self, "queries", asked)
+        object.__setattr__(self, "loss", chosen)
+        object.__setattr__(self, "activation", activations.given(activation))
 
     def __repr__(self) -> str:
         n, d, c = self.shape
-        return f"Problem(n={n}, d={d}, c={c}, gamma={self.gamma!r}, bias={self.bias})"
+        loss = "" if self.loss == type(self).loss else f", loss={self.loss}"
+        activation = "" if self.activation == type(self).activation else f", activation={self.activation}"
+        return f"Problem(n={n}, d={d}, c={c}, gamma={self.gamma!r}, bias={self.bias}{loss}{activation})"
 
     @cached_property
     def inputs(self) -> Floats:
@@ -109,6 +120,15 @@ class Problem:
         """(n, d, c): samples, inputs of the hidden layer (bias included), outputs."""
         return self.inputs.shape[0], self.inputs.shape[1], self.Y.shape[1]
 
+    def network(self, hidden: Floats, output: Floats) -> Network:
+        """Return the network of hidden weights, shape (d, m), bias included, and output weights, shape (m, c)."""
+        return Network(hidden, output, self.bias, self.activation)
+
+    def empty_network(self) -> Network:
+        """Return the network without neurons, which predicts zero."""
+        _, d, c = self.shape
+        return self.network(np.zeros((d, 0)), np.zeros((0, c)))
+
     def _check_fits(self, network: Network) -> None:
         if not isinstance(network, Network):
             instead = "; its network is its .predictor" if isinstance(network, Pipeline) else ""
@@ -120,13 +140,16 @@ class Problem:
                 f"the network takes {network.hidden.shape[0]} inputs (bias: {network.bias}) and gives "
                 f"{network.output.shape[1]} outputs; this problem has {d} (bias: {self.bias}) and {c}."
             )
+        if network.width and network.activation != self.activation:
+            raise InputError(
+                f"the network has the activation {network.activation}, and this problem has {self.activation}."
+            )
 
     def objective(self, network: Network) -> float:
         """Return p(U, V) in floating point; :meth:`upper_bound` is the rigorous version."""
         self._check_fits(network)
-        residual = network.predict(self.X) - self.Y
         penalty = float(np.sum(network.hidden**2) + np.sum(network.output**2))
-        return 0.5 * float(np.sum(residual**2)) + 0.5 * self.gamma * penalty
+        return self.loss.value(network.predict(self.X), self.Y) + 0.5 * self.gamma * penalty
 
     def upper_bound(self, network: Network) -> float:
         """Return an upper bound of p*: :meth:`attained`, raised so little that other machines' rounding attains it."""
@@ -136,19 +159,24 @@ class Problem:
         """Return a float that is proved to be at least the network's exact objective, hence at least p*."""
         self._check_fits(network)
         hidden, output = Ball.exact(network.hidden), Ball.exact(network.output)
-        residual = (Ball.exact(self.inputs) @ hidden).relu() @ output - Ball.exact(self.Y)
-        penalty, loss = hidden.square_above() + output.square_above(), residual.square_above()
+        predictions = self.activation.enclosed(Ball.exact(self.inputs) @ hidden) @ output
+        penalty = hidden.square_above() + output.square_above()
+        loss = self.loss.value_above(predictions, Ball.exact(self.Y))
         if not math.isfinite(penalty):
             # Squares of weights may overflow where γ times them does not.
             decay = _scaled_square_above(Fraction(self.gamma) / 2, [network.hidden, network.output])
-            return bound_above(0.5 * loss + decay, 6)
+            return bound_above(loss + decay, 6)
         # Half of a subnormal γ may be rounded down.
         half = 0.5 * self.gamma if self.gamma > 2.0**-1000 else self.gamma
-        return bound_above(0.5 * loss + half * penalty, 6) if loss or penalty else 0.0
+        return bound_above(loss + half * penalty, 6) if loss or penalty else 0.0
 
     def dual_value(self, A: Floats) -> float:
-        """Return ⟨A, Y⟩ − ½‖A‖² in floating point: the dual objective at residual ``A`` of shape (n, c)."""
-        return float(np.sum(A * self.Y) - 0.5 * np.sum(A * A))
+        """Return the dual objective D(A) in floating point at ``A``, shape (n, c); squared loss: ⟨A, Y⟩ − ½‖A‖²."""
+        return self.loss.dual_value(A, self.Y)
+
+    def residual(self, predictions: Floats) -> Floats:
+        """Return A = −∇ℓ at predictions, shape (n, c); squared loss: Y − predictions."""
+        return self.loss.residual(predictions, self.Y)
 
 
 def _scaled_square_above(factor: Fraction, parts: Sequence[Floats]) -> float:

@@ -1,26 +1,27 @@
 """Presolve: fewer and better scaled generator rows for the same training problem.
 
 Without it even the facially reduced relaxation has no interior (docs/mathematics/problem.md, "Presolve").
-Every activation is written through unit *generator* rows x̂_g in the row space of X:
+Every ReLU is written through unit *generator* rows x̂_g in the row space of X:
 
     (x_iᵀu)₊ = f_i·(x̂_gᵀw)₊   for f_i ≥ 0,      |f_i|·(−x̂_gᵀw)₊   for f_i < 0,      w = Qᵀu,
 
 so zero rows (f_i = 0) vanish, parallel rows share a generator, antiparallel ones use its other
-half, and directions outside the row space are gone. In floating point this holds up to
+half, and directions outside the row space are gone. An activation φ(z) = s₊z₊ + s₋(−z)₊ weighs both halves by its
+slopes. In floating point this holds up to
 rounding; the certificate bounds what is missing instead of trusting this file.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.spatial import KDTree
 
 from sdprelax.base import Floats, Integers
-from sdprelax.networks import Network
+from sdprelax.networks import Activation, Network, activations, twins
 from sdprelax.problem._problem import Problem
 
 __all__ = ["PARALLEL", "Reduction", "reduce", "reduce_inputs"]
@@ -41,12 +42,14 @@ class Reduction:
     basis: Q, shape (d, r), orthonormal columns that span the row space of the inputs.
     group: generator of each sample, shape (n,).
     factor: signed length f_i of each sample along its generator, shape (n,); 0 drops the sample.
+    activation: φ, whose slopes (s₊, s₋) the selection carries; ReLU by default.
     """
 
     rows: Floats
     basis: Floats
     group: Integers
     factor: Floats
+    activation: Activation = field(default_factory=lambda: activations.create("relu"))
 
     @property
     def rank(self) -> int:
@@ -59,11 +62,20 @@ class Reduction:
         return int(self.rows.shape[0])
 
     def selection(self) -> sp.csr_array:
-        """Return L, shape (n, 2g): sample activations = L · (generator activations α, then β)."""
+        """Return L, shape (n, 2g): sample activations = L · (generators' α = (X̂w)₊, then β = (−X̂w)₊).
+
+        Row i has |f_i|s₊ at the half of its generator that f_i's sign names and |f_i|s₋ at the other one.
+        """
         n, g = len(self.group), self.generators
         alive = np.flatnonzero(self.factor != 0.0)
-        columns = np.where(self.factor[alive] > 0.0, self.group[alive], self.group[alive] + g)
-        return sp.csr_array((np.abs(self.factor[alive]), (alive, columns)), shape=(n, 2 * g))
+        owner, length, ahead = self.group[alive], np.abs(self.factor[alive]), self.factor[alive] > 0.0
+        halves = (np.where(ahead, owner, owner + g), np.where(ahead, owner + g, owner))
+        used = [
+            (slope * length, columns) for slope, columns in zip(self.activation.slopes, halves, strict=True) if slope
+        ]
+        rows = np.tile(alive, len(used))
+        entries, columns = (np.concatenate(parts) for parts in zip(*used, strict=True))
+        return sp.csr_array((entries, (rows, columns)), shape=(n, 2 * g))
 
     def pull_back(self, A: Floats) -> Floats:
         """Return B = LᵀA, shape (2g, c): dual weights of the generators for residuals A of shape (n, c)."""
@@ -71,12 +83,11 @@ class Reduction:
 
     def features(self, directions: Floats) -> Floats:
         """Return the samples' activations, shape (n, k), of reduced hidden weights w, shape (r, k)."""
-        inner = self.rows @ directions
-        return np.asarray(self.selection() @ np.vstack([np.maximum(inner, 0.0), np.maximum(-inner, 0.0)]))
+        return np.asarray(self.selection() @ twins(self.rows @ directions))
 
     def network(self, hidden: Floats, output: Floats, problem: Problem) -> Network:
         """Return the network of reduced hidden weights, shape (r, m), and output weights, shape (m, c)."""
-        return Network(self.basis @ hidden, output, problem.bias).balanced()
+        return problem.network(self.basis @ hidden, output).balanced()
 
     def of_samples(self, chosen: slice) -> Reduction:
         """Return the reduction of some of the samples, with the generators of all of them."""
@@ -91,7 +102,7 @@ class Reduction:
 
 def reduce(problem: Problem) -> Reduction:
     """Return the presolved form of a problem: unit rows, parallel rows merged, in the row space."""
-    return reduce_inputs(problem.inputs)
+    return dataclasses.replace(reduce_inputs(problem.inputs), activation=problem.activation)
 
 
 def reduce_inputs(X: Floats, parallel: float = PARALLEL) -> Reduction:
