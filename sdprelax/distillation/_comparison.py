@@ -1,26 +1,35 @@
-"""What became of a network whose block was replaced: errors, accuracy kept, size, and time."""
+"""What a student is worth in its network, and what it costs: accuracy, errors, size, operations, time."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+import math
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sdprelax.base import Floats
-from sdprelax.distillation import _measure as measure
+from sdprelax.base import Floats, InputError
 from sdprelax.distillation._onnx_teacher import OnnxTeacher
 from sdprelax.distillation._torch_teacher import TorchTeacher
 from sdprelax.distillation.distillers import Distilled
 from sdprelax.distillation.images import Labels, Pictures
+from sdprelax.distillation.teachers import pytorch
 
-__all__ = ["NetworkComparison", "compared", "swapped"]
+__all__ = ["NetworkComparison", "compared"]
 
-# Batch sizes and calls of the timing.
+# Batch sizes that are timed, and calls of each.
 SIZES, CALLS = (1, 32), 15
+# Seconds of timing after which three calls are enough.
+LONG = 20.0
+
+# What leaves some layers for a batch of inputs, by their names: arrays (B, ...).
+Activations = Mapping[str, NDArray[Any]]
+# Milliseconds of a call: median, lower and upper quartile.
+Latency = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -55,26 +64,11 @@ class NetworkComparison:
     block_multiply_adds: int | None
     network_multiply_adds: int | None
     teacher_multiply_adds: int | None
-    latency: dict[str, dict[str, tuple[float, float, float]]]
+    latency: dict[str, dict[str, Latency]]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the figures as plain values."""
         return dataclasses.asdict(self)
-
-
-def swapped(teacher: TorchTeacher | OnnxTeacher, student: Any) -> Any:
-    """Return the teacher with the student in place of its block: an ``nn.Module``, or an ``onnx.ModelProto``."""
-    if isinstance(teacher, TorchTeacher):
-        return teacher.with_student(student)
-    import tempfile
-    from pathlib import Path
-
-    from sdprelax.distillation._students import export_onnx
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "student.onnx"
-        export_onnx(student, np.zeros((1, *student.layout.input_shape), dtype=np.float32), path)
-        return teacher.with_student(path)
 
 
 def compared(
@@ -85,91 +79,247 @@ def compared(
 
     Parameters
     ----------
-    network: the teacher with the student in it: :func:`swapped`.
+    network: the teacher with the student in place of its block, as its ``with_student`` returns it.
     pictures: inputs of the network, shape (M, ...), that the student was not fitted to.
     labels: their classes, shape (M,), or None.
     timed: whether latencies are measured.
     """
+    student = distilled.student
+    count = int(distilled.details.get("nonzeros", parameters(student)))
     if isinstance(teacher, OnnxTeacher):
-        return _compared_onnx(teacher, distilled, network, pictures, labels)
+        replaced = OnnxTeacher(network.SerializeToString(), teacher.entering, teacher.leaving)
+        pairs = (
+            tuple({teacher.leaving: model.capture(batch.numpy())[1]} for model in (teacher, replaced))
+            for batch in batches(pictures)
+        )
+        outputs, wanted = (
+            np.concatenate([model.predict(batch.numpy()) for batch in batches(pictures)]).astype(np.float64)
+            for model in (replaced, teacher)
+        )
+        return NetworkComparison(
+            activation_error=relative_errors(pairs)[teacher.leaving], layer_errors={},
+            parameters=count, block_parameters=teacher.block_parameters, network_parameters=None,
+            teacher_parameters=None, bytes=stored_bytes(student), block_bytes=4 * teacher.block_parameters,
+            multiply_adds=multiply_adds(student, student.layout.input_shape), block_multiply_adds=None,
+            network_multiply_adds=None, teacher_multiply_adds=None, latency={}, **_judged(outputs, wanted, labels),
+        )  # fmt: skip
+    block, first = teacher.block_module, next(batches(pictures, 1))
     with teacher.evaluating():
-        return _compared_torch(teacher, distilled, network, pictures, labels, timed)
-
-
-def _compared_torch(
-    teacher: TorchTeacher, distilled: Distilled, network: Any, pictures: Pictures, labels: Labels | None, timed: bool
-) -> NetworkComparison:
-    block = teacher.block_module
-    first = next(measure.batches(pictures, 1))
-    entering = teacher.capture(first)[0].shape[1:]
-    layers = [teacher.block, *teacher.later_modules(first)]
-    errors = measure.activation_errors(teacher.model, network, layers, measure.batches(pictures))
-    outputs, wanted = measure.logits(network, pictures), measure.logits(teacher.model, pictures)
-    count = int(distilled.details.get("nonzeros", measure.parameters(distilled.student)))
-    removed = measure.parameters(block) - count
-    return NetworkComparison(
-        activation_error=errors.pop(teacher.block), layer_errors=errors,
-        parameters=count, block_parameters=measure.parameters(block),
-        network_parameters=measure.parameters(teacher.model) - removed,
-        teacher_parameters=measure.parameters(teacher.model),
-        bytes=measure.stored_bytes(distilled.student), block_bytes=measure.stored_bytes(block),
-        multiply_adds=measure.multiply_adds(distilled.student, entering),
-        block_multiply_adds=measure.multiply_adds(block, entering),
-        network_multiply_adds=measure.multiply_adds(network, first.shape[1:]),
-        teacher_multiply_adds=measure.multiply_adds(teacher.model, first.shape[1:]),
-        latency=_latency(teacher, distilled.student, network, pictures) if timed else {},
-        **_judged(outputs, wanted, labels),
-    )  # fmt: skip
+        entering, layers = teacher.capture(first)[0].shape[1:], [teacher.block, *teacher.later_modules(first)]
+        models = teacher.model, network
+        errors = relative_errors(
+            tuple(layer_outputs(model, layers, batch) for model in models) for batch in batches(pictures)
+        )
+        outputs, wanted = logits(network, pictures), logits(teacher.model, pictures)
+        return NetworkComparison(
+            activation_error=errors.pop(teacher.block), layer_errors=errors,
+            parameters=count, block_parameters=parameters(block),
+            network_parameters=parameters(teacher.model) - parameters(block) + count,
+            teacher_parameters=parameters(teacher.model),
+            bytes=stored_bytes(student), block_bytes=stored_bytes(block),
+            multiply_adds=multiply_adds(student, entering), block_multiply_adds=multiply_adds(block, entering),
+            network_multiply_adds=multiply_adds(network, first.shape[1:]),
+            teacher_multiply_adds=multiply_adds(teacher.model, first.shape[1:]),
+            latency=_latencies(teacher, student, network, pictures) if timed else {},
+            **_judged(outputs, wanted, labels),
+        )  # fmt: skip
 
 
 def _judged(outputs: Floats, wanted: Floats, labels: Labels | None) -> dict[str, Any]:
     return {
-        "agreement": measure.agreement(outputs, wanted),
-        "accuracy": None if labels is None else measure.accuracy(outputs, labels),
-        "teacher_accuracy": None if labels is None else measure.accuracy(wanted, labels),
+        "agreement": accuracy(outputs, np.argmax(wanted, axis=1)),
+        "accuracy": None if labels is None else accuracy(outputs, labels),
+        "teacher_accuracy": None if labels is None else accuracy(wanted, labels),
     }
 
 
-def _latency(teacher: TorchTeacher, student: Any, network: Any, pictures: Pictures) -> dict[str, Any]:
-    import torch
+def batches(pictures: Pictures, size: int = 64) -> Iterator[Any]:
+    """Yield the pictures in order as tensors of at most ``size`` of them."""
+    torch = pytorch()
+    for start in range(0, len(pictures), size):
+        yield torch.from_numpy(np.ascontiguousarray(pictures[start : start + size]))
 
+
+def logits(network: Any, pictures: Pictures, size: int = 64) -> Floats:
+    """Return the network's outputs, shape (N, classes), computed ``size`` pictures at a time."""
+    with pytorch().inference_mode():
+        return np.concatenate([network(batch).double().numpy() for batch in batches(pictures, size)])
+
+
+def accuracy(outputs: NDArray[Any], labels: Labels) -> float:
+    """Return the share of rows of ``outputs``, shape (N, classes), whose largest entry is the label's.
+
+    Raises
+    ------
+    InputError: another number of labels than of rows.
+    """
+    if len(outputs) != len(labels):
+        raise InputError(f"{len(outputs)} outputs and {len(labels)} labels: there must be one label per output.")
+    return float(np.mean(np.argmax(outputs, axis=1) == labels))
+
+
+def relative_errors(pairs: Iterable[tuple[Activations, ...]]) -> dict[str, float]:
+    """Return by layer ‖a − t‖²/‖t − t̄‖², t the teacher's activations, t̄ their mean over samples, a the network's.
+
+    The squares are summed over all samples and entries in one pass, in double precision: 0 is exact and 1 as bad as
+    the best constant output. Where all of a layer's t are the same, its error is 0 if they are met exactly, and
+    infinity if not.
+
+    Parameters
+    ----------
+    pairs: for every batch of inputs what leaves the teacher's layers, and what leaves the network's.
+
+    Raises
+    ------
+    InputError: a layer that the network does not have, or whose activations have another shape there.
+    """
+    squares: dict[str, float] = {}
+    spreads: dict[str, _Spread] = {}
+    for expected, found in pairs:
+        for layer, wanted in expected.items():
+            if layer not in found or found[layer].shape != wanted.shape:
+                raise InputError(
+                    f"layer '{layer}': what leaves it in the network has another shape than in the teacher."
+                )
+            wanted = wanted.astype(np.float64)
+            squares[layer] = squares.get(layer, 0.0) + float(np.sum((found[layer] - wanted) ** 2))
+            spreads.setdefault(layer, _Spread(wanted[0])).add(wanted)
+    exact = {layer: 0.0 if square == 0.0 else math.inf for layer, square in squares.items()}
+    spread = {layer: each.total for layer, each in spreads.items()}
+    return {layer: squares[layer] / spread[layer] if spread[layer] > 0.0 else exact[layer] for layer in squares}
+
+
+class _Spread:
+    """Σ‖t − t̄‖² of samples that come in batches, by differences to one of them, whose squares do not cancel."""
+
+    def __init__(self, origin: Floats) -> None:
+        self._origin, self._sum = origin, np.zeros_like(origin)
+        self._squares, self._count = 0.0, 0
+
+    def add(self, batch: Floats) -> None:
+        moved = batch - self._origin
+        self._sum += moved.sum(axis=0)
+        self._squares += float(np.sum(moved**2))
+        self._count += len(batch)
+
+    @property
+    def total(self) -> float:
+        return max(0.0, self._squares - float(np.sum(self._sum**2)) / self._count)
+
+
+def layer_outputs(model: Any, layers: Sequence[str], inputs: Any) -> dict[str, NDArray[np.float32]]:
+    """Return what leaves some modules for a batch of inputs, in the order of the calls.
+
+    Parameters
+    ----------
+    layers: names of modules that return one tensor; the second call of a module is ``name (2)``, and so on.
+
+    Raises
+    ------
+    InputError: no module of that name.
+    """
+    modules = dict(model.named_modules())
+    for name in layers:
+        if name not in modules:
+            raise InputError(f"layer '{name}' is no module of the network.")
+    outputs: dict[str, Any] = {}
+    calls = dict.fromkeys(layers, 0)
+
+    def keep(name: str, output: Any) -> None:
+        calls[name] += 1
+        # A copy: the next layer may work in place.
+        outputs[name if calls[name] == 1 else f"{name} ({calls[name]})"] = output.detach().clone().numpy()
+
+    handles = [modules[name].register_forward_hook(lambda _, __, out, name=name: keep(name, out)) for name in layers]
+    try:
+        with pytorch().inference_mode():
+            model(inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return outputs
+
+
+def parameters(module: Any) -> int:
+    """Return how many numbers a module has learnt, shared ones once: its parameters, and a student's gates."""
+    # A student says itself how much it stores: its gates are buffers.
+    students = [part for part in module.modules() if hasattr(part, "parameter_count")]
+    gates = {id(buffer): buffer for part in students for buffer in part.buffers(recurse=False)}
+    learnt = [*module.parameters(), *(gate for gate in gates.values() if gate.is_floating_point())]
+    return sum(tensor.numel() for tensor in learnt)
+
+
+def stored_bytes(module: Any) -> int:
+    """Return the bytes of a module's parameters and buffers, shared ones once."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in (*module.parameters(), *module.buffers()))
+
+
+def multiply_adds(module: Any, input_shape: Sequence[int]) -> int:
+    """Return the multiplications with additions of products of matrices and of convolutions for one sample.
+
+    Parameters
+    ----------
+    input_shape: shape of the sample, without the batch's axis.
+    """
+    torch = pytorch()
+    from torch.utils.flop_counter import FlopCounterMode
+
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), counter:
+        module(torch.zeros(1, *input_shape))
+    return int(counter.get_total_flops()) // 2
+
+
+def latency(
+    networks: Mapping[str, Any], inputs: Any, sizes: Sequence[int], repetitions: int
+) -> dict[int, dict[str, Latency]]:
+    """Return by batch size and network how long a call takes on one thread: median and quartiles in milliseconds.
+
+    The networks take turns, so that whatever else the machine does meanwhile falls on all of them alike.
+
+    Parameters
+    ----------
+    networks: by name, such as teacher and student's network.
+    inputs: a tensor of at least as many samples as the largest batch.
+    sizes: batch sizes.
+    repetitions: calls of each network that count, at most: three are enough after twenty seconds. One more
+        before them does not count.
+
+    Raises
+    ------
+    InputError: too few samples.
+    """
+    torch = pytorch()
+    if len(inputs) < max(sizes):
+        raise InputError(f"{len(inputs)} samples are too few for a batch of {max(sizes)}.")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.inference_mode():
+            return {size: _timed(networks, inputs[:size], repetitions) for size in sizes}
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _timed(networks: Mapping[str, Any], inputs: Any, repetitions: int) -> dict[str, Latency]:
+    seconds: dict[str, list[float]] = {name: [] for name in networks}
+    begun = time.perf_counter()
+    for done in range(1 + repetitions):
+        if done > 3 and time.perf_counter() - begun > LONG:
+            break
+        for name, network in networks.items():
+            start = time.perf_counter()
+            network(inputs)
+            seconds[name].append(time.perf_counter() - start)
+    found = {name: 1e3 * np.percentile(times[1:], (50, 25, 75)) for name, times in seconds.items()}
+    return {name: (float(median), float(lower), float(upper)) for name, (median, lower, upper) in found.items()}
+
+
+def _latencies(teacher: TorchTeacher, student: Any, network: Any, pictures: Pictures) -> dict[str, dict[str, Latency]]:
     most = min(max(SIZES), len(pictures))
     sizes = sorted({min(size, most) for size in SIZES})
-    inputs = next(measure.batches(pictures, most))
-    entering = torch.from_numpy(teacher.capture(inputs)[0])
-    parts = measure.latency({"block": teacher.block_module, "student": student.eval()}, entering, sizes, CALLS)
-    whole = measure.latency({"teacher": teacher.model, "network": network}, inputs, sizes, CALLS)
-    return {
-        str(size): {name: dataclasses.astuple(found) for name, found in (parts[size] | whole[size]).items()}
-        for size in sizes
-    }
-
-
-def _compared_onnx(
-    teacher: OnnxTeacher, distilled: Distilled, network: Any, pictures: Pictures, labels: Labels | None
-) -> NetworkComparison:
-    replaced = OnnxTeacher(network.SerializeToString(), teacher.entering, teacher.leaving)
-    outputs, wanted = (_stacked(model.predict, pictures) for model in (replaced, teacher))
-    found, leaving = (_stacked(_leaving(model), pictures) for model in (replaced, teacher))
-    spread = float(np.sum((leaving - leaving.mean(axis=0)) ** 2))
-    count = measure.parameters(distilled.student)
-    return NetworkComparison(
-        activation_error=float(np.sum((found - leaving) ** 2)) / spread if spread > 0.0 else 0.0, layer_errors={},
-        parameters=count, block_parameters=teacher.block_parameters, network_parameters=None, teacher_parameters=None,
-        bytes=measure.stored_bytes(distilled.student), block_bytes=4 * teacher.block_parameters,
-        multiply_adds=measure.multiply_adds(distilled.student, distilled.student.layout.input_shape),
-        block_multiply_adds=None, network_multiply_adds=None, teacher_multiply_adds=None, latency={},
-        **_judged(outputs, wanted, labels),
-    )  # fmt: skip
-
-
-def _leaving(model: OnnxTeacher) -> Callable[[Any], NDArray[np.float32]]:
-    return lambda batch: model.capture(batch)[1]
-
-
-def _stacked(call: Callable[[Any], NDArray[np.float32]], pictures: Pictures) -> Floats:
-    def parts() -> Iterator[Floats]:
-        for batch in measure.batches(pictures):
-            yield call(batch.numpy()).astype(np.float64)
-
-    return np.concatenate(list(parts()))
+    inputs = next(batches(pictures, most))
+    entering = pytorch().from_numpy(teacher.capture(inputs)[0])
+    parts = latency({"block": teacher.block_module, "student": student.eval()}, entering, sizes, CALLS)
+    whole = latency({"teacher": teacher.model, "network": network}, inputs, sizes, CALLS)
+    return {str(size): parts[size] | whole[size] for size in sizes}

@@ -15,7 +15,7 @@ import numpy as np
 from sdprelax.base import Deadline, InputError
 from sdprelax.certificate import relative_gap
 from sdprelax.distillation._activations import ActivationStore, collect_activations
-from sdprelax.distillation._comparison import NetworkComparison, compared, swapped
+from sdprelax.distillation._comparison import NetworkComparison, compared
 from sdprelax.distillation._onnx_teacher import OnnxTeacher
 from sdprelax.distillation._torch_teacher import TorchTeacher
 from sdprelax.distillation.distillers import Distilled, Task, distillers
@@ -151,7 +151,7 @@ def _fitted(
 ) -> Distillation:  # fmt: skip
     task = Task(teacher, store, seed=int(seed), folder=folder, stage=stage, deadline=Deadline.of(time_limit))
     found: Distilled = chosen.fit(task)
-    network, comparison = swapped(teacher, found.student), None
+    network, comparison = teacher.with_student(found.student), None
     if test is not None:
         inputs, labels = _gathered(test)
         comparison = compared(teacher, found, network, inputs, labels)

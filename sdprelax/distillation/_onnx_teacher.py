@@ -118,7 +118,7 @@ class OnnxTeacher:
 
         Parameters
         ----------
-        student: path of an ONNX model of one input and one output, or an ``onnx.ModelProto``.
+        student: a :class:`Student`, or an ``onnx.ModelProto`` of one input and one output, or the path of one.
 
         Returns
         -------
@@ -126,9 +126,13 @@ class OnnxTeacher:
 
         Raises
         ------
-        InputError: a student that is none, or does not fit where the block was.
+        InputError: a student that is no such model, or does not fit where the block was.
         """
         (onnx,) = onnx_packages("onnx")
+        if hasattr(student, "layout"):
+            from sdprelax.distillation._students import onnx_model
+
+            student = onnx_model(student, np.zeros((1, *student.layout.input_shape), dtype=np.float32))
         part = copy.deepcopy(student) if isinstance(student, onnx.ModelProto) else _loaded("student", student)
         whole, part = _reconciled(copy.deepcopy(self._model), part)
         prefix = _unused_prefix(whole.graph)

@@ -27,7 +27,7 @@ from sdprelax.base import InputError, StorageError, write_whole
 from sdprelax.distillation._layout import Layout
 from sdprelax.distillation._onnx_teacher import onnx_packages
 
-__all__ = ["GatedStudent", "ReLUStudent", "Student", "export_onnx", "load_student"]
+__all__ = ["GatedStudent", "ReLUStudent", "Student", "export_onnx", "load_student", "onnx_model"]
 
 # Entries of a weight: none has more.
 LARGEST = 2**31
@@ -233,18 +233,27 @@ def load_student(path: str | Path) -> Student:
 
 
 def export_onnx(module: Any, example: Any, path: str | Path) -> None:
-    """Write a module as an ONNX model from ``input`` to ``output``, for batches of any size, whole or not at all.
-
-    Parameters
-    ----------
-    module: a student, or a network of one tensor.
-    example: a batch of its inputs, shape (B, ...), of which only shape and type matter.
-    path: the file.
+    """Write :func:`onnx_model` to a file, whole or not at all.
 
     Raises
     ------
     SolverUnavailable: packages that write ONNX are not installed.
     StorageError: the file cannot be written.
+    """
+    _write(path, onnx_model(module, example).SerializeToString())
+
+
+def onnx_model(module: Any, example: Any) -> Any:
+    """Return a module as an ``onnx.ModelProto`` from ``input`` to ``output``, for batches of any size.
+
+    Parameters
+    ----------
+    module: a student, or a network of one tensor.
+    example: a batch of its inputs, shape (B, ...), of which only shape and type matter.
+
+    Raises
+    ------
+    SolverUnavailable: packages that write ONNX are not installed.
     """
     _, optimizer = onnx_packages("onnx", "onnxscript.optimizer")
     # Two samples, for the exporter takes a batch of one for a network that knows no others.
@@ -262,8 +271,7 @@ def export_onnx(module: Any, example: Any, path: str | Path) -> None:
             verbose=False,
         )
     # The exporter itself leaves it to every run to cut large weights into kernels.
-    folded = optimizer.optimize(program.model_proto, input_size_limit=LARGEST, output_size_limit=LARGEST)
-    _write(path, folded.SerializeToString())
+    return optimizer.optimize(program.model_proto, input_size_limit=LARGEST, output_size_limit=LARGEST)
 
 
 @contextlib.contextmanager

@@ -11,9 +11,12 @@ from sdprelax.distillation._layout import Layout
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
-from sdprelax.distillation import _measure as measure  # noqa: E402
-from sdprelax.distillation import _rivals as rivals  # noqa: E402
+from sdprelax.distillation import _comparison as measure  # noqa: E402
+from sdprelax.distillation import _descent as rivals  # noqa: E402
 from sdprelax.distillation._students import GatedStudent, ReLUStudent  # noqa: E402
+from sdprelax.distillation.distillers.adam import squared_errors  # noqa: E402
+from sdprelax.distillation.distillers.labels import label_loss  # noqa: E402
+from sdprelax.distillation.distillers.pruning import pruned  # noqa: E402
 
 nn = torch.nn
 LAYOUTS = [
@@ -29,6 +32,13 @@ def activations(student, count: int = 300) -> tuple[np.ndarray, np.ndarray]:
     entering = np.random.default_rng(0).standard_normal((count, *student.layout.input_shape)).astype(np.float32)
     with torch.no_grad():
         return entering, student(torch.from_numpy(entering)).numpy()
+
+
+def train_adam(student, entering, leaving, **options):
+    """Fit a student to activations, and return it."""
+    options = {"epochs": 100, "learning_rate": 1e-3, "batch": 128, "patience": 20, **options}
+    rivals.descend(student, squared_errors(student, entering, leaving), len(entering), **options)
+    return student
 
 
 def error(student, entering, leaving) -> float:
@@ -61,7 +71,7 @@ def test_adam_fits_what_a_student_of_its_size_can_be(layout):
     entering, leaving = activations(rivals.relu_start(layout, 2, seed=1))
     student = rivals.relu_start(layout, 12, seed=2)
     before = error(student, entering, leaving)
-    trained = rivals.train_adam(student, entering, leaving, epochs=60, learning_rate=2e-2, batch=50)
+    trained = train_adam(student, entering, leaving, epochs=60, learning_rate=2e-2, batch=50)
     assert trained is student and error(student, entering, leaving) < 0.02 * before
 
 
@@ -69,7 +79,7 @@ def test_training_is_deterministic():
     entering, leaving = activations(rivals.relu_start(LAYOUTS[0], 2, seed=1))
     students = [rivals.relu_start(LAYOUTS[0], 4, seed=2) for _ in range(2)]
     for student in students:
-        rivals.train_adam(student, entering, leaving, epochs=3)
+        train_adam(student, entering, leaving, epochs=3)
     assert all(torch.equal(a, b) for a, b in zip(students[0].parameters(), students[1].parameters(), strict=True))
 
 
@@ -85,7 +95,7 @@ def test_a_gated_students_gates_stay():
     entering, leaving = activations(gated(1.0))
     student = gated(0.1)
     before, error_before = copy.deepcopy(student), error(student, entering, leaving)
-    rivals.train_adam(student, entering, leaving, epochs=80, learning_rate=3e-2, batch=50)
+    train_adam(student, entering, leaving, epochs=80, learning_rate=3e-2, batch=50)
     assert error(student, entering, leaving) < 0.1 * error_before
     for name, buffer in student.named_buffers():
         assert torch.equal(buffer, dict(before.named_buffers())[name])
@@ -94,14 +104,14 @@ def test_a_gated_students_gates_stay():
 def test_the_best_iterate_is_kept_where_training_diverges():
     entering, leaving = activations(rivals.relu_start(LAYOUTS[0], 2, seed=1))
     student = rivals.relu_start(LAYOUTS[0], 2, seed=1)
-    rivals.train_adam(student, entering, leaving, epochs=3, learning_rate=1e3)
+    train_adam(student, entering, leaving, epochs=3, learning_rate=1e3)
     assert error(student, entering, leaving) == 0.0
 
 
 def test_training_ends_at_the_deadline():
     entering, leaving = activations(rivals.relu_start(LAYOUTS[0], 2, seed=1))
     start = time.monotonic()
-    rivals.train_adam(
+    train_adam(
         rivals.relu_start(LAYOUTS[0], 4, seed=2),
         entering,
         leaving,
@@ -116,13 +126,13 @@ def test_wrong_input_is_one_sentence():
     student = rivals.relu_start(LAYOUTS[0], 2, seed=0)
     entering, leaving = activations(student)
     with pytest.raises(InputError, match="as many of both"):
-        rivals.train_adam(student, entering, leaving[:-1])
+        train_adam(student, entering, leaving[:-1])
     with pytest.raises(InputError, match="leaves a part empty"):
-        rivals.train_adam(student, entering, leaving, validation=0.0)
+        train_adam(student, entering, leaving, validation=0.0)
     with pytest.raises(InputError, match="mix must be 0"):
-        rivals.train_labels(student, student, entering, None, leaving)
+        label_loss(student, entering, None, leaving, 4.0, 0.1)
     with pytest.raises(InputError, match="need as many labels"):
-        rivals.train_labels(student, student, entering, np.zeros(7, dtype=np.int64), leaving)
+        label_loss(student, entering, np.zeros(7, dtype=np.int64), leaving, 4.0, 0.1)
 
 
 @pytest.mark.parametrize("mix", [0.0, 0.5, 1.0])
@@ -136,9 +146,10 @@ def test_labels_train_the_student_and_nothing_else(mix):
     student = rivals.relu_start(LAYOUTS[0], 16, seed=0)
     network = nn.Sequential(teacher[0], student, teacher[2])
     frozen = copy.deepcopy(teacher).state_dict()
-    before = measure.agreement(measure.logits(network, pictures), teacher_logits)
-    rivals.train_labels(network, student, pictures, labels, teacher_logits, mix=mix, epochs=40, learning_rate=1e-2)
-    assert measure.agreement(measure.logits(network, pictures), teacher_logits) > max(before, 0.85)
+    before = measure.accuracy(measure.logits(network, pictures), labels)
+    loss = label_loss(network, pictures, labels, teacher_logits, 4.0, mix)
+    rivals.descend(student, loss, len(pictures), epochs=40, learning_rate=1e-2, batch=64, patience=10)
+    assert measure.accuracy(measure.logits(network, pictures), labels) > max(before, 0.85)
     assert all(torch.equal(tensor, teacher.state_dict()[name]) for name, tensor in frozen.items())
     assert all(parameter.grad is None for parameter in teacher.parameters())
 
@@ -147,7 +158,7 @@ def test_pruning_keeps_exactly_the_largest_weights():
     block = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.Flatten(), nn.Linear(12, 4))
     originals = [parameter.detach().clone() for parameter in block.parameters()]
     weights = torch.cat([original.reshape(-1) for original in originals if original.ndim > 1]).abs()
-    sparse, nonzeros = rivals.pruned(block, 20)
+    sparse, nonzeros = pruned(block, 20)
     threshold = weights.sort(descending=True).values[19]
     kept = 0
     for original, parameter in zip(originals, sparse.parameters(), strict=True):
@@ -164,10 +175,10 @@ def test_pruning_keeps_exactly_the_largest_weights():
 def test_pruning_of_equal_weights_keeps_as_many_as_asked():
     block = nn.Linear(4, 4, bias=False)
     nn.init.ones_(block.weight)
-    assert rivals.pruned(block, 5)[1] == 5
-    assert rivals.pruned(block, 99)[1] == 16
+    assert pruned(block, 5)[1] == 5
+    assert pruned(block, 99)[1] == 16
     with pytest.raises(InputError, match="at least 0"):
-        rivals.pruned(block, -1)
+        pruned(block, -1)
 
 
 def test_what_a_student_stores_is_what_is_counted():

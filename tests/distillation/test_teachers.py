@@ -14,7 +14,7 @@ from sdprelax.base import InputError, SolverUnavailable
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
-from sdprelax.distillation import _measure as measure  # noqa: E402
+from sdprelax.distillation import _comparison as measure  # noqa: E402
 from sdprelax.distillation.images import images  # noqa: E402
 from sdprelax.distillation.images.folder import FilePictures  # noqa: E402
 from sdprelax.distillation.teachers import normalisation, teachers  # noqa: E402

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import numpy as np
+import pydantic
 from numpy.typing import NDArray
 
 from sdprelax.base import Deadline, InputError, Registry
@@ -22,7 +23,9 @@ from sdprelax.distillation._torch_teacher import TorchTeacher
 from sdprelax.distillation.images import Labels, Pictures
 from sdprelax.lasso import Stage, silent
 
-__all__ = ["Distilled", "Distiller", "Task", "View", "distillers"]
+__all__ = ["Budget", "Distilled", "Distiller", "Task", "View", "distillers"]
+
+Budget = Annotated[float, pydantic.Field(gt=0.0)]
 
 
 @dataclass(frozen=True, eq=False)

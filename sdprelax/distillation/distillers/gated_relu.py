@@ -13,7 +13,7 @@ from sdprelax.base import Floats
 from sdprelax.certificate import Gates, residual_certificate
 from sdprelax.distillation._layout import Layout
 from sdprelax.distillation._teacher_gates import teacher_gates
-from sdprelax.distillation.distillers import Distilled, Task, View, distillers
+from sdprelax.distillation.distillers import Budget, Distilled, Task, View, distillers
 from sdprelax.lasso import (
     MEMORY,
     Moments,
@@ -30,9 +30,8 @@ from sdprelax.lasso import (
 )
 from sdprelax.problem.norms import Penalty
 
-__all__ = ["Budget", "GatedReLUDistiller", "Shrinkage"]
+__all__ = ["GatedReLUDistiller", "Shrinkage"]
 
-Budget = Annotated[float, pydantic.Field(gt=0.0)]
 Shrinkage = Annotated[float, pydantic.Field(gt=0.0, lt=1.0)] | Literal["auto"]
 
 

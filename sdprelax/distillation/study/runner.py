@@ -18,7 +18,7 @@ import pandas as pd
 from sdprelax.base import Deadline, InputError, SdprelaxError, StorageError, nearest
 from sdprelax.certificate import relative_gap
 from sdprelax.distillation._activations import ActivationStore, collect_activations
-from sdprelax.distillation._comparison import compared, swapped
+from sdprelax.distillation._comparison import compared
 from sdprelax.distillation._onnx_teacher import OnnxTeacher
 from sdprelax.distillation._torch_teacher import TorchTeacher, UnfitBatch
 from sdprelax.distillation.distillers import Distilled, Task, distillers
@@ -296,7 +296,7 @@ def _result(
         distilled = distillers.create(run.distiller.name, run.distiller.options).fit(task)
         record["seconds"] = time.perf_counter() - started
         record["status"] = "time limit" if deadline.expired else "finished"
-        network = swapped(task.teacher, distilled.student)
+        network = task.teacher.with_student(distilled.student)
         comparison = compared(task.teacher, distilled, network, loaded.test, loaded.test_labels, timed=run.timed)
         record |= _bounds(distilled) | comparison.as_dict() | {"details": distilled.details}
     except StorageError:

@@ -9,7 +9,7 @@ from sdprelax.base import InputError
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
-from sdprelax.distillation import _measure as measure  # noqa: E402
+from sdprelax.distillation import _comparison as measure  # noqa: E402
 
 nn = torch.nn
 
@@ -23,13 +23,18 @@ def network():
         ).eval()
 
 
+def activation_errors(teacher, network, layers, loader):
+    """Errors of a network's layers, both networks being modules."""
+    pairs = (tuple(measure.layer_outputs(model, layers, batch) for model in (teacher, network)) for batch in loader)
+    return measure.relative_errors(pairs)
+
+
 PICTURES = np.random.default_rng(0).standard_normal((11, 2, 4, 4)).astype(np.float32)
 
 
 def test_a_network_agrees_with_itself(network):
     outputs = measure.logits(network, PICTURES, size=4)
     assert outputs.shape == (11, 5)
-    assert measure.agreement(outputs, outputs) == 1.0
     assert measure.accuracy(outputs, np.argmax(outputs, axis=1)) == 1.0
     assert measure.accuracy(np.eye(4), np.array([0, 1, 2, 0])) == 0.75
     with pytest.raises(InputError, match="one label per output"):
@@ -38,7 +43,7 @@ def test_a_network_agrees_with_itself(network):
 
 def test_a_network_has_no_activation_errors_against_itself(network):
     layers = ["0", "3", "4"]
-    errors = measure.activation_errors(network, network, layers, measure.batches(PICTURES, 4))
+    errors = activation_errors(network, network, layers, measure.batches(PICTURES, 4))
     assert errors == dict.fromkeys(layers, 0.0)
 
 
@@ -49,9 +54,7 @@ def test_activation_errors_are_one_for_the_mean_and_do_not_depend_on_the_batches
 
     mean = network[:3](torch.from_numpy(PICTURES)).detach().mean(dim=0)
     constant = nn.Sequential(nn.Identity(), nn.Identity(), Constant(), network[3], network[4])
-    whole, parts = (
-        measure.activation_errors(network, constant, ["2", "3"], measure.batches(PICTURES, k)) for k in (11, 3)
-    )
+    whole, parts = (activation_errors(network, constant, ["2", "3"], measure.batches(PICTURES, k)) for k in (11, 3))
     assert whole["2"] == pytest.approx(1.0, abs=1e-6)
     assert whole["3"] == pytest.approx(1.0, abs=1e-6)  # an affine image of the mean is the mean of the images
     assert whole == pytest.approx(parts, rel=1e-9)
@@ -61,7 +64,7 @@ def test_activation_errors_follow_their_formula(network):
     other = nn.Sequential(nn.Conv2d(2, 3, 3, padding=1), *list(network)[1:])
     expected, found = (model[:4](torch.from_numpy(PICTURES)).detach().double().numpy() for model in (network, other))
     ratio = np.sum((found - expected) ** 2) / np.sum((expected - expected.mean(axis=0)) ** 2)
-    errors = measure.activation_errors(network, other, ["3"], measure.batches(PICTURES, 4))
+    errors = activation_errors(network, other, ["3"], measure.batches(PICTURES, 4))
     assert errors["3"] == pytest.approx(ratio, rel=1e-5)
 
 
@@ -70,10 +73,10 @@ def test_every_call_of_a_module_counts_and_constant_layers_are_exact_or_infinite
     teacher = nn.Sequential(nn.Identity(), shared, nn.Flatten(), shared)
     shifted = nn.Sequential(nn.Identity(), nn.Softplus(), nn.Flatten(), nn.ReLU())
     ones = [torch.ones(3, 2, 1, 1)]
-    assert measure.activation_errors(teacher, teacher, ["1"], ones) == {"1": 0.0, "1 (2)": 0.0}
-    assert measure.activation_errors(teacher, shifted, ["2"], ones) == {"2": math.inf}
+    assert activation_errors(teacher, teacher, ["1"], ones) == {"1": 0.0, "1 (2)": 0.0}
+    assert activation_errors(teacher, shifted, ["2"], ones) == {"2": math.inf}
     with pytest.raises(InputError, match="'nowhere' is no module"):
-        measure.activation_errors(teacher, teacher, ["nowhere"], ones)
+        activation_errors(teacher, teacher, ["nowhere"], ones)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +106,7 @@ def test_latency_has_its_quartiles_in_order_and_restores_the_threads(network):
     threads = torch.get_num_threads()
     times = measure.latency({"a": network, "b": network}, torch.from_numpy(PICTURES), sizes=(1, 8), repetitions=5)
     assert set(times) == {1, 8} and all(set(found) == {"a", "b"} for found in times.values())
-    assert all(0.0 < t.lower <= t.median <= t.upper for found in times.values() for t in found.values())
+    assert all(0.0 < lower <= median <= upper for found in times.values() for median, lower, upper in found.values())
     assert torch.get_num_threads() == threads
     with pytest.raises(InputError, match="too few"):
-        measure.latency({"a": network}, torch.from_numpy(PICTURES), sizes=(99,))
+        measure.latency({"a": network}, torch.from_numpy(PICTURES), sizes=(99,), repetitions=1)
