@@ -4,8 +4,8 @@
     <folder>/leaving.float32        the samples as they leave it
     <folder>/store.json             shapes, statistics, and how many batches of them count
 
-A batch counts once ``store.json`` says so, which is written after the batch is on the disk. What lies beyond is what an
-interrupted process left, and the next one writes over it.
+A batch counts once ``store.json`` says so, which is written after the batch has been synced to the disk. What the files
+hold beyond that is the rest of an interrupted process, and the next one writes over it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import contextlib
 import fcntl
 import json
 import math
+import operator
 import os
 import shutil
 import zlib
@@ -44,13 +45,10 @@ class Side:
     ----------
     shape: of one sample.
     squares: sum of the squares of all their numbers.
-    minimum, maximum: the least and the largest number.
     """
 
     shape: tuple[int, ...]
     squares: float = 0.0
-    minimum: float = math.inf
-    maximum: float = -math.inf
 
     @property
     def sample_bytes(self) -> int:
@@ -63,13 +61,12 @@ class Side:
 
     def with_batch(self, batch: Activations) -> Side:
         """Return what is known with another batch, shape (B, *shape)."""
-        squares = self.squares + float(np.sum(np.square(batch, dtype=np.float64)))
-        return Side(self.shape, squares, min(self.minimum, float(batch.min())), max(self.maximum, float(batch.max())))
+        return Side(self.shape, self.squares + float(np.sum(np.square(batch, dtype=np.float64))))
 
 
 @dataclass(frozen=True)
 class _Record:
-    """What ``store.json`` says: whose activations these are, and how many of them are whole."""
+    """What ``store.json`` says: whose activations these are, and how many batches and samples of them count."""
 
     identity: str
     sides: dict[str, Side]
@@ -90,20 +87,19 @@ class _Record:
 
 
 def _read_record(folder: Path) -> _Record | None:
-    """Return what stands in a folder, or None if nothing was begun there.
+    """Return the record of a folder, or None if nothing was begun there.
 
     Raises
     ------
-    InputError: it is damaged.
+    InputError: the record or a file that it counts on is damaged.
     """
     path = folder / "store.json"
     if not path.exists():
         return None
     try:
         content = json.loads(path.read_bytes())
-        sides = {
-            side: Side(**{**content["sides"][side], "shape": tuple(content["sides"][side]["shape"])}) for side in FILES
-        }
+        told = content["sides"]
+        sides = {side: Side(tuple(told[side]["shape"]), told[side]["squares"]) for side in FILES}
         record = _Record(**{**content, "sides": sides})
         if any((folder / FILES[side]).stat().st_size < size for side, size in record.file_sizes.items()):
             raise ValueError
@@ -120,7 +116,7 @@ class ActivationStore:
     ----------
     folder: where they lie.
     samples: N.
-    enter, leave: shape, squares and extremes of either side.
+    enter, leave: what is known of either side.
     """
 
     folder: Path
@@ -202,7 +198,7 @@ class ActivationRows:
 
 
 def _samples(subset: ArrayLike | None, count: int) -> NDArray[np.int64]:
-    """Return the numbers of the samples that are wanted of so many."""
+    """Return the chosen numbers of ``count`` samples, ascending; all of them for None."""
     if subset is None:
         return np.arange(count)
     given = np.asarray(subset)
@@ -240,7 +236,7 @@ def collect_activations(
     ------
     InputError: no batches; activations that are not finite or change their shape from batch to batch; a folder with
         activations of another identity, or a damaged one.
-    StorageError: the disk is too small, or the folder cannot be written to. What is whole is kept.
+    StorageError: the disk is too small, or the folder cannot be written to. Batches that count are kept.
     """
     folder = Path(folder)
     with _writing(folder):
@@ -268,7 +264,8 @@ def _go_on(
     progress: Callable[[int, int | None], None] | None,
 ) -> _Record:
     """Write the batches that the record does not have, and return the record of all of them."""
-    total, begun, number = _length(batches), record.batches, -1
+    length, begun, number = operator.length_hint(batches, -1), record.batches, -1
+    total = None if length < 0 else length
     for number, batch in enumerate(batches):
         if number < begun:
             continue
@@ -293,7 +290,7 @@ def _go_on(
 
 
 def _checked(captured: tuple[NDArray[Any], NDArray[Any]], number: int) -> dict[str, Activations]:
-    """Return both sides of a batch in single precision, if they are numbers and as many."""
+    """Return both sides of a batch in single precision; refuse sides that differ in length or are not finite."""
     with np.errstate(over="ignore"):
         z, f = (np.asarray(side, dtype=np.float32, order="C") for side in captured)
     if z.ndim == 0 or f.ndim == 0 or len(z) != len(f) or not len(z):
@@ -322,7 +319,7 @@ def _require_shapes(captured: dict[str, Activations], record: _Record, number: i
 
 
 def _append(folder: Path, record: _Record, captured: dict[str, Activations]) -> _Record:
-    """Write a batch, and then that it counts; where the disk fails, cut the files back to what counted before."""
+    """Write a batch, then the record that counts it; where the disk fails, cut the files back to the former record."""
     with _writing(folder), contextlib.ExitStack() as stack:
         files = {side: stack.enter_context((folder / FILES[side]).open("ab", buffering=0)) for side in FILES}
         for side, file in files.items():
@@ -340,7 +337,7 @@ def _append(folder: Path, record: _Record, captured: dict[str, Activations]) -> 
 
 
 def _write(file: FileIO, batch: Activations) -> None:
-    """Write a batch and see it on the disk; one call writes as much as the operating system likes."""
+    """Write a batch and sync it to the disk; one call of ``write`` may take a part of it only."""
     left = batch.data.cast("B")
     while left:
         left = left[file.write(left) :]
@@ -349,7 +346,7 @@ def _write(file: FileIO, batch: Activations) -> None:
 
 @contextlib.contextmanager
 def _writing(folder: Path) -> Iterator[None]:
-    """Turn what the operating system says against writing here into one sentence."""
+    """Turn an ``OSError`` of the operating system into a StorageError of one sentence."""
     try:
         yield
     except OSError as error:
@@ -366,11 +363,3 @@ def _require_space(folder: Path, needed: int) -> None:
             f"the activations need {needed / 1e9:.3g} GB more, and the disk of {folder} has {free / 1e9:.3g} GB left: "
             "name a folder on a larger one, or take fewer samples."
         )
-
-
-def _length(batches: Iterable[Any]) -> int | None:
-    """Return the number of batches, or None where it is not known beforehand."""
-    try:
-        return len(batches)  # type: ignore[arg-type]
-    except TypeError:
-        return None

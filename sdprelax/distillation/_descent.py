@@ -61,23 +61,21 @@ class LocalTraining:
         )  # fmt: skip
 
 
-def relu_width(layout: Layout, budget: int, skip: bool = False) -> int:
+def relu_width(layout: Layout, budget: int) -> int:
     """Return the most neurons of a ReLU student that stores at most ``budget`` numbers.
 
     Raises
     ------
     InputError: not even one neuron fits.
     """
-    per_neuron, fixed = layout.width + layout.outputs, layout.width * layout.outputs if skip else 0
-    if budget < fixed + per_neuron:
-        raise InputError(
-            f"budget {budget} is too small: a student with one neuron stores {fixed + per_neuron} numbers."
-        )
-    return (budget - fixed) // per_neuron
+    per_neuron = layout.width + layout.outputs
+    if budget < per_neuron:
+        raise InputError(f"budget {budget} is too small: a student with one neuron stores {per_neuron} numbers.")
+    return budget // per_neuron
 
 
-def relu_start(layout: Layout, neurons: int, seed: int, skip: bool = False) -> Any:
-    """Return a ReLU student with random weights, its linear part zero.
+def relu_start(layout: Layout, neurons: int, seed: int) -> Any:
+    """Return a ReLU student with random weights and no linear part.
 
     Weights are Gaussian of variance 2 over the number of a neuron's inputs, biases zero (He, Zhang, Ren and Sun,
     *Delving deep into rectifiers*, ICCV 2015).
@@ -88,7 +86,7 @@ def relu_start(layout: Layout, neurons: int, seed: int, skip: bool = False) -> A
     hidden = np.zeros((layout.width, neurons))
     hidden[:inputs] = rng.normal(0.0, math.sqrt(2.0 / inputs), (inputs, neurons))
     output = rng.normal(0.0, math.sqrt(2.0 / neurons), (neurons, layout.outputs))
-    return ReLUStudent(layout, hidden, output, np.zeros((layout.width, layout.outputs)) if skip else None)
+    return ReLUStudent(layout, hidden, output)
 
 
 def descend(

@@ -23,7 +23,7 @@ from sdprelax.lasso import Stage, silent
 
 __all__ = ["Distillation", "distill"]
 
-# Single precision on another day, or on another number of threads.
+# Relative difference of activations that are computed again: single precision depends on machine and threads.
 SAME = 1e-3
 
 
@@ -93,7 +93,7 @@ def distill(
         teacher's weights and the block's name. The folder's first activations are held against the first batch's too.
     seed: of everything random.
     time_limit: seconds after which solvers stop with what they have; None for no limit.
-    stage: told of every pass over the activations: ``stage(what, rows)`` returns what is told of every block's rows.
+    stage: ``stage(name, rows)`` is called when a pass over the activations starts and returns ``advance(rows_read)``.
     progress: called after every batch with the batches collected, and the number of all if it is known.
     options: the distiller's own, e.g. ``gates=16, budget=0.25``.
 

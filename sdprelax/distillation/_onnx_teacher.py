@@ -44,7 +44,8 @@ class OnnxTeacher:
 
     Raises
     ------
-    InputError: no readable model, several inputs, tensors that are not there, or no block between them.
+    InputError: an unreadable model, one of several inputs, unknown tensors, or ``leaving`` that is not computed from
+        ``entering``.
     SolverUnavailable: ONNX is not installed.
     """
 
@@ -103,7 +104,7 @@ class OnnxTeacher:
 
     @property
     def block_parameters(self) -> int:
-        """How many numbers only the block needs: weights that neither what enters nor what follows is computed from."""
+        """How many numbers the block alone needs: its weights that nothing before or behind it is computed from."""
         rest = copy.deepcopy(self._model.graph)
         _release(rest, self.leaving, f"{_unused_prefix(rest)}replaced")
         kept = _needed(rest, [output.name for output in rest.output] + [self.entering])
@@ -190,7 +191,7 @@ def _sentence(error: Exception) -> str:
 
 
 def _inputs(graph: Any) -> list[Any]:
-    """Return the inputs that a caller gives; old models list their weights among them."""
+    """Return the graph's inputs without its weights, which old models list among them."""
     weights = {weight.name for weight in graph.initializer}
     return [value for value in graph.input if value.name not in weights]
 
@@ -221,7 +222,7 @@ def _read(node: Any) -> Iterator[str]:
 
 
 def _needed(graph: Any, results: Iterable[str]) -> set[str]:
-    """Return the tensors that some tensors are computed from, and these themselves."""
+    """Return the names of ``results`` and of all tensors that they are computed from."""
     producers = {name: node for node in graph.node for name in node.output}
     needed: set[str] = set()
     waiting = list(results)
@@ -250,24 +251,14 @@ def _prune(graph: Any) -> None:
 
 
 def _unused_prefix(graph: Any) -> str:
-    """Return what no name of a node or tensor begins with."""
-    names = list(_names(graph))
+    """Return a prefix that no name of a node or tensor begins with, in branches and loops as well."""
+    written = graph.SerializeToString()  # every name stands in it as it is
     prefixes = (f"student{number or ''}/" for number in itertools.count())
-    return next(prefix for prefix in prefixes if not any(name.startswith(prefix) for name in names))
-
-
-def _names(graph: Any) -> Iterator[str]:
-    """Yield the names of nodes and tensors, in branches and loops as well."""
-    yield from (value.name for value in (*graph.input, *graph.initializer))
-    yield from (weight.values.name for weight in graph.sparse_initializer)
-    for node in graph.node:
-        yield from (node.name, *node.output)
-        for inner in _subgraphs(node):
-            yield from _names(inner)
+    return next(prefix for prefix in prefixes if prefix.encode() not in written)
 
 
 def _release(graph: Any, name: str, other: str) -> int:
-    """Give another name to the output that has this one, and return the place of the node that computes it."""
+    """Rename a tensor where it is computed, and return the position of the node that computes it."""
     for place, node in enumerate(graph.node):
         if name in node.output:
             node.output[list(node.output).index(name)] = other
@@ -276,11 +267,13 @@ def _release(graph: Any, name: str, other: str) -> int:
 
 
 def _reconciled(whole: Any, part: Any) -> tuple[Any, Any]:
-    """Return both models without functions of their own, with one set of operators; the first says which.
+    """Return both models with their local functions inlined, in the same versions of the operators.
+
+    The versions are the first model's, and of ONNX's own operators the newer one of the two.
 
     Raises
     ------
-    InputError: they need operators that do not go together.
+    InputError: they need different versions of the same operators.
     """
     onnx, inliner = onnx_packages("onnx", "onnx.inliner")
     whole, part = (inliner.inline_local_functions(model) if model.functions else model for model in (whole, part))

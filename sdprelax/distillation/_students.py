@@ -1,6 +1,6 @@
 """Two-layer networks that stand in for a block, as PyTorch modules: dense, or convolutions where rows are patches.
 
-This file imports PyTorch: it is imported only where PyTorch is there.
+Importing this file imports PyTorch: whoever needs it imports it inside a function.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from sdprelax.distillation._onnx_teacher import onnx_packages
 
 __all__ = ["GatedStudent", "ReLUStudent", "Student", "export_onnx", "load_student", "onnx_model"]
 
-# Entries of a weight: none has more.
+# Most entries of a weight that is folded into its kernel: no weight has more.
 LARGEST = 2**31
 
 
@@ -149,7 +149,7 @@ class GatedStudent(Student):
         count = self.gates.shape[1]
         self.gate_of = _gate_numbers("gate_of", gate_of, self.inner.shape[1], count)
         self.full_gate_of = _gate_numbers("full_gate_of", full_gate_of, len(self.full), count)
-        # Behind the gates stands one that is always open.
+        # Number −1 is the column behind the last gate's, which is always open.
         self.register_buffer("_columns", torch.from_numpy(self.gate_of % (count + 1)), persistent=False)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
@@ -163,7 +163,7 @@ class GatedStudent(Student):
             opened = (self._products(z, self.gates) >= 0).to(z.dtype)
         if len(self.gate_of):
             terms.append(self._mixed(self._switched(self._products(z, self.inner), opened), self.outer))
-        # One matrix after the other: all at once would need the outputs' memory as often as there are matrices.
+        # One matrix after the other: all at once would take the outputs' memory once for every matrix.
         for gate, weights in zip(self.full_gate_of.tolist(), self.full, strict=True):
             term = self._products(z, weights)
             terms.append(term if gate < 0 else term * opened.narrow(self._channels, gate, 1))
@@ -219,7 +219,7 @@ def load_student(path: str | Path) -> Student:
 
     Raises
     ------
-    InputError: the file holds none.
+    InputError: the file holds no student.
     """
     kinds = {student.KIND: student for student in (GatedStudent, ReLUStudent)}
     try:
@@ -258,7 +258,7 @@ def onnx_model(module: Any, example: Any) -> Any:
     _, optimizer = onnx_packages("onnx", "onnxscript.optimizer")
     # Two samples, for the exporter takes a batch of one for a network that knows no others.
     pair = torch.as_tensor(example)[:1].cpu().repeat_interleave(2, dim=0)
-    # The exporter tells on every occasion what other packages it could do with.
+    # The exporter warns of optional packages at every call.
     with warnings.catch_warnings(), _quiet("torch.onnx"):
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
@@ -270,7 +270,7 @@ def onnx_model(module: Any, example: Any) -> Any:
             output_names=["output"],
             verbose=False,
         )
-    # The exporter itself leaves it to every run to cut large weights into kernels.
+    # Slices and reshapes of large weights, which the exporter leaves to every run, are computed once.
     return optimizer.optimize(program.model_proto, input_size_limit=LARGEST, output_size_limit=LARGEST)
 
 
@@ -294,7 +294,7 @@ def _write(path: str | Path, content: bytes) -> None:
 
 
 def _tensor(name: str, given: ArrayLike, shape: tuple[int | None, ...]) -> Any:
-    """Return an array in single precision, if it has this shape, where None is any size."""
+    """Return an array as a tensor in single precision; refuse another shape, in which None stands for any size."""
     with np.errstate(over="ignore"):
         values = np.array(given, dtype=np.float32)
     fits = values.ndim == len(shape) and all(
@@ -305,12 +305,12 @@ def _tensor(name: str, given: ArrayLike, shape: tuple[int | None, ...]) -> Any:
         raise InputError(f"a student's {name} have shape {values.shape}: the layout expects ({expected}).")
     if not np.all(np.isfinite(values)):
         raise InputError(f"a student's {name} must be numbers that single precision holds, and some of these are not.")
-    # In memory transposed, as the kernels that a layer takes: else every call would have to turn them.
+    # Transposed in memory, as PyTorch's layers take their kernels: otherwise every call would transpose them.
     return torch.from_numpy(np.ascontiguousarray(values.swapaxes(-1, -2))).transpose(-1, -2)
 
 
 def _gate_numbers(name: str, given: ArrayLike, length: int, gates: int) -> NDArray[np.int64]:
-    """Return one gate's number for each of so many things."""
+    """Return ``given`` as gate numbers, shape (length,), each from −1 to ``gates`` − 1."""
     numbers = np.array(given, dtype=np.int64)
     if numbers.shape != (length,) or np.any(numbers < -1) or np.any(numbers >= gates):
         raise InputError(

@@ -17,14 +17,15 @@ __all__ = ["teacher_gates"]
 def teacher_gates(block: Any, layout: Layout, moments: Moments, count: int) -> Floats:
     """Return filters of the block's first layer as gate directions, shape (d, at most count).
 
-    Those come first that are open for about half of the rows: a gate that never switches is none. A normalisation that
-    follows the layer at once is a part of it.
+    Filters that are open for about half of the rows come first: a gate that never switches selects nothing. A batch
+    normalisation directly behind the layer is folded in.
 
     Parameters
     ----------
     block: an ``nn.Module``.
     layout: flat, tokens or patches whose rows hold all that the first layer's neurons see.
-    moments: of the rows.
+    moments: mean and covariance of the rows.
+    count: most directions.
 
     Raises
     ------

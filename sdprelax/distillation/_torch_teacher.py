@@ -17,14 +17,14 @@ from sdprelax.distillation.teachers import pytorch
 
 __all__ = ["NAMED", "TorchTeacher", "UnfitBatch"]
 
-# Of the modules or tensors of a deep network, as many as a sentence bears.
+# Most names of modules or tensors that a message lists.
 NAMED = 8
 # Where PyTorch's quantised modules come from.
 QUANTISED = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized", "torch.nn.quantized")
 
 
 class UnfitBatch(InputError):
-    """The network does not take inputs like these."""
+    """The network fails on a batch of this shape or type."""
 
 
 class TorchTeacher:
@@ -39,8 +39,8 @@ class TorchTeacher:
 
     Raises
     ------
-    InputError: no network, one that does not compute in single precision, is compiled to TorchScript, quantised or
-        without weights as yet, or no module of that name.
+    InputError: ``model`` is not an ``nn.Module``, does not compute in single precision, is compiled to TorchScript,
+        quantised or without initialised weights, or has no module of that name.
     """
 
     def __init__(self, model: Any, block: str) -> None:
@@ -116,7 +116,7 @@ class TorchTeacher:
     def with_student(self, student: Any) -> Any:
         """Return a copy of the network, in evaluation mode, that has a copy of the student in place of the block."""
         replacement = copy.deepcopy(student).to(self._device)
-        # Whoever refers to the block, by whatever name, then refers to what takes its place.
+        # Every reference to the block, under whatever name, becomes one to the replacement.
         return copy.deepcopy(self.model, {id(self.block_module): replacement}).eval()
 
     def later_modules(self, batch: Any) -> list[str]:
@@ -196,7 +196,7 @@ class TorchTeacher:
 
 
 def _require_plain(model: Any) -> None:
-    """Refuse a network that cannot be watched or has no numbers to compute with.
+    """Refuse a network that cannot be watched, or whose weights have no values.
 
     Raises
     ------

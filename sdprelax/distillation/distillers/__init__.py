@@ -40,8 +40,8 @@ class Task:
     pictures, labels: the network's inputs that the store's samples come from, and their classes; None where unknown.
     seed: of everything random.
     folder: where checkpoints may be kept while this is fitted; None for nowhere.
-    stage: told of every pass over the data.
-    deadline: ends solvers early.
+    stage: ``stage(name, rows)`` is called when a pass over the rows starts and returns ``advance(rows_read)``.
+    deadline: at which solvers stop with what they have.
     """
 
     teacher: TorchTeacher | OnnxTeacher
@@ -63,7 +63,7 @@ class Task:
         return self.store.rows(layout, self.samples)
 
     def parameters(self, budget: float) -> int:
-        """Return how many numbers a share of the block's parameters is.
+        """Return the number of parameters that a share of the block's comes to.
 
         Raises
         ------
@@ -86,7 +86,7 @@ class Task:
         return self.teacher
 
     def taken(self, whole: Any) -> Any:
-        """Return those of some pictures, labels or activations that may be used."""
+        """Return the rows of an array of N pictures, labels or activations that may be used."""
         return whole[:] if self.samples is None else whole[self.samples]
 
 
@@ -97,9 +97,9 @@ class Distilled:
     Attributes
     ----------
     student: an ``nn.Module`` from and to the block's tensors.
-    details: what else is worth a column.
-    program: what proves the optimum of the convex program; None for rivals.
-    fitted: what proves the objective of this very student on the same data; None for rivals.
+    details: figures by name, plain values: γ, neurons, errors on the rows it was fitted to.
+    program: certificate of the convex program's optimum; None for rivals.
+    fitted: certificate of this very student's objective on the same rows; None for rivals.
     """
 
     student: Any
