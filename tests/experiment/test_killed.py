@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import os
 import random
@@ -41,19 +42,24 @@ def write_sweep(folder: Path, diary: Path, seconds: float) -> None:
 
 
 class Reader(threading.Thread):
-    """Reads all results all the time, and remembers whatever was not whole."""
+    """Reads new results all the time and all of them now and then, and remembers whatever was not whole."""
 
     def __init__(self, store: Store) -> None:
         super().__init__(daemon=True)
         self.store, self.broken, self.read, self.stop = store, list[str](), 0, False
 
     def run(self) -> None:
-        while not self.stop:
-            for trial in self.store.attempts():
+        seen: set[str] = set()
+        for passes in itertools.count():
+            if self.stop:
+                return
+            trials = set(self.store.attempts())
+            for trial in trials if passes % 20 == 0 else trials - seen:
                 record = self.store.record(trial)
                 self.read += 1
                 if record is None or record["seal"] != seal(record, self.store.trials / trial):
                     self.broken.append(trial)
+            seen |= trials
             time.sleep(0.02)
 
 
