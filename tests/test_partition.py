@@ -17,6 +17,7 @@ from sdprelax.base import Deadline
 from sdprelax.cells import Cone, covers_space, whole_space
 from sdprelax.certificate import BlockProof, RelaxationProof, relaxation_certificate
 from sdprelax.lifting import LiftedProgram
+from sdprelax.lifting.inequalities import Forms
 from sdprelax.problem import reduce
 from sdprelax.relaxation import local_certificate, relaxation, split_by_coverage
 from sdprelax.solvers import solvers
@@ -62,8 +63,8 @@ def test_every_direction_is_in_a_cone_whose_signs_are_its_own(seed: int) -> None
         # The activations are linear in (β of the undetermined rows, w), and what is said to be nonnegative is.
         z = np.vstack([np.maximum(-inner[~said], 0.0), W])[:, inside]
         expected = np.vstack([np.maximum(inner, 0.0), np.maximum(-inner, 0.0)])[:, inside]
-        np.testing.assert_allclose(cone.activations(rows) @ z, expected, atol=1e-9)
-        assert np.all(cone.generators(rows) @ z >= -1e-9)
+        np.testing.assert_allclose(cone.lift(rows) @ z, np.vstack([expected, W[:, inside]]), atol=1e-9)
+        assert np.all(Forms.of(rows, cone).matrix @ z >= -1e-9)
     assert np.all(owners == 1)
 
 

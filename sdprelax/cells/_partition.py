@@ -18,6 +18,7 @@ from functools import cached_property
 
 import numpy as np
 import scipy.optimize
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from sdprelax.base import Floats
@@ -63,25 +64,14 @@ class Cone:
         """Return the inward normals σ_ix̂_i of the facets, shape (f, r)."""
         return np.array([side * rows[row] for row, side in self.facets]).reshape(len(self.facets), rows.shape[1])
 
-    def activations(self, rows: Floats) -> Floats:
-        """Return E, shape (2g, k + r): all activations (α, β) from z = (β of the k undetermined rows, w)."""
+    def lift(self, rows: Floats) -> sp.csr_array:
+        """Return T, shape (2g + r, k + r): (α, β, w) = Tz for z = (β of the k undetermined rows, w) in the cone."""
         g, r = rows.shape
         k = len(self.undetermined)
-        E = np.zeros((2 * g, k + r))
-        place = np.arange(k)
-        E[self.undetermined, place] = E[g + self.undetermined, place] = 1.0
-        E[:g, k:][self.signs >= 0] = rows[self.signs >= 0]
-        E[g:, k:][self.signs < 0] = -rows[self.signs < 0]
-        return E
-
-    def generators(self, rows: Floats) -> Floats:
-        """Return G, shape (2k + f, k + r): what is nonnegative on the cone, α and β of its rows, then its walls."""
-        k, r = len(self.undetermined), rows.shape[1]
-        G = np.zeros((2 * k + len(self.facets), k + r))
-        G[:k, :k] = G[k : 2 * k, :k] = np.eye(k)
-        G[:k, k:] = rows[self.undetermined]
-        G[2 * k :, k:] = self.walls(rows)
-        return G
+        own = sp.csr_array((np.ones(k), (self.undetermined, np.arange(k))), shape=(g, k))
+        ahead, behind = np.where(self.signs >= 0, 1.0, 0.0), np.where(self.signs < 0, -1.0, 0.0)
+        alpha, beta = (sp.csr_array(rows * side[:, None]) for side in (ahead, behind))
+        return sp.csr_array(sp.block_array([[own, alpha], [own, beta], [None, sp.eye_array(r)]]))
 
     def split(self, rows: Floats, row: int) -> tuple[Cone, Cone]:
         """Return the two parts of the cone on either side of an undetermined row."""

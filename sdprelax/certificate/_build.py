@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from sdprelax.base import Ball, CertificateError, Deadline, Floats
 from sdprelax.cells import Cone, whole_space
 from sdprelax.certificate._certificate import BlockProof, Certificate, ConeProof, RelaxationProof
 from sdprelax.certificate._cone_cover import Cover, most_cones, tightest_cover
+from sdprelax.certificate._forms import proved_forms
 from sdprelax.certificate._verify import (
     LARGEST_MULTIPLIER,
     MeasuredData,
@@ -21,8 +22,8 @@ from sdprelax.certificate._verify import (
     dual_bound,
     pulled_back,
     reduced_slack,
-    relaxation_oracle,
 )
+from sdprelax.lifting.inequalities import Forms, Inequality
 from sdprelax.problem import Problem, Reduction, Units, sizes
 
 __all__ = ["cone_certificate", "empty_network_certificate", "relaxation_certificate", "users_certificate"]
@@ -83,20 +84,27 @@ def relaxation_certificate(
     A: Floats,
     multipliers: Sequence[Floats],
     cones: Sequence[Cone] | None = None,
+    more: Mapping[str, Inequality] | None = None,
 ) -> Certificate:
     """Return the best certificate that approximate multipliers of the relaxation give.
 
     Parameters
     ----------
     A: residual Y − Λ_αv, shape (n, c).
-    multipliers: N of the reduced slack of every cone, shape (2k + f, 2k + f), however inaccurate; it
-        is symmetrised and clipped at 0 outside the entries (α_i, β_i).
+    multipliers: N of the reduced slack of every cone, shape (m, m) for its m forms, however inaccurate; it is
+        symmetrised and clipped at 0 outside the products that vanish.
     cones: the partition of weight space; default: one cone that is all of it.
+    more: families of inequalities beyond the standard ones, by name, which N has multipliers of.
+
+    Raises
+    ------
+    CertificateError: a family of ``more`` does not hold for every neuron.
 
     Notes
     -----
     Repair (docs/mathematics/certificate.md, "Multipliers of the relaxation"): where H is not positive semidefinite the
-    multipliers of the twins, the entries (α_i, β_i), are all lowered by one t, which adds 2t‖β‖² and 2tβᵀX̂w to it. The
+    multipliers of "complementary", those of the products α_iβ_i, are all lowered by one t, which adds 2t‖β‖² and 2tβᵀX̂w
+    to it. The
     κ that is then needed is the largest eigenvalue of a Schur complement, and t is found by a one-dimensional search.
     One A serves all cones.
     """
@@ -104,43 +112,60 @@ def relaxation_certificate(
     g = reduction.generators
     if cones is None:
         cones = [whole_space(g)]
+    blocks = [Forms.of(reduction.rows, cone, more) for cone in cones]
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        given = [_admissible(draft.measured(N, 2), cone) for N, cone in zip(multipliers, cones, strict=True)]
+        given = [_admissible(draft.measured(N, 2), forms) for N, forms in zip(multipliers, blocks, strict=True)]
     if not all(np.all(np.abs(N) <= LARGEST_MULTIPLIER) for N in given):
         given = [np.zeros_like(N) for N in given]
-    empty = RelaxationProof(tuple(BlockProof(c, np.zeros_like(N), 0.0, 0.0) for c, N in zip(cones, given, strict=True)))
+    empty = RelaxationProof(
+        tuple(_block(forms, np.zeros_like(N), 0.0, 0.0) for forms, N in zip(blocks, given, strict=True))
+    )
     if g == 0:
         return draft.claimed(empty, 0.0)
     dual = pulled_back(draft.reduction, draft.multiplier)
-    repaired = [_repaired(reduction.rows, dual, cone, N) for cone, N in zip(cones, given, strict=True)]
-    blocks = [block for block in repaired if block is not None]
-    if len(blocks) < len(repaired):
-        return _Draft(problem, reduction, np.zeros_like(A)).claimed(empty, 0.0)
-    proof = RelaxationProof(tuple(blocks))
-    return draft.claimed(proof, relaxation_oracle(reduction.rows, dual, proof))
+    worst, proved = 0.0, list[BlockProof]()
+    for forms, N in zip(blocks, given, strict=True):
+        repaired = _repaired(reduction.rows, dual, forms, N)
+        if repaired is None:
+            return _Draft(problem, reduction, np.zeros_like(A)).claimed(empty, 0.0)
+        block, oracle = repaired
+        worst = max(worst, oracle)
+        proved.append(block)
+    return draft.claimed(RelaxationProof(tuple(proved)), worst)
 
 
-def _admissible(multipliers: Floats, cone: Cone) -> Floats:
-    """Return N symmetric and nonnegative but at the entries (α_i, β_i)."""
-    k = len(cone.undetermined)
-    N = np.maximum(0.5 * (multipliers + multipliers.T), 0.0)
-    pairs = np.arange(k)
-    N[pairs, pairs + k] = N[pairs + k, pairs] = 0.5 * (multipliers[pairs, pairs + k] + multipliers[pairs + k, pairs])
+def _block(forms: Forms, N: Floats, kappa: float, delta: float) -> BlockProof:
+    return BlockProof(forms.cone, N, kappa, delta, forms.stated)
+
+
+def _admissible(multipliers: Floats, forms: Forms) -> Floats:
+    """Return N symmetric and nonnegative but where products vanish."""
+    symmetric = 0.5 * (multipliers + multipliers.T)
+    N, (first, second) = np.maximum(symmetric, 0.0), forms.zeros.T
+    N[first, second] = N[second, first] = symmetric[first, second]
     return N
 
 
-def _repaired(rows: Floats, dual: Ball, cone: Cone, N: Floats) -> BlockProof | None:
-    """Return the block of a cone with the best N − t·(twins), κ, δ that can be proved; None where nothing can."""
+def _repaired(rows: Floats, dual: Ball, forms: Forms, N: Floats) -> tuple[BlockProof, float] | None:
+    """Return the block with the best N − t·(twins), κ, δ that can be proved, and its oracle; None where nothing can.
+
+    Raises
+    ------
+    CertificateError: a form does not hold for every neuron in the cone.
+    """
+    cone, held = forms.cone, proved_forms(rows, forms)
     k, r = len(cone.undetermined), rows.shape[1]
-    ball = reduced_slack(rows, dual, cone, N)
+    ball = reduced_slack(rows, dual, forms, N)
     slack = ball.mid
     if not (np.all(np.isfinite(slack)) and np.all(np.isfinite(ball.rad))):
         return None
     # Where all cancels what is left is rounding, which the margin has to cover.
     scale = max(float(np.abs(slack).max() + ball.rad.max()), 1e-250)
     if k:
-        N = _with_twins_lowered(N, k, _twin_shift(slack, rows[cone.undetermined]))
-        slack = reduced_slack(rows, dual, cone, N).mid
+        N, (first, second) = N.copy(), forms.vanishing["complementary"].T
+        N[first, second] -= _twin_shift(slack, rows[cone.undetermined])
+        N[second, first] = N[first, second]
+        slack = reduced_slack(rows, dual, forms, N).mid
     eigenvalues, vectors = np.linalg.eigh(slack[:k, :k])
     coupling, corner = slack[k:, :k] @ vectors, slack[k:, k:]
     # What the Cholesky proof itself needs on the diagonal, increased until the proof goes through.
@@ -149,16 +174,18 @@ def _repaired(rows: Floats, dual: Ball, cone: Cone, N: Floats) -> BlockProof | N
     for _ in range(60):
         shifted = least + margin
         kappa = _largest_violation(coupling, eigenvalues + (shifted - 0.5 * margin), corner)
-        block = BlockProof(cone, N, kappa + margin, shifted)
+        block = _block(forms, N, kappa + margin, shifted)
         try:
-            block_oracle(rows, dual, block)
+            block_oracle(rows, dual, block, proved=held)
         except CertificateError:
             margin *= 4.0
             continue
         # Twice the margin that was needed here leaves room for another machine's rounding.
-        proved = BlockProof(cone, N, block.kappa + margin, block.delta + margin)
+        proved = _block(forms, N, block.kappa + margin, block.delta + margin)
         largest = max(proved.kappa, proved.delta, float(np.max(np.abs(N), initial=0.0)))
-        return proved if largest <= LARGEST_MULTIPLIER else None
+        if largest > LARGEST_MULTIPLIER:
+            return None
+        return proved, block_oracle(rows, dual, proved, proved=held)
     return None
 
 
@@ -188,14 +215,6 @@ def _twin_shift(slack: Floats, free: Floats) -> float:
     ends = (math.log(scale * 1e-16), math.log(scale * 10.0))
     found = scipy.optimize.minimize_scalar(kappa, bounds=ends, method="bounded", options={"xatol": 1e-3})
     return least + math.exp(float(found.x))
-
-
-def _with_twins_lowered(N: Floats, k: int, shift: float) -> Floats:
-    """Return N less ``shift`` at the entries (α_i, β_i)."""
-    lowered, pairs = N.copy(), np.arange(k)
-    lowered[pairs, pairs + k] -= shift
-    lowered[pairs + k, pairs] = lowered[pairs, pairs + k]
-    return lowered
 
 
 def cone_certificate(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sdprelax.base import CertificateError, Floats, read_arrays
 from sdprelax.cells import Cone, whole_space
+from sdprelax.lifting.inequalities import STANDARD, Forms
 from sdprelax.problem import Reduction
 
 __all__ = ["LONGEST_PATH", "MOST_BLOCKS", "BlockProof", "Certificate", "ConeProof", "RelaxationProof"]
@@ -31,26 +32,29 @@ def unreadable(path: str | Path, what: str, error: Exception) -> CertificateErro
 class BlockProof:
     """Multipliers of one block of the reduced SDP relaxation (docs/mathematics/certificate.md).
 
-    Over z = (β, w), with β of the k rows that the cone leaves undetermined, a = Gz what is nonnegative on the cone
-    (α and β of those rows, and its walls) and f = Dᵀz the outputs that the dual weights B = LᵀA make, the matrix
+    Over z = (β, w), with β of the k rows that the cone leaves undetermined, Gz what is nonnegative for every neuron in
+    the cone (:class:`sdprelax.lifting.inequalities.Forms`) and f = Dᵀz the outputs that the dual weights B = LᵀA make,
+    the matrix
 
         H = κ·E_ww + δ·E_ββ − DDᵀ − GᵀNG
 
-    is claimed positive semidefinite. N is nonnegative but at the entries (α_i, β_i), where true
-    activations multiply to zero, so ‖f‖² ≤ κ‖w‖² + δ‖β‖² ≤ (κ + δ·λ_max(X̂ᵀX̂))‖w‖² for every neuron in the cone.
+    is claimed positive semidefinite. N is nonnegative but where products of two forms vanish for every neuron, so
+    ‖f‖² ≤ κ‖w‖² + δ‖β‖² ≤ (κ + δ·λ_max(X̂ᵀX̂))‖w‖² for every neuron in the cone.
 
     Parameters
     ----------
     cone: the part of weight space that the block is for.
-    multipliers: N, symmetric, shape (2k + f, 2k + f) for f walls.
+    multipliers: N, symmetric, shape (m, m) for the m forms, which are those of the standard families, then ``forms``.
     kappa: κ ≥ 0.
     delta: δ ≥ 0.
+    forms: what each further family of inequalities states, over z, shape (q, k + r).
     """
 
     cone: Cone
     multipliers: Floats
     kappa: float
     delta: float
+    forms: Mapping[str, Floats] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +109,18 @@ class Certificate:
     def __repr__(self) -> str:
         return f"Certificate(lower={self.lower!r}, {type(self.proof).__name__}, {self.reduction.generators} generators)"
 
+    def multipliers(self, inequality: str) -> tuple[Floats, ...]:
+        """Return the multipliers of a family of inequalities in every block of a relaxation's proof.
+
+        That is N between the family's forms and all forms of the block, or N at the family's products that vanish;
+        empty where the family says nothing of a cone.
+        """
+        blocks = self.proof.blocks if isinstance(self.proof, RelaxationProof) else ()
+        named = [
+            Forms.of(self.reduction.rows, block.cone, block.forms).multipliers(block.multipliers) for block in blocks
+        ]
+        return tuple(multipliers.get(inequality, np.zeros(0)) for multipliers in named)
+
     def save(self, path: str | Path) -> None:
         """Write the certificate to an ``.npz`` file."""
         r = self.reduction
@@ -116,6 +132,8 @@ class Certificate:
             blocks = self.proof.blocks
             paths = [(index, row, side) for index, block in enumerate(blocks) for row, side in block.cone.path]
             facets = [(index, row, side) for index, block in enumerate(blocks) for row, side in block.cone.facets]
+            more = list(dict.fromkeys(name for block in blocks for name in block.forms))
+            none = np.zeros((0, 0))
             np.savez_compressed(
                 path, allow_pickle=False, kind=np.array("relaxation"),
                 signs=np.array([block.cone.signs for block in blocks]),
@@ -123,6 +141,11 @@ class Certificate:
                 facets=np.array(facets, dtype=np.int64).reshape(-1, 3),
                 kappa=np.array([block.kappa for block in blocks]), delta=np.array([block.delta for block in blocks]),
                 **{f"multipliers_{index}": block.multipliers for index, block in enumerate(blocks)}, **common,
+                inequalities=np.array([*STANDARD, *more]),
+                **{
+                    f"forms_{index}_{place}": block.forms.get(name, none)
+                    for index, block in enumerate(blocks) for place, name in enumerate(more)
+                },
             )  # fmt: skip
         else:
             np.savez_compressed(
@@ -166,12 +189,23 @@ def _blocks(stored: Mapping[str, NDArray[Any]]) -> RelaxationProof:
         raise ValueError(f"it does not have κ and δ for each of {blocks} blocks")
     kappa, delta = stored["kappa"].tolist(), stored["delta"].tolist()
     paths, facets = (_owned(stored[name], blocks) for name in ("paths", "facets"))
+    # A file that names no families is of a time when there were no others.
+    names = np.ravel(stored.get("inequalities", np.array(STANDARD))).tolist()
+    if tuple(names[: len(STANDARD)]) != STANDARD or len(set(names)) < len(names):
+        raise ValueError(f"it names the inequalities {names}, which do not begin with {STANDARD}, or one twice")
+    more = names[len(STANDARD) :]
+    for place, name in enumerate(more):
+        if f"forms_0_{place}" not in stored:
+            raise ValueError(f"it names the inequality '{name}', which is unknown here, and does not state it")
     return RelaxationProof(
         tuple(
-            BlockProof(Cone(path, side, walls), stored[f"multipliers_{index}"], k, d)
+            BlockProof(
+                Cone(path, side, walls), stored[f"multipliers_{index}"], k, d,
+                {name: stored[f"forms_{index}_{place}"] for place, name in enumerate(more)},
+            )
             for index, (path, side, walls, k, d) in enumerate(zip(paths, signs, facets, kappa, delta, strict=True))
         )
-    )
+    )  # fmt: skip
 
 
 def _owned(triples: NDArray[Any], blocks: int) -> list[tuple[tuple[int, int], ...]]:

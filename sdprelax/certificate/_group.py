@@ -9,7 +9,6 @@ with all rounding errors bounded (docs/mathematics/certificate.md). The optimum 
 
 from __future__ import annotations
 
-import contextlib
 import math
 import sys
 from collections.abc import Iterable, Iterator
@@ -22,17 +21,15 @@ import numpy as np
 
 from sdprelax.base import (
     Ball,
-    CertificateError,
     Deadline,
     Floats,
     bound_above,
     read_arrays,
-    require_ieee_arithmetic,
 )
 from sdprelax.certificate._build import PORTABLE
 from sdprelax.certificate._certificate import unreadable
+from sdprelax.certificate._checks import number, numbers, refusing, require, require_kind
 from sdprelax.certificate._designs import Design, Gates, Neurons, Ramps, doubtful
-from sdprelax.certificate._verify import _kind, _number, _numbers, _require
 from sdprelax.problem import Loss, Problem, ProvedRay, Squared, Units, largest_multiple, norms
 from sdprelax.problem.norms import Penalty, flattened
 
@@ -330,7 +327,7 @@ def group_rows(
     until, first, step = deadline or Deadline(), 0, _formed(design.count * design.width)
     for inputs, targets in blocks:
         for start in range(0, len(inputs), step):
-            _require(not until.expired, f"its proof takes longer than {until.seconds:g} seconds")
+            require(not until.expired, f"its proof takes longer than {until.seconds:g} seconds")
             part = slice(start, start + step)
             A = None if multiplier is None else multiplier[first + start : first + min(start + step, len(inputs))]
             yield GroupRows(design.enclosed(inputs[part]), targets[part], A)
@@ -354,16 +351,16 @@ def verify_group(
     CertificateError: the certificate does not fit the problem, or proves less than it claims; or the time is up.
     UntrustedArithmetic: this process does not round as proofs need it.
     """
-    _require(isinstance(certificate, GroupCertificate), _kind(certificate))
-    with _refusing():
-        scales = tuple(_number("unit", unit, 2.0**-1074, 2.0**1023) for unit in certificate.units)
-        _require(len(scales) == 2, "its units are not two numbers")
+    require_kind(certificate, GroupCertificate)
+    with refusing():
+        scales = tuple(number("unit", unit, 2.0**-1074, 2.0**1023) for unit in certificate.units)
+        require(len(scales) == 2, "its units are not two numbers")
         units = Units(problem, *scales)
-        _require(units.exact, f"its units {scales} are no powers of two in which the problem keeps its digits")
-        _require(certificate.gamma == units.problem.gamma, f"it is of γ = {certificate.gamma!r}, and not the problem's")
+        require(units.exact, f"its units {scales} are no powers of two in which the problem keeps its digits")
+        require(certificate.gamma == units.problem.gamma, f"it is of γ = {certificate.gamma!r}, and not the problem's")
         design = certificate.design
-        _require(type(design) in DESIGNS.values(), f"its design is {design!r}")
-        _require(problem.bias or not design.free, "its program has free biases, and the problem has none")
+        require(type(design) in DESIGNS.values(), f"its design is {design!r}")
+        require(problem.bias or not design.free, "its program has free biases, and the problem has none")
         inputs = _inputs(units, design)
         bounds = proved_bounds(certificate, (*inputs.shape, problem.Y.shape[1]), [(inputs, units.problem.Y)], deadline)
         lower, upper = units.value(bounds.lower), units.value_above(bounds.upper)
@@ -387,28 +384,16 @@ def verify_residual(
     CertificateError: it does not fit the samples, or proves less than it claims; or the time is up.
     UntrustedArithmetic: this process does not round as proofs need it.
     """
-    with _refusing():
-        _require(tuple(certificate.units) == (1.0, 1.0), f"its units are {certificate.units}, and not 1")
+    with refusing():
+        require(tuple(certificate.units) == (1.0, 1.0), f"its units are {certificate.units}, and not 1")
         bounds = proved_bounds(certificate, shape, blocks, deadline)
         _require_claims(certificate, bounds.lower, bounds.upper)
     return bounds
 
 
-@contextlib.contextmanager
-def _refusing() -> Iterator[None]:
-    """Turn what a forged file can still provoke into a sentence: a proof that cannot be evaluated proves nothing."""
-    require_ieee_arithmetic()
-    try:
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
-            yield
-    except (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError) as error:
-        words = str(error).rstrip(".") or type(error).__name__
-        raise CertificateError(f"the certificate does not hold: its proof cannot be evaluated ({words}).") from None
-
-
 def _require_claims(given: GroupCertificate, lower: float, upper: float) -> None:
-    _require(lower >= given.dual_value, f"it claims dual_value {given.dual_value!r} and proves {lower!r}")
-    _require(upper <= given.value, f"it claims value {given.value!r} and proves {upper!r}")
+    require(lower >= given.dual_value, f"it claims dual_value {given.dual_value!r} and proves {lower!r}")
+    require(upper <= given.value, f"it claims value {given.value!r} and proves {upper!r}")
 
 
 def proved_bounds(
@@ -431,7 +416,7 @@ def _decided(gates: Gates, blocks: Iterable[tuple[Floats, Floats]]) -> Iterator[
         for start in range(0, len(inputs), step):
             part = inputs[start : start + step]
             unsure += len(doubtful(part, gates.directions, Ball.exact(part) @ Ball.exact(gates.directions)))
-            _require(unsure <= MOST_DOUBTFUL, f"{unsure} gates are too close to samples to decide which are open")
+            require(unsure <= MOST_DOUBTFUL, f"{unsure} gates are too close to samples to decide which are open")
             yield part, targets[start : start + step]
 
 
@@ -439,42 +424,42 @@ def _checked(given: GroupCertificate, shape: tuple[int, int, int]) -> GroupCerti
     """Return the certificate with every array and number of the type, shape and range that its proof needs."""
     n, d, c = shape
     design = _checked_design(given.design, n, d)
-    _require(given.penalty in get_args(Penalty), f"its penalty is {given.penalty!r}")
-    _require(isinstance(design, Gates) or given.penalty == "frobenius", "its penalty is one of matrices")
-    used = _numbers("groups that carry weight", given.used, (len(given.used),), integer=True)
+    require(given.penalty in get_args(Penalty), f"its penalty is {given.penalty!r}")
+    require(isinstance(design, Gates) or given.penalty == "frobenius", "its penalty is one of matrices")
+    used = numbers("groups that carry weight", given.used, (len(given.used),), integer=True)
     inside = np.all(np.diff(used) > 0) and np.all((used >= 0) & (used < design.count))
-    _require(bool(inside), "it gives weight to groups that do not exist, or twice to one")
-    weights = _numbers("weights", given.weights, (c, design.width, len(used)), most=LARGEST)
+    require(bool(inside), "it gives weight to groups that do not exist, or twice to one")
+    weights = numbers("weights", given.weights, (c, design.width, len(used)), most=LARGEST)
     multiplier, offset = given.multiplier, given.offset
     if multiplier is not None:
-        multiplier = _numbers("multiplier", multiplier, (n, c), most=LARGEST)
-    _require(design.free == (offset is not None), "it has a free offset where its program has none, or none")
+        multiplier = numbers("multiplier", multiplier, (n, c), most=LARGEST)
+    require(design.free == (offset is not None), "it has a free offset where its program has none, or none")
     if offset is not None:
-        offset = _numbers("offset", offset, (c,), most=LARGEST)
+        offset = numbers("offset", offset, (c,), most=LARGEST)
         zero = multiplier is not None and all(math.fsum(column) == 0.0 for column in multiplier.T)
-        _require(zero, "its multiplier does not sum to zero, as a free offset asks for")
-    claims = _number("value", given.value, 0.0, math.inf), _number("dual_value", given.dual_value, 0.0, math.inf)
-    gamma = _number("γ", given.gamma, 2.0**-1074, sys.float_info.max)
+        require(zero, "its multiplier does not sum to zero, as a free offset asks for")
+    claims = number("value", given.value, 0.0, math.inf), number("dual_value", given.dual_value, 0.0, math.inf)
+    gamma = number("γ", given.gamma, 2.0**-1074, sys.float_info.max)
     return GroupCertificate(*claims, design, given.penalty, given.units, gamma, used, weights, multiplier, offset)
 
 
 def _checked_design(given: Any, n: int, d: int) -> Design:
     """Return a design with everything of the type, shape and range that its features of n samples need."""
-    _require(type(given) in DESIGNS.values(), f"its design is {given!r}")
-    _require(np.ndim(given.directions) == 2, "its directions are no matrix")
+    require(type(given) in DESIGNS.values(), f"its design is {given!r}")
+    require(np.ndim(given.directions) == 2, "its directions are no matrix")
     count = np.shape(given.directions)[1]
     rows = d + (isinstance(given, Neurons) and given.free)
-    directions = _numbers("directions", given.directions, (rows, count), most=LARGEST)
+    directions = numbers("directions", given.directions, (rows, count), most=LARGEST)
     features = n * given.count * given.width
-    _require(features <= MOST_FEATURES, f"it has {features:.1e} features, and at most {MOST_FEATURES:.0e} are computed")
+    require(features <= MOST_FEATURES, f"it has {features:.1e} features, and at most {MOST_FEATURES:.0e} are computed")
     if isinstance(given, Gates):
-        _require(isinstance(given.skip, bool), "its skip is neither true nor false")
+        require(isinstance(given.skip, bool), "its skip is neither true nor false")
         return Gates(directions, given.skip)
     if isinstance(given, Neurons):
-        _require(isinstance(given.free, bool), "its free is neither true nor false")
+        require(isinstance(given.free, bool), "its free is neither true nor false")
         return Neurons(directions, given.free)
-    lower, upper = (_numbers("levels", levels, (count,), most=LARGEST) for levels in (given.lower, given.upper))
-    _require(bool(np.all(lower < upper)), "a ramp of it does not end above where it starts")
+    lower, upper = (numbers("levels", levels, (count,), most=LARGEST) for levels in (given.lower, given.upper))
+    require(bool(np.all(lower < upper)), "a ramp of it does not end above where it starts")
     return Ramps(directions, lower, upper)
 
 

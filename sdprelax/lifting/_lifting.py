@@ -12,13 +12,16 @@ sample's activation; without presolve L = [I 0] and this is P25's program to the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
 
 from sdprelax.base import Floats
+from sdprelax.cells import Cone
+from sdprelax.lifting.inequalities import Forms, Inequality
 from sdprelax.networks import Network
 from sdprelax.problem import Problem, Reduction
 
@@ -56,10 +59,12 @@ class LiftedProgram:
     ----------
     problem: the training problem.
     reduction: the generator rows to lift over; ``Reduction.identity(problem.inputs)`` lifts the data as given.
+    more: families of inequalities beyond the standard ones, by name, which its relaxations have too.
     """
 
     problem: Problem
     reduction: Reduction
+    more: Mapping[str, Inequality] = field(default_factory=dict)
 
     @property
     def generators(self) -> int:
@@ -98,6 +103,10 @@ class LiftedProgram:
         T[:g, g : g + r] = self.reduction.rows
         T[g:, :] = np.eye(g + r + c)
         return T
+
+    def forms(self, cone: Cone) -> Forms:
+        """Return what is nonnegative for every neuron in a cone, by the standard families and ``more``."""
+        return Forms.of(self.reduction.rows, cone, self.more)
 
     def neurons(self, network: Network) -> Floats:
         """Return λ_k of every neuron as columns, shape (order, m)."""

@@ -15,11 +15,11 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
 from sdprelax.base import Deadline, Floats, InputError, SolverFailed, nearest
 from sdprelax.cells import Cone, whole_space
 from sdprelax.lifting import LiftedProgram
+from sdprelax.lifting.inequalities import Forms, Pairs
 from sdprelax.solvers import Report, Solved, Solver, StructuredSolver
 
 __all__ = [
@@ -27,14 +27,12 @@ __all__ = [
     "Form",
     "Relaxation",
     "RelaxationSolution",
-    "all_pairs",
     "entries_of",
     "relaxation",
     "solve_relaxation",
 ]
 
 Form = Literal["lifted", "reduced"]
-Pairs = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +44,7 @@ class RelaxationSolution:
     lifted: Λ, shape (order, order), symmetric; the sum over the cones.
     parts: its part from every cone, each of the shape of Λ.
     multiplier: A = Y − predictions(Λ), shape (n, c).
-    multipliers: N of the reduced slack γ²E_ww − DDᵀ − GᵀNG of every cone, shape (2k + f, 2k + f).
+    multipliers: N of the reduced slack γ²E_ww − DDᵀ − GᵀNG of every cone, shape (m, m) for its m forms.
     solved: the solver's own words.
     """
 
@@ -63,33 +61,33 @@ class Block:
 
     Attributes
     ----------
-    cone: the part of weight space it is for.
-    matrix: the semidefinite variable, over (α, β, w, v) (``lifted``) or (β, w, v).
+    forms: what is nonnegative for every neuron in the block's cone.
+    matrix: the semidefinite variable S, over (α, β, w, v) (``lifted``) or (β, w, v).
     lift: T, which maps the block's vector to (α, β, w, v).
-    nonnegative: the constraint P ≥ 0 on the entries ``all_pairs(cone)`` of what is nonnegative on the cone.
-    complementary: P_{α_iβ_i} = 0; None where no row is undetermined.
+    nonnegative: the constraint GSGᵀ ≥ 0 on the entries ``forms.pairs``; None where there is none.
+    vanishing: the constraint GSGᵀ = 0 on the entries ``forms.zeros``; None where there is none.
     """
 
-    cone: Cone
+    forms: Forms
     matrix: Any
-    lift: Floats
+    lift: sp.csr_array
     nonnegative: Any
-    complementary: Any
+    vanishing: Any
 
     def multipliers(self, gamma: float) -> Floats:
-        """Return N, shape (2k + f, 2k + f), as the solver left the duals."""
-        k = len(self.cone.undetermined)
-        order = 2 * k + len(self.cone.facets)
-        N = np.zeros((order, order))
-        # The Lagrangian carries −⟨M, P⟩ with M symmetric, so an off-diagonal multiplier is shared by two
+        """Return N, shape (m, m), as the solver left the duals."""
+        N = np.zeros((self.forms.count, self.forms.count))
+        # The Lagrangian carries −⟨M, GSGᵀ⟩ with M symmetric, so an off-diagonal multiplier is shared by two
         # entries; CVXPY adds the multipliers of equalities with the other sign. N = 2γM.
-        dual = np.asarray(self.nonnegative.dual_value, dtype=np.float64).ravel()
-        first, second = all_pairs(self.cone).T
-        N[first, second] = np.where(first == second, 2.0, 1.0) * dual
-        if self.complementary is not None:
-            free = -np.asarray(self.complementary.dual_value, dtype=np.float64).ravel()
-            N[np.arange(k), np.arange(k) + k] = free
-        return gamma * (N + np.triu(N, 1).T)
+        for constraint, pairs, sign in (
+            (self.nonnegative, self.forms.pairs, 1.0),
+            (self.vanishing, self.forms.zeros, -1.0),
+        ):
+            if constraint is not None:
+                first, second = pairs.T
+                dual = np.asarray(constraint.dual_value, dtype=np.float64).ravel()
+                N[first, second] = N[second, first] = sign * np.where(first == second, 2.0, 1.0) * dual
+        return gamma * N
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +121,7 @@ class Relaxation:
         parts = []
         for block in self.blocks:
             matrix = np.array(block.matrix.value, dtype=np.float64)
-            parts.append(block.lift @ (0.5 * (matrix + matrix.T)) @ block.lift.T)
+            parts.append(block.lift @ (0.5 * (matrix + matrix.T)) @ block.lift.T.toarray())
         lifted: Floats = np.sum(parts, axis=0)
         if not np.all(np.isfinite(lifted)):
             raise SolverFailed(f"the solver returned a point that is not finite (status: {solved.status}).")
@@ -149,14 +147,19 @@ def solve_relaxation(
 
     Raises
     ------
-    InputError: a structured solver is asked for more than the reduced form's single block.
+    InputError: a structured solver is asked for more than the reduced form's single block, or for inequalities that it
+        does not take.
     SolverUnavailable, SolverFailed: see :class:`sdprelax.solvers.Solver`.
     """
     if not isinstance(solver, StructuredSolver):
         return relaxation(lifting, form, cones).solve(solver, deadline)
-    if form != "reduced" or len(cones) > 1:
+    families = set().union(*(lifting.forms(cone).families for cone in cones))
+    if form != "reduced" or len(cones) > 1 or not families <= solver.takes:
         name = solver.availability().name
-        raise InputError(f"solver {name} solves the reduced form's single block; take clarabel for anything else.")
+        raise InputError(
+            f"solver {name} solves the reduced form's single block with the inequalities {', '.join(solver.takes)}; "
+            "take clarabel for anything else."
+        )
     found = solver.solve_reduced(lifting, deadline, report)
     with np.errstate(over="ignore", invalid="ignore"):
         lifted: Floats = lifting.face @ found.matrix @ lifting.face.T
@@ -177,7 +180,7 @@ def relaxation(lifting: LiftedProgram, form: Form, cones: Sequence[Cone] | None 
 
     Raises
     ------
-    InputError: no such form, or cones in the lifted form.
+    InputError: no such form, or cones or more inequalities than the standard ones in the lifted form.
     """
     if form not in get_args(Form):
         raise InputError(f"unknown form '{form}': {nearest(form, get_args(Form))}.")
@@ -186,20 +189,22 @@ def relaxation(lifting: LiftedProgram, form: Form, cones: Sequence[Cone] | None 
     g, gamma = lifting.generators, lifting.problem.gamma
     if cones is None:
         cones = [whole_space(g)]
-    if form == "lifted" and len(cones) > 1:
-        raise InputError("form: lifted is the single block as published; a relaxation over cones has form: reduced.")
+    if form == "lifted" and (len(cones) > 1 or lifting.more):
+        raise InputError(
+            "form: lifted is the single block as published; a relaxation over cones or with more inequalities has "
+            "form: reduced."
+        )
     blocks, constraints, predictions, weights = [], [], [], []
     for index, cone in enumerate(cones):
-        lift, generators = _coordinates(lifting, form, cone)
+        forms = lifting.forms(cone)
+        lift, matrix_of_forms = _coordinates(lifting, form, forms)
         order = lift.shape[1]
         matrix = cp.Variable((order, order), PSD=True, name=f"S_{index}" if form == "reduced" else "Lambda")
         entries = cp.vec(matrix, order="F")
-        k = len(cone.undetermined)
-        twins = np.stack([np.arange(k), np.arange(k) + k], axis=1)
-        nonnegative = entries_of(generators, all_pairs(cone)) @ entries >= 0.0
-        complementary = entries_of(generators, twins) @ entries == 0.0 if k else None
-        blocks.append(Block(cone, matrix, lift, nonnegative, complementary))
-        constraints += [nonnegative] if complementary is None else [nonnegative, complementary]
+        nonnegative = entries_of(matrix_of_forms, forms.pairs) @ entries >= 0.0 if len(forms.pairs) else None
+        vanishing = entries_of(matrix_of_forms, forms.zeros) @ entries == 0.0 if len(forms.zeros) else None
+        blocks.append(Block(forms, matrix, lift, nonnegative, vanishing))
+        constraints += [constraint for constraint in (nonnegative, vanishing) if constraint is not None]
         if form == "lifted":
             upper = np.stack(np.triu_indices(g), axis=1)
             constraints.append(entries_of(sp.csr_array(lifting.linear_map), upper) @ entries == 0.0)
@@ -212,29 +217,17 @@ def relaxation(lifting: LiftedProgram, form: Form, cones: Sequence[Cone] | None 
     return Relaxation(lifting, cp.Problem(cp.Minimize(objective), constraints), tuple(blocks))
 
 
-def all_pairs(cone: Cone) -> Pairs:
-    """Return every entry (m, 2) of what is nonnegative on a cone, but for (α_i, β_i), which vanish."""
-    k = len(cone.undetermined)
-    first, second = np.triu_indices(2 * k + len(cone.facets))
-    twins = (second - first == k) & (first < k)
-    return np.stack([first[~twins], second[~twins]], axis=1)
-
-
-def _coordinates(lifting: LiftedProgram, form: Form, cone: Cone) -> tuple[Floats, sp.csr_array]:
-    """Return T and G, which map a block's vector to (α, β, w, v) and to what is nonnegative on the cone."""
-    g, c = lifting.generators, lifting.problem.shape[2]
+def _coordinates(lifting: LiftedProgram, form: Form, forms: Forms) -> tuple[sp.csr_array, sp.csr_array]:
+    """Return T, which maps a block's vector to (α, β, w, v), and the forms' rows G over that vector."""
+    outputs = lifting.problem.shape[2]
     if form == "lifted":
-        return np.eye(lifting.order), sp.csr_array(np.eye(lifting.order)[: 2 * g])
-    rows = lifting.reduction.rows
-    k, r = len(cone.undetermined), rows.shape[1]
-    T = np.zeros((2 * g + r + c, k + r + c))
-    T[: 2 * g, : k + r] = cone.activations(rows)
-    T[2 * g :, k:] = np.eye(r + c)
-    generators = cone.generators(rows)
-    return T, sp.csr_array(np.hstack([generators, np.zeros((len(generators), c))]))
+        lift, matrix = sp.eye_array(lifting.order), forms.over
+    else:
+        lift, matrix = sp.block_diag([forms.cone.lift(lifting.reduction.rows), sp.eye_array(outputs)]), forms.matrix
+    return sp.csr_array(lift), sp.csr_array(sp.hstack([matrix, sp.csr_array((forms.count, outputs))]))
 
 
-def entries_of(left: sp.csr_array, pairs: np.ndarray[Any, np.dtype[np.int64]]) -> sp.csr_array:
+def entries_of(left: sp.csr_array, pairs: Pairs) -> sp.csr_array:
     """Return the operator that maps vec(S) to the entries (a, b) in ``pairs`` of left·S·leftᵀ."""
     order = left.shape[1]
     a, b = left[pairs[:, 0]].tocsr(), left[pairs[:, 1]].tocsr()

@@ -10,7 +10,7 @@ its two parts becomes best.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import clarabel
@@ -19,7 +19,8 @@ import scipy.sparse as sp
 
 from sdprelax.base import Deadline, Floats, SolverFailed
 from sdprelax.cells import Cone
-from sdprelax.relaxation._program import RelaxationSolution, all_pairs, entries_of
+from sdprelax.lifting.inequalities import Forms, Inequality
+from sdprelax.relaxation._program import RelaxationSolution, entries_of
 from sdprelax.solvers.clarabel import solve_conic
 
 __all__ = [
@@ -139,43 +140,43 @@ def _middle(rows: Floats, cone: Cone) -> Floats:
     return mean
 
 
-def local_certificate(rows: Floats, dual: Floats, cone: Cone, deadline: Deadline) -> tuple[float, Floats]:
+def local_certificate(
+    rows: Floats, dual: Floats, cone: Cone, deadline: Deadline, more: Mapping[str, Inequality] | None = None
+) -> tuple[float, Floats]:
     """Return (ω_C, N): the bound of ‖Bᵀa(w)‖/‖w‖ on a cone by its own multipliers, in floating point.
 
-        min κ  s.t.  κE_ww − DDᵀ − GᵀNG ⪰ 0,  N ≥ 0 but at the entries (α_i, β_i)
+        min κ  s.t.  κE_ww − DDᵀ − GᵀNG ⪰ 0,  N ≥ 0 but where products of forms vanish
 
     Infinite, with N = 0, where the solver fails.
     """
-    k, r = len(cone.undetermined), rows.shape[1]
-    order = k + r
-    pairs = all_pairs(cone)
-    twins = np.stack([np.arange(k), np.arange(k) + k], axis=1)
-    chosen = np.vstack([pairs, twins])
-    D = cone.activations(rows).T @ dual
+    forms = Forms.of(rows, cone, more)
+    k, order = len(cone.undetermined), forms.matrix.shape[1]
+    products = np.concatenate([forms.pairs, forms.zeros])
+    m, free = len(forms.pairs), len(forms.zeros)
+    N = np.zeros((forms.count, forms.count))
+    D = cone.lift(rows)[: 2 * len(rows)].T @ dual
     i, j = np.triu_indices(order)
     # Clarabel's triangle goes down the columns: sort by column, then row.
     place = np.lexsort((i, j))
     i, j = i[place], j[place]
     root = np.where(i == j, 1.0, math.sqrt(2.0))
-    operator = entries_of(sp.csr_array(cone.generators(rows)), chosen).tocsc()
-    twice = np.where(chosen[:, 0] == chosen[:, 1], 1.0, 2.0)
+    operator = entries_of(forms.matrix, products).tocsc()
+    twice = np.where(products[:, 0] == products[:, 1], 1.0, 2.0)
     symmetric = 0.5 * (operator[:, i + order * j] + operator[:, j + order * i])
     spread = sp.diags_array(root) @ symmetric.T @ sp.diags_array(twice)
     corner = np.where((i == j) & (i >= k), 1.0, 0.0)
     size = max(float(np.linalg.norm(D)) ** 2, 1e-300)
     semidefinite = sp.hstack([sp.csc_array(-corner[:, None]), spread])
-    m = len(pairs)
-    nonnegative = sp.hstack([sp.csc_array((m, 1)), -sp.eye_array(m), sp.csc_array((m, k))])
+    nonnegative = sp.hstack([sp.csc_array((m, 1)), -sp.eye_array(m), sp.csc_array((m, free))])
     right = np.concatenate([-(D @ D.T)[i, j] * root / size, np.zeros(m)])
     try:
         x, _ = solve_conic(
-            sp.csc_array((1 + m + k, 1 + m + k)), np.concatenate([[1.0], np.zeros(m + k)]),
+            sp.csc_array((1 + m + free, 1 + m + free)), np.concatenate([[1.0], np.zeros(m + free)]),
             sp.vstack([semidefinite, nonnegative]).tocsc(), right,
             [clarabel.PSDTriangleConeT(order), clarabel.NonnegativeConeT(m)], deadline, 1e-8,
         )  # fmt: skip
     except SolverFailed:
-        return math.inf, np.zeros((2 * k + len(cone.facets),) * 2)
-    N = np.zeros((2 * k + len(cone.facets),) * 2)
-    first, second = chosen.T
+        return math.inf, N
+    first, second = products.T
     N[first, second] = N[second, first] = x[1:] * size
     return math.sqrt(max(float(x[0]), 0.0) * size), N

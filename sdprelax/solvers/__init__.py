@@ -11,7 +11,7 @@ import importlib.metadata
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from sdprelax.base import Deadline, Floats, Registry, SolverFailed, SolverUnavailable
 from sdprelax.lifting import LiftedProgram
@@ -119,7 +119,14 @@ class Sparing:
 
 @runtime_checkable
 class StructuredSolver(Protocol):
-    """A solver of the reduced relaxation over all of weight space, which needs no modelling language."""
+    """A solver of the reduced relaxation over all of weight space, which needs no modelling language.
+
+    Attributes
+    ----------
+    takes: the families of inequalities that it solves with (:mod:`sdprelax.lifting.inequalities`).
+    """
+
+    takes: ClassVar[frozenset[str]]
 
     def availability(self) -> Availability:
         """Say whether the solver runs here."""

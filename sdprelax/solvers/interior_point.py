@@ -21,17 +21,16 @@ from typing import ClassVar
 import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
-from numpy.typing import NDArray
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
 from sdprelax.base import Deadline, Floats, SolverFailed
 from sdprelax.cells import whole_space
 from sdprelax.lifting import LiftedProgram
+from sdprelax.lifting.inequalities import Forms, Pairs
 from sdprelax.solvers import Availability, Report, Solved, Sparing, StructuredSolution, installed, solvers
 
 __all__ = ["InteriorPoint", "dual_start", "primal_start"]
 
-Pairs = NDArray[np.int64]
 # Share of the way to the boundary that a step takes.
 TO_BOUNDARY = 0.95
 # An entry that is not held is, once a step takes this share of it away; at most so many per generator row at a time.
@@ -67,6 +66,7 @@ class InteriorPoint:
     """
 
     kernels: ClassVar[tuple[str, ...]] = ("sdprelax.solvers._schur",)
+    takes: ClassVar[frozenset[str]] = frozenset({"nonnegative", "complementary"})
 
     tolerance: PositiveFloat = 1e-6
     max_iterations: PositiveInt = 300
@@ -146,10 +146,9 @@ def primal_start(rows: Floats) -> Floats:
         chosen.append(np.array(any_others))
     others = np.hstack(chosen)
     total, count = _neurons_between(rows, np.repeat(np.arange(g), others.shape[1]), others.ravel())
-    G = whole_space(g).generators(rows)
-    first, second = np.nonzero(np.triu(G @ total @ G.T <= 0.0))
-    crossing = second - first != g
-    more, added = _neurons_between(rows, first[crossing] % g, second[crossing] % g)
+    forms = Forms.of(rows, whole_space(g))
+    first, second = forms.pairs[(forms.matrix @ (forms.matrix @ total).T)[tuple(forms.pairs.T)] <= 0.0].T
+    more, added = _neurons_between(rows, first % g, second % g)
     return (total + more) / (count + added)
 
 

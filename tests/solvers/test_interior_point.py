@@ -13,6 +13,7 @@ from sdprelax.base import Deadline, Floats
 from sdprelax.cells import whole_space
 from sdprelax.certificate import relaxation_certificate
 from sdprelax.lifting import LiftedProgram
+from sdprelax.lifting.inequalities import Forms
 from sdprelax.problem import reduce
 from sdprelax.solvers._schur import schur_matrix
 from sdprelax.solvers.interior_point import InteriorPoint, dual_start, primal_start
@@ -32,7 +33,7 @@ def gaussian(seed: int, n: int, d: int, c: int, gamma: float = 0.1) -> Problem:
 @pytest.mark.parametrize(("g", "r", "spread"), [(1, 1, 1.0), (2, 2, 1.0), (9, 3, 1.0), (20, 4, 0.1), (12, 2, 1e-3)])
 def test_the_start_is_strictly_feasible(g: int, r: int, spread: float) -> None:
     rows, gamma = unit_rows(0, g, r, spread), 0.3
-    G = whole_space(g).generators(rows)
+    G = Forms.of(rows, whole_space(g)).matrix
     twins, pairs, values = dual_start(rows, gamma, 4)
     assert np.all(values > 0.0) and len({tuple(pair) for pair in pairs}) == len(pairs)
     M = np.zeros((2 * g, 2 * g))

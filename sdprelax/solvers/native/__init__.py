@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import psutil
 from pydantic import PositiveFloat, PositiveInt
@@ -47,6 +47,8 @@ class Native:
     arrays: library that the first phase computes with; "torch" and "cupy" know devices.
     device: such as "cuda"; None for the library's default.
     """
+
+    takes: ClassVar[frozenset[str]] = frozenset({"nonnegative", "complementary"})
 
     tolerance: PositiveFloat = 1e-3
     max_iterations: PositiveInt = 100_000

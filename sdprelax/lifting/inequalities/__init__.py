@@ -1,0 +1,136 @@
+"""What every neuron satisfies, by name: one family of inequalities each (docs/mathematics/lifting.md, "Inequalities").
+
+In a cone C of weight space a neuron is z = (β, w), with β of the rows that C leaves undetermined. A *form* is a linear
+function gᵀz that is nonnegative for every neuron in C. Products of two forms are nonnegative, and some of them vanish.
+With the forms as rows of G a relaxation asks of its block S, which stands for Σzzᵀ, that
+
+    (GSGᵀ)_pq ≥ 0 for all forms p and q,     (GSGᵀ)_pq = 0 where their product vanishes.
+
+The multipliers of both make one symmetric N. A family states forms, or products that vanish. It is never asked why:
+:mod:`sdprelax.certificate` proves every form from the data, and refuses one that it cannot prove.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from sdprelax.base import Floats, Registry
+from sdprelax.cells import Cone
+
+__all__ = ["STANDARD", "Forms", "Inequality", "Pairs", "inequalities"]
+
+# The families of every relaxation, in the order of their forms; what is beyond them is asked for by name.
+STANDARD = ("nonnegative", "complementary", "walls")
+
+Pairs = NDArray[np.int64]
+
+
+class Inequality:
+    """A family of inequalities; a subclass has :meth:`forms` or :meth:`vanishing`, or both."""
+
+    def forms(self, rows: Floats, cone: Cone) -> sp.csr_array:
+        """Return forms over (α, β, w), shape (m, 2g + r): each is nonnegative for every neuron in the cone.
+
+        Parameters
+        ----------
+        rows: the generator rows X̂, shape (g, r); α = (X̂w)₊ and β = (−X̂w)₊.
+        """
+        return sp.csr_array((0, 2 * len(rows) + rows.shape[1]))
+
+    def vanishing(self, forms: Forms) -> Pairs:
+        """Return pairs of forms, shape (p, 2), indices into all of them, whose product is zero for every neuron."""
+        return np.zeros((0, 2), dtype=np.int64)
+
+
+inequalities: Registry[Inequality] = Registry("inequality", __name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Forms:
+    """All forms of a cone, family after family.
+
+    Attributes
+    ----------
+    cone: the part of weight space.
+    over: the forms over (α, β, w), shape (m, 2g + r).
+    matrix: G, the same over z = (β of the k undetermined rows, w), shape (m, k + r).
+    places: where each family's forms are.
+    vanishing: each family's products that vanish, pairs of forms, shape (p, 2).
+    """
+
+    cone: Cone
+    over: sp.csr_array
+    matrix: sp.csr_array
+    places: dict[str, slice]
+    vanishing: dict[str, Pairs]
+
+    @staticmethod
+    def of(rows: Floats, cone: Cone, more: Mapping[str, Inequality | Floats] | None = None) -> Forms:
+        """Return the forms of the standard families and of more.
+
+        Parameters
+        ----------
+        rows: the generator rows, shape (g, r).
+        more: by name, families beyond the standard ones, or what one stated before, over z, shape (m, k + r).
+        """
+        families = {name: inequalities.create(name) for name in STANDARD} | dict(more or {})
+        stated = {
+            name: family.forms(rows, cone) if isinstance(family, Inequality) else _over_activations(rows, cone, family)
+            for name, family in families.items()
+        }
+        ends = np.cumsum([0, *(part.shape[0] for part in stated.values())]).tolist()
+        places = {name: slice(ends[k], ends[k + 1]) for k, name in enumerate(stated)}
+        over = sp.vstack(list(stated.values()), format="csr")
+        matrix = sp.csr_array(over @ cone.lift(rows))
+        forms = Forms(cone, over, matrix, places, {})
+        for name, family in families.items():
+            if isinstance(family, Inequality) and len(pairs := family.vanishing(forms)):
+                forms.vanishing[name] = pairs
+        return forms
+
+    @property
+    def count(self) -> int:
+        """Number m of forms, the order of N."""
+        return int(self.matrix.shape[0])
+
+    @property
+    def families(self) -> set[str]:
+        """The families that have something to say of this cone."""
+        return {name for name, place in self.places.items() if place.start < place.stop} | set(self.vanishing)
+
+    @property
+    def stated(self) -> dict[str, Floats]:
+        """The forms over z of each family beyond the standard ones."""
+        return {name: self.matrix[place].toarray() for name, place in self.places.items() if name not in STANDARD}
+
+    @cached_property
+    def zeros(self) -> Pairs:
+        """All products that vanish, shape (p, 2)."""
+        return np.concatenate([np.zeros((0, 2), dtype=np.int64), *self.vanishing.values()])
+
+    @cached_property
+    def pairs(self) -> Pairs:
+        """All other products, shape (p, 2), first ≤ second."""
+        upper = np.triu(np.ones((self.count, self.count), dtype=bool))
+        for first, second in (self.zeros.T, self.zeros.T[::-1]):
+            upper[first, second] = False
+        return np.argwhere(upper)
+
+    def multipliers(self, N: Floats) -> dict[str, Floats]:
+        """Return a matrix of multipliers by family: a family's rows of N, or N at its products that vanish."""
+        named = {name: N[place] for name, place in self.places.items() if place.start < place.stop}
+        return named | {name: N[pairs[:, 0], pairs[:, 1]] for name, pairs in self.vanishing.items()}
+
+
+def _over_activations(rows: Floats, cone: Cone, matrix: Floats) -> sp.csr_array:
+    """Return forms over z, shape (m, k + r), as forms over (α, β, w)."""
+    (g, r), free = rows.shape, cone.undetermined
+    place = np.concatenate([g + free, np.arange(2 * g, 2 * g + r)])
+    spread = sp.csr_array((np.ones(len(place)), (np.arange(len(place)), place)), shape=(len(place), 2 * g + r))
+    return sp.csr_array(sp.csr_array(np.asarray(matrix, dtype=np.float64)) @ spread)

@@ -1,0 +1,25 @@
+"""Inequality ``walls``: a neuron in a cone is on the inner side of its walls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from sdprelax.base import Floats
+from sdprelax.cells import Cone
+from sdprelax.lifting.inequalities import Inequality, inequalities
+
+__all__ = ["Walls"]
+
+
+@inequalities.register("walls")
+@dataclass(frozen=True)
+class Walls(Inequality):
+    """σ_ix̂_iᵀw ≥ 0 of every facet of the cone; all of weight space has none."""
+
+    def forms(self, rows: Floats, cone: Cone) -> sp.csr_array:
+        """Return the inward normals of the facets, shape (f, 2g + r)."""
+        walls = cone.walls(rows)
+        return sp.csr_array(np.hstack([np.zeros((len(walls), 2 * len(rows))), walls]))
