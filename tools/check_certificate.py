@@ -13,14 +13,17 @@ that unpack to 256 MiB, matrices of order 1,000, covers in six dimensions.
 """
 
 import argparse
+import itertools
 import sys
 import time
 import zipfile
+from operator import mul
 
 import numpy as np
 from flint import arb, arb_mat, ctx
 
 ctx.prec, U = 192, 2.0**-53
+STANDARD = ("nonnegative", "complementary", "walls")
 UNPACKED, MEMBERS, ORDER, RANK, DEPTH, BATCH = 2**28, 4096, 1000, 6, 128, 1024
 
 
@@ -95,6 +98,23 @@ def combination(normals, target):
     return np.maximum(weights, 0.0)
 
 
+def shortfall(rows, normals, a, b):
+    """Return ρ with aᵀβ + bᵀw ≥ −ρ‖w‖, β = (−rows·w)₊, wherever normals·w ≥ 0: (t)₊ ≥ θt for every θ in [0, 1]."""
+    up, down, worst = a > 0.0, a < 0.0, arb(0)
+    count, walls = np.count_nonzero(up), np.pad(normals, ((0, 0), (0, np.count_nonzero(up))))
+    parts = np.vstack([np.hstack([rows[up], np.eye(count)]), walls, np.eye(count, len(b) + count, len(b))])
+    require(np.count_nonzero(down) <= 4, "one of its forms subtracts more than four activations")
+    for sides in itertools.product((0.0, 1.0), repeat=np.count_nonzero(down)):
+        share = np.zeros(len(a))
+        share[down] = a[down] * sides
+        found = combination(parts, np.concatenate([b - share @ rows, a[up]]))
+        share[up] = np.minimum(found[:count], a[up])
+        rest = exact(b[None]) - exact(share[None]) * exact(rows)
+        rest -= exact(found[None, count : count + len(normals)]) * exact(normals)
+        worst = worst.max(norm(rest.entries()))
+    return worst
+
+
 def relaxation(arrays, rows, B):
     """Return a proved ω with ‖Bᵀ[(X̂w)₊; (−X̂w)₊]‖ ≤ ω‖w‖: that of the worst block (sections 3.5 and 5)."""
     (g, r), c, worst = rows.shape, B.ncols(), arb(0)
@@ -115,12 +135,16 @@ def relaxation(arrays, rows, B):
         siblings = {(*parent, (row, side)), (*parent, (row, -side))}
         require(siblings <= leaves and tuple(parent) not in leaves, "its cones do not cover weight space")
         leaves = leaves - siblings | {tuple(parent)}
+    names = arrays.get("inequalities", np.array(STANDARD)).tolist()
+    require(tuple(names[:3]) == STANDARD and len(set(names)) == len(names), f"it names the inequalities {names}")
     jumps = [norm(B[j, o] + B[g + j, o] for o in range(c)) for j in range(g)]
     for i, sign in enumerate(np.array(signs).reshape(len(signs), g)):
         require(set(facets[i]) <= set(paths[i]), "the walls of a cone are not on its path")
         normals, walls = (np.array([s * rows[j] for j, s in to]).reshape(len(to), r) for to in (paths[i], facets[i]))
-        k = len(free := np.flatnonzero(sign == 0))
-        N = numbers(arrays, f"multipliers_{i}", (2 * k + len(walls), 2 * k + len(walls)))
+        k, excess = len(free := np.flatnonzero(sign == 0)), arb(0)
+        stated = [numbers(arrays, f"forms_{i}_{place}", (-1, k + r)) for place in range(len(names) - 3)]
+        more = np.vstack([np.zeros((0, k + r)), *stated])
+        N = numbers(arrays, f"multipliers_{i}", (2 * k + len(walls) + len(more),) * 2)
         below = np.argwhere(N < 0.0)  # entries (α_i, β_i) may be negative
         twin = np.all((np.ptp(below, axis=1) == k) & (below.min(axis=1) < k))
         require(twin and np.array_equal(N, N.T), "its N is not symmetric and nonnegative where it must be")
@@ -128,19 +152,26 @@ def relaxation(arrays, rows, B):
         E = np.zeros((2 * g, k + r))
         E[free, range(k)] = E[free + g, range(k)] = 1.0
         E[:g, k:], E[g:, k:] = rows * (sign >= 0)[:, None], -rows * (sign < 0)[:, None]
-        G = exact(np.vstack([E[free], E[free + g], np.hstack([np.zeros((len(walls), k)), walls])]))
+        G = np.vstack([E[free], E[free + g], np.hstack([np.zeros((len(walls), k)), walls]), more])
         D, X = exact(E).transpose() * B, exact(rows[free])
-        H = exact(np.diag([delta[i]] * k + [kappa[i]] * r)) - D * D.transpose() - G.transpose() * exact(N) * G
+        H = exact(np.diag([delta[i]] * k + [kappa[i]] * r)) - D * D.transpose() - exact(G.T) * exact(N) * exact(G)
         require(positive_definite(H), "a slack matrix is not proved positive semidefinite")
         gram = X.transpose() * X
         largest = np.linalg.eigvalsh(floats(gram)).max(initial=0.0) * (1.0 + 2.0**-40)
         largest = arb(largest) if positive_definite(exact(largest * np.eye(r)) - gram) else gram.trace()
-        bound = (arb(kappa[i]) + arb(delta[i]) * largest).sqrt()
+        # Products of forms that are at least −ρ‖w‖ and at most σ‖w‖ in size are at least −(ρ_pσ_q + ρ_qσ_p)‖w‖².
+        if len(more):
+            lengths = [norm(x) for x in X.tolist()]
+            sizes = [sum(map(mul, map(abs, form[:k]), lengths), norm(form[k:])) for form in exact(G).tolist()]
+            low = [shortfall(rows[free], normals, form[:k], form[k:]) for form in more]
+            holds = all(x <= 1e-9 * y for x, y in zip(low, sizes[-len(more) :], strict=True))
+            require(holds, "an inequality of it does not hold for every neuron")
+            partners = (exact(np.maximum(N[-len(more) :], 0.0)) * arb_mat(len(N), 1, sizes)).entries()
+            excess = 2 * sum(map(mul, low, partners), arb(0))
+        bound = (arb(kappa[i]) + arb(delta[i]) * largest + excess).sqrt()
         # A row j that is said to have one sign, ±x̂_j = Σλσx̂ + ρ, is at most ‖ρ‖‖w‖ on the other side.
         for j in np.flatnonzero(sign):
-            target = rows[j] * sign[j]
-            rest = exact(target[None]) - exact(combination(normals, target)[None]) * exact(normals)
-            bound += jumps[j] * norm(rest.entries())
+            bound += jumps[j] * shortfall(rows[:0], normals, np.zeros(0), rows[j] * sign[j])
         worst = worst.max(bound)
     return worst
 

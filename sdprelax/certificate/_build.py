@@ -98,7 +98,8 @@ def relaxation_certificate(
 
     Raises
     ------
-    CertificateError: a family of ``more`` does not hold for every neuron.
+    CertificateError: a family of ``more`` does not hold for every neuron, or N makes use of a product that is said to
+        vanish and does not.
 
     Notes
     -----
@@ -151,9 +152,10 @@ def _repaired(rows: Floats, dual: Ball, forms: Forms, N: Floats) -> tuple[BlockP
 
     Raises
     ------
-    CertificateError: a form does not hold for every neuron in the cone.
+    CertificateError: a form does not hold for every neuron in the cone, or a product does not vanish that is said to.
     """
     cone, held = forms.cone, proved_forms(rows, forms)
+    held.excess(N)
     k, r = len(cone.undetermined), rows.shape[1]
     ball = reduced_slack(rows, dual, forms, N)
     slack = ball.mid

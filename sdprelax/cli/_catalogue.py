@@ -19,6 +19,7 @@ __all__ = ["print_list", "print_schema", "print_solvers"]
 FAMILIES = {
     "methods": "sdprelax.methods",
     "datasets": "sdprelax.datasets",
+    "inequalities": "sdprelax.lifting.inequalities",
     "solvers": "sdprelax.solvers",
     "roundings": "sdprelax.rounding",
     "engines": "sdprelax.laboratory.engines",

@@ -19,6 +19,7 @@ from sdprelax.certificate import Certificate, relaxation_certificate, users_cert
 from sdprelax.exact import EXACT_KERNELS, generate_columns
 from sdprelax.lasso import OnDirections
 from sdprelax.lifting import LiftedProgram
+from sdprelax.lifting.inequalities import STANDARD, Inequality, inequalities
 from sdprelax.methods import methods
 from sdprelax.networks import Network, Predictor, Tabulated
 from sdprelax.problem import PARALLEL, Problem, Reduction, Units, reduce, reduce_inputs
@@ -86,6 +87,8 @@ class SDP:
         residual improves most; small problems).
     rounding: how to turn the solution into a network; None for the bound alone.
     rounding_options: options of that rounding.
+    more_inequalities: families of inequalities beyond those of every relaxation, each a name or
+        {name: {option: value}}.
     more_roundings: further roundings of the same solution, each a name or {name: {option: value}}; the best network
         counts.
     polish: improve rounded networks by local training (L-BFGS).
@@ -104,6 +107,7 @@ class SDP:
     splitting: Splitting = "violation"
     rounding: str | None = "gaussian"
     rounding_options: dict[str, Any] = field(default_factory=dict)
+    more_inequalities: list[str | dict[str, dict[str, Any]]] = field(default_factory=list)
     more_roundings: list[str | dict[str, dict[str, Any]]] = field(default_factory=list)
     polish: bool = True
     transductive: bool = False
@@ -117,11 +121,13 @@ class SDP:
         name = self.solver or self._candidates(0)[0]
         object.__setattr__(self, "solver_options", solvers.typed(name, self.solver_options))
         solver = solvers.create(name, self.solver_options)
-        if not self._single and isinstance(solver, StructuredSolver):
+        if isinstance(solver, StructuredSolver) and not (self._single and set(self._more) <= solver.takes):
             raise InputError(
-                f"solver: {name} is for the presolved reduced form's single block; form: lifted, presolve: false and "
-                "cones need a conic solver such as clarabel."
+                f"solver: {name} is for the presolved reduced form's single block; form: lifted, presolve: false, "
+                "cones and more_inequalities need a conic solver such as clarabel."
             )
+        if self.form == "lifted" and self.more_inequalities:
+            raise InputError("form: lifted is the relaxation as published; more_inequalities need form: reduced.")
         if self.form == "lifted" and getattr(solver, "needs_interior", False):
             raise InputError(
                 f"solver: {name} computes so precisely that form: lifted, which has no interior, is infeasible for it "
@@ -133,7 +139,7 @@ class SDP:
         elif self.more_roundings:
             raise InputError("more_roundings come after the first one, and rounding is null: name it there.")
         for entry in self.more_roundings:
-            name, options = _named(entry)
+            name, options = _named("more_roundings", entry)
             roundings.typed(name, options)
             if [roundings.canonical(name) for name, _ in self._roundings].count(roundings.canonical(name)) > 1:
                 raise InputError(f"rounding '{name}' is named twice; each rounding of a solution is named once.")
@@ -143,7 +149,22 @@ class SDP:
         """Name and options of every rounding, in order."""
         if self.rounding is None:
             return []
-        return [(self.rounding, self.rounding_options), *(_named(entry) for entry in self.more_roundings)]
+        return [
+            (self.rounding, self.rounding_options),
+            *(_named("more_roundings", entry) for entry in self.more_roundings),
+        ]
+
+    @property
+    def _more(self) -> dict[str, Inequality]:
+        """The families of ``more_inequalities`` by name."""
+        named = [_named("more_inequalities", entry) for entry in self.more_inequalities]
+        families = {inequalities.canonical(name): inequalities.create(name, options) for name, options in named}
+        if len(families) < len(named) or not families.keys().isdisjoint(STANDARD):
+            raise InputError(
+                f"more_inequalities has {self.more_inequalities!r}; name each family once, and none of those that "
+                f"every relaxation has: {', '.join(STANDARD)}."
+            )
+        return families
 
     @property
     def _single(self) -> bool:
@@ -153,7 +174,7 @@ class SDP:
         """Return the names of the solvers to try, until one has a point."""
         if self.solver is not None:
             return [self.solver]
-        if not self._single:
+        if not self._single or self.more_inequalities:
             return ["clarabel"]
         many = generators > SMALL and not self.solver_options
         return ["native" if many else "interior_point", "clarabel"]
@@ -166,7 +187,8 @@ class SDP:
     def uses(self) -> Iterable[Use]:
         """Return the roundings, and the solvers that there may be, whatever the size of the problem."""
         named = [*self._candidates(SMALL), *self._candidates(SMALL + 1)]
-        return [*((solvers, name, {}) for name in named), *((roundings, *one) for one in self._roundings)]
+        more = [(inequalities, *_named("more_inequalities", entry)) for entry in self.more_inequalities]
+        return [*((solvers, name, {}) for name in named), *((roundings, *one) for one in self._roundings), *more]
 
     def check(self, problem: Problem) -> None:
         """Refuse ``transductive`` where there is nothing to predict at.
@@ -208,8 +230,8 @@ class SDP:
             # Rows too nearly parallel for a start become one generator; the certificate pays for the difference.
             strict = self._single and parallel == PARALLEL
             reduction, asked = self._reduced(scaled, parallel)
-            lifting = LiftedProgram(scaled, reduction)
-            best.reduction = reduction
+            lifting = LiftedProgram(scaled, reduction, self._more)
+            best.lifting = lifting
             try:
                 cones, idle = self._partition(lifting, rng, deadline, best)
                 solution, pruned = self._solve(lifting, cones, idle, reserved, best, strict=strict)
@@ -280,7 +302,7 @@ class SDP:
             active = [cone for cone in cones if cone not in idle]
             found = self._solved(lifting, active, deadline, best, strict)
             dual = reduction.pull_back(found.multiplier)
-            proofs = [local_certificate(reduction.rows, dual, cone, deadline) for cone in idle]
+            proofs = [local_certificate(reduction.rows, dual, cone, deadline, lifting.more) for cone in idle]
             loose = [cone for cone, (omega, _) in zip(idle, proofs, strict=True) if omega > gamma * BACK]
             if not loose or deadline.expired:
                 best.prove(found.multiplier, [*found.multipliers, *(N for _, N in proofs)], [*active, *idle])
@@ -361,14 +383,15 @@ class _Best:
 
     Parameters
     ----------
-    problem: the user's; units: what it is solved in, over the generators of ``reduction``.
+    problem: the user's; units: what it is solved in, as ``lifting``.
     network, upper: a first network and its objective.
     """
 
     def __init__(
         self, problem: Problem, units: Units, deadline: Deadline, report: Report, network: Network, upper: float
     ) -> None:
-        self.problem, self.units, self.reduction = problem, units, reduce(units.problem)
+        self.problem, self.units = problem, units
+        self.lifting = LiftedProgram(units.problem, reduce(units.problem))
         self.deadline, self.report = deadline, report
         self.network, self.upper = network, upper
         self.certificate: Certificate | None = None
@@ -383,7 +406,8 @@ class _Best:
 
     def prove(self, A: Floats, multipliers: Sequence[Floats], cones: Sequence[Cone]) -> float:
         """Make a certificate of approximate multipliers; return its bound in the units."""
-        found = relaxation_certificate(self.units.problem, self.reduction, A, multipliers, cones)
+        lifting = self.lifting
+        found = relaxation_certificate(lifting.problem, lifting.reduction, A, multipliers, cones, lifting.more)
         self.proved = max(self.proved, found.lower)
         proposed = users_certificate(self.units, found)
         if self.certificate is None or proposed.lower > self.certificate.lower:
@@ -401,12 +425,12 @@ class _Best:
         return value
 
 
-def _named(entry: str | dict[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
-    """Return name and options of an entry of ``more_roundings``."""
+def _named(option: str, entry: str | dict[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
+    """Return name and options of an entry of an option that is a list of registered classes."""
     if isinstance(entry, str):
         return entry, {}
     if len(entry) != 1:
-        raise InputError(f"more_roundings has {entry!r}; write a name, or one {{name: {{option: value}}}} for each.")
+        raise InputError(f"{option} has {entry!r}; write a name, or one {{name: {{option: value}}}} for each.")
     name, options = next(iter(entry.items()))
     return name, options
 

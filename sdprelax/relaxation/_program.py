@@ -155,10 +155,10 @@ def solve_relaxation(
         return relaxation(lifting, form, cones).solve(solver, deadline)
     families = set().union(*(lifting.forms(cone).families for cone in cones))
     if form != "reduced" or len(cones) > 1 or not families <= solver.takes:
-        name = solver.availability().name
+        name, taken = solver.availability().name, ", ".join(sorted(solver.takes))
         raise InputError(
-            f"solver {name} solves the reduced form's single block with the inequalities {', '.join(solver.takes)}; "
-            "take clarabel for anything else."
+            f"solver {name} solves the reduced form's single block with the inequalities {taken}; take clarabel for "
+            "anything else."
         )
     found = solver.solve_reduced(lifting, deadline, report)
     with np.errstate(over="ignore", invalid="ignore"):
