@@ -66,12 +66,16 @@ class Cone:
 
     def lift(self, rows: Floats) -> sp.csr_array:
         """Return T, shape (2g + r, k + r): (α, β, w) = Tz for z = (β of the k undetermined rows, w) in the cone."""
-        g, r = rows.shape
-        k = len(self.undetermined)
-        own = sp.csr_array((np.ones(k), (self.undetermined, np.arange(k))), shape=(g, k))
-        ahead, behind = np.where(self.signs >= 0, 1.0, 0.0), np.where(self.signs < 0, -1.0, 0.0)
-        alpha, beta = (sp.csr_array(rows * side[:, None]) for side in (ahead, behind))
-        return sp.csr_array(sp.block_array([[own, alpha], [own, beta], [None, sp.eye_array(r)]]))
+        (g, r), free, k = rows.shape, self.undetermined, len(self.undetermined)
+        # α_i is x̂_iᵀw plus β_i, if that is a variable; of a row with negative sign β_i is −x̂_iᵀw.
+        side = np.where(self.signs >= 0, 1.0, -1.0)
+        linear = np.arange(g) + np.where(self.signs >= 0, 0, g)
+        row, column = np.nonzero(rows)
+        own, weights = np.arange(k), np.arange(r)
+        values = np.concatenate([np.ones(2 * k), rows[row, column] * side[row], np.ones(r)])
+        i = np.concatenate([free, g + free, linear[row], 2 * g + weights])
+        j = np.concatenate([own, own, k + column, k + weights])
+        return sp.csr_array((values, (i, j)), shape=(2 * g + r, k + r))
 
     def split(self, rows: Floats, row: int) -> tuple[Cone, Cone]:
         """Return the two parts of the cone on either side of an undetermined row."""

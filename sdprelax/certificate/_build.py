@@ -105,9 +105,8 @@ def relaxation_certificate(
     -----
     Repair (docs/mathematics/certificate.md, "Multipliers of the relaxation"): where H is not positive semidefinite the
     multipliers of "complementary", those of the products α_iβ_i, are all lowered by one t, which adds 2t‖β‖² and 2tβᵀX̂w
-    to it. The
-    κ that is then needed is the largest eigenvalue of a Schur complement, and t is found by a one-dimensional search.
-    One A serves all cones.
+    to it. The κ that is then needed is the largest eigenvalue of a Schur complement, and t is found by a
+    one-dimensional search. One A serves all cones.
     """
     draft = _Draft(problem, reduction, A)
     g = reduction.generators

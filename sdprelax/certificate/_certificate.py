@@ -133,7 +133,11 @@ class Certificate:
             paths = [(index, row, side) for index, block in enumerate(blocks) for row, side in block.cone.path]
             facets = [(index, row, side) for index, block in enumerate(blocks) for row, side in block.cone.facets]
             more = list(dict.fromkeys(name for block in blocks for name in block.forms))
-            none = np.zeros((0, 0))
+            forms = {
+                f"forms_{index}_{place}": block.forms.get(name, np.zeros((0, len(block.cone.undetermined) + r.rank)))
+                for index, block in enumerate(blocks)
+                for place, name in enumerate(more)
+            }
             np.savez_compressed(
                 path, allow_pickle=False, kind=np.array("relaxation"),
                 signs=np.array([block.cone.signs for block in blocks]),
@@ -141,11 +145,7 @@ class Certificate:
                 facets=np.array(facets, dtype=np.int64).reshape(-1, 3),
                 kappa=np.array([block.kappa for block in blocks]), delta=np.array([block.delta for block in blocks]),
                 **{f"multipliers_{index}": block.multipliers for index, block in enumerate(blocks)}, **common,
-                inequalities=np.array([*STANDARD, *more]),
-                **{
-                    f"forms_{index}_{place}": block.forms.get(name, none)
-                    for index, block in enumerate(blocks) for place, name in enumerate(more)
-                },
+                inequalities=np.array([*STANDARD, *more]), **forms,
             )  # fmt: skip
         else:
             np.savez_compressed(

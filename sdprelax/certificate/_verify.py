@@ -52,7 +52,6 @@ __all__ = [
     "pulled_back",
     "reduced_oracle",
     "reduced_slack",
-    "relaxation_oracle",
     "verify",
 ]
 
@@ -149,9 +148,7 @@ def _checked_block(block: BlockProof, g: int, r: int) -> BlockProof:
     cone = Cone(path, signs.astype(np.int8), facets)
     order, forms = len(cone.undetermined) + r, {}
     for name, stated in block.forms.items():
-        require(
-            isinstance(name, str) and name not in STANDARD, f"it states the inequality {name!r}, which states itself"
-        )
+        require(name not in STANDARD, f"it states the inequality '{name}', which states itself")
         require(np.ndim(stated) == 2, f"its inequality '{name}' is no matrix")
         forms[name] = numbers(f"inequality '{name}'", stated, (len(stated), order))
     size = 2 * len(cone.undetermined) + len(facets) + sum(map(len, forms.values()))
@@ -179,20 +176,6 @@ def pulled_back(reduction: Reduction, A: Floats) -> Ball:
     return Ball.exact(A).combined(reduction.selection().T)
 
 
-def relaxation_oracle(rows: Floats, dual: Ball, proof: RelaxationProof, deadline: Deadline | None = None) -> float:
-    """Return the bound of the reduced oracle that a relaxation proof gives: that of its worst block.
-
-    Raises
-    ------
-    CertificateError: some H could not be proved positive semidefinite, or the time is up.
-    """
-    worst = 0.0
-    for block in proof.blocks:
-        require_time(deadline)
-        worst = max(worst, block_oracle(rows, dual, block, deadline))
-    return worst
-
-
 def block_oracle(
     rows: Floats, dual: Ball, block: BlockProof, deadline: Deadline | None = None, proved: ProvedForms | None = None
 ) -> float:
@@ -206,6 +189,7 @@ def block_oracle(
     ------
     CertificateError: a form or H ⪰ 0 could not be proved, or the time is up.
     """
+    require_time(deadline)
     proved = proved or proved_forms(rows, Forms.of(rows, block.cone, block.forms), deadline)
     excess = proved.excess(block.multipliers)
     free, r = rows[block.cone.undetermined], rows.shape[1]
@@ -270,7 +254,7 @@ def reduced_oracle(certificate: Certificate, deadline: Deadline | None = None) -
         return 0.0
     dual = pulled_back(reduction, certificate.multiplier)
     if isinstance(proof, RelaxationProof):
-        return relaxation_oracle(reduction.rows, dual, proof, deadline)
+        return max(block_oracle(reduction.rows, dual, block, deadline) for block in proof.blocks)
     cover = cover_sphere(reduction.rows, dual, proof.target, max_cones=proof.max_cones, deadline=deadline)
     if not cover.complete:
         require_time(deadline)

@@ -223,7 +223,7 @@ def _coordinates(lifting: LiftedProgram, form: Form, forms: Forms) -> tuple[sp.c
     if form == "lifted":
         lift, matrix = sp.eye_array(lifting.order), forms.over
     else:
-        lift, matrix = sp.block_diag([forms.cone.lift(lifting.reduction.rows), sp.eye_array(outputs)]), forms.matrix
+        lift, matrix = sp.block_diag([forms.lift, sp.eye_array(outputs)]), forms.matrix
     return sp.csr_array(lift), sp.csr_array(sp.hstack([matrix, sp.csr_array((forms.count, outputs))]))
 
 

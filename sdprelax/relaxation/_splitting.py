@@ -154,7 +154,7 @@ def local_certificate(
     products = np.concatenate([forms.pairs, forms.zeros])
     m, free = len(forms.pairs), len(forms.zeros)
     N = np.zeros((forms.count, forms.count))
-    D = cone.lift(rows)[: 2 * len(rows)].T @ dual
+    D = forms.lift.T @ np.pad(dual, ((0, rows.shape[1]), (0, 0)))
     i, j = np.triu_indices(order)
     # Clarabel's triangle goes down the columns: sort by column, then row.
     place = np.lexsort((i, j))

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 import scipy.sparse as sp
@@ -51,6 +51,12 @@ class Inequality:
 inequalities: Registry[Inequality] = Registry("inequality", __name__)
 
 
+@cache
+def standard() -> dict[str, Inequality]:
+    """Return the families of every relaxation."""
+    return {name: inequalities.create(name) for name in STANDARD}
+
+
 @dataclass(frozen=True, eq=False)
 class Forms:
     """All forms of a cone, family after family.
@@ -59,6 +65,7 @@ class Forms:
     ----------
     cone: the part of weight space.
     over: the forms over (α, β, w), shape (m, 2g + r).
+    lift: T, shape (2g + r, k + r), with (α, β, w) = Tz in the cone.
     matrix: G, the same over z = (β of the k undetermined rows, w), shape (m, k + r).
     places: where each family's forms are.
     vanishing: each family's products that vanish, pairs of forms, shape (p, 2).
@@ -66,6 +73,7 @@ class Forms:
 
     cone: Cone
     over: sp.csr_array
+    lift: sp.csr_array
     matrix: sp.csr_array
     places: dict[str, slice]
     vanishing: dict[str, Pairs]
@@ -79,16 +87,17 @@ class Forms:
         rows: the generator rows, shape (g, r).
         more: by name, families beyond the standard ones, or what one stated before, over z, shape (m, k + r).
         """
-        families = {name: inequalities.create(name) for name in STANDARD} | dict(more or {})
+        families = standard() | dict(more or {})
         stated = {
             name: family.forms(rows, cone) if isinstance(family, Inequality) else _over_activations(rows, cone, family)
             for name, family in families.items()
         }
         ends = np.cumsum([0, *(part.shape[0] for part in stated.values())]).tolist()
         places = {name: slice(ends[k], ends[k + 1]) for k, name in enumerate(stated)}
-        over = sp.vstack(list(stated.values()), format="csr")
-        matrix = sp.csr_array(over @ cone.lift(rows))
-        forms = Forms(cone, over, matrix, places, {})
+        parts = [part for part in stated.values() if part.shape[0]] or list(stated.values())[:1]
+        over = sp.csr_array(sp.vstack(parts)) if len(parts) > 1 else parts[0]
+        lift = cone.lift(rows)
+        forms = Forms(cone, over, lift, sp.csr_array(over @ lift), places, {})
         for name, family in families.items():
             if isinstance(family, Inequality) and len(pairs := family.vanishing(forms)):
                 forms.vanishing[name] = pairs

@@ -22,4 +22,6 @@ class Walls(Inequality):
     def forms(self, rows: Floats, cone: Cone) -> sp.csr_array:
         """Return the inward normals of the facets, shape (f, 2g + r)."""
         walls = cone.walls(rows)
-        return sp.csr_array(np.hstack([np.zeros((len(walls), 2 * len(rows))), walls]))
+        facet, column = np.nonzero(walls)
+        shape = (len(walls), 2 * len(rows) + rows.shape[1])
+        return sp.csr_array((walls[facet, column], (facet, 2 * len(rows) + column)), shape=shape)
