@@ -14,6 +14,7 @@ from sdprelax.base._errors import (
     SolverUnavailable,
     StorageError,
     UntrustedArithmetic,
+    first_line,
     nearest,
 )
 from sdprelax.base._files import read_arrays, whole_file, write_whole
@@ -50,6 +51,7 @@ __all__ = [
     "compiled",
     "finite_array",
     "finite_matrix",
+    "first_line",
     "gamma",
     "is_categorical",
     "misread",

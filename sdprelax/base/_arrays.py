@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sdprelax.base._errors import InputError
+from sdprelax.base._errors import InputError, first_line
 from sdprelax.base._verified import Floats
 
 __all__ = ["finite_array", "finite_matrix", "holds_labels", "is_categorical", "one_hot", "plain_array", "target_matrix"]
@@ -44,7 +44,7 @@ def plain_array(name: str, values: object) -> NDArray[Any]:
     try:
         return np.asarray(values)
     except Exception as error:  # each library of arrays has errors of its own
-        raise InputError(f"{name} must be an array of real numbers, but {_first_line(error)}.") from None
+        raise InputError(f"{name} must be an array of real numbers, but {first_line(error)}.") from None
 
 
 def finite_array(name: str, values: object) -> Floats:
@@ -86,7 +86,7 @@ def finite_array(name: str, values: object) -> Floats:
         with np.errstate(over="ignore"):
             numeric: Floats = array.astype(np.float64)
     except (OverflowError, ValueError) as error:
-        raise InputError(f"{name} must be an array of real numbers, but {_first_line(error)}.") from None
+        raise InputError(f"{name} must be an array of real numbers, but {first_line(error)}.") from None
     finite = np.isfinite(numeric)
     if not finite.all():
         index = tuple(int(k) for k in np.argwhere(~finite)[0])
@@ -211,7 +211,3 @@ def _shown(value: object) -> str:
     """Return a value as messages show it."""
     written = repr(value.item() if isinstance(value, np.generic) else value)
     return written if len(written) <= 40 and "\n" not in written else f"a {type(value).__name__}"
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__

@@ -14,6 +14,7 @@ __all__ = [
     "SolverUnavailable",
     "StorageError",
     "UntrustedArithmetic",
+    "first_line",
     "nearest",
 ]
 
@@ -57,6 +58,11 @@ def nearest(name: str, choices: Iterable[str], most: int | None = None) -> str:
     close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
     listing = f"choices: {', '.join(known)}"
     return f"did you mean '{close[0]}'? ({listing})" if close else listing
+
+
+def first_line(error: BaseException | str) -> str:
+    """Return what an exception says, for a sentence about it: its first line without the full stop, or its type."""
+    return str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__
 
 
 for _error in (SdprelaxError, *SdprelaxError.__subclasses__()):

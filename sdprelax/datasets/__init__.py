@@ -15,7 +15,15 @@ import pydantic
 from numpy.typing import NDArray
 
 from sdprelax.base import Floats, InputError, Registry, finite_matrix, target_matrix
-from sdprelax.datasets._reading import file_arrays, file_numbers, package_folder, read_table, sha256, table_numbers
+from sdprelax.datasets._reading import (
+    file_arrays,
+    file_numbers,
+    first_cells,
+    package_folder,
+    read_table,
+    sha256,
+    table_numbers,
+)
 from sdprelax.networks import Operations, Pipeline, Predictor, Preprocessing, Scaling, scaling_operations
 
 __all__ = [
@@ -27,6 +35,7 @@ __all__ = [
     "encoded",
     "file_arrays",
     "file_numbers",
+    "first_cells",
     "indicators",
     "package_folder",
     "read_table",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import warnings
 from collections.abc import Callable
 from decimal import Decimal
 from numbers import Real
@@ -17,9 +18,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sdprelax.base import Floats, InputError, finite_array, is_categorical
+from sdprelax.base import Floats, InputError, finite_array, first_line, is_categorical
 
-__all__ = ["file_arrays", "file_numbers", "package_folder", "read_table", "sha256", "table_numbers"]
+__all__ = ["file_arrays", "file_numbers", "first_cells", "package_folder", "read_table", "sha256", "table_numbers"]
 
 
 def sha256(path: str) -> str:
@@ -52,12 +53,21 @@ def package_folder(package: str, distribution: str) -> Path:
 def read_table(path: Path, reader: Callable[..., pd.DataFrame], **options: Any) -> pd.DataFrame:
     """Return ``reader(path, **options)``; any exception of the reader becomes an InputError of one sentence."""
     try:
-        return reader(path, **options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # a row with more cells than there are names
+            return reader(path, **options)
     except pd.errors.ParserWarning:
         raise InputError(f"{path} has rows with more cells than there are names of columns.") from None
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path} cannot be read as {path.suffix[1:]}: {reason}.") from None
+        raise InputError(f"{path} cannot be read as {path.suffix[1:]}: {first_line(error)}.") from None
+
+
+def first_cells(path: Path, **options: Any) -> list[str]:
+    """Return the cells of a CSV file's first line as they are written, be they names or data."""
+    first = read_table(
+        path, pd.read_csv, header=None, nrows=1, dtype=str, keep_default_na=False, index_col=False, **options
+    )  # fmt: skip
+    return [str(cell) for cell in first.iloc[0]]
 
 
 def file_arrays(path: Path) -> dict[str, NDArray[Any]]:
@@ -69,8 +79,7 @@ def file_arrays(path: Path) -> dict[str, NDArray[Any]]:
         with found as stored:
             return {name: np.asarray(stored[name]) for name in stored.files}
     except Exception as error:  # a damaged archive fails in zlib, zipfile or NumPy, each with errors of its own
-        reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
-        raise InputError(f"{path} cannot be read as npz: {reason}.") from None
+        raise InputError(f"{path} cannot be read as npz: {first_line(error)}.") from None
 
 
 def file_numbers(path: Path, name: str, array: NDArray[Any]) -> Floats:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -17,7 +16,18 @@ from numpy.typing import NDArray
 from pydantic import NonNegativeInt
 
 from sdprelax.base import Floats, InputError, finite_array, nearest, one_hot
-from sdprelax.datasets import Dataset, Share, datasets, file_arrays, read_table, scaled, sha256, split, table_numbers
+from sdprelax.datasets import (
+    Dataset,
+    Share,
+    datasets,
+    file_arrays,
+    first_cells,
+    read_table,
+    scaled,
+    sha256,
+    split,
+    table_numbers,
+)
 from sdprelax.networks import Preprocessing, Scaling
 
 __all__ = ["File"]
@@ -193,8 +203,7 @@ class File:
 
 def _read_csv(path: Path, header: bool | None) -> pd.DataFrame:
     """Return a CSV file's table; lines that pandas would silently shift, drop or rename are refused."""
-    first = read_table(path, pd.read_csv, header=None, nrows=1, dtype=str, keep_default_na=False, index_col=False)
-    cells = [str(cell) for cell in first.iloc[0]]
+    cells = first_cells(path)
     if header is None and len(cells) > 1:
         numeric = pd.to_numeric(pd.Series(cells[:-1]), errors="coerce").notna().all()
         counted = any(cells[:-1] == [str(k + start) for k in range(len(cells) - 1)] for start in (0, 1))
@@ -207,9 +216,7 @@ def _read_csv(path: Path, header: bool | None) -> pd.DataFrame:
     for name in names:
         if name and names.count(name) > 1:
             raise InputError(f"{path} has two columns named '{name}'; give each a name of its own.")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", pd.errors.ParserWarning)  # a row with more cells than there are names
-        return read_table(
-            path, pd.read_csv, header=None if header is False else 0, names=names if header is False else None,
-            index_col=False, low_memory=False,
-        )  # fmt: skip
+    return read_table(
+        path, pd.read_csv, header=None if header is False else 0, names=names if header is False else None,
+        index_col=False, low_memory=False,
+    )  # fmt: skip

@@ -10,10 +10,8 @@ import dataclasses
 import hashlib
 import http.client
 import json
-import os
 import urllib.error
 import warnings
-from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -23,13 +21,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import NonNegativeInt, PositiveInt
 
-from sdprelax.base import InputError
+from sdprelax.base import InputError, first_line, write_whole
 from sdprelax.datasets import (
     Dataset,
     Share,
     datasets,
     file_arrays,
     file_numbers,
+    first_cells,
     indicators,
     read_table,
     scaled,
@@ -45,7 +44,7 @@ SUFFIXES = (".npz", ".csv", ".data", ".txt")
 MNIST_TRAINING = 60_000
 
 
-class Known(NamedTuple):
+class KnownSet(NamedTuple):
     """What is known of a set, whoever hands it out.
 
     Parameters
@@ -54,6 +53,7 @@ class Known(NamedTuple):
     classes: names in the order of the one-hot columns, which is the sorted one.
     openml: OpenML's data id, which stands for one version, and its name there.
     spellings: how else the labels are written, each in the order of ``classes``.
+    whole: whether a file that is split already must hold all samples (or all but the first) and features.
     """
 
     name: str
@@ -62,6 +62,7 @@ class Known(NamedTuple):
     classes: tuple[str, ...]
     openml: tuple[int, str]
     spellings: tuple[tuple[str, ...], ...] = ()
+    whole: bool = True
 
 
 class Samples(NamedTuple):
@@ -73,44 +74,78 @@ class Samples(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Table:
-    test_size: Share = 0.5
-    split_seed: NonNegativeInt = 42
+class _Set:
+    """A known set, from OpenML or from a local file, which may be split already."""
+
     scaling: Scaling = "none"
-    drop_first: bool = False
     path: str | None = None
     cache: str | None = None
 
-    known: ClassVar[Known]
+    known: ClassVar[KnownSet]
+    splitting: ClassVar[tuple[str, ...]]
+    """Options that do not apply to a file that is split already."""
 
     def __post_init__(self) -> None:
-        _check_path(self.known, self.path)
+        if self.path is None:
+            return
+        if not Path(self.path).is_file():
+            raise InputError(
+                f"data set '{self.known.name}': option 'path' is '{self.path}', and there is no such file."
+            )
+        if Path(self.path).suffix not in SUFFIXES:
+            raise InputError(f"{self.path}: files end in {', '.join(SUFFIXES)}, not in '{Path(self.path).suffix}'.")
 
     def digest(self) -> str:
         """Return the SHA-256 of the local file, or "" without one."""
         return sha256(self.path) if self.path else ""
 
     def load(self) -> Dataset:
-        """Return the split data.
+        """Return the split data, scaled.
 
         Raises
         ------
-        InputError: OpenML cannot be reached, or what it or the file holds is not this set.
+        InputError: OpenML cannot be reached, what it or the file holds is not this set, or there are too few samples.
         """
         known = self.known
-        train, test = _samples(known, self.path, self.cache)
-        if test is not None:
-            _refuse(self, known, {"test_size", "split_seed", "drop_first"})
-            count = len(train.X) + len(test.X)
-            if count not in (known.n, known.n - 1):
+        if self.path is None:
+            train, test = _from_openml(known, self.cache), None
+        elif Path(self.path).suffix == ".npz":
+            train, test = _from_arrays(known, Path(self.path))
+        else:
+            train, test = _from_table(known, Path(self.path)), None
+        if test is None:
+            return self._split(train)
+        for field in dataclasses.fields(self):
+            if field.name in self.splitting and getattr(self, field.name) != field.default:
                 raise InputError(
-                    f"{self.path} holds {count} samples, but {known.name} has {known.n} (the paper's {known.n - 1})."
+                    f"data set '{known.name}': option '{field.name}' cannot act on {self.path}, which is split "
+                    "already; leave it out."
                 )
-            return scaled(_dataset(known, train, test), self.scaling)
-        if len(train.X) != known.n:
-            raise InputError(f"{self.path} holds {len(train.X)} samples, but {known.name} has {known.n}.")
+        count = len(train.X) + len(test.X)
+        if known.whole and count not in (known.n, known.n - 1):
+            raise InputError(
+                f"{self.path} holds {count} samples, but {known.name} has {known.n} (the paper's {known.n - 1})."
+            )
+        return scaled(_dataset(known, train, test), self.scaling)
+
+    def _split(self, samples: Samples) -> Dataset:
+        """Return the data set of all samples, split and scaled as the options say."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class _Table(_Set):
+    test_size: Share = 0.5
+    split_seed: NonNegativeInt = 42
+    drop_first: bool = False
+
+    splitting = ("test_size", "split_seed", "drop_first")
+
+    def _split(self, samples: Samples) -> Dataset:
+        if len(samples.X) != self.known.n:
+            raise InputError(f"{self.path} holds {len(samples.X)} samples, but {self.known.name} has {self.known.n}.")
         first = int(self.drop_first)
-        whole = _dataset(known, Samples(train.X[first:], train.codes[first:], train.columns))
+        whole = _dataset(self.known, Samples(samples.X[first:], samples.codes[first:], samples.columns))
         return split(whole, test_size=self.test_size, seed=self.split_seed, scaling=self.scaling)
 
 
@@ -133,7 +168,7 @@ class Ionosphere(_Table):
     cache: folder of scikit-learn's cache, by default its own (~/scikit_learn_data).
     """
 
-    known = Known("ionosphere", 351, 34, ("b", "g"), (59, "ionosphere"))
+    known = KnownSet("ionosphere", 351, 34, ("b", "g"), (59, "ionosphere"))
 
 
 @datasets.register("pima")
@@ -141,7 +176,7 @@ class Ionosphere(_Table):
 class Pima(_Table):
     """Pima Indians diabetes: 768 patients, 8 measurements, diabetes or not. Options as for ionosphere."""
 
-    known = Known("pima", 768, 8, ("0", "1"), (37, "diabetes"), (("tested_negative", "tested_positive"),))
+    known = KnownSet("pima", 768, 8, ("0", "1"), (37, "diabetes"), (("tested_negative", "tested_positive"),))
 
 
 @datasets.register("bank_notes")
@@ -149,12 +184,12 @@ class Pima(_Table):
 class BankNotes(_Table):
     """Bank note authentication: 1372 images of notes, 4 features, 2 classes. Options as for ionosphere."""
 
-    known = Known("bank_notes", 1372, 4, ("0", "1"), (1462, "banknote-authentication"), (("1", "2"),))
+    known = KnownSet("bank_notes", 1372, 4, ("0", "1"), (1462, "banknote-authentication"), (("1", "2"),))
 
 
 @datasets.register("mnist")
 @dataclass(frozen=True)
-class Mnist:
+class Mnist(_Set):
     """MNIST: equally many images of each digit, reduced to principal components; defaults of P25's size.
 
     Of every digit ``per_digit`` training images are drawn from MNIST's 60,000, and as many for testing from
@@ -178,40 +213,24 @@ class Mnist:
     per_digit: PositiveInt = 100
     components: PositiveInt | None = 20
     seed: NonNegativeInt = 42
-    scaling: Scaling = "none"
-    path: str | None = None
-    cache: str | None = None
 
-    known: ClassVar[Known] = Known("mnist", 70_000, 784, tuple("0123456789"), (554, "mnist_784"))
+    known = KnownSet("mnist", 70_000, 784, tuple("0123456789"), (554, "mnist_784"), whole=False)
+    splitting = ("per_digit", "components", "seed")
 
     def __post_init__(self) -> None:
-        _check_path(self.known, self.path)
-        if self.components is not None and self.components > min(10 * self.per_digit, self.known.d):
+        super().__post_init__()
+        most = min(10 * self.per_digit, self.known.d)
+        if self.components is not None and self.components > most:
             raise InputError(
                 f"data set 'mnist': {10 * self.per_digit} training images have no {self.components} principal "
-                f"components: option 'components' is at most {min(10 * self.per_digit, self.known.d)}."
+                f"components: option 'components' is at most {most}."
             )
 
-    def digest(self) -> str:
-        """Return the SHA-256 of the local file, or "" without one."""
-        return sha256(self.path) if self.path else ""
-
-    def load(self) -> Dataset:
-        """Return the drawn images, or the file's own split.
-
-        Raises
-        ------
-        InputError: OpenML cannot be reached, what it or the file holds is not MNIST, or too few images.
-        """
-        train, test = _samples(self.known, self.path, self.cache)
-        if test is not None:
-            _refuse(self, self.known, {"per_digit", "components", "seed"})
-            return scaled(_dataset(self.known, train, test), self.scaling)
-        lowest, highest = train.X.min(), train.X.max()
+    def _split(self, samples: Samples) -> Dataset:
+        lowest, highest = samples.X.min(), samples.X.max()
         if lowest < 0.0 or highest > 255.0:
             raise InputError(f"{self.path} holds pixels of {lowest:g} … {highest:g}; right are 0 … 255, or 0 … 1.")
-        drawn = self._drawn(train)
-        data = _dataset(self.known, *drawn)
+        data = _dataset(self.known, *self._drawn(samples))
         if highest > 1.0:
             data = data.prepared((("divide", np.array(255.0)),))
         if self.components is not None:
@@ -240,26 +259,7 @@ class Mnist:
         return Samples(images.X[train], images.codes[train]), Samples(images.X[test], images.codes[test])
 
 
-def _check_path(known: Known, path: str | None) -> None:
-    if path is None:
-        return
-    if not Path(path).is_file():
-        raise InputError(f"data set '{known.name}': option 'path' is '{path}', and there is no such file.")
-    if Path(path).suffix not in SUFFIXES:
-        raise InputError(f"{path}: files end in {', '.join(SUFFIXES)}, not in '{Path(path).suffix}'.")
-
-
-def _refuse(source: _Table | Mnist, known: Known, names: Collection[str]) -> None:
-    """Refuse options that cannot act on a file that is split already."""
-    for field in dataclasses.fields(source):
-        if field.name in names and getattr(source, field.name) != field.default:
-            raise InputError(
-                f"data set '{known.name}': option '{field.name}' cannot act on {source.path}, which is split already; "
-                "leave it out."
-            )
-
-
-def _dataset(known: Known, train: Samples, test: Samples | None = None) -> Dataset:
+def _dataset(known: KnownSet, train: Samples, test: Samples | None = None) -> Dataset:
     names = Preprocessing(train.columns)
     Y = indicators(train.codes, known.classes)
     if test is None:
@@ -267,21 +267,7 @@ def _dataset(known: Known, train: Samples, test: Samples | None = None) -> Datas
     return Dataset(train.X, Y, test.X, indicators(test.codes, known.classes), known.classes, names)
 
 
-def _samples(known: Known, path: str | None, cache: str | None) -> tuple[Samples, Samples | None]:
-    """Return training and test part, or all samples and None where the origin has no split."""
-    if path is None:
-        return _from_openml(known, cache), None
-    if Path(path).suffix == ".npz":
-        return _from_arrays(known, Path(path))
-    return _from_table(known, Path(path)), None
-
-
-def _check_width(known: Known, origin: object, features: int) -> None:
-    if features != known.d:
-        raise InputError(f"{origin} has {features} features, but {known.name} has {known.d}.")
-
-
-def _codes(known: Known, origin: object, labels: NDArray[Any]) -> NDArray[np.int64]:
+def _codes(known: KnownSet, origin: object, labels: NDArray[Any]) -> NDArray[np.int64]:
     """Return the number of each label's class; all classes must occur, in one of the known spellings."""
     values, positions = np.unique(np.array([_written(label) for label in labels]), return_inverse=True)
     for spelling in (known.classes, *known.spellings):
@@ -302,32 +288,26 @@ def _written(label: Any) -> str:
     return str(int(number)) if number.is_integer() else text
 
 
-def _from_table(known: Known, path: Path) -> Samples:
-    common: dict[str, Any] = {"skipinitialspace": True, "index_col": False}
-    first = read_table(path, pd.read_csv, header=None, nrows=1, dtype=str, keep_default_na=False, **common)
-    cells = [str(cell) for cell in first.iloc[0]]
+def _from_table(known: KnownSet, path: Path) -> Samples:
+    cells = first_cells(path, skipinitialspace=True)
     if len(cells) != known.d + 1:
         raise InputError(
             f"{path} has {len(cells)} columns, but {known.name} has {known.d} features and the label in the last "
             "column, separated by commas."
         )
     # A header is a first row without any number; a row of data with one bad cell is still data.
-    header = bool(pd.to_numeric(first.iloc[0, :-1], errors="coerce").isna().all())
+    header = bool(pd.to_numeric(pd.Series(cells[:-1]), errors="coerce").isna().all())
     named = header and len(set(cells)) == len(cells)
     names = cells if named else [str(k + 1) for k in range(len(cells))]
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", pd.errors.ParserWarning)  # a row with too many cells
-        table = read_table(
-            path, pd.read_csv, header=0 if header else None, names=names, dtype={names[-1]: str}, low_memory=False,
-            **common,
-        )  # fmt: skip
+    options: dict[str, Any] = {"dtype": {names[-1]: str}, "skipinitialspace": True, "index_col": False}
+    table = read_table(path, pd.read_csv, header=0 if header else None, names=names, low_memory=False, **options)
     if len(table) == 0:
         raise InputError(f"{path} has a header and no samples.")
     X, codes = table_numbers(path, table[names[:-1]]), _codes(known, path, table[names[-1]].to_numpy())
     return Samples(X, codes, tuple(names[:-1]) if named else ())
 
 
-def _from_arrays(known: Known, path: Path) -> tuple[Samples, Samples | None]:
+def _from_arrays(known: KnownSet, path: Path) -> tuple[Samples, Samples | None]:
     arrays = file_arrays(path)
     whole = not any(name.endswith(("_train", "_test")) for name in arrays)
     suffixes = ("",) if whole else ("_train" if "X_train" in arrays else "", "_test")
@@ -343,8 +323,8 @@ def _from_arrays(known: Known, path: Path) -> tuple[Samples, Samples | None]:
         Y = _labels(known, path, target, arrays[target])
         if X.ndim != 2 or len(X) != len(Y):
             raise InputError(f"{path}: X{suffix} of shape {X.shape} must have one row for each of {len(Y)} targets.")
-        if whole or known.name != "mnist":
-            _check_width(known, f"{path}: X{suffix}", X.shape[1])
+        if (whole or known.whole) and X.shape[1] != known.d:
+            raise InputError(f"{path}: X{suffix} has {X.shape[1]} features, but {known.name} has {known.d}.")
         inputs.append(X)
         labels.append(Y)
     if inputs[-1].shape[1] != inputs[0].shape[1]:
@@ -354,7 +334,7 @@ def _from_arrays(known: Known, path: Path) -> tuple[Samples, Samples | None]:
     return parts[0], None if whole else parts[1]
 
 
-def _labels(known: Known, path: Path, name: str, targets: NDArray[Any]) -> NDArray[Any]:
+def _labels(known: KnownSet, path: Path, name: str, targets: NDArray[Any]) -> NDArray[Any]:
     """Return the label of each target: the class's name where targets are one-hot."""
     if targets.ndim == 1:
         return np.array(targets.astype(str))
@@ -366,7 +346,7 @@ def _labels(known: Known, path: Path, name: str, targets: NDArray[Any]) -> NDArr
     return np.array([known.classes[column] for column in np.argmax(targets, axis=1)])
 
 
-def _from_openml(known: Known, cache: str | None) -> Samples:
+def _from_openml(known: KnownSet, cache: str | None) -> Samples:
     from sklearn.datasets import fetch_openml, get_data_home
 
     number, name = known.openml
@@ -378,10 +358,10 @@ def _from_openml(known: Known, cache: str | None) -> Samples:
             bunch = fetch_openml(data_id=number, data_home=cache, as_frame=False, parser="auto")
         folder = Path(get_data_home(cache))
     except (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException) as error:
-        reason = _first_line(getattr(error, "reason", None) or error)
+        reason = first_line(getattr(error, "reason", None) or error)
         raise InputError(f"data set '{known.name}': OpenML cannot be reached ({reason}); {instead}.") from None
     except (OSError, ValueError) as error:
-        raise InputError(f"{origin} cannot be fetched ({_first_line(error)}); {instead}.") from None
+        raise InputError(f"{origin} cannot be fetched ({first_line(error)}); {instead}.") from None
     stated = (bunch.details["name"].lower(), str(bunch.details["version"]))
     if stated != (name, "1"):
         raise InputError(f"{origin} is now {stated[0]} in version {stated[1]}, not version 1; {instead}.")
@@ -391,17 +371,13 @@ def _from_openml(known: Known, cache: str | None) -> Samples:
     try:
         X = np.asarray(bunch.data, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise InputError(f"{origin} holds what is not a number ({_first_line(error)}); {instead}.") from None
+        raise InputError(f"{origin} holds what is not a number ({first_line(error)}); {instead}.") from None
     if not np.all(np.isfinite(X)):
         raise InputError(f"{origin} holds what is not a finite number; {instead}.")
     columns = tuple(str(column) for column in bunch.get("feature_names") or ())
     samples = Samples(X, _codes(known, origin, bunch.target), columns if len(set(columns)) == known.d else ())
     _keep_or_compare(folder / "sdprelax" / f"{known.name}.json", origin, samples)
     return samples
-
-
-def _first_line(error: object) -> str:
-    return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
 
 
 def _keep_or_compare(record: Path, origin: str, samples: Samples) -> None:
@@ -419,10 +395,7 @@ def _keep_or_compare(record: Path, origin: str, samples: Samples) -> None:
                 )
             return
         record.parent.mkdir(exist_ok=True)
-        # Written elsewhere and renamed: another process never reads half a record.
-        draft = record.with_suffix(f".{os.getpid()}")
-        draft.write_text(json.dumps({"source": origin, "sha256": found}))
-        draft.replace(record)
+        write_whole(record, json.dumps({"source": origin, "sha256": found}).encode())
     except OSError as error:
         raise InputError(f"the checksum {record} cannot be read or written: {error.strerror}.") from None
     except (KeyError, TypeError, json.JSONDecodeError):

@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import nn
 from torch.nn import functional
 
-from sdprelax.base import InputError, StorageError, write_whole
+from sdprelax.base import InputError, StorageError, first_line, read_arrays, write_whole
 from sdprelax.distillation._layout import Layout
 from sdprelax.distillation._onnx_teacher import onnx_packages
 
@@ -223,13 +223,12 @@ def load_student(path: str | Path) -> Student:
     """
     kinds = {student.KIND: student for student in (GatedStudent, ReLUStudent)}
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
+        arrays = read_arrays(path)
         layout = Layout(**json.loads(str(arrays.pop("layout"))))
         return kinds[str(arrays.pop("kind"))](layout, **arrays)
     except Exception as error:
         # A damaged archive fails in zlib, zipfile or NumPy, each with errors of its own.
-        raise InputError(f"{path} is not a readable student: {str(error).rstrip('.')}.") from None
+        raise InputError(f"{path} is not a readable student: {first_line(error)}.") from None
 
 
 def export_onnx(module: Any, example: Any, path: str | Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sdprelax.base import InputError, SdprelaxError, nearest
+from sdprelax.base import InputError, SdprelaxError, first_line, nearest
 from sdprelax.distillation.teachers import pytorch
 
 __all__ = ["NAMED", "TorchTeacher", "UnfitBatch"]
@@ -167,9 +167,9 @@ class TorchTeacher:
             except SdprelaxError:
                 raise
             except (RuntimeError, TypeError, ValueError, IndexError) as error:
-                reason = (str(error).strip() or type(error).__name__).splitlines()[0]
                 raise UnfitBatch(
-                    f"the network fails on a batch of shape {tuple(inputs.shape)} and type {inputs.dtype}: {reason}"
+                    f"the network fails on a batch of shape {tuple(inputs.shape)} and type {inputs.dtype}: "
+                    f"{first_line(error)}."
                 ) from error
 
     @contextlib.contextmanager

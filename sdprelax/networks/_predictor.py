@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar, cast, get_type_hints, runtime_checkab
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sdprelax.base import Floats, InputError, StorageError, finite_array, nearest, read_arrays
+from sdprelax.base import Floats, InputError, StorageError, finite_array, first_line, nearest, read_arrays
 from sdprelax.networks._preprocessing import Preprocessing
 from sdprelax.networks.activations import Activation, activations
 
@@ -230,8 +230,7 @@ def load_pipeline(path: str | Path) -> Pipeline:
 
 def _unreadable(path: str | Path, error: Exception) -> InputError:
     """Return the error of a damaged file, which fails in zlib, zipfile or NumPy, each with errors of its own."""
-    words = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
-    words = f"it holds no array named {words}" if isinstance(error, KeyError) else words
+    words = f"it holds no array named {error}" if isinstance(error, KeyError) else first_line(error)
     return InputError(f"{path} is not a readable network or other predictor: {words}.")
 
 

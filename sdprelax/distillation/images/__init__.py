@@ -15,7 +15,7 @@ import numpy as np
 import pydantic
 from numpy.typing import NDArray
 
-from sdprelax.base import InputError, Registry
+from sdprelax.base import InputError, Registry, first_line
 
 __all__ = [
     "Chosen",
@@ -94,5 +94,5 @@ def split_indices(
     try:
         transfer, test = train_test_split(np.arange(count), test_size=test_share, random_state=seed, stratify=labels)
     except ValueError as error:
-        raise InputError(f"test_share {test_share} cannot split {count} pictures: {str(error).rstrip('.')}.") from None
+        raise InputError(f"test_share {test_share} cannot split {count} pictures: {first_line(error)}.") from None
     return transfer, test
