@@ -46,6 +46,7 @@ from typing import Any
 
 import numpy as np
 from harness import Benchmark, Needs, Row, Run, alternated, peak_memory, ratio, summary
+from problems import dual_value
 
 benchmark = Benchmark(
     __doc__,
@@ -270,11 +271,8 @@ def judged(X: np.ndarray, masks: np.ndarray, Y: np.ndarray, weights: np.ndarray,
     value, dual = 0.0, 0.0
     for y, part in zip(Y.T, weights, strict=True):
         residual = y - np.einsum("ij,ij->i", masks, X @ part.T)
-        along, energy = residual @ y, residual @ residual
-        steepest = np.max(np.linalg.norm(X.T @ (masks * residual[:, None]), axis=0))
-        scale = max(0.0, min(along / energy, gamma / steepest))
-        value += 0.5 * energy + gamma * np.sum(np.linalg.norm(part, axis=1))
-        dual += scale * along - 0.5 * scale**2 * energy
+        value += 0.5 * residual @ residual + gamma * np.sum(np.linalg.norm(part, axis=1))
+        dual += dual_value(X, masks, y, residual, gamma)
     return float((value - dual) / value)
 
 

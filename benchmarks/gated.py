@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from harness import Benchmark, Row, Run, alternated, ratio, summary
+from problems import dual_value
 
 benchmark = Benchmark(__doc__, python=(None, "interpreter that has pyscnn and skglm (default: CVXPY instead)"))
 
@@ -59,10 +60,7 @@ def judged(data: Arrays, gates: np.ndarray, weights: np.ndarray) -> dict[str, fl
     residual = y - np.einsum("ij,ij->i", (X @ gates >= 0.0).astype(float), X @ weights)
     value = 0.5 * residual @ residual + gamma * np.sum(np.linalg.norm(weights, axis=0))
     masks = (X @ data["G"] >= 0.0).astype(float)
-    steepest = np.max(np.linalg.norm(X.T @ (masks * residual[:, None]), axis=0))
-    scale = min(residual @ y / (residual @ residual), gamma / steepest)
-    dual = scale * residual @ y - 0.5 * scale**2 * residual @ residual
-    return {"value": float(value), "gap": float((value - dual) / value)}
+    return {"value": float(value), "gap": float((value - dual_value(X, masks, y, residual, gamma)) / value)}
 
 
 def ours(data: str, solver: str, tolerance: float) -> Row:

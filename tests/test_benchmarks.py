@@ -121,6 +121,13 @@ def test_a_script_is_a_command(tmp_path: Path) -> None:
     assert len(pd.read_csv(tmp_path / "global_arcs.csv")) == 1
 
 
+@pytest.mark.parametrize("script", ["distill", "gated"])
+def test_scripts_that_measure_in_a_peers_interpreter_import_numpy_alone(script: str) -> None:
+    code = f"import sys; sys.modules.update(dict.fromkeys(('sdprelax', 'pandas', 'psutil'))); import {script}"
+    ended = isolated([sys.executable, "-c", code], folder=ROOT / "benchmarks")
+    assert ended.status == 0, ended.errors
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

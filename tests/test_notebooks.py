@@ -28,7 +28,7 @@ def test_a_notebook_runs_from_top_to_bottom(name: str, tmp_path: Path) -> None:
         pytest.importorskip("torch", reason="PyTorch is not installed (extra: torch)")
     for folder in ("notebooks", "experiments", "results/published"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
-    shorten(tmp_path / "experiments" / "solvers.yaml", "n: [6, 12, 24, 36]", "n: [6, 12]")
+    shorten(tmp_path / "experiments" / "solvers.yaml", "n: [6, 12, 24, 36]", "n: [4, 6]")
     path = tmp_path / "notebooks" / name
     execute(path)
     cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
