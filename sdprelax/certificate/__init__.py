@@ -6,7 +6,6 @@ from sdprelax.certificate._build import (
     cone_certificate,
     empty_network_certificate,
     relaxation_certificate,
-    users_certificate,
 )
 from sdprelax.certificate._certificate import BlockProof, Certificate, ConeProof, RelaxationProof
 from sdprelax.certificate._cone_cover import COVER_KERNELS, Cover, tightest_cover
@@ -54,7 +53,6 @@ __all__ = [
     "relaxation_certificate",
     "residual_certificate",
     "tightest_cover",
-    "users_certificate",
     "verify",
     "verify_group",
     "verify_residual",

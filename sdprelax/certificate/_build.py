@@ -26,7 +26,7 @@ from sdprelax.certificate._verify import (
 from sdprelax.lifting.inequalities import Forms, Inequality
 from sdprelax.problem import Problem, Reduction, Units, sizes
 
-__all__ = ["cone_certificate", "empty_network_certificate", "relaxation_certificate", "users_certificate"]
+__all__ = ["cone_certificate", "empty_network_certificate", "relaxation_certificate"]
 
 # A certificate claims this little less than it proves here, so that another machine's rounding proves it too.
 PORTABLE = 1e-12
@@ -68,14 +68,6 @@ class _Draft:
         certificate = Certificate(0.0, self.multiplier, self.reduction, proof, self.units)
         proved = dual_bound(self.data, certificate, reduced) * (1.0 - PORTABLE)
         return dataclasses.replace(certificate, lower=Units(self.problem, *self.units).value(proved))
-
-
-def users_certificate(units: Units, certificate: Certificate) -> Certificate:
-    """Return a certificate of ``units.problem`` as one of the user's problem."""
-    s, t = certificate.units
-    return dataclasses.replace(
-        certificate, lower=units.value(certificate.lower), units=(s * units.inputs, t * units.targets)
-    )
 
 
 def relaxation_certificate(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from sdprelax.base import Deadline, Floats
-from sdprelax.certificate._build import cone_certificate, users_certificate
+from sdprelax.certificate._build import cone_certificate
 from sdprelax.certificate._certificate import Certificate
 from sdprelax.certificate._cone_cover import tightest_cover
 from sdprelax.certificate._verify import pulled_back
-from sdprelax.problem import Reduction, Units
+from sdprelax.problem import Presolved, Reduction
 
 __all__ = ["cover_certificate", "proving_seconds"]
 
@@ -24,22 +24,21 @@ def proving_seconds(reduction: Reduction, deadline: Deadline) -> float:
     return min(SECONDS, SHARE * deadline.remaining) if reduction.rank <= LARGEST_RANK else 0.0
 
 
-def cover_certificate(units: Units, reduction: Reduction, A: Floats, deadline: Deadline) -> Certificate | None:
-    """Return the user's certificate of a dual point by the tightest cover of weight space found in half a minute.
+def cover_certificate(presolved: Presolved, A: Floats, deadline: Deadline) -> Certificate | None:
+    """Return the certificate of a dual point by the tightest cover of weight space found in half a minute.
 
     None in rank above five, and where no time is left.
 
     Parameters
     ----------
-    units: the problem and the units in which ``reduction`` and ``A`` are given.
-    reduction: the generator rows of ``units.problem``.
-    A: the residual Y − predictions of a network or of a relaxed program, shape (n, c).
+    presolved: whose ``problem`` it is a certificate of.
+    A: the residual Y − predictions of a network or of a relaxed program of that problem, shape (n, c).
     """
+    problem, reduction, cover = presolved.problem, presolved.reduction, None
     if reduction.rank > LARGEST_RANK or deadline.expired:
         return None
-    problem, cover = units.problem, None
     if reduction.generators:
         allowed = Deadline(min(SECONDS, deadline.remaining))
         dual = pulled_back(reduction, A)
         cover = tightest_cover(reduction.rows, dual, problem.gamma, ACCURACY, deadline=allowed)
-    return users_certificate(units, cone_certificate(problem, reduction, A, cover=cover, deadline=deadline))
+    return cone_certificate(problem, reduction, A, cover=cover, deadline=deadline)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import PositiveInt
@@ -13,10 +13,10 @@ from sdprelax.base import Deadline, ProblemTooLarge, SolverFailed, Use
 from sdprelax.exact import attained_convex_relu
 from sdprelax.lasso import directions_in_cones, network_on_directions
 from sdprelax.methods import methods
-from sdprelax.methods.gates import GateChoice, Gated, choose_gates, gate_count, proposing
+from sdprelax.methods._gates import GateChoice, Gated, choose_gates, gate_count, proposing
 from sdprelax.networks import Network
-from sdprelax.problem import Problem, Units, reduce
-from sdprelax.training import Bound, Outcome, Report, Status, unreported
+from sdprelax.problem import Presolved, Problem, Reduction, reduce
+from sdprelax.training import Incumbent, Outcome, Report, unreported
 
 __all__ = ["ConvexReLU"]
 
@@ -72,11 +72,42 @@ class ConvexReLU:
         ------
         ProblemTooLarge: solver: clarabel, and more constraint entries than it can factor; or too many gates: all.
         """
-        units = Units.of(problem)
-        scaled = units.problem
-        reduction = reduce(scaled)
-        n, _, outputs = scaled.shape
-        count = gate_count(self.gates, self.patterns, reduction)
+        best = Incumbent(Presolved.of(problem), deadline, report)
+        scaled, reduction = best.presolved.problem, best.presolved.reduction
+        conic = self._is_conic(reduction)
+        gated = Gated(best.presolved, choose_gates(self.gates, self.patterns, best.presolved, rng, deadline), "columns")
+        network, outputs = Network.empty(*scaled.shape[1:]), scaled.shape[2]
+        best.details = {"patterns": len(gated.patterns.signs), "conic": conic}
+        solved, converged, gaps = 0, True, list[float]()
+        for k in range(outputs if reduction.rank else 0):
+            if deadline.expired:
+                break
+            until = deadline.fraction(1.0 / (outputs - k))
+            try:
+                part, ended, gap = self._trained(gated, k, until, conic)
+            except SolverFailed:
+                if not until.expired:
+                    raise
+                continue
+            gaps += [gap] if gap is not None else []
+            solved, converged = solved + (not until.expired), converged and ended
+            output = part.output * np.eye(outputs)[k]
+            network = Network(np.hstack([network.hidden, part.hidden]), np.vstack([network.output, output]))
+            best.replace(network)
+        if best.network is None:
+            best.replace(network)
+        best.details |= {"outputs_solved": solved, "width": best.width} | ({"rounding_gap": max(gaps)} if gaps else {})
+        complete = solved == outputs or not reduction.rank
+        return best.outcome(complete and converged, not complete)
+
+    def _is_conic(self, reduction: Reduction) -> bool:
+        """Say whether Clarabel solves the program.
+
+        Raises
+        ------
+        ProblemTooLarge: it is asked to and cannot hold it.
+        """
+        count, n = gate_count(self.gates, self.patterns, reduction), len(reduction.group)
         nonzeros = 2 * count * (n + reduction.generators) * reduction.rank
         if nonzeros > LARGEST and self.solver == "clarabel":
             raise ProblemTooLarge(
@@ -85,64 +116,25 @@ class ConvexReLU:
                 f"entries per output, and it takes at most {LARGEST:,}; use fewer patterns, or solver: "
                 "augmented_lagrangian."
             )
-        conic = self.solver == "clarabel" or (self.solver == "auto" and nonzeros <= LARGEST)
-        network = Network.empty(scaled.X.shape[1], outputs)
-        trace: list[Bound] = []
-        patterns = choose_gates(self.gates, self.patterns, scaled, reduction, rng, deadline)
-        gated = Gated(units, reduction, patterns, "columns")
-        solved, converged, gaps = 0, True, list[float]()
-        for k in range(outputs):
-            if deadline.expired or not reduction.rank:
-                break
-            single = Problem(scaled.X, scaled.Y[:, k], scaled.gamma)
-            until = deadline.fraction(1.0 / (outputs - k))
-            try:
-                part, ended, gap = self._trained(single, gated, k, until, conic)
-            except SolverFailed:
-                if not until.expired:
-                    raise
-                continue
-            # What a solver has when its time is up may be worse than no neurons.
-            if single.objective(part) >= single.objective(Network.empty(scaled.X.shape[1], 1)):
-                part = Network.empty(scaled.X.shape[1], 1)
-            gaps += [gap] if gap is not None else []
-            solved, converged = solved + (not until.expired), converged and ended
-            output = part.output * np.eye(outputs)[k]
-            network = Network(np.hstack([network.hidden, part.hidden]), np.vstack([network.output, output]))
-            users = units.network(network)
-            upper = problem.upper_bound(users)
-            trace.append(Bound(deadline.elapsed, None, upper))
-            report(Outcome(upper=upper, network=users, trace=tuple(trace)))
-        users = units.network(network)
-        details: dict[str, Any] = {
-            "patterns": len(patterns.signs),
-            "conic": conic,
-            "outputs_solved": solved,
-            "width": users.width,
-        }
-        if gaps:
-            details["rounding_gap"] = max(gaps)
-        complete = solved == outputs or not reduction.rank
-        status: Status = "time limit" if not complete else "solved" if converged else "not converged"
-        return Outcome(
-            upper=problem.upper_bound(users), network=users, status=status,
-            seconds=deadline.elapsed, trace=tuple(trace), details=details,
-        )  # fmt: skip
+        return self.solver == "clarabel" or (self.solver == "auto" and nonzeros <= LARGEST)
 
-    def _trained(
-        self, single: Problem, gated: Gated, k: int, deadline: Deadline, conic: bool
-    ) -> tuple[Network, bool, float | None]:
-        """Return the network of output k, whose problem is ``single``, and whether its solver has converged.
+    def _trained(self, gated: Gated, k: int, deadline: Deadline, conic: bool) -> tuple[Network, bool, float | None]:
+        """Return the network of output k, and whether its solver has converged.
 
         Beside them, the gap of the program that chose the output weights along the directions that it found, if any.
         """
-        reduction, signs = gated.reduction, gated.patterns.signs
+        reduction, signs, gap = gated.reduction, gated.patterns.signs, None
+        single = Problem(gated.problem.X, gated.problem.Y[:, k], gated.problem.gamma)
         if conic:
             hidden, output, solved = attained_convex_relu(single, reduction, deadline, signs)
-            return reduction.network(hidden, output, single).pruned(NEGLIGIBLE), solved, None
-        directions, solved = directions_in_cones(
-            gated.projected.of_output(k), reduction.rows, signs, tolerance=ROUND, max_iterations=self.max_iterations,
-            deadline=deadline,
-        )  # fmt: skip
-        found = network_on_directions(single, reduction, directions)
-        return found.network, solved, found.gap
+            network = reduction.network(hidden, output, single).pruned(NEGLIGIBLE)
+        else:
+            directions, solved = directions_in_cones(
+                gated.projected.of_output(k), reduction.rows, signs, tolerance=ROUND,
+                max_iterations=self.max_iterations, deadline=deadline,
+            )  # fmt: skip
+            found = network_on_directions(single, reduction, directions)
+            network, gap = found.network, found.gap
+        # What a solver has when its time is up may be worse than no neurons.
+        empty = Network.empty(single.X.shape[1], 1)
+        return (network if single.objective(network) < single.objective(empty) else empty), solved, gap

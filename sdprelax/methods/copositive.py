@@ -18,11 +18,10 @@ from sdprelax.exact import sparsified
 from sdprelax.lasso import network_on_directions
 from sdprelax.lifting import LiftedProgram
 from sdprelax.methods import methods
-from sdprelax.networks import Network
-from sdprelax.problem import Problem, Reduction, Units, reduce
-from sdprelax.relaxation import relaxation
+from sdprelax.problem import Presolved, Problem, Reduction, reduce
+from sdprelax.relaxation import RelaxationSolution, relaxation
 from sdprelax.solvers import StructuredSolver, solvers
-from sdprelax.training import Bound, Outcome, Report, empty_network_outcome, status_of, unreported
+from sdprelax.training import Incumbent, Outcome, Report, status_of, unreported
 
 __all__ = ["Copositive", "pattern_cone"]
 
@@ -110,75 +109,66 @@ class Copositive:
         self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline, report: Report = unreported
     ) -> Outcome:
         """Return the program's value, the rounded network, and the bound that the residual proves."""
-        units = Units.of(problem)
-        scaled = units.problem
-        _, d, c = problem.shape
-        reduction = reduce(scaled)
-        best = Outcome(network=Network.empty(d - problem.bias, c, problem.bias))
-        assert best.network is not None
-        best = Outcome(upper=problem.upper_bound(best.network), network=best.network)
-        trace = [Bound(deadline.elapsed, None, best.upper)]
-        report(best)
-        empty = empty_network_outcome(problem, units, deadline)
-        if empty is not None:
-            return empty
-
-        def offer(directions: Floats) -> None:
-            nonlocal best
-            found = network_on_directions(scaled, reduction, directions)
-            trained, details["rounding_gap"] = found.network, found.gap
-            if not deadline.expired:
-                trained = sparsified(scaled, reduction, trained, SPARSE)
-            network = units.network(trained)
-            upper = problem.upper_bound(network)
-            if best.upper is None or upper < best.upper:
-                best = Outcome(upper=upper, network=network)
-                trace.append(Bound(deadline.elapsed, None, upper))
-                report(best)
-
-        def outcome(**found: Any) -> Outcome:
-            trace.append(Bound(deadline.elapsed, found.get("lower"), best.upper))
-            late = deadline.expired or solving.expired
-            return Outcome(
-                upper=best.upper, network=best.network, seconds=deadline.elapsed, trace=tuple(trace), details=details,
-                status="time limit" if late else status_of(found["solver_status"]), **found,
-            )  # fmt: skip
-
+        best = Incumbent(Presolved.of(problem), deadline, report)
+        if best.empty_is_optimal():
+            return best.outcome(True)
+        reduction = best.presolved.reduction
         proving = proving_seconds(reduction, deadline) if self.certify else 0.0
         solving = Deadline(SOLVING * (deadline.remaining - proving))
         signs, gates, _ = sampled_patterns(reduction.rows, self.patterns, rng)
-        details: dict[str, Any] = {"rank": reduction.rank, "patterns": len(signs), "order": reduction.rank + c}
+        rank = reduction.rank
+        best.details = {"rank": rank, "patterns": len(signs), "order": rank + problem.shape[2]}
+        cones = self._cones(reduction, signs, gates, solving)
+        if cones is None:
+            return best.outcome(False, True)
+        best.details |= _facets(cones)
+        # The gates alone make a network to fall back on, should the solver take all of the time.
+        _round(best, gates)
+        lifting = LiftedProgram(best.presolved.problem, reduction)
+        solution = self._solution(lifting, cones, solving)
+        if solution is None:
+            return best.outcome(False, True)
+        moments = [part[lifting.blocks["u"], lifting.blocks["u"]] for part in solution.parts]
+        found = _directions(reduction.rows, cones, moments, self.samples, rng)
+        _round(best, _promising(reduction, found, solution.multiplier))
+        if self.certify:
+            best.prove(cover_certificate(best.presolved, solution.multiplier, deadline))
+        solved, late = solution.solved, deadline.expired or solving.expired
+        said = {"solver_value": best.presolved.claimed(solved.value), "solver_status": solved.status, "log": solved.log}
+        return best.outcome(status_of(solved.status) == "solved" and not late, late, **said)
+
+    def _cones(
+        self, reduction: Reduction, signs: NDArray[np.int8], gates: Floats, deadline: Deadline
+    ) -> list[Cone] | None:
+        """Return the cones of the patterns; None if they take too long.
+
+        Raises
+        ------
+        ProblemTooLarge: their entrywise constraints are too many.
+        """
         cones: list[Cone] = []
         for pattern, gate in zip(signs, gates.T, strict=True):
             cones.append(pattern_cone(reduction.rows, pattern, gate))
             self._check(cones, reduction.rank)
-            if solving.expired:
-                return outcome()
-        facets = sorted(len(cone.facets) for cone in cones)
-        details["facets"] = {"least": facets[0], "median": facets[len(facets) // 2], "most": facets[-1]}
-        details["cones_beyond_four_facets"] = sum(count > COMPLETELY_POSITIVE for count in facets)
-        # The gates alone make a network to fall back on, should the solver take all of the time.
-        offer(gates)
-        lifting = LiftedProgram(scaled, reduction)
+            if deadline.expired:
+                return None
+        return cones
+
+    def _solution(self, lifting: LiftedProgram, cones: Sequence[Cone], deadline: Deadline) -> RelaxationSolution | None:
+        """Return the program's solution; None if time was up before the solver had one.
+
+        Raises
+        ------
+        SolverFailed: it had none for another reason.
+        """
         solver = solvers.create(self.solver, self.solver_options)
         assert not isinstance(solver, StructuredSolver)
         try:
-            solution = relaxation(lifting, "reduced", cones).solve(solver, solving)
+            return relaxation(lifting, "reduced", cones).solve(solver, deadline)
         except SolverFailed:
-            if solving.expired:
-                return outcome()
-            raise
-        u = lifting.blocks["u"]
-        found = _directions(reduction.rows, cones, [part[u, u] for part in solution.parts], self.samples, rng)
-        offer(_promising(reduction, found, solution.multiplier))
-        certificate = None
-        if self.certify:
-            certificate = cover_certificate(units, reduction, solution.multiplier, deadline)
-        claimed = solution.solved.value
-        return outcome(
-            lower=None if certificate is None else certificate.lower, certificate=certificate, log=solution.solved.log,
-            solver_value=None if claimed is None else units.value(claimed), solver_status=solution.solved.status,
-        )  # fmt: skip
+            if not deadline.expired:
+                raise
+            return None
 
     def _check(self, cones: Sequence[Cone], rank: int) -> None:
         """Refuse what no solver here can hold, as soon as the cones known so far are too much."""
@@ -190,6 +180,24 @@ class Copositive:
                 f"{max(len(cone.facets) for cone in cones)} facets in rank {rank} already make entrywise constraints "
                 f"of {nonzeros:,} nonzeros and it takes at most {LARGEST_PROGRAM:,}; take fewer patterns."
             )
+
+
+def _facets(cones: Sequence[Cone]) -> dict[str, Any]:
+    """Return how many facets the cones have, and how many have too many for the relaxation to be exact on them."""
+    counts = sorted(len(cone.facets) for cone in cones)
+    return {
+        "facets": {"least": counts[0], "median": counts[len(counts) // 2], "most": counts[-1]},
+        "cones_beyond_four_facets": sum(count > COMPLETELY_POSITIVE for count in counts),
+    }
+
+
+def _round(best: Incumbent, directions: Floats) -> None:
+    """Offer the best network along directions, of few neurons."""
+    problem, reduction = best.presolved.problem, best.presolved.reduction
+    found = network_on_directions(problem, reduction, directions)
+    best.details["rounding_gap"] = found.gap
+    late = best.deadline.expired
+    best.offer(found.network if late else sparsified(problem, reduction, found.network, SPARSE))
 
 
 def pattern_cone(rows: Floats, signs: NDArray[np.int8], inside: Floats) -> Cone:

@@ -113,41 +113,20 @@ class CrossValidated:
         self.check(problem)
         inner = self._inner()
         hot = one_hot_rows(problem.Y)
-        by_accuracy = self.score == "accuracy" or (self.score == "auto" and hot)
+        score = "accuracy" if self.score == "accuracy" or (self.score == "auto" and hot) else "squared_error"
         splits = list(_splits(problem.Y, self.folds, hot, int(rng.integers(2**31))))
         *seeds, last = (int(seed) for seed in rng.integers(2**63, size=self.folds + 1))
         table, ends, failure = self._validated(inner, problem, splits, seeds, deadline)
         if not table:
             raise failure or InputError(f"method 'cross_validated': '{self.of}' offers nothing that predicts.")
-        chosen: dict[str, float] = {}
-        for name in dict.fromkeys(row["predictor"] for row in table):
-            mine = [row for row in table if row["predictor"] == name]
-            best = min(mine, key=lambda row: (-row["accuracy"] if by_accuracy else 0.0, row["squared_error"]))
-            chosen[name] = best["gamma"]
-        gammas = list(dict.fromkeys(chosen.values()))
-        found: dict[str, Predictor] = {}
-        runs: list[dict[str, Any]] = []
-        for k, gamma in enumerate(gammas):
-            whole = Problem(problem.X, problem.Y, gamma, problem.bias)
-            until = deadline.fraction(1.0 / (len(gammas) - k))
-            outcome = inner.run(whole, rng=np.random.default_rng(last), deadline=until)
-            ends.append(outcome.status)
-            found |= {name: one for name, one in _predictors(outcome).items() if chosen.get(name) == gamma}
-            runs.append({"gamma": gamma, "seconds": outcome.seconds, **outcome.details})
-        if not (hot or by_accuracy):
+        chosen = {name: _best_gamma(table, name, score) for name in dict.fromkeys(row["predictor"] for row in table)}
+        found, runs = _at_chosen(inner, problem, chosen, last, deadline, ends)
+        if not hot and score != "accuracy":
             table = [{key: value for key, value in row.items() if key != "accuracy"} for row in table]
         stopped = ends.count("time limit")
-        details: dict[str, Any] = {
-            "gamma": chosen, "score": "accuracy" if by_accuracy else "squared_error", "validation": table,
-            "stopped_runs": stopped, "runs": runs,
-        }  # fmt: skip
+        details = {"gamma": chosen, "score": score, "validation": table, "stopped_runs": stopped, "runs": runs}
         worst: Status = "time limit" if stopped else "not converged" if "not converged" in ends else "solved"
-        return Outcome(
-            predictors={name: found[name] for name in chosen if name in found},
-            status=worst,
-            seconds=deadline.elapsed,
-            details=details,
-        )
+        return Outcome(predictors=found, status=worst, seconds=deadline.elapsed, details=details)
 
     def _validated(
         self, inner: Method, problem: Problem, splits: list[Split], seeds: list[int], deadline: Deadline
@@ -191,6 +170,37 @@ class CrossValidated:
                     }
                 )
         return rows, ends, failure
+
+
+def _best_gamma(table: list[dict[str, Any]], predictor: str, score: str) -> float:
+    """Return the γ of a predictor's best row: of most right samples, if that is the score, then of least error."""
+    mine = [row for row in table if row["predictor"] == predictor]
+    by_accuracy = score == "accuracy"
+    best = min(mine, key=lambda row: (-row["accuracy"] if by_accuracy else 0.0, row["squared_error"]))
+    return float(best["gamma"])
+
+
+def _at_chosen(
+    inner: Method, problem: Problem, chosen: dict[str, float], seed: int, deadline: Deadline, ends: list[Status]
+) -> tuple[dict[str, Predictor], list[dict[str, Any]]]:
+    """Run the method on all training data once for each γ; return every predictor at its γ, and figures of the runs.
+
+    Parameters
+    ----------
+    chosen: the γ of every predictor, by name.
+    ends: gets the status of every run.
+    """
+    found: dict[str, Predictor] = {}
+    runs: list[dict[str, Any]] = []
+    gammas = list(dict.fromkeys(chosen.values()))
+    for k, gamma in enumerate(gammas):
+        whole = Problem(problem.X, problem.Y, gamma, problem.bias)
+        until = deadline.fraction(1.0 / (len(gammas) - k))
+        outcome = inner.run(whole, rng=np.random.default_rng(seed), deadline=until)
+        ends.append(outcome.status)
+        found |= {name: one for name, one in _predictors(outcome).items() if chosen.get(name) == gamma}
+        runs.append({"gamma": gamma, "seconds": outcome.seconds, **outcome.details})
+    return {name: found[name] for name in chosen if name in found}, runs
 
 
 def one_hot_rows(Y: Floats) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -13,13 +12,7 @@ import numpy as np
 from pydantic import PositiveFloat
 
 from sdprelax.base import Deadline, Floats, ProblemTooLarge, SolverFailed, Use
-from sdprelax.certificate import (
-    Certificate,
-    cone_certificate,
-    empty_network_certificate,
-    relaxation_certificate,
-    users_certificate,
-)
+from sdprelax.certificate import cone_certificate, relaxation_certificate
 from sdprelax.exact import (
     EXACT_KERNELS,
     Arrangement,
@@ -33,10 +26,10 @@ from sdprelax.exact import (
 from sdprelax.lifting import LiftedProgram
 from sdprelax.methods import methods
 from sdprelax.networks import Network
-from sdprelax.problem import Problem, Reduction, Units, reduce, reduce_inputs
+from sdprelax.problem import Presolved, Problem, Reduction, reduce
 from sdprelax.solvers import solvers
 from sdprelax.solvers.interior_point import InteriorPoint
-from sdprelax.training import Bound, Outcome, Report, Status, polish, random_network, relative_gap, unreported
+from sdprelax.training import Incumbent, Outcome, Report, polish, random_network, unreported
 
 __all__ = ["Exact"]
 
@@ -106,40 +99,41 @@ class Exact:
         self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline, report: Report = unreported
     ) -> Outcome:
         """Return the best network and the certificate that it is optimal, or how far from optimal it may be."""
-        units = Units.of(problem)
-        scaled = units.problem
-        reduction = reduce(scaled)
-        details: dict[str, object] = {"rank": reduction.rank, "generators": reduction.generators}
+        best = Incumbent(Presolved.of(problem), deadline, report)
+        reduction = best.presolved.reduction
         # In high rank the rest of the time is the relaxation's, whose bound is the better one there.
         share = COVERING if reduction.rank > LARGEST_RANK else SHARE
-        reserved = deadline.fraction(share) if deadline.seconds < math.inf else deadline
-        best = _Best(units, reduction, deadline, reserved, report)
-        empty = empty_network_certificate(scaled, reduction)
-        if empty is not None:
-            best.offer(certificate=empty)
-            details["program"] = "empty network"
-        else:
-            programs = self._programs(scaled, reduction)
-            for program in programs:
-                if best.gap <= self.tolerance or (reserved.expired and program != programs[0]):
-                    break
-                details["program"] = program
-                if program == COLUMNS:
-                    details |= self._columns(best, rng, reserved)
-                else:
-                    _conic(best, solve_cell_program if program == CELLS else solve_convex_relu, reserved)
-            if best.gap > self.tolerance:
-                _certify_otherwise(best, deadline)
-            if not deadline.expired:
-                # Fewer neurons may cost a small part of the gap that is left anyway, but not the tolerance.
-                spare = self.tolerance - best.gap if best.gap <= self.tolerance else math.inf
-                best.sparsify(min(max(1e-9, SPARSE * best.gap), spare))
-        outcome = best.outcome(self.tolerance)
-        return dataclasses.replace(outcome, details=details | {"width": best.network.width})
+        programs_time = deadline.fraction(share) if deadline.seconds < math.inf else deadline
+        best.details = {"rank": reduction.rank, "generators": reduction.generators}
+        if not best.empty_is_optimal():
+            self._solve_programs(best, rng, programs_time)
+        if best.gap > self.tolerance:
+            _certify_otherwise(best, deadline)
+        if not deadline.expired:
+            # Fewer neurons may cost a small part of the gap that is left anyway, but not the tolerance.
+            spare = self.tolerance - best.gap if best.gap <= self.tolerance else math.inf
+            spent = min(max(1e-9, SPARSE * best.gap), spare)
+            best.replace(sparsified(best.presolved.problem, reduction, best.scaled, spent))
+        best.details["width"] = best.width
+        solved = best.certificate is not None and best.gap <= self.tolerance
+        return best.outcome(solved, deadline.expired or programs_time.expired)
 
-    def _columns(self, best: _Best, rng: np.random.Generator, deadline: Deadline) -> dict[str, object]:
-        """Generate columns from the best network so far, or from local trainings; return figures of the run."""
-        problem, reduction = best.scaled, best.reduction
+    def _solve_programs(self, best: Incumbent, rng: np.random.Generator, deadline: Deadline) -> None:
+        """Solve one exact program after another, until the tolerance is proved or the time is up."""
+        programs = self._programs(best.presolved.problem, best.presolved.reduction)
+        for program in programs:
+            if best.gap <= self.tolerance or (deadline.expired and program != programs[0]):
+                break
+            best.details["program"] = program
+            if program == COLUMNS:
+                self._columns(best, rng, deadline)
+            else:
+                _conic(best, solve_cell_program if program == CELLS else solve_convex_relu, deadline)
+
+    def _columns(self, best: Incumbent, rng: np.random.Generator, deadline: Deadline) -> None:
+        """Generate columns from the best network so far, or from local trainings."""
+        presolved = best.presolved
+        problem, reduction = presolved.problem, presolved.reduction
         if deadline.seconds == math.inf and reduction.rank > LARGEST_RANK:
             patterns = count_patterns(reduction.generators, reduction.rank)
             raise ProblemTooLarge(
@@ -147,18 +141,22 @@ class Exact:
                 f"{reduction.rank} make up to {_readable(patterns)} activation patterns; give it a time limit "
                 "(limits: {time: 10min}, or time_limit=600) and it returns the best pair of bounds by then."
             )
-        if best.network.width == 0 and reduction.rank > 2:
+
+        def reached(found: ColumnGeneration, lower: float, upper: float) -> None:
+            proved = found.cover is not None and presolved.units.value(lower) > best.lower
+            certificate = cone_certificate(problem, reduction, found.multiplier, cover=found.cover) if proved else None
+            best.offer(presolved.reduced_network(found.hidden, found.output), certificate)
+
+        if best.width == 0 and reduction.rank > 2:
             best.offer(_locally_trained(problem, rng, deadline))
         found = generate_columns(
-            problem, reduction, start=best.network, deadline=deadline, rng=rng, report=best.reached,
+            problem, reduction, start=best.scaled, deadline=deadline, rng=rng, report=reached,
             tolerance=(IN_THE_PLANE if reduction.rank <= 2 else AIM) * self.tolerance,
             oracle=Arrangement(reduction.rows) if self.oracle == "enumeration" else None,
         )  # fmt: skip
-        best.offer(reduction.network(found.hidden, found.output, problem))
-        best.offer(
-            certificate=cone_certificate(problem, reduction, found.multiplier, cover=found.cover, deadline=deadline)
-        )
-        return {
+        proof = cone_certificate(problem, reduction, found.multiplier, cover=found.cover, deadline=deadline)
+        best.offer(presolved.reduced_network(found.hidden, found.output), proof)
+        best.details |= {
             "iterations": found.iterations, "atoms": found.atoms, "cones": found.cones, "converged": found.converged,
         }  # fmt: skip
 
@@ -187,72 +185,6 @@ class Exact:
         return [COLUMNS, CELLS] if few and r <= 2 else [COLUMNS]
 
 
-class _Best:
-    """The best network and certificate so far, in the user's units and in those that the problem is solved in.
-
-    Parameters
-    ----------
-    units: the problem and what it is solved in; reduction: the generator rows of ``units.problem``.
-    deadline: whose time the trace is in; reserved: the part of it that programs get.
-    report: called with every better pair.
-    """
-
-    def __init__(
-        self, units: Units, reduction: Reduction, deadline: Deadline, reserved: Deadline, report: Report
-    ) -> None:
-        self.units, self.scaled, self.reduction = units, units.problem, reduction
-        self.deadline, self.reserved, self.report = deadline, reserved, report
-        self.network = Network.empty(self.scaled.X.shape[1], self.scaled.Y.shape[1])
-        self.certificate: Certificate | None = None
-        self.upper = units.original.upper_bound(units.network(self.network))
-        self.lower = 0.0
-        self.trace: list[Bound] = []
-
-    @property
-    def gap(self) -> float:
-        """The certified relative gap."""
-        return relative_gap(self.lower, self.upper) or 0.0
-
-    def offer(self, network: Network | None = None, certificate: Certificate | None = None) -> None:
-        """Take a network and a certificate of the scaled problem, each if it is better."""
-        before = (self.upper, self.certificate)
-        if network is not None:
-            upper = self.units.original.upper_bound(self.units.network(network))
-            if upper < self.upper:
-                self.network, self.upper = network, upper
-        if certificate is not None:
-            lower = self.units.value(certificate.lower)
-            if self.certificate is None or lower > self.lower:
-                self.certificate, self.lower = certificate, lower
-        self.trace.append(Bound(self.deadline.elapsed, self.lower or None, self.upper))
-        if (self.upper, self.certificate) != before:
-            self.report(self.outcome(0.0))
-
-    def reached(self, found: ColumnGeneration, lower: float, upper: float) -> None:
-        """Take what a step of column generation gives."""
-        certificate = None
-        if found.cover is not None and self.units.value(lower) > self.lower:
-            certificate = cone_certificate(self.scaled, self.reduction, found.multiplier, cover=found.cover)
-        self.offer(self.reduction.network(found.hidden, found.output, self.scaled), certificate)
-
-    def sparsify(self, tolerance: float) -> None:
-        """Replace the network by one of fewer neurons that is worse by the relative ``tolerance`` at most."""
-        network = sparsified(self.scaled, self.reduction, self.network, tolerance)
-        self.network, self.upper = network, self.units.original.upper_bound(self.units.network(network))
-        self.offer()
-
-    def outcome(self, tolerance: float) -> Outcome:
-        """Return the pair as an outcome, which is solved if its gap is within the tolerance."""
-        certificate = None if self.certificate is None else users_certificate(self.units, self.certificate)
-        unsolved: Status = "time limit" if self.deadline.expired or self.reserved.expired else "not converged"
-        return Outcome(
-            lower=None if certificate is None else certificate.lower, upper=self.upper,
-            network=self.units.network(self.network), certificate=certificate,
-            status="solved" if certificate is not None and self.gap <= tolerance else unsolved,
-            seconds=self.deadline.elapsed, trace=tuple(self.trace),
-        )  # fmt: skip
-
-
 def _readable(count: int) -> str:
     return f"{count:,}" if count < 10**9 else f"1e{len(str(count)) - 1}"
 
@@ -267,28 +199,28 @@ def _locally_trained(problem: Problem, rng: np.random.Generator, deadline: Deadl
 
 
 def _conic(
-    best: _Best, solve: Callable[[Problem, Reduction, Deadline], tuple[Floats, Floats]], deadline: Deadline
+    best: Incumbent, solve: Callable[[Problem, Reduction, Deadline], tuple[Floats, Floats]], deadline: Deadline
 ) -> None:
     """Solve a conic program and prove what the residual of its network is worth; nothing where the solver fails."""
-    problem, reduction = best.scaled, best.reduction
+    problem, reduction = best.presolved.problem, best.presolved.reduction
     try:
-        network = reduction.network(*solve(problem, reduction, deadline), problem)
+        network = best.presolved.reduced_network(*solve(problem, reduction, deadline))
     except SolverFailed:
         return
     best.offer(network)
     residual = problem.Y - network.predict(problem.X)
-    best.offer(certificate=cone_certificate(problem, reduction, residual, deadline=deadline))
+    best.prove(cone_certificate(problem, reduction, residual, deadline=deadline))
 
 
-def _certify_otherwise(best: _Best, deadline: Deadline) -> None:
+def _certify_otherwise(best: Incumbent, deadline: Deadline) -> None:
     """Try other certificates where a cover proves too little: in high rank, and on nearly parallel rows.
 
     The repair of no multipliers at all may prove more than a cover that time cut short; the relaxation, as far as it is
     solved by the deadline, may prove more than either.
     """
-    problem, reduction = best.scaled, best.reduction
+    problem, reduction = best.presolved.problem, best.presolved.reduction
     g = reduction.generators
-    duals = [problem.Y - best.network.predict(problem.X)]
+    duals = [problem.Y - best.scaled.predict(problem.X)]
     if best.certificate is not None:
         duals.append(best.certificate.multiplier)
     proposed = [np.zeros((2 * g, 2 * g))]
@@ -298,9 +230,9 @@ def _certify_otherwise(best: _Best, deadline: Deadline) -> None:
             found = InteriorPoint().solve_reduced(lifted, deadline.fraction(SHARE), lambda A, N: 0.0)
             duals.append(found.multiplier)
             proposed.append(found.multipliers)
-    coarser = [reduce_inputs(problem.inputs, parallel) for parallel in NEARLY_PARALLEL]
+    coarser = [best.presolved.merged(parallel).reduction for parallel in NEARLY_PARALLEL]
     for reduced in (reduced for reduced in coarser if reduced.generators < g and not deadline.expired):
-        best.offer(certificate=cone_certificate(problem, reduced, duals[-1], deadline=deadline))
+        best.prove(cone_certificate(problem, reduced, duals[-1], deadline=deadline))
     for A in duals:
         for N in proposed:
-            best.offer(certificate=relaxation_certificate(problem, reduction, A, [N]))
+            best.prove(relaxation_certificate(problem, reduction, A, [N]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import PositiveFloat, PositiveInt
@@ -16,9 +16,8 @@ from sdprelax.certificate import COVER_KERNELS, cover_certificate, proving_secon
 from sdprelax.exact import PatternOracle
 from sdprelax.lasso import group_lasso
 from sdprelax.methods import methods
-from sdprelax.networks import Network
-from sdprelax.problem import Problem, Reduction, Units, reduce
-from sdprelax.training import Bound, Outcome, Report, Status, empty_network_outcome, unreported
+from sdprelax.problem import Presolved, Problem, Reduction, reduce
+from sdprelax.training import Incumbent, Outcome, Report, unreported
 
 __all__ = ["FrankWolfe"]
 
@@ -99,43 +98,50 @@ class FrankWolfe:
         self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline, report: Report = unreported
     ) -> Outcome:
         """Return the best iterate, and the bound that the last residual proves."""
-        units = Units.of(problem)
-        scaled = units.problem
-        n, d, c = problem.shape
-        if self.corrective and n * c > LARGEST_MASTER:
-            raise ProblemTooLarge(
-                f"corrective: true factors dense matrices of order n·c = {n * c:,} and takes at most "
-                f"{LARGEST_MASTER:,}; corrective: false has no such limit."
-            )
-        reduction = reduce(scaled)
-        network = Network.empty(d - problem.bias, c, problem.bias)
-        best = Outcome(upper=problem.upper_bound(network), network=network)
-        trace = [Bound(deadline.elapsed, None, best.upper)]
-        report(best)
-        empty = empty_network_outcome(problem, units, deadline)
-        if empty is not None:
-            return empty
-
-        def offer(iterate: _Iterate) -> None:
-            nonlocal best
-            candidate = units.network(reduction.network(iterate.directions, iterate.weights, scaled))
-            upper = problem.upper_bound(candidate)
-            if best.upper is None or upper < best.upper:
-                best = Outcome(upper=upper, network=candidate)
-                trace.append(Bound(deadline.elapsed, None, upper))
-                report(best)
-
-        proving = proving_seconds(reduction, deadline) if self.certify else 0.0
-        training = Deadline(deadline.remaining - proving)
+        self._require_room(problem)
+        best = Incumbent(Presolved.of(problem), deadline, report)
+        if best.empty_is_optimal():
+            return best.outcome(True)
+        presolved, Y = best.presolved, best.presolved.problem.Y
+        reduction, units = presolved.reduction, presolved.units
+        training = Deadline(deadline.remaining - (proving_seconds(reduction, deadline) if self.certify else 0.0))
         signs, gates, _ = sampled_patterns(reduction.rows, self.patterns, rng)
         oracle = PatternOracle(reduction.rows, signs, gates)
         radius = None if self.radius is None else self.radius * units.inputs / units.targets
-        descent = _Descent(scaled, reduction, self.step, radius)
-        iterate = _Iterate.empty(reduction.rank, scaled.Y)
-        lowest, objective = iterate, descent.objective(iterate)
+        descent = _Descent(presolved.problem, reduction, self.step, radius)
+        lowest, gap, steps, converged = self._descended(descent, oracle, best, training)
+        if self.certify:
+            best.prove(cover_certificate(presolved, Y - lowest.predictions, deadline))
+        best.details = {
+            "rank": reduction.rank, "patterns": len(signs), "oracle": "exact" if oracle.exact(Y.shape[1]) else "local",
+            "iterations": steps, "converged": converged, "atoms": lowest.directions.shape[1],
+            "sampled_frank_wolfe_gap": units.value(gap) if math.isfinite(gap) else None,
+        }  # fmt: skip
+        return best.outcome(converged, deadline.expired or (training.expired and steps < self.iterations))
+
+    def _require_room(self, problem: Problem) -> None:
+        """Refuse to correct where the matrices of that are too large."""
+        dual_variables = problem.Y.size
+        if self.corrective and dual_variables > LARGEST_MASTER:
+            raise ProblemTooLarge(
+                f"corrective: true factors dense matrices of order n·c = {dual_variables:,} and takes at most "
+                f"{LARGEST_MASTER:,}; corrective: false has no such limit."
+            )
+
+    def _descended(
+        self, descent: _Descent, oracle: PatternOracle, best: Incumbent, deadline: Deadline
+    ) -> tuple[_Iterate, float, int, bool]:
+        """Return the lowest iterate, the last sampled gap, the number of steps, and whether the gap is small enough.
+
+        On the way the lowest iterate is offered every second.
+        """
+        presolved = best.presolved
+        Y = presolved.problem.Y
+        iterate = lowest = _Iterate.empty(presolved.reduction.rank, Y)
+        objective = descent.objective(iterate)
         told, gap, steps, converged = deadline.elapsed, math.inf, 0, False
-        while not training.expired:
-            w, height = oracle.best(reduction.pull_back(scaled.Y - iterate.predictions), training)
+        while not deadline.expired:
+            w, height = oracle.best(presolved.reduction.pull_back(Y - iterate.predictions), deadline)
             gap = descent.gap(iterate, height)
             converged = gap <= self.tolerance * descent.scale(iterate)
             if converged or steps == self.iterations:
@@ -143,32 +149,17 @@ class FrankWolfe:
             iterate = descent.moved(iterate, w, steps)
             steps += 1
             if self.corrective and steps % CORRECTING == 0:
-                iterate = descent.corrected(iterate, training)
+                iterate = descent.corrected(iterate, deadline)
             value = descent.objective(iterate)
             if value < objective:
                 lowest, objective = iterate, value
             if deadline.elapsed - told > TELLING:
-                offer(lowest)
+                best.offer(presolved.reduced_network(lowest.directions, lowest.weights))
                 told = deadline.elapsed
         if self.corrective:
-            lowest = descent.corrected(lowest, training)
-        offer(lowest)
-        certificate = None
-        if self.certify:
-            certificate = cover_certificate(units, reduction, scaled.Y - lowest.predictions, deadline)
-        details: dict[str, Any] = {
-            "rank": reduction.rank, "patterns": len(signs), "oracle": "exact" if oracle.exact(c) else "local",
-            "iterations": steps, "converged": converged, "atoms": lowest.directions.shape[1],
-            "sampled_frank_wolfe_gap": units.value(gap) if math.isfinite(gap) else None,
-        }  # fmt: skip
-        lower = None if certificate is None else certificate.lower
-        trace.append(Bound(deadline.elapsed, lower, best.upper))
-        out_of_time = deadline.expired or (training.expired and steps < self.iterations)
-        status: Status = "solved" if converged else "time limit" if out_of_time else "not converged"
-        return Outcome(
-            lower=lower, upper=best.upper, network=best.network, certificate=certificate,
-            status=status, seconds=deadline.elapsed, trace=tuple(trace), details=details,
-        )  # fmt: skip
+            lowest = descent.corrected(lowest, deadline)
+        best.offer(presolved.reduced_network(lowest.directions, lowest.weights))
+        return lowest, gap, steps, converged
 
 
 @dataclass(frozen=True, eq=False)

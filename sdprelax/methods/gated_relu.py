@@ -11,14 +11,14 @@ from pydantic import PositiveFloat, PositiveInt
 
 from sdprelax.base import Deadline, Floats, Use
 from sdprelax.cells import Patterns
-from sdprelax.certificate import COVER_KERNELS, cone_certificate, users_certificate
+from sdprelax.certificate import COVER_KERNELS, cone_certificate
 from sdprelax.lasso import Solver, require_norm_of_solver, train
 from sdprelax.methods import methods
-from sdprelax.methods.gates import WITHIN, GateChoice, Gated, gate_count, proposing
+from sdprelax.methods._gates import WITHIN, GateChoice, Gated, gate_count, proposing
 from sdprelax.problem import Problem, Reduction, reduce
 from sdprelax.problem.norms import Penalty
 from sdprelax.relaxation import Decomposition, decompose
-from sdprelax.training import Outcome, Report, unreported
+from sdprelax.training import Incumbent, Outcome, Report, unreported
 
 __all__ = ["GatedReLU"]
 
@@ -89,39 +89,28 @@ class GatedReLU:
         SolverFailed: solver: irls with a γ too small for its kernel matrix in floating point.
         """
         gated = Gated.of(problem, self.gates, self.patterns, self.penalty, rng, deadline)
-        units, reduction, scaled = gated.units, gated.reduction, gated.problem
+        best = Incumbent(gated.presolved, deadline, report)
         fit = train(
             gated.program, self.solver, tolerance=WITHIN * self.tolerance, max_iterations=self.max_iterations,
             deadline=deadline.fraction(TRAINING),
         )  # fmt: skip
-        predictors = {"gated": gated.network(fit)}
         program = gated.certificate(fit)
-        details = gated.details(program, fit)
-        report(Outcome(program=program, predictors=predictors, details=details))
-        lower, certificate = None, None
+        best.details = gated.details(program, fit)
+        best.tell(program=program, predictors={"gated": gated.network(fit)})
         if self.gates == "all" and self.penalty != "columns":
             # Feasible for whole half-spaces, so for the cones in them.
-            proof = cone_certificate(scaled, reduction, fit.multiplier, deadline=deadline.fraction(PROVING))
-            certificate = users_certificate(units, proof)
-            lower = certificate.lower
-            report(Outcome(lower, certificate=certificate, program=program, predictors=predictors, details=details))
-        network, upper = None, None
+            proving = deadline.fraction(PROVING)
+            best.prove(cone_certificate(gated.problem, gated.reduction, fit.multiplier, deadline=proving))
         if self.decomposition != "none":
             hidden, output = _neurons(
-                reduction, gated.patterns, gated.reduced(fit), self.penalty, self.decomposition, deadline
+                gated.reduction, gated.patterns, gated.reduced(fit), self.penalty, self.decomposition, deadline
             )
             lengths = np.linalg.norm(hidden, axis=0) * np.linalg.norm(output, axis=1)
             size = float(np.sum(gated.program.sizes(fit.weights)))
-            details["price"] = float(np.sum(lengths)) / size if size > 0.0 else 1.0
-            network = units.network(reduction.network(hidden, output, scaled))
-            upper = problem.upper_bound(network)
-            details["width"] = network.width
-        return Outcome(
-            lower=lower, upper=upper, network=network, certificate=certificate, program=program, predictors=predictors,
-            status="time limit" if deadline.expired else gated.status(program, fit, self.tolerance),
-            seconds=deadline.elapsed,
-            details=details,
-        )  # fmt: skip
+            best.offer(gated.presolved.reduced_network(hidden, output))
+            best.details |= {"price": float(np.sum(lengths)) / size if size > 0.0 else 1.0, "width": best.width}
+        late, attained = deadline.expired, program.gap(problem) <= self.tolerance
+        return best.outcome(attained and not late, late or fit.expired)
 
 
 def _neurons(

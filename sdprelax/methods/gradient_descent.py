@@ -14,8 +14,8 @@ from pydantic import PositiveFloat, PositiveInt
 from sdprelax.base import Deadline, Floats, SolverUnavailable
 from sdprelax.methods import methods
 from sdprelax.networks import Network
-from sdprelax.problem import Problem, Units
-from sdprelax.training import BestNetwork, Outcome, Report, network_size, random_network, unreported
+from sdprelax.problem import Presolved, Problem, Units
+from sdprelax.training import Incumbent, Outcome, Report, network_size, random_network, unreported
 
 __all__ = ["SGD", "Adam", "Plateau"]
 
@@ -118,13 +118,15 @@ def _train(
 
 
 def _best_of_runs(
-    units: Units, starts: list[Network], optimiser: Callable[[list[Any]], Any], rate: float, epochs: int,
+    presolved: Presolved, starts: list[Network], optimiser: Callable[[list[Any]], Any], rate: float, epochs: int,
     deadline: Deadline, report: Report,
 ) -> Outcome:  # fmt: skip
-    best, objectives, converged = BestNetwork(units, deadline, report), list[float](), False
-    for networks, ended in _train(units.problem, starts, optimiser, rate, epochs, deadline):
+    best, objectives, converged = Incumbent(presolved, deadline, report), list[float](), False
+    best.offer_empty()
+    for networks, ended in _train(presolved.problem, starts, optimiser, rate, epochs, deadline):
         objectives, converged = [best.offer(network) for network in networks], ended
-    return best.outcome(objectives, converged)
+    best.details = {"width": best.width, "objectives": objectives}
+    return best.outcome(converged)
 
 
 @methods.register("sgd")
@@ -165,7 +167,7 @@ class SGD:
             return torch.optim.SGD(weights, lr=1.0, momentum=self.momentum)
 
         # P25's learning rates are those of the data as given.
-        given = Units(problem)
+        given = Presolved(Units(problem))
         starts = [random_network(given.problem, self.width, rng, self.init_scale) for _ in range(self.restarts)]
         return _best_of_runs(given, starts, optimiser, self.learning_rate, self.epochs, deadline, report)
 
@@ -206,6 +208,6 @@ class Adam:
         def optimiser(weights: list[Any]) -> Any:
             return torch.optim.Adam(weights, lr=1.0)
 
-        units = Units.of(problem)
-        starts = [random_network(units.problem, self.width, rng, self.init_scale) for _ in range(self.restarts)]
-        return _best_of_runs(units, starts, optimiser, self.learning_rate, self.epochs, deadline, report)
+        presolved = Presolved.of(problem)
+        starts = [random_network(presolved.problem, self.width, rng, self.init_scale) for _ in range(self.restarts)]
+        return _best_of_runs(presolved, starts, optimiser, self.learning_rate, self.epochs, deadline, report)

@@ -11,9 +11,9 @@ from pydantic import PositiveFloat, PositiveInt
 from sdprelax.base import Deadline
 from sdprelax.methods import methods
 from sdprelax.networks import Network
-from sdprelax.problem import Problem, Units
+from sdprelax.problem import Presolved, Problem
 from sdprelax.training import (
-    BestNetwork,
+    Incumbent,
     Outcome,
     Report,
     network_size,
@@ -59,9 +59,9 @@ class LBFGS:
         self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline, report: Report = unreported
     ) -> Outcome:
         """Return the best network of all starts."""
-        units = Units.of(problem)
-        scaled = units.problem
-        best, objectives, converged = BestNetwork(units, deadline, report), list[float](), 0
+        best, objectives, converged = Incumbent(Presolved.of(problem), deadline, report), list[float](), 0
+        best.offer_empty()
+        scaled = best.presolved.problem
         coordinates = preconditioner(scaled)
         while len(objectives) < self.restarts and not deadline.expired:
             start = random_network(scaled, self.width, rng, self.init_scale)
@@ -71,4 +71,5 @@ class LBFGS:
             )  # fmt: skip
             objectives.append(best.offer(trained))
             converged += ended
-        return best.outcome(objectives, converged == self.restarts)
+        best.details = {"width": best.width, "objectives": objectives}
+        return best.outcome(converged == self.restarts)

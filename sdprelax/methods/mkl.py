@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from pydantic import PositiveFloat, PositiveInt
@@ -12,10 +12,10 @@ from pydantic import PositiveFloat, PositiveInt
 from sdprelax.base import Deadline, Use
 from sdprelax.lasso import GatedFit, Solver, train
 from sdprelax.methods import methods
-from sdprelax.methods.gates import WITHIN, GateChoice, Gated, gate_count, proposing
+from sdprelax.methods._gates import WITHIN, GateChoice, Gated, gate_count, proposing
 from sdprelax.networks import Predictor
 from sdprelax.problem import Problem, reduce
-from sdprelax.training import Outcome, Report, unreported
+from sdprelax.training import Incumbent, Outcome, Report, unreported
 
 __all__ = ["MKL"]
 
@@ -72,7 +72,7 @@ class MKL:
         SolverFailed: solver: irls with a γ too small for its kernel matrix in floating point.
         """
         gated = Gated.of(problem, self.gates, self.patterns, "frobenius", rng, deadline)
-        units = gated.units
+        best, units = Incumbent(gated.presolved, deadline, report), gated.presolved.units
         start: list[GatedFit] = []
         # The NTK's weights η sum to one in the user's units: X/s, Y/t make η·s/t of them.
         eta = gated.patterns.frequencies * units.inputs / units.targets
@@ -82,15 +82,9 @@ class MKL:
         )  # fmt: skip
         predictors: dict[str, Predictor] = {"mkl": gated.network(fit)}
         program = gated.certificate(fit)
-        details: dict[str, Any] = gated.details(program, fit)
+        best.details = gated.details(program, fit)
         if start:
             predictors["ntk"] = gated.network(start[0])
-            details["ntk_value"] = units.value_above(start[0].value)
-            details["trace"] = [[units.value_above(value), units.value(max(dual, 0.0))] for value, dual in fit.trace]
-        return Outcome(
-            program=program,
-            predictors=predictors,
-            status=gated.status(program, fit, self.tolerance),
-            seconds=deadline.elapsed,
-            details=details,
-        )
+            trace = [[units.value_above(value), units.value(max(dual, 0.0))] for value, dual in fit.trace]
+            best.details |= {"ntk_value": units.value_above(start[0].value), "trace": trace}
+        return best.outcome(program.gap(problem) <= self.tolerance, fit.expired, program=program, predictors=predictors)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -15,39 +15,27 @@ from pydantic import PositiveInt
 
 from sdprelax.base import Deadline, Floats, InputError, SolverFailed, Use
 from sdprelax.cells import Cone, whole_space
-from sdprelax.certificate import Certificate, relaxation_certificate, users_certificate
 from sdprelax.exact import EXACT_KERNELS, generate_columns
 from sdprelax.lasso import OnDirections
 from sdprelax.lifting import LiftedProgram
 from sdprelax.lifting.inequalities import STANDARD, Inequality, inequalities
 from sdprelax.methods import methods
 from sdprelax.networks import Network, Predictor, Tabulated
-from sdprelax.problem import PARALLEL, Problem, Reduction, Units, reduce, reduce_inputs
+from sdprelax.problem import PARALLEL, Presolved, Problem, Reduction, reduce_inputs
 from sdprelax.relaxation import (
+    CertifiedRelaxation,
     Form,
     RelaxationSolution,
     Splitting,
     idle_cones,
-    local_certificate,
-    solve_relaxation,
     split_by_coverage,
     split_by_strong_branching,
     split_by_violation,
 )
 from sdprelax.rounding import Rounding, Walk, roundings
 from sdprelax.rounding.extract import tightness
-from sdprelax.solvers import NO_START, StructuredSolver, solvers
-from sdprelax.training import (
-    Bound,
-    Outcome,
-    Report,
-    Status,
-    empty_network_outcome,
-    polish,
-    random_network,
-    status_of,
-    unreported,
-)
+from sdprelax.solvers import StructuredSolver, by_default, solvers
+from sdprelax.training import Incumbent, Outcome, Report, polish, random_network, unreported
 
 __all__ = ["SDP"]
 
@@ -55,14 +43,6 @@ __all__ = ["SDP"]
 COARSE = 2 / 3
 # What guides strong branching: a network trained by column generation to this gap, in at most so many seconds.
 GUIDE_GAP, GUIDE_WIDTH, GUIDE_SECONDS = 1e-7, 60, 30.0
-# A pruned cone whose own certificate exceeds γ by this factor gets its block back.
-BACK = 1.0 + 1e-6
-# Most generators at which a relaxation without a named solver is solved to many digits.
-SMALL = 150
-# Relative distance of claim and dual value from which on a stalled run counts as settled, and most rows for another.
-SETTLED, SECOND_OPINION = 1e-3, 100
-# What a certificate may leave of a solver's claim where that counts as solved, relatively.
-NEARLY_PROVED = 1e-2
 # Distance of unit rows below which they are one generator where the solver has no start otherwise.
 NEARLY_PARALLEL = 1e-5
 # Share of a time limit that is the solver's, where there is a rounding.
@@ -118,7 +98,7 @@ class SDP:
             raise InputError("form: lifted is the single block as published; cones need form: reduced.")
         if self.solver is not None:
             object.__setattr__(self, "solver", solvers.canonical(self.solver))
-        name = self.solver or self._candidates(0)[0]
+        name = self.solver or by_default(self._structured, 0)[0]
         object.__setattr__(self, "solver_options", solvers.typed(name, self.solver_options))
         solver = solvers.create(name, self.solver_options)
         if isinstance(solver, StructuredSolver) and not (self._single and set(self._more) <= solver.takes):
@@ -170,14 +150,10 @@ class SDP:
     def _single(self) -> bool:
         return self.form == "reduced" and self.cones == 1 and self.presolve
 
-    def _candidates(self, generators: int) -> list[str]:
-        """Return the names of the solvers to try, until one has a point."""
-        if self.solver is not None:
-            return [self.solver]
-        if not self._single or self.more_inequalities:
-            return ["clarabel"]
-        many = generators > SMALL and not self.solver_options
-        return ["native" if many else "interior_point", "clarabel"]
+    @property
+    def _structured(self) -> bool:
+        """Whether it is the program that every structured solver takes."""
+        return self._single and not self.more_inequalities
 
     @property
     def kernels(self) -> Iterable[str]:
@@ -186,7 +162,7 @@ class SDP:
 
     def uses(self) -> Iterable[Use]:
         """Return the roundings, and the solvers that there may be, whatever the size of the problem."""
-        named = [*self._candidates(SMALL), *self._candidates(SMALL + 1)]
+        named = [self.solver] if self.solver else by_default(self._structured, 0 if self.solver_options else None)
         more = [(inequalities, *_named("more_inequalities", entry)) for entry in self.more_inequalities]
         return [*((solvers, name, {}) for name in named), *((roundings, *one) for one in self._roundings), *more]
 
@@ -206,79 +182,64 @@ class SDP:
     def size(self, problem: Problem) -> str:
         """Return the order of the matrix variable and the number of entrywise constraints on it."""
         lifting = LiftedProgram(problem, self._reduced(problem)[0])
-        order = lifting.face.shape[1] if self.form == "reduced" else lifting.order
-        return f"matrix of order {order}"
+        return f"matrix of order {self._order(lifting)}"
 
     def run(
         self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline, report: Report = unreported
     ) -> Outcome:
         """Return the certified bound of the relaxation and the rounded network."""
         self.check(problem)
-        units = Units.of(problem)
-        scaled = units.problem
-        network = Network.empty(problem.X.shape[1], problem.Y.shape[1], problem.bias)
-        upper = problem.upper_bound(network)
-        empty = empty_network_outcome(problem, units, deadline)
-        if empty is not None:
-            nothing = {"relaxation": _tabulated(problem, np.zeros(problem.Y.shape[1]))} if self.transductive else {}
-            return dataclasses.replace(empty, predictors=nothing)
+        best = Incumbent(Presolved.of(problem), deadline, report)
+        if best.empty_is_optimal():
+            zero = np.zeros(problem.Y.shape[1])
+            return best.outcome(True, predictors={"relaxation": _tabulated(problem, zero)} if self.transductive else {})
         # Within a time limit a part of it is the roundings'.
         share = SOLVING if self.rounding is not None and deadline.seconds < math.inf else 1.0
-        reserved = deadline.fraction(share)
-        best = _Best(problem, units, deadline, report, network, upper)
-        for parallel in (PARALLEL, NEARLY_PARALLEL):
+        solving = deadline.fraction(share)
+        try:
+            relaxed, solution, predictors = self._relaxed(best, PARALLEL, rng, solving)
+        except SolverFailed:
+            if not self._single:
+                raise
             # Rows too nearly parallel for a start become one generator; the certificate pays for the difference.
-            strict = self._single and parallel == PARALLEL
-            reduction, asked = self._reduced(scaled, parallel)
-            lifting = LiftedProgram(scaled, reduction, self._more)
-            best.lifting = lifting
-            try:
-                cones, idle = self._partition(lifting, rng, deadline, best)
-                solution, pruned = self._solve(lifting, cones, idle, reserved, best, strict=strict)
-                break
-            except SolverFailed:
-                if not strict:
-                    raise
-        certificate = best.certificate
-        assert certificate is not None
-        details: dict[str, Any] = {"pruned": pruned}
-        details["order"] = int(lifting.face.shape[1] if self.form == "reduced" else lifting.order)
-        if self.cones > 1:
-            details["cones"] = len(cones)
-            details["undetermined"] = sorted((len(cone.undetermined) for cone in cones), reverse=True)
-        details["solve_seconds"] = deadline.elapsed
-        predictors: dict[str, Predictor] = {}
-        if asked is not None:
-            predicted, distance = _transduced(lifting, asked, solution.lifted)
-            predictors["relaxation"] = _tabulated(problem, predicted * units.targets)
-            details["kernel_form_distance"] = distance
+            relaxed, solution, predictors = self._relaxed(best, NEARLY_PARALLEL, rng, solving)
         candidates: list[Network] = []
-        started = deadline.elapsed
-        for name, options in self._roundings:
-            # The first one comes in any case: without it there would be no network at all. Another takes about as long.
-            if name != self.rounding and deadline.remaining <= deadline.elapsed - started:
-                break
-            started = deadline.elapsed
-            rounded, gap, met = _rounded(roundings.create(name, options), lifting, solution.lifted, rng)
-            if name == self.rounding:
-                details["tightness"] = dataclasses.asdict(tightness(lifting, solution.lifted, rounded))
-            candidates += map(units.network, met)
-            reached = {"rounding_gap": gap} if gap is not None else {}
-            reached |= {"rounded": best.offer(rounded), "seconds": deadline.elapsed - started}
-            predictors[name] = units.network(rounded)
-            if self.polish and not deadline.expired:
-                polished = polish(scaled, rounded, deadline=deadline)
-                reached |= {"polished": best.offer(polished), "seconds": deadline.elapsed - started}
-                predictors[f"{name}, polished"] = units.network(polished)
-            details.setdefault("roundings", {})[name] = reached
-        claimed = solution.solved.value
-        return Outcome(
-            lower=certificate.lower, upper=best.upper, network=best.network, certificate=certificate,
-            predictors=predictors, candidates=tuple(candidates),
-            solver_value=None if claimed is None else units.value(claimed), solver_status=solution.solved.status,
-            status="time limit" if deadline.expired or reserved.expired else _status(lifting, solution, best),
-            seconds=deadline.elapsed, trace=tuple(best.trace), details=details, log=solution.solved.log,
+        self._round(best, relaxed.lifting, solution.lifted, rng, predictors, candidates)
+        late, solved = deadline.expired or solving.expired, solution.solved
+        return best.outcome(
+            not late and relaxed.attained(solved), late, predictors=predictors, candidates=tuple(candidates),
+            solver_value=best.presolved.claimed(solved.value), solver_status=solved.status, log=solved.log,
         )  # fmt: skip
+
+    def _relaxed(
+        self, best: Incumbent, parallel: float, rng: np.random.Generator, deadline: Deadline
+    ) -> tuple[CertifiedRelaxation, RelaxationSolution, dict[str, Predictor]]:
+        """Return the relaxation, its solution, and the relaxation's own predictor, if it is to have one.
+
+        Raises
+        ------
+        SolverFailed: no solver has a point; or, where rows are still to be merged, the first one has none.
+        """
+        problem, units = best.presolved.problem, best.presolved.units
+        reduction, asked = self._reduced(problem, parallel)
+        lifting = LiftedProgram(problem, reduction, self._more)
+        size = 0 if self.solver_options else lifting.generators
+        names = [self.solver] if self.solver else by_default(self._structured, size)
+        strict = self._single and parallel == PARALLEL
+        relaxed = CertifiedRelaxation(
+            lifting, self.form, names, self.solver_options, best, deadline, strict=strict
+        )  # fmt: skip
+        cones, idle = self._partition(relaxed, rng, best.deadline)
+        solution, pruned = relaxed.solve(cones, idle)
+        best.details |= {"pruned": pruned, "order": self._order(lifting)}
+        if self.cones > 1:
+            undetermined = sorted((len(cone.undetermined) for cone in cones), reverse=True)
+            best.details |= {"cones": len(cones), "undetermined": undetermined}
+        best.details["solve_seconds"] = best.deadline.elapsed
+        if asked is None:
+            return relaxed, solution, {}
+        predicted, best.details["kernel_form_distance"] = _transduced(lifting, asked, solution.lifted)
+        return relaxed, solution, {"relaxation": _tabulated(units.original, predicted * units.targets)}
 
     def _reduced(self, problem: Problem, parallel: float = PARALLEL) -> tuple[Reduction, Reduction | None]:
         """Return the reduction to lift over, and that of the queries on the same generators if they are lifted too."""
@@ -287,58 +248,14 @@ class SDP:
         whole = reduce_inputs(X, parallel) if self.presolve else Reduction.identity(X)
         return whole.of_samples(slice(n)), whole.of_samples(slice(n, None)) if self.transductive else None
 
-    def _solve(
-        self, lifting: LiftedProgram, cones: Sequence[Cone], idle: Sequence[Cone], deadline: Deadline, best: _Best,
-        *, strict: bool = False,
-    ) -> tuple[RelaxationSolution, int]:  # fmt: skip
-        """Solve over the cones that are not idle; an idle one is proved by its own multipliers, or comes back.
-
-        Returns the solution and how many cones stayed idle. ``strict``: the first solver's failure is final.
-        """
-        reduction, gamma = lifting.reduction, lifting.problem.gamma
-        # Where no neuron pays all cones are idle, and the relaxation still wants a block.
-        idle = [cone for cone in idle if len(idle) < len(cones) or cone is not cones[0]]
-        while True:
-            active = [cone for cone in cones if cone not in idle]
-            found = self._solved(lifting, active, deadline, best, strict)
-            dual = reduction.pull_back(found.multiplier)
-            proofs = [local_certificate(reduction.rows, dual, cone, deadline, lifting.more) for cone in idle]
-            loose = [cone for cone, (omega, _) in zip(idle, proofs, strict=True) if omega > gamma * BACK]
-            if not loose or deadline.expired:
-                best.prove(found.multiplier, [*found.multipliers, *(N for _, N in proofs)], [*active, *idle])
-                return found, len(idle)
-            idle = [cone for cone in idle if cone not in loose]
-
-    def _solved(
-        self, lifting: LiftedProgram, cones: Sequence[Cone], deadline: Deadline, best: _Best, strict: bool
-    ) -> RelaxationSolution:
-        names = self._candidates(lifting.generators)
-        found: RelaxationSolution | None = None
-        for name in names:
-            solver = solvers.create(name, self.solver_options if name == names[0] else {})
-            try:
-                found = solve_relaxation(
-                    lifting, self.form, cones, solver, deadline, lambda A, N: best.prove(A, [N], cones)
-                )
-            except SolverFailed:
-                if found is None and (strict or name == names[-1]):
-                    raise
-                continue
-            if strict and found.solved.status == NO_START:
-                best.prove(found.multiplier, found.multipliers, cones)
-                raise SolverFailed(found.solved.log)
-            # A run that stalls far from its own claim, as for tiny γ, goes to the next solver too.
-            if name == names[-1] or lifting.generators > SECOND_OPINION or _settled(lifting, found):
-                break
-            best.prove(found.multiplier, found.multipliers, cones)
-        assert found is not None
-        return found
+    def _order(self, lifting: LiftedProgram) -> int:
+        return int(lifting.face.shape[1] if self.form == "reduced" else lifting.order)
 
     def _partition(
-        self, lifting: LiftedProgram, rng: np.random.Generator, deadline: Deadline, best: _Best
+        self, relaxed: CertifiedRelaxation, rng: np.random.Generator, deadline: Deadline
     ) -> tuple[list[Cone], list[Cone]]:
         """Return the cones, and those that seem idle."""
-        problem, reduction = lifting.problem, lifting.reduction
+        problem, reduction = relaxed.lifting.problem, relaxed.lifting.reduction
         rows, space = reduction.rows, [whole_space(reduction.generators)]
         if self.cones == 1:
             return space, []
@@ -346,7 +263,7 @@ class SDP:
             return split_by_coverage(rows, space, self.cones), []
         if self.splitting == "violation":
             coarse = split_by_coverage(rows, space, max(1, math.ceil(COARSE * self.cones)))
-            solution, _ = self._solve(lifting, coarse, [], deadline, best)
+            solution, _ = relaxed.solve(coarse)
             dual = reduction.pull_back(solution.multiplier)
             cones = split_by_violation(rows, dual, coarse, solution, self.cones)
         else:
@@ -362,67 +279,33 @@ class SDP:
             cones = split_by_strong_branching(rows, dual, coarse, self.cones, target, deadline.fraction(0.5))
         return cones, idle_cones(rows, dual, cones, problem.gamma, deadline)
 
+    def _round(
+        self, best: Incumbent, lifting: LiftedProgram, lifted: Floats, rng: np.random.Generator,
+        predictors: dict[str, Predictor], candidates: list[Network],
+    ) -> None:  # fmt: skip
+        """Offer the network of every rounding, as it is and polished, while there is time.
 
-def _settled(lifting: LiftedProgram, found: RelaxationSolution) -> bool:
-    """Say whether the claimed value and the dual value of a solution agree."""
-    dual, claimed = lifting.problem.dual_value(found.multiplier), found.solved.value
-    return found.solved.status != "stalled" or claimed is None or abs(claimed - dual) <= SETTLED * abs(claimed)
-
-
-def _status(lifting: LiftedProgram, found: RelaxationSolution, best: _Best) -> Status:
-    """Return "solved" where what the solver claims is nearly proved: more nearly where our own one stalled."""
-    claimed, status = found.solved.value, status_of(found.solved.status)
-    short = 0.0 if claimed is None else (claimed - best.proved) / max(abs(claimed), np.finfo(float).tiny)
-    if found.solved.status == "stalled":
-        return "solved" if claimed is not None and abs(short) <= SETTLED else status
-    return "not converged" if status == "solved" and short > NEARLY_PROVED else status
-
-
-class _Best:
-    """The best certificate and network so far, in the user's units, and how they came about.
-
-    Parameters
-    ----------
-    problem: the user's; units: what it is solved in, as ``lifting``.
-    network, upper: a first network and its objective.
-    """
-
-    def __init__(
-        self, problem: Problem, units: Units, deadline: Deadline, report: Report, network: Network, upper: float
-    ) -> None:
-        self.problem, self.units = problem, units
-        self.lifting = LiftedProgram(units.problem, reduce(units.problem))
-        self.deadline, self.report = deadline, report
-        self.network, self.upper = network, upper
-        self.certificate: Certificate | None = None
-        self.proved = 0.0
-        self.trace: list[Bound] = []
-        self._tell()
-
-    def _tell(self) -> None:
-        lower = None if self.certificate is None else self.certificate.lower
-        self.trace.append(Bound(self.deadline.elapsed, lower, self.upper))
-        self.report(Outcome(lower, self.upper, self.network, self.certificate, trace=tuple(self.trace)))
-
-    def prove(self, A: Floats, multipliers: Sequence[Floats], cones: Sequence[Cone]) -> float:
-        """Make a certificate of approximate multipliers; return its bound in the units."""
-        lifting = self.lifting
-        found = relaxation_certificate(lifting.problem, lifting.reduction, A, multipliers, cones, lifting.more)
-        self.proved = max(self.proved, found.lower)
-        proposed = users_certificate(self.units, found)
-        if self.certificate is None or proposed.lower > self.certificate.lower:
-            self.certificate = proposed
-        self._tell()
-        return found.lower
-
-    def offer(self, network: Network) -> float:
-        """Take a network in the units if it is better; return its objective."""
-        users = self.units.network(network)
-        value = self.problem.upper_bound(users)
-        if value < self.upper:
-            self.network, self.upper = users, value
-            self._tell()
-        return value
+        Every network becomes a predictor; what walks met become candidates.
+        """
+        presolved, deadline = best.presolved, best.deadline
+        started = deadline.elapsed
+        for name, options in self._roundings:
+            # The first one comes in any case: without it there would be no network at all. Another takes about as long.
+            if name != self.rounding and deadline.remaining <= deadline.elapsed - started:
+                break
+            started = deadline.elapsed
+            rounded, gap, met = _rounded(roundings.create(name, options), lifting, lifted, rng)
+            if name == self.rounding:
+                best.details["tightness"] = dataclasses.asdict(tightness(lifting, lifted, rounded))
+            candidates += map(presolved.network, met)
+            reached = {"rounding_gap": gap} if gap is not None else {}
+            reached |= {"rounded": best.offer(rounded), "seconds": deadline.elapsed - started}
+            predictors[name] = presolved.network(rounded)
+            if self.polish and not deadline.expired:
+                polished = polish(presolved.problem, rounded, deadline=deadline)
+                reached |= {"polished": best.offer(polished), "seconds": deadline.elapsed - started}
+                predictors[f"{name}, polished"] = presolved.network(polished)
+            best.details.setdefault("roundings", {})[name] = reached
 
 
 def _named(option: str, entry: str | dict[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:

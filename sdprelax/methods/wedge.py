@@ -17,14 +17,13 @@ from sdprelax.certificate import (
     Ramps,
     cone_certificate,
     group_certificate,
-    users_certificate,
 )
 from sdprelax.lasso import LassoFit, LassoProgram, LassoSolver, lasso
 from sdprelax.methods import methods
-from sdprelax.methods.gates import WITHIN
+from sdprelax.methods._gates import WITHIN
 from sdprelax.networks import Network
-from sdprelax.problem import Problem, Units, reduce
-from sdprelax.training import Outcome, Report, Status, unreported
+from sdprelax.problem import Presolved, Problem, Units
+from sdprelax.training import Incumbent, Outcome, Report, unreported
 from sdprelax.wedge import (
     Features,
     WedgeDictionary,
@@ -132,7 +131,7 @@ class Wedge:
     @property
     def kernels(self) -> Iterable[str]:
         """Modules of compiled functions that it computes with."""
-        return COVER_KERNELS if self.features == "all" and self.penalty == 2 and not self._free else ()
+        return COVER_KERNELS if self._proves else ()
 
     def run(
         self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline, report: Report = unreported
@@ -146,58 +145,52 @@ class Wedge:
         SolverUnavailable: solver: skglm, and it is not installed.
         """
         self.check(problem)
-        units = self._units(problem)
+        best = Incumbent(Presolved(self._units(problem)), deadline, report)
         if self.layers == 3:
-            return self._three_layers(problem, units, deadline)
-        geometry = self._geometry(units)
-        training = deadline.fraction(TRAINING)
-        dictionary, _, fit = self._train(geometry, units, rng, training, report)
-        used = fit.used
-        network = self._network(units, dictionary.of(used), fit.weights[used], fit.offset)
-        proof = _certificate(units, Neurons(dictionary.directions, self._free), fit)
-        details: dict[str, Any] = {
-            **proof.details(problem),
-            "features": dictionary.count, "degenerate": dictionary.degenerate, "neurons": int(np.sum(used)),
-            "samples": sorted({int(i) for i in dictionary.subsets[used].ravel() if i >= 0}),
-        }  # fmt: skip
-        if dictionary.subsets[used].size <= LISTED:
-            details["subsets"] = dictionary.subsets[used].tolist()
-        details["samples_used"] = len(details["samples"])
-        if geometry.walls.rank == 2 and not self._free and self.penalty == 2 and self.features == "all":
-            details["largest_angle"] = largest_angle(geometry.walls.rows)
+            return self._three_layers(best)
+        presolved, scaled = best.presolved, best.presolved.problem
+        geometry = self._geometry(presolved.units)
+        dictionary, fit = self._train(geometry, best, rng, deadline.fraction(TRAINING))
+        used = dictionary.of(fit.used)
+        network = self._network(presolved.units, used, fit.weights[fit.used], fit.offset)
         if self.merge:
-            network = min(network, merged_in_chambers(problem.inputs, network), key=problem.upper_bound)
-        details["width"] = network.width
-        upper = problem.upper_bound(network)
-        report(Outcome(upper=upper, network=network, program=proof, details=details))
-        lower, certificate = None, None
-        if self.features == "all" and self.penalty == 2 and not self._free:
-            found = cone_certificate(
-                units.problem, reduce(units.problem), fit.multiplier, deadline=deadline.fraction(PROVING)
-            )
-            certificate = users_certificate(units, found)
-            lower = certificate.lower
-        return Outcome(
-            lower=lower, upper=upper, network=network, certificate=certificate, program=proof,
-            status=self._status(details, fit, deadline), seconds=deadline.elapsed, details=details,
-        )  # fmt: skip
+            network = min(network, merged_in_chambers(scaled.inputs, network), key=scaled.upper_bound)
+        program = _certificate(presolved.units, Neurons(dictionary.directions, self._free), fit)
+        best.details = program.details(problem) | self._figures(geometry, dictionary, used) | {"width": network.width}
+        best.replace(network, program=program)
+        if self._proves:
+            proving = deadline.fraction(PROVING)
+            best.prove(cone_certificate(scaled, presolved.reduction, fit.multiplier, deadline=proving))
+        return best.outcome(program.gap(problem) <= self.tolerance, fit.expired or deadline.expired)
 
-    def _status(self, details: dict[str, Any], fit: LassoFit, deadline: Deadline) -> Status:
-        if details["program_gap"] <= self.tolerance:
-            return "solved"
-        return "time limit" if fit.expired or deadline.expired else "not converged"
+    @property
+    def _proves(self) -> bool:
+        """Whether the Lasso's dual point may prove a lower bound of p*."""
+        return self.features == "all" and self.penalty == 2 and not self._free
+
+    def _figures(self, geometry: WedgeProblem, dictionary: WedgeDictionary, used: WedgeDictionary) -> dict[str, Any]:
+        """Return what a record says of the dictionary and of the part of it that is used."""
+        samples = sorted({int(i) for i in used.subsets.ravel() if i >= 0})
+        figures: dict[str, Any] = {
+            "features": dictionary.count, "degenerate": dictionary.degenerate, "neurons": used.count,
+            "samples": samples, "samples_used": len(samples),
+        }  # fmt: skip
+        if used.subsets.size <= LISTED:
+            figures["subsets"] = used.subsets.tolist()
+        if geometry.walls.rank == 2 and self._proves:
+            figures["largest_angle"] = largest_angle(geometry.walls.rows)
+        return figures
 
     def _train(
-        self, geometry: WedgeProblem, units: Units, rng: np.random.Generator, deadline: Deadline, report: Report
-    ) -> tuple[WedgeDictionary, LassoProgram, LassoFit]:
-        """Return the dictionary, the Lasso over it, and its solution."""
+        self, geometry: WedgeProblem, best: Incumbent, rng: np.random.Generator, deadline: Deadline
+    ) -> tuple[WedgeDictionary, LassoFit]:
+        """Return the dictionary and the solution of the Lasso over it; offer the first dictionary's network."""
+        units = best.presolved.units
         Y, gamma = units.problem.Y, units.problem.gamma
 
-        def solved(dictionary: WedgeDictionary, start: LassoFit | None = None) -> tuple[LassoProgram, LassoFit]:
+        def solved(dictionary: WedgeDictionary, start: LassoFit | None = None) -> LassoFit:
             program = LassoProgram(geometry.features(dictionary.directions), Y, gamma, self._free)
-            return program, lasso(
-                program, self.solver, tolerance=WITHIN * self.tolerance, start=start, deadline=deadline
-            )
+            return lasso(program, self.solver, tolerance=WITHIN * self.tolerance, start=start, deadline=deadline)
 
         if self.features == "all":
             dictionary = geometry.all_wedges()
@@ -206,12 +199,11 @@ class Wedge:
         else:
             first = max(1, min(self.count // 2, 2 * len(Y)))
             dictionary = geometry.random_wedges(first, rng)
-        program, fit = solved(dictionary)
-        first_network = self._network(units, dictionary.of(fit.used), fit.weights[fit.used], fit.offset)
-        report(Outcome(upper=units.original.upper_bound(first_network), network=first_network))
+        fit = solved(dictionary)
+        best.offer(self._network(units, dictionary.of(fit.used), fit.weights[fit.used], fit.offset))
         if self.features != "oracle" or geometry.subset_count <= first:
-            return dictionary, program, fit
-        best, idle = fit.value, 0
+            return dictionary, fit
+        lowest, idle = fit.value, 0
         while idle < PATIENCE and dictionary.count < 2 * self.count and not deadline.expired:
             room = self.count - dictionary.count // 2
             A = fit.multiplier
@@ -224,39 +216,40 @@ class Wedge:
                 before = dictionary.count
                 dictionary = dictionary.joined(found)
                 weights = np.vstack([fit.weights, np.zeros((dictionary.count - before, Y.shape[1]))])
-                program, fit = solved(dictionary, LassoFit(weights, fit.offset, A, fit.value, fit.dual_value))
-            idle = 0 if fit.value < best * (1.0 - PROGRESS) else idle + 1
-            best = min(best, fit.value)
-        return dictionary, program, fit
+                fit = solved(dictionary, LassoFit(weights, fit.offset, A, fit.value, fit.dual_value))
+            idle = 0 if fit.value < lowest * (1.0 - PROGRESS) else idle + 1
+            lowest = min(lowest, fit.value)
+        return dictionary, fit
 
     def _network(self, units: Units, dictionary: WedgeDictionary, weights: Floats, offset: Floats) -> Network:
-        """Return the network in the user's units, balanced; an output bias is a neuron that sees the ones alone."""
+        """Return the network of the problem in units, balanced; an output bias is a neuron that sees the ones alone."""
         hidden, output = dictionary.directions, weights
-        if not self._free:
-            return units.network(Network(hidden, output)).balanced()
-        hidden = np.vstack([hidden[:-1] / units.inputs, hidden[-1:]])
-        if np.any(offset != 0.0):
-            hidden = np.hstack([hidden, np.eye(len(hidden))[:, -1:]])
-            output = np.vstack([output, offset])
-        return Network(hidden, output * units.targets, bias=True).balanced()
+        if self._free:
+            # The column of ones is measured in units too, and free biases are not.
+            hidden = np.vstack([hidden[:-1], hidden[-1:] * units.inputs])
+            if np.any(offset != 0.0):
+                hidden = np.hstack([hidden, np.eye(len(hidden))[:, -1:] * units.inputs])
+                output = np.vstack([output, offset])
+        return Network(hidden, output).balanced()
 
-    def _three_layers(self, problem: Problem, units: Units, deadline: Deadline) -> Outcome:
+    def _three_layers(self, best: Incumbent) -> Outcome:
+        units, problem = best.presolved.units, best.presolved.original
         X, Y, gamma = problem.X / units.inputs, units.problem.Y, units.problem.gamma
         dictionary = ramp_dictionary(X, self.penalty)
         program = LassoProgram(dictionary.features(X), Y, gamma, True)
-        fit = lasso(program, self.solver, tolerance=WITHIN * self.tolerance, deadline=deadline)
+        fit = lasso(program, self.solver, tolerance=WITHIN * self.tolerance, deadline=best.deadline)
         proof = _certificate(units, dictionary.design, fit)
-        details: dict[str, Any] = proof.details(problem)
-        details |= {"features": len(dictionary.lower), "degenerate": dictionary.degenerate}
-        details["neurons"] = int(np.sum(fit.used))
+        best.details = proof.details(problem) | {
+            "features": len(dictionary.lower), "degenerate": dictionary.degenerate, "neurons": int(np.sum(fit.used)),
+        }  # fmt: skip
         # x/s sees p and q in units of s: w/s·x − p is what the first neuron of a chain is fed.
         in_users = type(dictionary)(
             dictionary.directions, dictionary.lower * units.inputs, dictionary.upper * units.inputs, 0
         )
         network = in_users.network(fit.weights * (units.targets / units.inputs), fit.offset * units.targets)
-        return Outcome(
-            program=proof, predictors={"three_layer": network}, status=self._status(details, fit, deadline),
-            seconds=deadline.elapsed, details=details,
+        return best.outcome(
+            proof.gap(problem) <= self.tolerance, fit.expired or best.deadline.expired,
+            program=proof, predictors={"three_layer": network},
         )  # fmt: skip
 
 

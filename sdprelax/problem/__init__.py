@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sdprelax.problem._kernels import KernelPredictor, Ridge, kernel_ridge
+from sdprelax.problem._presolved import Presolved
 from sdprelax.problem._problem import Problem
 from sdprelax.problem._reduction import PARALLEL, Reduction, reduce, reduce_inputs
 from sdprelax.problem._units import Units, sizes
@@ -15,6 +16,7 @@ __all__ = [
     "KernelPredictor",
     "Loss",
     "Penalty",
+    "Presolved",
     "Problem",
     "ProvedRay",
     "QuadraticRay",

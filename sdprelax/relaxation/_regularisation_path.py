@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 
 from sdprelax.base import Deadline, Floats, InputError, ready
-from sdprelax.certificate import Certificate, relaxation_certificate, users_certificate
+from sdprelax.certificate import relaxation_certificate
 from sdprelax.lifting import LiftedProgram
-from sdprelax.networks import Network
-from sdprelax.problem import Problem, Units, reduce
+from sdprelax.problem import Presolved, Problem, Units
 from sdprelax.solvers import solvers
 from sdprelax.solvers.native import Native
-from sdprelax.training import Outcome, Report, empty_network_outcome, status_of, unreported
+from sdprelax.training import Incumbent, Outcome, Report, status_of, unreported
 
 __all__ = ["regularisation_path"]
 
@@ -88,42 +87,30 @@ class _Path:
 
     def solve(self, gamma: float) -> Outcome:
         """Return the outcome at one γ."""
-        point, clock = dataclasses.replace(self.problem, gamma=gamma), Deadline()
-        units = Units.of(point)
-        details = {"gamma": gamma}
-        empty = empty_network_outcome(point, units, clock)
-        if empty is not None:
-            found = dataclasses.replace(empty, details={**empty.details, **details})
-            self.report(found)
-            return found
-        lifting = LiftedProgram(units.problem, reduce(units.problem))
-        network = Network.empty(point.X.shape[1], point.Y.shape[1], point.bias)
-        upper = point.upper_bound(network)
-        best: Certificate | None = None
+        presolved = Presolved.of(dataclasses.replace(self.problem, gamma=gamma))
+        best = Incumbent(presolved, Deadline(), self.report)
+        best.details["gamma"] = gamma
+        if best.empty_is_optimal():
+            return best.outcome(True)
+        lifting = LiftedProgram(presolved.problem, presolved.reduction)
         pair: tuple[Floats, Floats] | None = None
 
         def prove(A: Floats, N: Floats) -> float:
-            nonlocal best, pair
+            nonlocal pair
             certificate = relaxation_certificate(lifting.problem, lifting.reduction, A, [N])
-            if best is None or certificate.lower > best.lower:
-                best, pair = certificate, (A, N)
-                users = users_certificate(units, certificate)
-                self.report(Outcome(users.lower, upper, network, users, seconds=clock.elapsed, details=details))
+            if best.prove(certificate):
+                pair = (A, N)
             return certificate.lower
 
         # Other units would measure the iterate otherwise.
-        last = self.units
-        same = last is not None and (last.inputs, last.targets) == (units.inputs, units.targets)
-        warm = self.warm and same
+        last, units = self.units, presolved.units
+        warm = self.warm and last is not None and (last.inputs, last.targets) == (units.inputs, units.targets)
         if warm and self.proved is not None:
             prove(*self.proved)
         solution = self.solver.solve_reduced(lifting, self.deadline, prove, self.state if warm else None)
         self.units, self.state, self.proved = units, solution.state, pair
-        assert best is not None
-        certificate, claimed = users_certificate(units, best), solution.solved.value
-        return Outcome(
-            lower=certificate.lower, upper=upper, network=network, certificate=certificate,
-            solver_value=None if claimed is None else units.value(claimed), solver_status=solution.solved.status,
-            status=status_of(solution.solved.status), seconds=clock.elapsed,
-            details=details, log=solution.solved.log,
+        solved, status = solution.solved, status_of(solution.solved.status)
+        return best.outcome(
+            status == "solved", status == "time limit", log=solved.log,
+            solver_value=presolved.claimed(solved.value), solver_status=solved.status,
         )  # fmt: skip

@@ -26,6 +26,7 @@ __all__ = [
     "StructuredSolution",
     "StructuredSolver",
     "available",
+    "by_default",
     "rust_panics_fail",
     "solve_with_cvxpy",
     "solvers",
@@ -148,6 +149,29 @@ class StructuredSolver(Protocol):
 
 
 solvers: Registry[Solver | StructuredSolver] = Registry("solver", __name__)
+
+
+def by_default(single: bool, generators: int | None = None) -> list[str]:
+    """Return the names of the solvers to try, one after the other, where the user names none.
+
+    A class says with ``default_up_to`` up to how many generator rows it may be chosen; if not at all, it has none. The
+    structured one of least reach that suffices comes first, then the other one.
+
+    Parameters
+    ----------
+    single: whether the program is the presolved reduced form's single block, which structured solvers take.
+    generators: number of generator rows; None for all that may be chosen, whatever the number.
+    """
+    found: list[str] = []
+    for structured in (True, False) if single else (False,):
+        reach = {
+            name: float(getattr(solvers[name], "default_up_to", -1.0))
+            for name in solvers
+            if hasattr(solvers[name], "solve_reduced") is structured
+        }
+        enough = sorted((name for name in reach if reach[name] >= (generators or 0)), key=lambda name: reach[name])
+        found += enough if generators is None else enough[:1]
+    return found
 
 
 def available() -> list[Availability]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import psutil
@@ -32,6 +33,8 @@ class Clarabel:
     tolerance: Clarabel's tol_gap_abs, tol_gap_rel and tol_feas.
     max_iterations: interior-point steps.
     """
+
+    default_up_to: ClassVar[float] = math.inf
 
     tolerance: PositiveFloat = 1e-8
     max_iterations: PositiveInt = 200

@@ -67,6 +67,8 @@ class InteriorPoint:
 
     kernels: ClassVar[tuple[str, ...]] = ("sdprelax.solvers._schur",)
     takes: ClassVar[frozenset[str]] = frozenset({"nonnegative", "complementary"})
+    # Beyond, a step takes so long that a first-order solver is done before.
+    default_up_to: ClassVar[float] = 150
 
     tolerance: PositiveFloat = 1e-6
     max_iterations: PositiveInt = 300

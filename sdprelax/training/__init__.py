@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from sdprelax.training._local_training import BestNetwork, network_size, polish, preconditioner, random_network, train
+from sdprelax.training._incumbent import Incumbent
+from sdprelax.training._local_training import network_size, polish, preconditioner, random_network, train
 from sdprelax.training._outcome import (
     Bound,
     Outcome,
     Report,
     Status,
-    empty_network_outcome,
     relative_gap,
     status_of,
     unreported,
 )
 
 __all__ = [
-    "BestNetwork",
     "Bound",
+    "Incumbent",
     "Outcome",
     "Report",
     "Status",
-    "empty_network_outcome",
     "network_size",
     "polish",
     "preconditioner",

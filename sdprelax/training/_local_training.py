@@ -9,11 +9,9 @@ import scipy.optimize
 
 from sdprelax.base import Deadline, Floats
 from sdprelax.networks import Network
-from sdprelax.problem import Problem, Units
-from sdprelax.training._outcome import Bound, Outcome, Report, Status, unreported
+from sdprelax.problem import Problem
 
 __all__ = [
-    "BestNetwork",
     "network_size",
     "objective_and_gradient",
     "polish",
@@ -110,53 +108,6 @@ def network_size(problem: Problem, width: int) -> str:
     """Return the number of weights of a network of some width, in words."""
     _, d, c = problem.shape
     return f"{width * (d + c):,} weights"
-
-
-class BestNetwork:
-    """The best network of several local trainings, the one without neurons among the candidates.
-
-    Parameters
-    ----------
-    units: the user's problem and the units that it is trained in.
-    deadline: whose time the trace is in.
-    report: called with every improvement.
-    """
-
-    def __init__(self, units: Units, deadline: Deadline, report: Report = unreported) -> None:
-        problem = units.original
-        self.units, self.problem, self.deadline, self.report = units, problem, deadline, report
-        self.network = Network.empty(problem.X.shape[1], problem.Y.shape[1], problem.bias)
-        self.upper = problem.upper_bound(self.network)
-        self.trace: list[Bound] = []
-        self._tell()
-
-    def _tell(self) -> None:
-        self.trace.append(Bound(self.deadline.elapsed, None, self.upper))
-        self.report(Outcome(upper=self.upper, network=self.network, trace=tuple(self.trace)))
-
-    def offer(self, network: Network) -> float:
-        """Take a network in the units if it is better; return its objective in the user's, rounded up."""
-        network = self.units.network(network)
-        reached = self.problem.upper_bound(network)
-        if reached < self.upper:
-            self.network, self.upper = network, reached
-            self._tell()
-        return reached
-
-    def outcome(self, objectives: list[float], converged: bool) -> Outcome:
-        """Return the outcome of a method that trained to these objectives, one per start.
-
-        Parameters
-        ----------
-        converged: whether every start ended by the method's own criterion.
-        """
-        self._tell()
-        status: Status = "solved" if converged else "time limit" if self.deadline.expired else "not converged"
-        return Outcome(
-            upper=self.upper, network=self.network, status=status,
-            seconds=self.deadline.elapsed, trace=tuple(self.trace),
-            details={"width": self.network.width, "objectives": objectives},
-        )  # fmt: skip
 
 
 class _TimeIsUp(Exception):

@@ -7,12 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sdprelax.base import Deadline
-from sdprelax.certificate import Certificate, GroupCertificate, empty_network_certificate, users_certificate
+from sdprelax.certificate import Certificate, GroupCertificate
 from sdprelax.networks import Network, Predictor
-from sdprelax.problem import Problem, Units, reduce
 
-__all__ = ["Bound", "Outcome", "Report", "Status", "empty_network_outcome", "relative_gap", "status_of", "unreported"]
+__all__ = ["Bound", "Outcome", "Report", "Status", "relative_gap", "status_of", "unreported"]
 
 Status = Literal["solved", "time limit", "not converged"]
 
@@ -98,25 +96,6 @@ class Outcome:
     def gap(self) -> float | None:
         """(upper − lower)/upper, or None when either bound is missing."""
         return relative_gap(self.lower, self.upper)
-
-
-def empty_network_outcome(problem: Problem, units: Units, deadline: Deadline) -> Outcome | None:
-    """Return the proved outcome of a problem on which no neuron pays; None where that is not so or not evident.
-
-    Parameters
-    ----------
-    problem: the user's; units: those it is solved in.
-    """
-    certificate = empty_network_certificate(units.problem, reduce(units.problem))
-    if certificate is None:
-        return None
-    certificate = users_certificate(units, certificate)
-    network = Network.empty(problem.X.shape[1], problem.Y.shape[1], problem.bias)
-    upper = problem.upper_bound(network)
-    return Outcome(
-        certificate.lower, upper, network, certificate, seconds=deadline.elapsed,
-        trace=(Bound(deadline.elapsed, certificate.lower, upper),), details={"program": "empty network"},
-    )  # fmt: skip
 
 
 # What a method calls with its best pair of bounds and their witnesses while it runs: should it be

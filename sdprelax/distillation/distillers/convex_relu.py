@@ -8,15 +8,15 @@ import numpy as np
 from pydantic import PositiveInt
 
 from sdprelax.base import Floats, ProblemTooLarge
+from sdprelax.cells import sampled_patterns
 from sdprelax.certificate import Gates
 from sdprelax.distillation.distillers import Distilled, Task, View, distillers
 from sdprelax.distillation.distillers.gated_relu import Shrinkage
 from sdprelax.lasso import FOLDS, ArrayRows, best_share, collect, largest_gamma, total
 from sdprelax.methods.convex_relu import ConvexReLU as Method
 from sdprelax.methods.gated_relu import GatedReLU
-from sdprelax.methods.gates import Gated
 from sdprelax.networks import Network
-from sdprelax.problem import Problem
+from sdprelax.problem import Presolved, Problem
 
 __all__ = ["ConvexReLUDistiller"]
 
@@ -100,8 +100,9 @@ class ConvexReLUDistiller:
     def _gamma(self, inputs: Floats, targets: Floats, task: Task) -> tuple[float, float]:
         """Return γ, and its share of the least one at which the gated program is zero."""
         problem = Problem(inputs[:, : inputs.shape[1] - self.bias], targets, 1.0, bias=self.bias)
-        drawn = Gated.of(problem, "gaussian", self.patterns, "columns", np.random.default_rng(task.seed), task.deadline)
+        reduction = Presolved.of(problem).reduction
+        drawn = sampled_patterns(reduction.rows, self.patterns, np.random.default_rng(task.seed))
         folds = FOLDS if self.shrinkage == "auto" else 1
-        parts = collect(ArrayRows(inputs, targets), Gates(drawn.gates), folds=folds)
+        parts = collect(ArrayRows(inputs, targets), Gates(reduction.basis @ drawn.directions), folds=folds)
         share = best_share(parts, "columns")[0] if self.shrinkage == "auto" else self.shrinkage
         return share * largest_gamma(total(parts), "columns"), share

@@ -49,6 +49,7 @@ class Native:
     """
 
     takes: ClassVar[frozenset[str]] = frozenset({"nonnegative", "complementary"})
+    default_up_to: ClassVar[float] = math.inf
 
     tolerance: PositiveFloat = 1e-3
     max_iterations: PositiveInt = 100_000

@@ -17,9 +17,8 @@ from sdprelax.lasso import GatedFit, GatedProgram
 from sdprelax.methods import methods
 from sdprelax.methods.sdp import SDP
 from sdprelax.networks import GatedNetwork, Network
-from sdprelax.problem import Problem, Reduction, Units, reduce
+from sdprelax.problem import Presolved, Problem, Reduction
 from sdprelax.problem.norms import Penalty
-from sdprelax.training import Status
 
 __all__ = ["WITHIN", "GateChoice", "Gated", "choose_gates", "gate_count"]
 
@@ -34,7 +33,7 @@ PROPOSING = 0.5
 
 
 def choose_gates(
-    choice: GateChoice, count: int, problem: Problem, reduction: Reduction, rng: np.random.Generator, deadline: Deadline
+    choice: GateChoice, count: int, presolved: Presolved, rng: np.random.Generator, deadline: Deadline
 ) -> Patterns:
     """Return the activation patterns of a gated program.
 
@@ -43,12 +42,13 @@ def choose_gates(
     choice: "gaussian": those of Gaussian directions; "all": every pattern; "sdp": those of the neurons that the
         rounding of the SDP relaxation found, the most important first.
     count: most patterns, unless all are asked for.
-    problem: in its units, with its reduction.
+    presolved: the problem.
 
     Raises
     ------
     ProblemTooLarge: all patterns of a problem that has too many.
     """
+    reduction = presolved.reduction
     if reduction.rank == 0:
         return Patterns.none()
     if choice == "gaussian":
@@ -62,7 +62,7 @@ def choose_gates(
             )
         signs, inside = activation_patterns(reduction.rows)
         return Patterns(signs, inside.T, cell_probabilities(reduction.rows, signs, rng=rng))
-    found = SDP().run(problem, rng=rng, deadline=deadline.fraction(PROPOSING))
+    found = SDP().run(presolved.problem, rng=rng, deadline=deadline.fraction(PROPOSING))
     return _patterns_of([found.network, *found.predictors.values()], reduction, count, rng)
 
 
@@ -104,14 +104,12 @@ class Gated:
 
     Parameters
     ----------
-    units: those the problem is solved in.
-    reduction: of the problem in its units.
+    presolved: the problem.
     patterns: of the gates.
     penalty: a gate's norm.
     """
 
-    units: Units
-    reduction: Reduction
+    presolved: Presolved
     patterns: Patterns
     penalty: Penalty
 
@@ -120,14 +118,18 @@ class Gated:
         problem: Problem, choice: GateChoice, count: int, penalty: Penalty, rng: np.random.Generator, deadline: Deadline
     ) -> Gated:
         """Return the program of the user's problem; the other parameters are those of :func:`choose_gates`."""
-        units = Units.of(problem)
-        reduction = reduce(units.problem)
-        return Gated(units, reduction, choose_gates(choice, count, units.problem, reduction, rng, deadline), penalty)
+        presolved = Presolved.of(problem)
+        return Gated(presolved, choose_gates(choice, count, presolved, rng, deadline), penalty)
 
     @property
     def problem(self) -> Problem:
         """The problem in its units."""
-        return self.units.problem
+        return self.presolved.problem
+
+    @property
+    def reduction(self) -> Reduction:
+        """Its generator rows."""
+        return self.presolved.reduction
 
     @cached_property
     def gates(self) -> Floats:
@@ -160,26 +162,23 @@ class Gated:
     def network(self, fit: GatedFit) -> GatedNetwork:
         """Return the gated network in the user's units, without the gates that carry no weight."""
         weights = self._users(fit)
-        used = np.any(weights != 0.0, axis=(0, 1))
+        used, units = np.any(weights != 0.0, axis=(0, 1)), self.presolved.units
         return GatedNetwork(
-            self.gates[:, used], weights[:, :, used].transpose(2, 1, 0) * (self.units.targets / self.units.inputs),
-            self.units.original.bias,
+            self.gates[:, used], weights[:, :, used].transpose(2, 1, 0) * (units.targets / units.inputs),
+            self.presolved.original.bias,
         )  # fmt: skip
 
     def certificate(self, fit: GatedFit) -> GroupCertificate:
         """Return what proves the optimum of the program over these gates."""
-        return group_certificate(self.units, Gates(self.gates), self.penalty, self._users(fit), fit.multiplier)
-
-    def status(self, proof: GroupCertificate, fit: GatedFit, tolerance: float) -> Status:
-        """Return "solved" for a proved gap within the tolerance, else what ended the solver."""
-        if proof.gap(self.units.original) <= tolerance:
-            return "solved"
-        return "time limit" if fit.expired else "not converged"
+        return group_certificate(
+            self.presolved.units, Gates(self.gates), self.penalty, self._users(fit), fit.multiplier
+        )
 
     def details(self, proof: GroupCertificate, fit: GatedFit) -> dict[str, Any]:
         """Return what a record says of a fit: its value and dual value, proved, and its size."""
+        units = self.presolved.units
         return {
-            **proof.details(self.units.original), "iterations": fit.iterations,
+            **proof.details(self.presolved.original), "iterations": fit.iterations,
             "gates": len(self.patterns.signs), "gates_used": int(np.sum(np.any(fit.weights != 0.0, axis=(0, 1)))),
-            "weights": float(np.sum(self.program.sizes(fit.weights))) * self.units.targets / self.units.inputs,
+            "weights": float(np.sum(self.program.sizes(fit.weights))) * units.targets / units.inputs,
         }  # fmt: skip

@@ -1,0 +1,116 @@
+"""The relaxation over cones, solved by one solver after another until it is settled, and certified on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from sdprelax.base import Deadline, Floats, SolverFailed
+from sdprelax.cells import Cone
+from sdprelax.certificate import relaxation_certificate
+from sdprelax.lifting import LiftedProgram
+from sdprelax.relaxation._program import Form, RelaxationSolution, solve_relaxation
+from sdprelax.relaxation._splitting import local_certificate
+from sdprelax.solvers import NO_START, Solved, solvers
+from sdprelax.training import Incumbent, status_of
+
+__all__ = ["CertifiedRelaxation"]
+
+# A pruned cone whose own certificate exceeds γ by this factor gets its block back.
+BACK = 1.0 + 1e-6
+# Relative distance of claim and dual value from which on a stalled run counts as settled, and most rows for another.
+SETTLED, SECOND_OPINION = 1e-3, 100
+# What a certificate may leave of a solver's claim where that counts as solved, relatively.
+NEARLY_PROVED = 1e-2
+
+
+class CertifiedRelaxation:
+    """A relaxation whose every dual point is proved and offered to the best of a run.
+
+    Parameters
+    ----------
+    lifting: the lifted program of the problem that ``best`` is about, perhaps over other generator rows.
+    form: "reduced", or "lifted" for a single block.
+    names: the solvers to try, in order.
+    options: of the first of them.
+    best: what certificates are offered to.
+    deadline: when solvers return what they have.
+    strict: whether the first solver's failure is final.
+    """
+
+    def __init__(
+        self, lifting: LiftedProgram, form: Form, names: Sequence[str], options: Mapping[str, Any], best: Incumbent,
+        deadline: Deadline, *, strict: bool = False,
+    ) -> None:  # fmt: skip
+        self.lifting, self.form, self.names, self.options = lifting, form, names, options
+        self.best, self.deadline, self.strict = best, deadline, strict
+
+    def solve(self, cones: Sequence[Cone], idle: Sequence[Cone] = ()) -> tuple[RelaxationSolution, int]:
+        """Solve over the cones that are not idle; an idle one is proved by its own multipliers, or comes back.
+
+        Returns
+        -------
+        The solution, and how many cones stayed idle.
+
+        Raises
+        ------
+        SolverUnavailable, SolverFailed: the last solver cannot run here, or has no point.
+        """
+        reduction, gamma = self.lifting.reduction, self.lifting.problem.gamma
+        # Where no neuron pays all cones are idle, and the relaxation still wants a block.
+        idle = [cone for cone in idle if len(idle) < len(cones) or cone is not cones[0]]
+        while True:
+            active = [cone for cone in cones if cone not in idle]
+            found = self._solved(active)
+            dual = reduction.pull_back(found.multiplier)
+            proofs = [local_certificate(reduction.rows, dual, cone, self.deadline, self.lifting.more) for cone in idle]
+            loose = [cone for cone, (omega, _) in zip(idle, proofs, strict=True) if omega > gamma * BACK]
+            if not loose or self.deadline.expired:
+                self._prove(found.multiplier, [*found.multipliers, *(N for _, N in proofs)], [*active, *idle])
+                return found, len(idle)
+            idle = [cone for cone in idle if cone not in loose]
+
+    def attained(self, solved: Solved) -> bool:
+        """Say whether the solver's claim is nearly proved: more nearly where our own interior point stalled."""
+        claimed = self.best.presolved.claimed(solved.value)
+        short = 0.0 if claimed is None else (claimed - self.best.lower) / max(abs(claimed), np.finfo(float).tiny)
+        if solved.status == "stalled":
+            return claimed is not None and abs(short) <= SETTLED
+        return status_of(solved.status) == "solved" and short <= NEARLY_PROVED
+
+    def _solved(self, cones: Sequence[Cone]) -> RelaxationSolution:
+        found: RelaxationSolution | None = None
+        for name in self.names:
+            solver = solvers.create(name, self.options if name == self.names[0] else {})
+            last = name == self.names[-1]
+            try:
+                found = solve_relaxation(
+                    self.lifting, self.form, cones, solver, self.deadline, lambda A, N: self._prove(A, [N], cones)
+                )
+            except SolverFailed:
+                if found is None and (self.strict or last):
+                    raise
+                continue
+            if self.strict and found.solved.status == NO_START:
+                self._prove(found.multiplier, found.multipliers, cones)
+                raise SolverFailed(found.solved.log)
+            # A run that stalls far from its own claim, as for tiny γ, goes to the next solver too.
+            if last or self.lifting.generators > SECOND_OPINION or self._settled(found):
+                break
+            self._prove(found.multiplier, found.multipliers, cones)
+        assert found is not None
+        return found
+
+    def _settled(self, found: RelaxationSolution) -> bool:
+        """Say whether the claimed value and the dual value of a solution agree."""
+        dual, claimed = self.lifting.problem.dual_value(found.multiplier), found.solved.value
+        return found.solved.status != "stalled" or claimed is None or abs(claimed - dual) <= SETTLED * abs(claimed)
+
+    def _prove(self, A: Floats, multipliers: Sequence[Floats], cones: Sequence[Cone]) -> float:
+        """Offer the certificate of approximate multipliers; return its bound in the units of the problem."""
+        lifting = self.lifting
+        found = relaxation_certificate(lifting.problem, lifting.reduction, A, multipliers, cones, lifting.more)
+        self.best.prove(found)
+        return found.lower
