@@ -11,7 +11,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from sdprelax.base import Floats, Integers
+from sdprelax.base import Floats, Integers, positive_part
 
 __all__ = ["cell_probabilities"]
 
@@ -168,7 +168,7 @@ def _polygon_areas(rows: Floats, signs: Integers, corners: Floats, sides: Intege
     turns = 2.0 * np.arctan2(np.linalg.norm(normals - nexts, axis=2), np.linalg.norm(normals + nexts, axis=2))
     angles = 2.0 * np.pi - np.sum(turns, axis=1, where=real)
     long = np.max(np.linalg.norm(corners - a, axis=2), axis=1) > LONG
-    return np.asarray(np.maximum(np.where(long, angles, fans), 0.0))
+    return np.asarray(positive_part(np.where(long, angles, fans)))
 
 
 def _frequencies(rows: Floats, signs: NDArray[np.int8], rng: np.random.Generator, draws: int) -> Floats:

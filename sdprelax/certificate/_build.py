@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import scipy.optimize
 
-from sdprelax.base import Ball, CertificateError, Deadline, Floats
+from sdprelax.base import Ball, CertificateError, Deadline, Floats, positive_part
 from sdprelax.cells import Cone, whole_space
 from sdprelax.certificate._certificate import BlockProof, Certificate, ConeProof, RelaxationProof
 from sdprelax.certificate._cone_cover import Cover, most_cones, tightest_cover
@@ -133,7 +133,7 @@ def _block(forms: Forms, N: Floats, kappa: float, delta: float) -> BlockProof:
 def _admissible(multipliers: Floats, forms: Forms) -> Floats:
     """Return N symmetric and nonnegative but where products vanish."""
     symmetric = 0.5 * (multipliers + multipliers.T)
-    N, (first, second) = np.maximum(symmetric, 0.0), forms.zeros.T
+    N, (first, second) = positive_part(symmetric), forms.zeros.T
     N[first, second] = N[second, first] = symmetric[first, second]
     return N
 

@@ -20,6 +20,8 @@ FAMILIES = {
     "methods": "sdprelax.methods",
     "datasets": "sdprelax.datasets",
     "inequalities": "sdprelax.lifting.inequalities",
+    "losses": "sdprelax.problem.losses",
+    "activations": "sdprelax.networks.activations",
     "solvers": "sdprelax.solvers",
     "roundings": "sdprelax.rounding",
     "engines": "sdprelax.laboratory.engines",

@@ -10,6 +10,7 @@ from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveIn
 
 from sdprelax.base import InputError
 from sdprelax.datasets import Dataset, datasets, file_arrays, file_numbers, indicators, sha256
+from sdprelax.networks import Network
 
 __all__ = ["Random", "Spiral"]
 
@@ -58,7 +59,7 @@ class Random:
         X = rng.standard_normal((self.n, self.d))
         hidden = rng.standard_normal((self.d, self.teacher_width))
         output = rng.standard_normal((self.teacher_width, self.c))
-        return Dataset(X, np.maximum(X @ hidden, 0.0) @ output)
+        return Dataset(X, Network(hidden, output).predict(X))
 
     def _stored(self, path: Path) -> Dataset:
         arrays = file_arrays(path)

@@ -26,6 +26,7 @@ from torch.nn import functional
 from sdprelax.base import InputError, StorageError, first_line, read_arrays, write_whole
 from sdprelax.distillation._layout import Layout
 from sdprelax.distillation._onnx_teacher import onnx_packages
+from sdprelax.networks import ReLU
 
 __all__ = ["GatedStudent", "ReLUStudent", "Student", "export_onnx", "load_student", "onnx_model"]
 
@@ -208,7 +209,7 @@ class ReLUStudent(Student):
     def _terms(self, z: Any) -> Any:
         terms = []
         if len(self.output):
-            terms.append(self._mixed(functional.relu(self._products(z, self.hidden)), self.output))
+            terms.append(self._mixed(ReLU().tensor(self._products(z, self.hidden)), self.output))
         if self.skip is not None:
             terms.append(self._products(z, self.skip))
         return sum(terms[1:], terms[0]) if terms else self._nothing(z)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sdprelax.base import Floats, InputError
+from sdprelax.base import Floats, InputError, positive_part
 from sdprelax.distillation._layout import Layout
 from sdprelax.distillation.teachers import pytorch
 from sdprelax.lasso import Moments
@@ -47,7 +47,7 @@ def teacher_gates(block: Any, layout: Layout, moments: Moments, count: int) -> F
         weights, offsets = weights * scale[:, None], (offsets - following.running_mean.numpy()) * scale + shift
     directions = np.hstack([weights, offsets[:, None]]).T if layout.bias else weights.T
     means = moments.mean @ directions
-    deviations = np.sqrt(np.maximum(np.einsum("ij,ij->j", directions, moments.covariance @ directions), 0.0))
+    deviations = np.sqrt(positive_part(np.einsum("ij,ij->j", directions, moments.covariance @ directions)))
     imbalance = np.abs(means) / np.maximum(deviations, np.finfo(float).tiny)
     return np.asarray(directions[:, np.argsort(imbalance, kind="stable")[:count]])
 

@@ -13,16 +13,14 @@ import numpy as np
 from scipy.spatial import KDTree
 
 from sdprelax.base import Floats
+from sdprelax.networks import twins
 
 __all__ = ["Candidates", "Oracle", "value"]
 
 
 def value(rows: Floats, dual: Floats, directions: Floats) -> Floats:
     """Return ‖Bᵀ[(x̂ᵀw)₊; (−x̂ᵀw)₊]‖, shape (k,), for directions w, shape (r, k), and B, shape (2g, c)."""
-    inner = rows @ directions
-    g = len(rows)
-    outputs = dual[:g].T @ np.maximum(inner, 0.0) + dual[g:].T @ np.maximum(-inner, 0.0)
-    norms: Floats = np.linalg.norm(outputs, axis=0)
+    norms: Floats = np.linalg.norm(dual.T @ twins(rows @ directions), axis=0)
     return norms
 
 

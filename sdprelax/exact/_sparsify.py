@@ -57,10 +57,10 @@ def _vertex(problem: Problem, network: Network) -> Network:
     n, _, c = problem.shape
     if network.width <= n * c:
         return network
-    activations = np.maximum(problem.inputs @ network.hidden, 0.0)
+    activations = problem.activation.apply(problem.inputs @ network.hidden)
     predictions = np.einsum("nk,kc->nck", activations, network.output).reshape(n * c, -1)
     # Factor k is that on neuron k's mass; all ones fit. An optimal network's neurons of one prediction cost the same
     # in any combination, so fit is all that is asked for, and a basic solution has at most n·c factors.
     factors, _ = scipy.optimize.nnls(predictions, predictions.sum(axis=1))
     kept = factors > 1e-9
-    return Network(network.hidden[:, kept], network.output[kept], network.bias)
+    return problem.network(network.hidden[:, kept], network.output[kept])

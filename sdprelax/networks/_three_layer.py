@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from sdprelax.base import Floats, InputError, finite_array
 from sdprelax.networks._predictor import query_inputs, register_predictor
+from sdprelax.networks.activations.relu import ReLU
 
 __all__ = ["ThreeLayerNetwork"]
 
@@ -67,8 +68,8 @@ class ThreeLayerNetwork:
         InputError: inputs of another shape.
         """
         inputs = query_inputs(X, self.first.shape[0], False)
-        inner = np.maximum(inputs @ self.first + self.first_bias, 0.0)
-        predictions: Floats = np.maximum(inner * self.second + self.second_bias, 0.0) @ self.output + self.output_bias
+        inner = ReLU().apply(inputs @ self.first + self.first_bias)
+        predictions: Floats = ReLU().apply(inner * self.second + self.second_bias) @ self.output + self.output_bias
         return predictions
 
     def penalty(self, p: int) -> float:

@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-from sdprelax.base import Ball, Floats, bound_above, proves_psd
+from sdprelax.base import Ball, Floats, bound_above, positive_part, proves_psd
 
 __all__ = ["Penalty", "flattened", "shrunk", "sizes", "sizes_above", "stacked", "steepest_above", "steepness"]
 
@@ -109,11 +109,11 @@ def _singular_values_shrunk(matrices: Floats, threshold: float) -> Floats:
     if matrices.shape[1] > matrices.shape[2]:
         return np.asarray(_singular_values_shrunk(matrices.transpose(0, 2, 1), threshold).transpose(0, 2, 1))
     squares, vectors = np.linalg.eigh(matrices @ matrices.transpose(0, 2, 1))
-    singular = np.sqrt(np.maximum(squares, 0.0))
+    singular = np.sqrt(positive_part(squares))
     if threshold < SQUARED * float(np.max(singular, initial=0.0)):
         left, singular, right = np.linalg.svd(matrices, full_matrices=False)
-        return np.asarray((left * np.maximum(singular - threshold, 0.0)[:, None, :]) @ right)
-    kept = np.maximum(1.0 - threshold / np.maximum(singular, max(threshold, np.finfo(float).tiny)), 0.0)
+        return np.asarray((left * positive_part(singular - threshold)[:, None, :]) @ right)
+    kept = positive_part(1.0 - threshold / np.maximum(singular, max(threshold, np.finfo(float).tiny)))
     return np.asarray((vectors * kept[:, None, :]) @ (vectors.transpose(0, 2, 1) @ matrices))
 
 

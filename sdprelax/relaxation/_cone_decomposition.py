@@ -18,7 +18,7 @@ import numpy as np
 import scipy.optimize
 import scipy.sparse as sp
 
-from sdprelax.base import Deadline, Floats, SolverFailed
+from sdprelax.base import Deadline, Floats, SolverFailed, positive_part
 from sdprelax.solvers.clarabel import solve_conic
 
 __all__ = ["Decomposition", "decompose"]
@@ -44,7 +44,7 @@ def decompose(
     deadline: after it the direction inside is all that is tried.
     """
     until = deadline or Deadline()
-    missing = np.maximum(-walls @ w, 0.0)
+    missing = positive_part(-walls @ w)
     if not np.any(missing):
         return w, np.zeros_like(w)
     far = inside * float(np.max(missing / (walls @ inside)))

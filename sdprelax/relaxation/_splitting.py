@@ -17,7 +17,7 @@ import clarabel
 import numpy as np
 import scipy.sparse as sp
 
-from sdprelax.base import Deadline, Floats, SolverFailed
+from sdprelax.base import Deadline, Floats, SolverFailed, positive_part
 from sdprelax.cells import Cone
 from sdprelax.lifting.inequalities import Forms, Inequality
 from sdprelax.relaxation._program import RelaxationSolution, entries_of
@@ -71,7 +71,7 @@ def split_by_violation(
     jumps = np.linalg.norm(dual[:g] + dual[g:], axis=1)
     found: list[tuple[Cone, Floats]] = []
     for cone, part in zip(cones, solution.parts, strict=True):
-        diagonal = np.maximum(np.diag(part), 0.0)
+        diagonal = positive_part(np.diag(part))
         mixed = jumps * np.sqrt(diagonal[:g] * diagonal[g : 2 * g])
         found.append((cone, np.where(cone.signs == 0, mixed, -1.0)))
     while len(found) < count:

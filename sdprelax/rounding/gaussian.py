@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import PositiveInt
 
-from sdprelax.base import Floats
+from sdprelax.base import Floats, positive_part
 from sdprelax.lasso import OnDirections, network_on_directions
 from sdprelax.lifting import LiftedProgram
 from sdprelax.rounding import roundings
@@ -31,6 +31,6 @@ class Gaussian:
         """Return the best network on directions sampled from Λ, shape (order, order)."""
         u = lifting.blocks["u"]
         eigenvalues, vectors = np.linalg.eigh(lifted[u, u])
-        root = vectors * np.sqrt(np.maximum(eigenvalues, 0.0))
+        root = vectors * np.sqrt(positive_part(eigenvalues))
         directions = root @ rng.standard_normal((root.shape[1], self.samples))
         return network_on_directions(lifting.problem, lifting.reduction, np.hstack([directions, -directions]))

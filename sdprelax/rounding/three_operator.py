@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import PositiveFloat, PositiveInt
 
-from sdprelax.base import Floats
+from sdprelax.base import Floats, positive_part
 from sdprelax.lifting import LiftedProgram
 from sdprelax.networks import Network
 from sdprelax.rounding import roundings
@@ -25,7 +25,7 @@ ITERATES = 200
 def project_complementary(alpha: Floats, beta: Floats) -> tuple[Floats, Floats]:
     """Return the nearest pair of this shape with α, β ≥ 0 and α∘β = 0: the larger entry of each two, if positive."""
     first = alpha >= beta
-    return np.where(first, np.maximum(alpha, 0.0), 0.0), np.where(first, 0.0, np.maximum(beta, 0.0))
+    return np.where(first, positive_part(alpha), 0.0), np.where(first, 0.0, positive_part(beta))
 
 
 @roundings.register("three_operator")
@@ -59,7 +59,7 @@ class ThreeOperator:
         eigenvalues, vectors = np.linalg.eigh(lifted)
         kept = min(self.columns, lifting.order)
         Z = np.zeros((lifting.order, self.columns))
-        Z[:, :kept] = vectors[:, ::-1][:, :kept] * np.sqrt(np.maximum(eigenvalues[::-1][:kept], 0.0))
+        Z[:, :kept] = vectors[:, ::-1][:, :kept] * np.sqrt(positive_part(eigenvalues[::-1][:kept]))
         norm = float(np.linalg.norm(lifted))
         if norm == 0.0:
             yield Network.empty(problem.X.shape[1], problem.Y.shape[1], problem.bias)

@@ -26,38 +26,37 @@ LEAST_RIDGE = 1e-12
 MERGE_TOLERANCES = (0.0, 1e-6, 1e-4, 1e-2)
 
 
-def objective_and_gradient(
-    inputs: Floats, targets: Floats, gamma: float, hidden: Floats, output: Floats
-) -> tuple[float, Floats, Floats]:
-    """Return p(U, V) and its gradients in U and V (the ReLU's slope at 0 counts as 0).
+def objective_and_gradient(problem: Problem, hidden: Floats, output: Floats) -> tuple[float, Floats, Floats]:
+    """Return p(U, V) and its gradients in U and V (the activation's slope at its kink counts as 0).
 
     Parameters
     ----------
-    inputs: shape (n, d), the column of ones included where there is a bias.
-    targets: shape (n, c).
-    gamma: weight decay.
-    hidden: U, shape (d, m).
+    hidden: U, shape (d, m), of all of ``problem.inputs``.
     output: V, shape (m, c).
     """
-    activations = np.maximum(inputs @ hidden, 0.0)
-    residual = activations @ output - targets
-    value = 0.5 * float(np.sum(residual**2)) + 0.5 * gamma * float(np.sum(hidden**2) + np.sum(output**2))
-    backward = (residual @ output.T) * (activations > 0.0)
-    return value, inputs.T @ backward + gamma * hidden, activations.T @ residual + gamma * output
+    inputs, gamma, inner = problem.inputs, problem.gamma, problem.inputs @ hidden
+    activations = problem.activation.apply(inner)
+    predictions = activations @ output
+    A = problem.residual(predictions)
+    penalty = 0.5 * gamma * float(np.sum(hidden**2) + np.sum(output**2))
+    backward = (A @ output.T) * problem.activation.gradient(inner)
+    value = problem.loss.value(predictions, problem.Y) + penalty
+    return value, gamma * hidden - inputs.T @ backward, gamma * output - activations.T @ A
 
 
 def preconditioner(problem: Problem) -> Floats:
     """Return P, shape (d, d), symmetric, such that L-BFGS takes P⁻¹U for its unknowns.
 
-    The Hessian of p in a neuron's hidden weights is about ‖v‖²XᵀX + γI; with ‖v‖² = ‖Y‖/‖X‖, that of a neuron which
-    fits Y along the longest direction of X, P²'s inverse is proportional to it. The penalty is that of U as ever.
+    The Hessian of p in a neuron's hidden weights is about ‖v‖²XᵀX + γI; with ‖v‖² = ‖A‖/‖X‖, that of a neuron which
+    fits the residual A at 0 (squared loss: Y) along the longest direction of X, P²'s inverse is proportional to it. The
+    penalty is that of U as ever.
     """
     X = problem.inputs
     _, lengths, directions = np.linalg.svd(X)
     squares = np.zeros(X.shape[1])
     squares[: len(lengths)] = lengths**2
     longest = max(float(lengths[0]), np.finfo(float).tiny)
-    size = longest * max(float(np.linalg.norm(problem.Y)), np.finfo(float).tiny)
+    size = longest * max(float(np.linalg.norm(problem.residual(np.zeros_like(problem.Y)))), np.finfo(float).tiny)
     ridge = max(problem.gamma / size, LEAST_RIDGE)
     scales = np.sqrt((1.0 + ridge) / (squares / longest**2 + ridge))
     return np.asarray((directions.T * scales) @ directions)
@@ -101,7 +100,7 @@ def random_network(problem: Problem, width: int, rng: np.random.Generator, scale
     _, d, c = problem.shape
     hidden = rng.standard_normal((d, width)) * (scale / np.sqrt(d))
     output = rng.standard_normal((width, c)) * (scale / np.sqrt(width))
-    return Network(hidden, output, problem.bias)
+    return problem.network(hidden, output)
 
 
 def network_size(problem: Problem, width: int) -> str:
@@ -118,8 +117,7 @@ def _descend(
     problem: Problem, start: Network, max_iterations: int, tolerance: float, deadline: Deadline
 ) -> tuple[Network, bool]:
     """Return the best network that L-BFGS visits from ``start``, and whether it has converged."""
-    inputs, targets, gamma = problem.inputs, problem.Y, problem.gamma
-    (d, m), c = start.hidden.shape, targets.shape[1]
+    (d, m), c = start.hidden.shape, start.output.shape[1]
     scaling = preconditioner(problem)
     first = np.linalg.solve(scaling, start.hidden)
     best_value, best_weights, converged = np.inf, np.concatenate([first.ravel(), start.output.ravel()]), False
@@ -129,7 +127,7 @@ def _descend(
         if deadline.expired:
             raise _TimeIsUp
         hidden, output = scaling @ weights[: d * m].reshape(d, m), weights[d * m :].reshape(m, c)
-        value, in_hidden, in_output = objective_and_gradient(inputs, targets, gamma, hidden, output)
+        value, in_hidden, in_output = objective_and_gradient(problem, hidden, output)
         if value < best_value:
             best_value, best_weights = value, weights.copy()
         return value, np.concatenate([(scaling @ in_hidden).ravel(), in_output.ravel()])
@@ -147,7 +145,7 @@ def _descend(
         # Status 1 is the end of iterations; 2, a line search without progress, is no criterion but an end all the same.
         converged = found.status == 0
     hidden = scaling @ best_weights[: d * m].reshape(d, m)
-    return Network(hidden, best_weights[d * m :].reshape(m, c), problem.bias), converged
+    return problem.network(hidden, best_weights[d * m :].reshape(m, c)), converged
 
 
 def _best(problem: Problem, candidates: list[Network]) -> Network:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from sdprelax.base import Deadline, Floats, Integers, ProblemTooLarge
 from sdprelax.cells import cross_products
-from sdprelax.networks import append_bias
+from sdprelax.networks import ReLU, append_bias
 from sdprelax.problem import Reduction, reduce_inputs
 
 __all__ = ["LARGEST", "Features", "WedgeDictionary", "WedgeProblem"]
@@ -126,7 +126,7 @@ class WedgeProblem:
 
     def features(self, directions: Floats) -> Floats:
         """Return the activations (x_iᵀw_k)₊ of neurons, shape (n, K)."""
-        return np.maximum(self.inputs @ directions, 0.0)
+        return ReLU().apply(self.inputs @ directions)
 
     def lengths(self, directions: Floats) -> Floats:
         """Return ‖w‖_p of neurons' regularised weights, shape (K,)."""
@@ -253,8 +253,8 @@ class WedgeProblem:
                 good = lengths > SHORT * np.linalg.norm(directions, axis=0)
                 good &= np.linalg.norm(candidates, axis=1) > SHORT
                 activations = seen @ candidates.T
-                up = np.linalg.norm(A.T @ np.maximum(activations, 0.0), axis=0)
-                down = np.linalg.norm(A.T @ np.maximum(-activations, 0.0), axis=0)
+                up = np.linalg.norm(A.T @ ReLU().apply(activations), axis=0)
+                down = np.linalg.norm(A.T @ ReLU().apply(-activations), axis=0)
                 steepness = np.where(good, np.maximum(up, down) / np.where(good, lengths, 1.0), -math.inf)
                 top = int(np.argmax(steepness))
                 if steepness[top] > reached * (1.0 + 1e-12) or not np.isfinite(reached):

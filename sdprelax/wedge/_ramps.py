@@ -20,7 +20,7 @@ import numpy as np
 from sdprelax.base import Floats, ProblemTooLarge
 from sdprelax.cells import cross_products
 from sdprelax.certificate import Ramps
-from sdprelax.networks import ThreeLayerNetwork
+from sdprelax.networks import ReLU, ThreeLayerNetwork
 from sdprelax.wedge._dictionary import LARGEST, SHORT
 
 __all__ = ["RampDictionary", "ramp_count", "ramp_dictionary"]
@@ -45,7 +45,7 @@ class RampDictionary:
     def features(self, X: Floats) -> Floats:
         """Return (q − p − (Xw − p)₊)₊, shape (n, K)."""
         rise = self.upper - self.lower
-        return np.asarray(np.maximum(rise - np.maximum(X @ self.directions - self.lower, 0.0), 0.0))
+        return np.asarray(ReLU().apply(rise - ReLU().apply(X @ self.directions - self.lower)))
 
     @property
     def design(self) -> Ramps:

@@ -24,22 +24,22 @@ def gaussian(seed: int, n: int = 10, d: int = 2, c: int = 2, gamma: float = 0.1)
 
 def test_the_gradient_is_the_derivative() -> None:
     rng = np.random.default_rng(0)
-    X, Y = rng.standard_normal((6, 3)), rng.standard_normal((6, 2))
+    problem = Problem(rng.standard_normal((6, 3)), rng.standard_normal((6, 2)), 0.3)
     U, V = rng.standard_normal((3, 4)), rng.standard_normal((4, 2))
 
     def split(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return weights[:12].reshape(3, 4), weights[12:].reshape(4, 2)
 
     def objective(weights: np.ndarray) -> float:
-        return objective_and_gradient(X, Y, 0.3, *split(weights))[0]
+        return objective_and_gradient(problem, *split(weights))[0]
 
     def gradient(weights: np.ndarray) -> np.ndarray:
-        _, in_hidden, in_output = objective_and_gradient(X, Y, 0.3, *split(weights))
+        _, in_hidden, in_output = objective_and_gradient(problem, *split(weights))
         return np.concatenate([in_hidden.ravel(), in_output.ravel()])
 
     start = np.concatenate([U.ravel(), V.ravel()])
     assert scipy.optimize.check_grad(objective, gradient, start) < 1e-5
-    assert objective(start) == pytest.approx(Problem(X, Y, 0.3).objective(Network(U, V)), rel=1e-12)
+    assert objective(start) == pytest.approx(problem.objective(Network(U, V)), rel=1e-12)
 
 
 @given(st.integers(0, 200), st.integers(0, 20))

@@ -24,6 +24,8 @@ __all__ = ["Loss", "ProvedRay", "Ray", "largest_multiple", "losses"]
 
 # Halvings after which the end of the dual's domain along a ray is known to rounding.
 HALVINGS = 60
+# Shares of a multiple that are tried in its place: at the very end of the dual's domain nothing is proved.
+SHARES = (1.0, 1.0 - 2.0**-48, 1.0 - 2.0**-40, 1.0 - 2.0**-30, 0.0)
 
 
 class Ray(Protocol):
@@ -46,7 +48,7 @@ class ProvedRay(Protocol):
         ...
 
     def below(self, scale: float) -> float:
-        """Return a proved lower bound of D(sA), or of D(0) if that is more; −∞ where nothing is proved."""
+        """Return a proved lower bound of the largest D(tA) with 0 ≤ t ≤ s; −∞ where nothing is proved."""
         ...
 
     def __add__(self, other: Any) -> ProvedRay:
@@ -184,8 +186,8 @@ class EnclosedRay:
         return SampledRay(self.loss, self.A.mid, self.Y.mid).best(limit)
 
     def below(self, scale: float) -> float:
-        """Return a proved lower bound of D(sA), or of D(0) if that is more."""
-        return max(self.loss.dual_value_below(self.A * s, self.Y) for s in (scale, 0.0))
+        """Return a proved lower bound of the largest D(tA), 0 ≤ t ≤ s: of t near s, and of t = 0."""
+        return max(self.loss.dual_value_below(self.A * (share * scale), self.Y) for share in SHARES)
 
     def __add__(self, other: EnclosedRay) -> EnclosedRay:
         """Return the ray of both blocks of samples."""

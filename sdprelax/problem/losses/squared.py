@@ -56,8 +56,10 @@ class Squared(Loss):
         return float(np.sum(A * Y) - 0.5 * np.sum(A * A))
 
     def dual_value_below(self, A: Ball, Y: Ball) -> float:
-        """Return a proved lower bound of ⟨A, Y⟩ − ½‖A‖²; 0, that of 0·A, where that is more."""
-        return self.proved_ray(A, Y).below(1.0)
+        """Return a proved lower bound of ⟨A, Y⟩ − ½‖A‖²."""
+        ray = self.proved_ray(A, Y)
+        below = math.nextafter(ray.along - 0.5 * ray.energy, -math.inf)
+        return -math.inf if math.isnan(below) else below
 
     def proximal(self, P: Floats, Y: Floats, step: float) -> Floats:
         """Return (P + step·Y)/(1 + step)."""

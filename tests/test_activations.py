@@ -1,0 +1,87 @@
+"""What every registered activation keeps, and that of docs/how_to/activation.md."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sdprelax import Network, Problem
+from sdprelax.base import Ball
+from sdprelax.networks import Activation, activations, load_predictor, twins
+from sdprelax.problem import reduce
+from tests.how_to_pages import module_of
+
+NAMES = list(activations)
+ACTIVATIONS = {name: activations.create(name) for name in NAMES} | {"the page's": module_of("activation.md").Leaky()}
+each = pytest.mark.parametrize("activation", ACTIVATIONS.values(), ids=ACTIVATIONS.keys())
+Z = np.array([-3.0, -0.5, -0.0, 0.0, 0.25, 7.0])
+
+
+@each
+def test_the_slopes_are_those_of_the_two_halves(activation: Activation) -> None:
+    ahead, behind = activation.slopes
+    assert np.array_equal(activation.apply(Z), np.where(Z > 0.0, ahead * Z, -behind * Z))
+    assert np.array_equal(activation.apply(4.0 * Z), 4.0 * activation.apply(Z))
+    steps = np.diff(activation.apply(Z)) / np.where(np.diff(Z) > 0.0, np.diff(Z), 1.0)
+    assert np.max(np.abs(steps)) <= activation.lipschitz == max(abs(ahead), abs(behind))
+
+
+@each
+def test_the_gradient_is_the_derivative_off_the_kink(activation: Activation) -> None:
+    off = Z[Z != 0.0]
+    differences = (activation.apply(off + 2.0**-10) - activation.apply(off - 2.0**-10)) / 2.0**-9
+    assert np.array_equal(activation.gradient(off), differences)
+    assert np.array_equal(activation.gradient(np.zeros(2)), np.zeros(2))
+
+
+@each
+def test_intervals_hold_the_value_of_every_point(activation: Activation) -> None:
+    rng = np.random.default_rng(0)
+    mid, rad = rng.standard_normal(200), 0.5 * rng.random(200) * rng.integers(0, 2, 200)
+    found = activation.enclosed(Ball(mid, rad))
+    ahead, behind = (Fraction(slope) for slope in activation.slopes)
+    for share in (Fraction(-1), Fraction(-1, 3), Fraction(0), Fraction(1)):
+        for m, r, low, up in zip(mid, rad, found.mid - found.rad, found.mid + found.rad, strict=True):
+            z = Fraction(m) + share * Fraction(r)
+            value = ahead * z if z > 0 else -behind * z
+            slack = Fraction(1, 2**50) * (abs(value) + 1) if found.rad.any() else 0
+            assert Fraction(low) - slack <= value <= Fraction(up) + slack
+
+
+@each
+def test_tensors_have_the_same_values_and_gradients(activation: Activation) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed (extra: torch)")
+    z = torch.tensor(Z, requires_grad=True)
+    found = activation.tensor(z)
+    found.sum().backward()
+    assert np.allclose(found.detach().numpy(), activation.apply(Z), rtol=1e-15)
+    assert np.allclose(z.grad.numpy()[Z != 0.0], activation.gradient(Z[Z != 0.0]), rtol=1e-15)
+
+
+@each
+def test_the_presolve_selects_the_activation_of_every_sample(activation: Activation) -> None:
+    """Parallel and antiparallel rows, zero rows: L·(α, β) of the generators is φ(Xu), whatever the slopes."""
+    X = np.array([[1.0, 2.0], [2.0, 4.0], [-3.0, -6.0], [0.0, 0.0], [0.5, -1.0]])
+    problem = Problem(X, np.ones((5, 1)), 1.0, activation=activation)
+    reduction, u = reduce(problem), np.random.default_rng(1).standard_normal((2, 9))
+    w = reduction.basis.T @ u
+    assert reduction.features(w) == pytest.approx(activation.apply(X @ u), abs=1e-12)
+    assert reduction.selection() @ twins(reduction.rows @ w) == pytest.approx(activation.apply(X @ u), abs=1e-12)
+    network = Network(u, np.ones((9, 1)), activation=activation)
+    assert network.predict(X) == pytest.approx(activation.apply(X @ u).sum(axis=1, keepdims=True))
+    assert network.balanced().predict(X) == pytest.approx(network.predict(X))
+    exact = problem.attained(network)
+    assert problem.objective(network) <= exact <= problem.objective(network) * (1.0 + 1e-12)
+
+
+@pytest.mark.parametrize("name", [*NAMES, "leaky"])
+def test_a_networks_file_has_its_activation(name: str, tmp_path: Path) -> None:
+    network = Network(np.eye(2), np.ones((2, 1)), activation=activations.create(name))
+    network.save(tmp_path / "network.npz")
+    loaded = load_predictor(tmp_path / "network.npz")
+    assert isinstance(loaded, Network) and loaded.activation == network.activation
+    with np.load(tmp_path / "network.npz") as stored:
+        assert ("activation" in stored.files) == (name != "relu")
