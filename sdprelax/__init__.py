@@ -38,7 +38,7 @@ from sdprelax.networks import (
     load_predictor,
     save_predictor,
 )
-from sdprelax.problem import KernelPredictor, Problem
+from sdprelax.problem import KernelPredictor, Problem, require_taken
 from sdprelax.relaxation import regularisation_path
 from sdprelax.training import Outcome, Report, unreported
 
@@ -103,7 +103,8 @@ def solve(
 
     Raises
     ------
-    InputError: unknown method or option, or a value of the wrong type or range.
+    InputError: unknown method or option, a value of the wrong type or range, or a loss or activation that the method
+        does not take.
     SolverUnavailable, SolverFailed, ProblemTooLarge: see these classes.
     """
     if not isinstance(problem, Problem):
@@ -114,6 +115,7 @@ def solve(
     if not callable(report):
         raise InputError(f"report is {report!r}; it must be a function that takes an Outcome.")
     chosen = _methods.create(method, options)
+    require_taken(problem, _methods, method, chosen)
     ready(_methods.kernels(method, chosen))
     try:
         return chosen.run(problem, rng=np.random.default_rng(int(seed)), deadline=Deadline(seconds), report=report)

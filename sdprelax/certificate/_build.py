@@ -48,7 +48,8 @@ class _Draft:
         self.problem = problem
         self.units = sizes(problem)
         self.data = MeasuredData.of(problem, self.units)
-        self.reduction = dataclasses.replace(reduction, factor=reduction.factor / self.units[0])
+        factor = reduction.factor / self.units[0]
+        self.reduction = dataclasses.replace(reduction, factor=factor, activation=problem.activation)
         A = np.ascontiguousarray(A / self.units[1])
         largest = float(np.max(np.abs(A), initial=0.0))
         if not math.isfinite(largest):

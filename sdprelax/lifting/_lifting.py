@@ -3,11 +3,12 @@
 Per neuron, λ = (α, β, u, v) with α = (Xu)₊ and β = (−Xu)₊; the lifted variable is Λ = Σ_k λ_kλ_kᵀ of order
 2n + d + c, and training is
 
-    min  ½‖Λ_αv − Y‖²_F + (γ/2)(tr Λ_uu + tr Λ_vv)
+    min  ℓ(Λ_αv; Y) + (γ/2)(tr Λ_uu + tr Λ_vv)              (squared loss: ½‖Λ_αv − Y‖²_F)
     s.t. MΛMᵀ = 0 with M = [−I I X 0],   diag(Λ_αβ) = 0,   Λ in conv{λλᵀ : α, β ≥ 0}.
 
-After presolve the rows are generators and the loss reads ½‖L·(Λ_αv; Λ_βv) − Y‖², where L gives each
-sample's activation; without presolve L = [I 0] and this is P25's program to the letter.
+After presolve the rows are generators and the loss reads ℓ(L·(Λ_αv; Λ_βv); Y), where L gives each sample's activation
+and carries the slopes of the activation function; without presolve, for ReLUs, L = [I 0] and this is P25's program to
+the letter.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import scipy.sparse as sp
 from sdprelax.base import Floats
 from sdprelax.cells import Cone
 from sdprelax.lifting.inequalities import Forms, Inequality
-from sdprelax.networks import Network
+from sdprelax.networks import Network, twins
 from sdprelax.problem import Problem, Reduction
 
 __all__ = ["LiftedProgram", "Residuals"]
@@ -111,8 +112,7 @@ class LiftedProgram:
     def neurons(self, network: Network) -> Floats:
         """Return λ_k of every neuron as columns, shape (order, m)."""
         w = self.reduction.basis.T @ network.hidden
-        inner = self.reduction.rows @ w
-        return np.vstack([np.maximum(inner, 0.0), np.maximum(-inner, 0.0), w, network.output.T])
+        return np.vstack([twins(self.reduction.rows @ w), w, network.output.T])
 
     def lift(self, network: Network) -> Floats:
         """Return Λ = Σ_k λ_kλ_kᵀ of a network: feasible, with the network's objective."""
@@ -125,11 +125,10 @@ class LiftedProgram:
         return np.asarray(self.selection @ lifted[: 2 * self.generators, v])
 
     def objective(self, lifted: Floats) -> float:
-        """Return ½‖predictions − Y‖² + (γ/2)(tr Λ_uu + tr Λ_vv)."""
+        """Return ℓ(predictions; Y) + (γ/2)(tr Λ_uu + tr Λ_vv)."""
         diagonal = np.diag(lifted)
         penalty = float(diagonal[self.blocks["u"]].sum() + diagonal[self.blocks["v"]].sum())
-        residual = self.predictions(lifted) - self.problem.Y
-        return 0.5 * float(np.sum(residual**2)) + 0.5 * self.problem.gamma * penalty
+        return self.problem.loss.value(self.predictions(lifted), self.problem.Y) + 0.5 * self.problem.gamma * penalty
 
     def residuals(self, lifted: Floats) -> Residuals:
         """Return the violation of every constraint but complete positivity, which is NP-hard to measure."""

@@ -10,7 +10,6 @@ from pydantic import PositiveFloat, PositiveInt
 
 from sdprelax.base import Deadline
 from sdprelax.methods import methods
-from sdprelax.networks import Network
 from sdprelax.problem import Presolved, Problem
 from sdprelax.training import (
     Incumbent,
@@ -44,6 +43,8 @@ class LBFGS:
 
     proves: ClassVar[bool] = False
     version: ClassVar[int] = 2
+    losses: ClassVar[None] = None
+    activations: ClassVar[None] = None
 
     width: PositiveInt = 100
     restarts: PositiveInt = 5
@@ -66,7 +67,7 @@ class LBFGS:
         while len(objectives) < self.restarts and not deadline.expired:
             start = random_network(scaled, self.width, rng, self.init_scale)
             trained, ended = train(
-                scaled, Network(coordinates @ start.hidden, start.output, scaled.bias), tolerance=self.tolerance,
+                scaled, scaled.network(coordinates @ start.hidden, start.output), tolerance=self.tolerance,
                 max_iterations=self.max_iterations, deadline=deadline,
             )  # fmt: skip
             objectives.append(best.offer(trained))

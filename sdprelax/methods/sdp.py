@@ -21,7 +21,7 @@ from sdprelax.lifting import LiftedProgram
 from sdprelax.lifting.inequalities import STANDARD, Inequality, inequalities
 from sdprelax.methods import methods
 from sdprelax.networks import Network, Predictor, Tabulated
-from sdprelax.problem import PARALLEL, Presolved, Problem, Reduction, reduce_inputs
+from sdprelax.problem import PARALLEL, Presolved, Problem, Reduction, Squared, reduce_inputs
 from sdprelax.relaxation import (
     CertifiedRelaxation,
     Form,
@@ -78,6 +78,8 @@ class SDP:
     """
 
     version: ClassVar[int] = 2
+    losses: ClassVar[None] = None
+    activations: ClassVar[None] = None
 
     form: Form = "reduced"
     solver: str | None = None
@@ -167,12 +169,16 @@ class SDP:
         return [*((solvers, name, {}) for name in named), *((roundings, *one) for one in self._roundings), *more]
 
     def check(self, problem: Problem) -> None:
-        """Refuse ``transductive`` where there is nothing to predict at.
+        """Refuse ``transductive`` where there is nothing to predict at, or no kernel form to predict with.
 
         Raises
         ------
-        InputError: the problem has no queries.
+        InputError: the problem has no queries, or another loss than the squared one.
         """
+        if self.transductive and problem.loss != Squared():
+            raise InputError(
+                "transductive predicts with the relaxation's kernel form, which the squared loss alone has."
+            )
         if self.transductive and problem.queries is None:
             raise InputError(
                 "transductive predicts at the test inputs, and there are none: give the data set a test part "
@@ -245,7 +251,8 @@ class SDP:
         """Return the reduction to lift over, and that of the queries on the same generators if they are lifted too."""
         n = problem.shape[0]
         X = np.vstack([problem.inputs, problem.query_inputs]) if self.transductive else problem.inputs
-        whole = reduce_inputs(X, parallel) if self.presolve else Reduction.identity(X)
+        phi = problem.activation
+        whole = reduce_inputs(X, parallel, phi) if self.presolve else Reduction.identity(X, phi)
         return whole.of_samples(slice(n)), whole.of_samples(slice(n, None)) if self.transductive else None
 
     def _order(self, lifting: LiftedProgram) -> int:
@@ -273,7 +280,7 @@ class SDP:
                 report=lambda best, lower, upper: None,
             )  # fmt: skip
             network = reduction.network(found.hidden, found.output, problem)
-            dual = reduction.pull_back(problem.Y - network.predict(problem.X))
+            dual = reduction.pull_back(problem.residual(network.predict(problem.X)))
             coarse = split_by_coverage(rows, space, min(4, self.cones))
             target = problem.gamma * (1.0 + GUIDE_GAP)
             cones = split_by_strong_branching(rows, dual, coarse, self.cones, target, deadline.fraction(0.5))

@@ -6,6 +6,7 @@ from sdprelax.problem._kernels import KernelPredictor, Ridge, kernel_ridge
 from sdprelax.problem._presolved import Presolved
 from sdprelax.problem._problem import Problem
 from sdprelax.problem._reduction import PARALLEL, Reduction, reduce, reduce_inputs
+from sdprelax.problem._taken import require_taken
 from sdprelax.problem._units import Units, sizes
 from sdprelax.problem.losses import Loss, ProvedRay, Ray, largest_multiple, losses
 from sdprelax.problem.losses.squared import QuadraticRay, Squared
@@ -30,5 +31,6 @@ __all__ = [
     "losses",
     "reduce",
     "reduce_inputs",
+    "require_taken",
     "sizes",
 ]

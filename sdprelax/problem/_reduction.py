@@ -14,14 +14,14 @@ rounding; the certificate bounds what is missing instead of trusting this file.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.spatial import KDTree
 
 from sdprelax.base import Floats, Integers
-from sdprelax.networks import Activation, Network, activations, twins
+from sdprelax.networks import Activation, Network, ReLU, twins
 from sdprelax.problem._problem import Problem
 
 __all__ = ["PARALLEL", "Reduction", "reduce", "reduce_inputs"]
@@ -49,7 +49,7 @@ class Reduction:
     basis: Floats
     group: Integers
     factor: Floats
-    activation: Activation = field(default_factory=lambda: activations.create("relu"))
+    activation: Activation = ReLU()  # noqa: RUF009 (frozen)
 
     @property
     def rank(self) -> int:
@@ -94,23 +94,26 @@ class Reduction:
         return dataclasses.replace(self, group=self.group[chosen], factor=self.factor[chosen])
 
     @staticmethod
-    def identity(X: Floats) -> Reduction:
+    def identity(X: Floats, activation: Activation = ReLU()) -> Reduction:  # noqa: B008 (frozen)
         """Return the reduction of inputs, shape (n, d), that changes nothing: every sample is its own generator."""
         n, d = X.shape
-        return Reduction(X.copy(), np.eye(d), np.arange(n), np.ones(n))
+        return Reduction(X.copy(), np.eye(d), np.arange(n), np.ones(n), activation)
 
 
 def reduce(problem: Problem) -> Reduction:
     """Return the presolved form of a problem: unit rows, parallel rows merged, in the row space."""
-    return dataclasses.replace(reduce_inputs(problem.inputs), activation=problem.activation)
+    return reduce_inputs(problem.inputs, activation=problem.activation)
 
 
-def reduce_inputs(X: Floats, parallel: float = PARALLEL) -> Reduction:
+def reduce_inputs(
+    X: Floats, parallel: float = PARALLEL, activation: Activation = ReLU()  # noqa: B008 (frozen)
+) -> Reduction:  # fmt: skip
     """Return the presolved form of inputs, shape (n, d).
 
     Parameters
     ----------
     parallel: distance of unit rows below which they are one generator; what that neglects goes into the certificate.
+    activation: φ, for the selection.
     """
     n, d = X.shape
     # Powers of two scale exactly and keep squares of extreme entries representable.
@@ -121,7 +124,7 @@ def reduce_inputs(X: Floats, parallel: float = PARALLEL) -> Reduction:
     alive = np.flatnonzero(lengths > NEGLIGIBLE * np.max(lengths, initial=0.0))
     group, factor = np.zeros(n, dtype=np.int64), np.zeros(n)
     if alive.size == 0:
-        return Reduction(np.zeros((0, 0)), np.zeros((d, 0)), group, factor)
+        return Reduction(np.zeros((0, 0)), np.zeros((d, 0)), group, factor, activation)
     unit = scaled[alive] / np.linalg.norm(scaled[alive], axis=1)[:, None]
     basis = np.eye(d)
     while True:
@@ -136,7 +139,7 @@ def reduce_inputs(X: Floats, parallel: float = PARALLEL) -> Reduction:
         unit /= np.linalg.norm(unit, axis=1)[:, None]
     group[alive] = owner
     factor[alive] = sign * np.einsum("ij,ij->i", X[alive] @ basis, unit[chosen][owner] * sign[:, None])
-    return Reduction(unit[chosen], basis, group, factor)
+    return Reduction(unit[chosen], basis, group, factor, activation)
 
 
 def _merge_parallel(unit: Floats, parallel: float) -> tuple[Integers, Floats, Integers]:

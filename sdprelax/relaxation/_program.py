@@ -43,7 +43,7 @@ class RelaxationSolution:
     ----------
     lifted: Λ, shape (order, order), symmetric; the sum over the cones.
     parts: its part from every cone, each of the shape of Λ.
-    multiplier: A = Y − predictions(Λ), shape (n, c).
+    multiplier: A, the residual at predictions(Λ) (squared loss: Y − predictions(Λ)), shape (n, c).
     multipliers: N of the reduced slack γ²E_ww − DDᵀ − GᵀNG of every cone, shape (m, m) for its m forms.
     solved: the solver's own words.
     """
@@ -126,7 +126,7 @@ class Relaxation:
         if not np.all(np.isfinite(lifted)):
             raise SolverFailed(f"the solver returned a point that is not finite (status: {solved.status}).")
         multipliers = tuple(block.multipliers(lifting.problem.gamma) for block in self.blocks)
-        A = lifting.problem.Y - lifting.predictions(lifted)
+        A = lifting.problem.residual(lifting.predictions(lifted))
         return RelaxationSolution(lifted, tuple(parts), A, multipliers, solved)
 
 
@@ -212,8 +212,8 @@ def relaxation(lifting: LiftedProgram, form: Form, cones: Sequence[Cone] | None 
         activations = sp.csr_array(lifting.selection @ lift[: 2 * g])
         predictions.append(activations @ matrix[:, order - c :])
         weights.append(cp.sum(cp.diag(matrix)[order - c - r :]))
-    residual = sum(predictions[1:], predictions[0]) - lifting.problem.Y
-    objective = 0.5 * cp.sum_squares(residual) + 0.5 * gamma * sum(weights[1:], weights[0])
+    loss = lifting.problem.loss.expression(sum(predictions[1:], predictions[0]), lifting.problem.Y)
+    objective = loss + 0.5 * gamma * sum(weights[1:], weights[0])
     return Relaxation(lifting, cp.Problem(cp.Minimize(objective), constraints), tuple(blocks))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from pydantic import PositiveFloat
@@ -27,6 +28,8 @@ class Eigen:
     ----------
     tolerance: eigenvalues below this share of the largest are left out.
     """
+
+    activations: ClassVar[None] = None
 
     tolerance: PositiveFloat = 1e-9
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -62,6 +63,8 @@ class Extract:
     combinations over generators, and the mean direction of each activation pattern that the
     columns show, are the candidates; a tight Λ is reproduced, any other gives an upper bound.
     """
+
+    activations: ClassVar[None] = None
 
     def round(self, lifting: LiftedProgram, lifted: Floats, *, rng: np.random.Generator) -> OnDirections:
         """Return the best network on the candidate neurons of Λ, shape (order, order)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from pydantic import PositiveInt
@@ -24,6 +25,8 @@ class Gaussian:
     ----------
     samples: directions drawn; each is used with both signs.
     """
+
+    activations: ClassVar[None] = None
 
     samples: PositiveInt = 300
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from pydantic import PositiveFloat, PositiveInt
@@ -44,6 +45,9 @@ class ThreeOperator:
     step: η in units of 1/‖Λ‖_F. P25's is 0.75 (0.1 on MNIST), at which the splitting need not converge; at half of
         that it did on every problem measured (docs/performance.md).
     """
+
+    activations: ClassVar[None] = None
+    losses: ClassVar[None] = None
 
     columns: PositiveInt = 300
     iterations: PositiveInt = 1_000

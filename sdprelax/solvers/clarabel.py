@@ -35,6 +35,8 @@ class Clarabel:
     """
 
     default_up_to: ClassVar[float] = math.inf
+    losses: ClassVar[None] = None
+    activations: ClassVar[None] = None
 
     tolerance: PositiveFloat = 1e-8
     max_iterations: PositiveInt = 200

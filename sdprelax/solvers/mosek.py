@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import PositiveFloat
 
@@ -51,6 +51,9 @@ class Mosek:
     ----------
     tolerance: MSK_DPAR_INTPNT_CO_TOL_{REL_GAP, PFEAS, DFEAS}.
     """
+
+    losses: ClassVar[None] = None
+    activations: ClassVar[None] = None
 
     tolerance: PositiveFloat = 1e-8
 

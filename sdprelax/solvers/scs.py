@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import PositiveFloat, PositiveInt
 
@@ -24,6 +24,9 @@ class SCS:
     tolerance: SCS's eps_abs and eps_rel (Prakhya, Birdal and Yurtsever 2025: 1e-4).
     max_iterations: iterations after which the point at hand is taken.
     """
+
+    losses: ClassVar[None] = None
+    activations: ClassVar[None] = None
 
     tolerance: PositiveFloat = 1e-5
     max_iterations: PositiveInt = 50_000

@@ -1,0 +1,36 @@
+"""Which losses and activations an algorithm takes: what a registered class says, and the refusal of any other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sdprelax.base import InputError, Registry
+from sdprelax.networks import activations
+from sdprelax.problem._problem import Problem
+from sdprelax.problem.losses import losses
+
+__all__ = ["require_taken"]
+
+# What a class takes that says nothing: what there was when there was nothing to say.
+USUAL = {"loss": ("losses", ("squared",)), "activation": ("activations", ("relu",))}
+
+
+def require_taken(problem: Problem, registry: Registry[Any], name: str, entry: Any) -> None:
+    """Refuse a problem whose loss or activation a registered class, or another one that it uses, does not take.
+
+    A class says what it takes by the attributes ``losses`` and ``activations``: names, or None for all. By default
+    these are the squared loss and ReLU.
+
+    Raises
+    ------
+    InputError: what is not taken, and by what.
+    """
+    has = {"loss": losses.called(problem.loss), "activation": activations.called(problem.activation)}
+    for family, part, made in registry.parts(name, entry):
+        for what, (attribute, usual) in USUAL.items():
+            taken = getattr(made, attribute, usual)
+            if taken is not None and has[what] not in taken:
+                named = " or ".join(f"'{one}'" for one in taken)
+                raise InputError(
+                    f"{family.kind} '{part}' takes the {what} {named}, and this problem has '{has[what]}'."
+                )
