@@ -175,7 +175,7 @@ class File:
         if pd.api.types.is_float_dtype(label) or (kinds and all(issubclass(kind, (Real, Decimal)) for kind in kinds)):
             return kinds == {bool}
         if label.dtype.kind == "c":
-            return False  # and then it is no target either
+            return False  # complex numbers, which are refused as targets later
         if pd.api.types.is_numeric_dtype(label) and not pd.api.types.is_bool_dtype(label):
             return bool(label.nunique() <= MOST_CLASSES)
         numeric = pd.to_numeric(label.astype(object), errors="coerce").notna()

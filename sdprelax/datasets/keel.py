@@ -56,7 +56,7 @@ class Keel:
 
         Raises
         ------
-        InputError: the file is no table, or leaves nothing to split.
+        InputError: the file cannot be read as a table, or has no complete row.
         """
         path = _files()[self.name]
         table = read_table(

@@ -45,7 +45,7 @@ MNIST_TRAINING = 60_000
 
 
 class KnownSet(NamedTuple):
-    """What is known of a set, whoever hands it out.
+    """What is known of a set, be it from OpenML or from a file.
 
     Parameters
     ----------

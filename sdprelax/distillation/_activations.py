@@ -154,7 +154,8 @@ class ActivationStore:
 
         Raises
         ------
-        InputError: a layout of other shapes, numbers that are no subset, or no rows at all.
+        InputError: a layout of other shapes, a subset that is empty, not ascending or out of range, or a block size
+            below 1.
         """
         return ActivationRows(self, layout or self.layout(), subset, block_rows)
 

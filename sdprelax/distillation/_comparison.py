@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sdprelax.base import Floats, InputError
+from sdprelax.base import Floats, InputError, nearest
 from sdprelax.distillation._onnx_teacher import OnnxTeacher
-from sdprelax.distillation._torch_teacher import TorchTeacher
+from sdprelax.distillation._torch_teacher import NAMED, TorchTeacher
 from sdprelax.distillation.distillers import Distilled
 from sdprelax.distillation.images import Labels, Pictures
 from sdprelax.distillation.teachers import pytorch
@@ -29,7 +29,7 @@ LONG = 20.0
 # What leaves some layers for a batch of inputs, by their names: arrays (B, ...).
 Activations = Mapping[str, NDArray[Any]]
 # Milliseconds of a call: median, lower and upper quartile.
-Latency = tuple[float, float, float]
+Latency = tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -221,7 +221,7 @@ def layer_outputs(model: Any, layers: Sequence[str], inputs: Any) -> dict[str, N
     modules = dict(model.named_modules())
     for name in layers:
         if name not in modules:
-            raise InputError(f"layer '{name}' is no module of the network.")
+            raise InputError(f"the network has no module '{name}': {nearest(name, modules, NAMED)}.")
     outputs: dict[str, Any] = {}
     calls = dict.fromkeys(layers, 0)
 
@@ -275,7 +275,7 @@ def latency(
 ) -> dict[int, dict[str, Latency]]:
     """Return by batch size and network how long a call takes on one thread: median and quartiles in milliseconds.
 
-    The networks take turns, so that whatever else the machine does meanwhile falls on all of them alike.
+    The networks take turns, so that other load of the machine falls on all of them alike.
 
     Parameters
     ----------
@@ -296,12 +296,17 @@ def latency(
     torch.set_num_threads(1)
     try:
         with torch.inference_mode():
-            return {size: _timed(networks, inputs[:size], repetitions) for size in sizes}
+            seconds = {size: _timed(networks, inputs[:size], repetitions) for size in sizes}
     finally:
         torch.set_num_threads(threads)
+    return {
+        size: {name: tuple(map(float, 1e3 * np.percentile(times, (50, 25, 75)))) for name, times in found.items()}
+        for size, found in seconds.items()
+    }
 
 
-def _timed(networks: Mapping[str, Any], inputs: Any, repetitions: int) -> dict[str, Latency]:
+def _timed(networks: Mapping[str, Any], inputs: Any, repetitions: int) -> dict[str, list[float]]:
+    """Return the seconds of every call that counts."""
     seconds: dict[str, list[float]] = {name: [] for name in networks}
     begun = time.perf_counter()
     for done in range(1 + repetitions):
@@ -311,8 +316,7 @@ def _timed(networks: Mapping[str, Any], inputs: Any, repetitions: int) -> dict[s
             start = time.perf_counter()
             network(inputs)
             seconds[name].append(time.perf_counter() - start)
-    found = {name: 1e3 * np.percentile(times[1:], (50, 25, 75)) for name, times in seconds.items()}
-    return {name: (float(median), float(lower), float(upper)) for name, (median, lower, upper) in found.items()}
+    return {name: times[1:] for name, times in seconds.items()}
 
 
 def _latencies(teacher: TorchTeacher, student: Any, network: Any, pictures: Pictures) -> dict[str, dict[str, Latency]]:

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from sdprelax.base import Deadline, InputError
-from sdprelax.certificate import relative_gap
 from sdprelax.distillation._activations import ActivationStore, collect_activations
 from sdprelax.distillation._comparison import NetworkComparison, compared
 from sdprelax.distillation._onnx_teacher import OnnxTeacher
@@ -28,33 +27,17 @@ SAME = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
-class Distillation:
-    """A student, the network that it stands in, and what is known of both.
+class Distillation(Distilled):
+    """A student with its bounds and their certificates, and the network that it stands in.
 
     Attributes
     ----------
-    student: an ``nn.Module`` from and to the block's tensors; ``student.save(path)`` keeps it.
     network: the teacher with the student in place of the block: an ``nn.Module``, or an ``onnx.ModelProto``.
-    lower, upper: proved bounds: of the convex program's optimum from below, and of this student's objective from above.
-    program_gap: relative duality gap of the convex program's own solution, proved.
-    details: γ, neurons, errors on the activations it was fitted to.
     comparison: figures on ``test``; None where none was given.
     """
 
-    student: Any
-    network: Any
-    lower: float | None
-    upper: float | None
-    program_gap: float | None
-    details: dict[str, Any]
-    comparison: NetworkComparison | None
-
-    @property
-    def gap(self) -> float | None:
-        """(upper − lower)/upper: what this student loses against the best one behind its gates, at most."""
-        if self.lower is None or self.upper is None:
-            return None
-        return relative_gap(self.lower, self.upper)
+    network: Any = None
+    comparison: NetworkComparison | None = None
 
     def export_onnx(self, path: str | Path) -> None:
         """Write the student as an ONNX model."""
@@ -120,7 +103,12 @@ def distill(
         store = collect_activations(watched.capture, loader, place, identity=name, progress=progress)
         if kept is not None:
             _require_same(watched, loader, store)
-        return _fitted(watched, store, chosen, kept, test, seed, time_limit, stage)
+        task = Task(watched, store, seed=int(seed), folder=kept, stage=stage, deadline=Deadline.of(time_limit))
+        found = chosen.fit(task)
+    network, comparison = watched.with_student(found.student), None
+    if test is not None:
+        comparison = compared(watched, found, network, *_gathered(test))
+    return Distillation(**vars(found), network=network, comparison=comparison)
 
 
 def _require_same(teacher: TorchTeacher | OnnxTeacher, loader: Iterable[Any], store: ActivationStore) -> None:
@@ -143,21 +131,6 @@ def _require_same(teacher: TorchTeacher | OnnxTeacher, loader: Iterable[Any], st
                 f"{store.folder} begins with other activations than the first batch's: they are of other data or of "
                 "another network. Name another folder, or remove this one."
             )
-
-
-def _fitted(
-    teacher: TorchTeacher | OnnxTeacher, store: ActivationStore, chosen: Any, folder: Path | None,
-    test: Iterable[Any] | None, seed: int, time_limit: float | None, stage: Stage,
-) -> Distillation:  # fmt: skip
-    task = Task(teacher, store, seed=int(seed), folder=folder, stage=stage, deadline=Deadline.of(time_limit))
-    found: Distilled = chosen.fit(task)
-    network, comparison = teacher.with_student(found.student), None
-    if test is not None:
-        inputs, labels = _gathered(test)
-        comparison = compared(teacher, found, network, inputs, labels)
-    return Distillation(
-        found.student, network, found.lower, found.upper, found.program_gap, found.details, comparison
-    )  # fmt: skip
 
 
 def _gathered(test: Iterable[Any]) -> tuple[Any, Any]:

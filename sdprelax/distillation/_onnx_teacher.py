@@ -127,7 +127,7 @@ class OnnxTeacher:
 
         Raises
         ------
-        InputError: a student that is no such model, or does not fit where the block was.
+        InputError: an unreadable student, or one of other shapes or operators than the model takes there.
         """
         (onnx,) = onnx_packages("onnx")
         if hasattr(student, "layout"):

@@ -1,6 +1,6 @@
 """Two-layer networks that stand in for a block, as PyTorch modules: dense, or convolutions where rows are patches.
 
-Importing this file imports PyTorch: whoever needs it imports it inside a function.
+Importing this file imports PyTorch: other modules import it inside functions.
 """
 
 from __future__ import annotations

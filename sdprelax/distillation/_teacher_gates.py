@@ -29,7 +29,7 @@ def teacher_gates(block: Any, layout: Layout, moments: Moments, count: int) -> F
 
     Raises
     ------
-    InputError: the first layer is no matrix or convolution, or does not fit the rows.
+    InputError: the first layer is neither Linear nor Conv2d, or its neurons see other inputs than a row.
     """
     nn = pytorch().nn
     layers = [module for module in block.modules() if not list(module.children())]

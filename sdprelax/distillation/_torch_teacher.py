@@ -86,7 +86,7 @@ class TorchTeacher:
         def leave(_: Any, arguments: tuple[Any, ...], output: Any) -> None:
             left.append(self._copied("returns", [output]))
 
-        # Each side is copied when it is there, for the block or what comes after it may compute in place.
+        # Each side is copied at once, because the block or a later layer may compute in place.
         block = self.block_module
         with block.register_forward_pre_hook(enter, with_kwargs=True), block.register_forward_hook(leave):
             self._run(batch)

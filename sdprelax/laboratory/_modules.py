@@ -7,6 +7,7 @@ import importlib.util
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from types import ModuleType
 
 from sdprelax.base import InputError, SdprelaxError, registering
 
@@ -19,8 +20,8 @@ UNTRUSTED = "unknown here; Python files that the sweep named are executed with -
 _executed: dict[str, str] = {}
 
 
-def load_modules(paths: Iterable[str | Path]) -> None:
-    """Execute Python files, so that what they register can be named; each once per process.
+def load_modules(paths: Iterable[str | Path]) -> list[ModuleType]:
+    """Execute Python files, so that what they register can be named, each once per process; return the modules.
 
     A file's SHA-256 is a part of the version of what it registers (:meth:`sdprelax.base.Registry.version`).
 
@@ -28,6 +29,7 @@ def load_modules(paths: Iterable[str | Path]) -> None:
     ------
     InputError: a file does not exist, fails, or is another one than this process has executed under its name.
     """
+    names = []
     for written in paths:
         path = Path(written).resolve()
         try:
@@ -36,6 +38,7 @@ def load_modules(paths: Iterable[str | Path]) -> None:
             raise InputError(f"module {written}: there is no Python file of that name.") from None
         digest = hashlib.sha256(content).hexdigest()
         name = f"sdprelax_module_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+        names.append(name)
         if name in sys.modules:
             if _executed[name] != digest:
                 raise InputError(f"module {written} has changed since this process executed it: start again.")
@@ -55,3 +58,4 @@ def load_modules(paths: Iterable[str | Path]) -> None:
         except Exception as error:
             del sys.modules[name]
             raise InputError(f"module {written} fails: {type(error).__name__}: {error}.") from None
+    return [sys.modules[name] for name in names]

@@ -1,4 +1,4 @@
-"""What predicts, and its one file format: networks, what is done to data before them, and what is measured on them."""
+"""Predictors and their one file format: networks, the preprocessing of their data, and metrics of predictions."""
 
 from __future__ import annotations
 

@@ -47,7 +47,9 @@ class Preprocessing:
     def __post_init__(self) -> None:
         for name, word in self.encoding:
             if name not in self.columns or not isinstance(word, (str, type(None))):
-                raise InputError(f"an input comes from the column {name!r} and the word {word!r}, and there are none.")
+                raise InputError(
+                    f"the encoding {(name, word)!r} must name one of the columns, and a word of it as text or None."
+                )
         if not all(isinstance(name, str) for name in self.columns) or len(set(self.columns)) < len(self.columns):
             raise InputError("names of columns must be text, and no two of them alike.")
         object.__setattr__(self, "inputs", _checked(self.inputs, STEPS))
@@ -84,7 +86,7 @@ class Preprocessing:
         Raises
         ------
         InputError: a column that is missing or there twice, another number of them, a word that was not known, or
-            what is no finite number.
+            an entry that is not a finite number.
         """
         numbers = self._numbers(X)
         if numbers.ndim != 2:
@@ -168,7 +170,7 @@ def _checked(operations: Operations, known: Mapping[str, Any]) -> Operations:
     checked = []
     for name, operand in operations:
         if name not in known:
-            raise InputError(f"'{name}' is no step of preprocessing; known are {', '.join(known)}.")
+            raise InputError(f"'{name}' is not a step of preprocessing; known are {', '.join(known)}.")
         array = finite_array(f"what to {name}", operand)
         fits = array.ndim == 2 if name == "project" else array.ndim <= 1
         if not fits or (name in ("multiply", "divide") and not np.all(array)):
@@ -187,7 +189,7 @@ def scaling_operations(X: Floats, scaling: Scaling) -> Operations:
 
     Raises
     ------
-    InputError: another scaling, or numbers so large that their variance or range is no finite number.
+    InputError: another scaling, or numbers so large that their variance or range is not a finite number.
     """
     if scaling not in get_args(Scaling):
         raise InputError(f"scaling is {scaling!r}; it must be one of {', '.join(map(repr, get_args(Scaling)))}.")

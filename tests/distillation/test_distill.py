@@ -54,6 +54,7 @@ def test_batches() -> list[tuple[np.ndarray, np.ndarray]]:
 def test_the_student_is_proved_to_be_nearly_the_best_behind_its_gates(network: Any, batches: list[np.ndarray]) -> None:
     found = distill(network, "head", batches, gates=6, shrinkage=1e-3, tolerance=1e-5)
     assert found.program_gap is not None and found.program_gap <= 1e-5
+    assert (found.program.dual_value, found.fitted.value) == (found.lower, found.upper)
     assert found.lower is not None and found.upper is not None and found.gap is not None
     # Rounding to single precision is all that lies between the student and the program's own solution.
     assert 0.0 <= found.gap <= 1e-4

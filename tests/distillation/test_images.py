@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,7 @@ from sdprelax.distillation.images import images
 from sdprelax.laboratory import load_modules
 from tests.distillation import MODULES
 
-load_modules([MODULES["photo_crops"]])
-CROPS_MODULE = sys.modules[images["photo_crops"].__module__]
+(CROPS_MODULE,) = load_modules([MODULES["photo_crops"]])
 
 
 def photograph(path: Path, colour: tuple[int, int, int], size: tuple[int, int] = (20, 12)) -> None:

@@ -92,7 +92,7 @@ class Task:
 
 @dataclass(frozen=True, eq=False)
 class Distilled:
-    """What takes the place of the block.
+    """What takes the place of the block, with its bounds.
 
     Attributes
     ----------
@@ -116,6 +116,11 @@ class Distilled:
     def upper(self) -> float | None:
         """Proved upper bound of this very student's objective; None for rivals."""
         return None if self.fitted is None else self.fitted.value
+
+    @property
+    def gap(self) -> float | None:
+        """(upper − lower)/upper: what this student loses against the best one behind its gates, at most."""
+        return None if self.lower is None or self.upper is None else relative_gap(self.lower, self.upper)
 
     @property
     def program_gap(self) -> float | None:

@@ -31,8 +31,9 @@ RIDGE = 1e-6
 class ConvexReLUDistiller:
     """A ReLU student: the convex program over sampled patterns and their cones (method ``convex_relu``), in memory.
 
-    Every neuron feeds one output. The details hold the student's objective and what the gated program behind the same
-    patterns, which leaves the cones out, proves below it. A skip is the least-squares linear map, fitted first.
+    Every neuron feeds one output. The details hold the student's objective, and as ``gated_lower`` the dual value of
+    the gated program, which is the same program without its cones and so below it. A skip is the least-squares linear
+    map, fitted first.
 
     Parameters
     ----------

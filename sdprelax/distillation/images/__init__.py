@@ -1,4 +1,4 @@
-"""The pictures a teacher is imitated on: one file per kind, registered by name.
+"""Pictures that a student is fitted on, and others that it is measured on: one file per kind, registered by name.
 
 A kind is a frozen dataclass whose fields are its options, with two calls: ``load() -> Images``, and
 ``identity() -> str``, which says all that determines what is loaded. Pixels are numbers in [0, 1]; what a teacher does
@@ -36,7 +36,7 @@ TestShare = Annotated[float, pydantic.Field(gt=0.0, lt=1.0)]
 
 
 class Pictures(Protocol):
-    """A sequence of pictures of one shape: an array (N, C, H, W), or what decodes some of them when asked."""
+    """A sequence of pictures of one shape: an array (N, C, H, W), or files that are decoded when they are indexed."""
 
     def __len__(self) -> int:
         """Return the number of pictures."""
@@ -73,7 +73,7 @@ class ImageSource(Protocol):
         ...
 
     def identity(self) -> str:
-        """Return what determines the pictures: the options, and the content of files."""
+        """Return a text that differs wherever the pictures do: options, and checksums of files."""
         ...
 
 

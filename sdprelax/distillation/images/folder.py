@@ -48,7 +48,7 @@ class FilePictures:
 
         Raises
         ------
-        InputError: a file that is no picture.
+        InputError: a file that cannot be read as a picture.
         """
         decoded = [self._decoded(path) for path in np.asarray(self.paths, dtype=object)[chosen]]
         return np.stack(decoded) if decoded else np.empty((0, self.channels, self.size, self.size), dtype=np.float32)

@@ -16,7 +16,6 @@ from typing import Any, Protocol
 import pandas as pd
 
 from sdprelax.base import Deadline, InputError, SdprelaxError, StorageError, nearest
-from sdprelax.certificate import relative_gap
 from sdprelax.distillation._activations import ActivationStore, collect_activations
 from sdprelax.distillation._comparison import compared
 from sdprelax.distillation._onnx_teacher import OnnxTeacher
@@ -35,6 +34,8 @@ __all__ = ["Prepared", "Quiet", "StudyResults", "Watch", "prepare", "run_study"]
 
 # What ``retry`` can name: a status, or "failed" for an error.
 RETRIED = ("failed", "error", "time limit")
+# What is proved of a student.
+BOUNDS = ("lower", "upper", "gap", "program_gap")
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
@@ -298,7 +299,9 @@ def _result(
         record["status"] = "time limit" if deadline.expired else "finished"
         network = task.teacher.with_student(distilled.student)
         comparison = compared(task.teacher, distilled, network, loaded.test, loaded.test_labels, timed=run.timed)
-        record |= _bounds(distilled) | comparison.as_dict() | {"details": distilled.details}
+        record |= (
+            {name: getattr(distilled, name) for name in BOUNDS} | comparison.as_dict() | {"details": distilled.details}
+        )
     except StorageError:
         raise
     except SdprelaxError as error:
@@ -311,11 +314,3 @@ def _result(
         record |= {"status": "error", "message": message, "traceback": traceback.format_exc()}
     failed = record["status"] == "error"
     return plain(record), None if failed else distilled
-
-
-def _bounds(distilled: Distilled) -> dict[str, Any]:
-    lower, upper = distilled.lower, distilled.upper
-    gap = None
-    if lower is not None and upper is not None:
-        gap = relative_gap(lower, upper)
-    return {"lower": lower, "upper": upper, "gap": gap, "program_gap": distilled.program_gap}

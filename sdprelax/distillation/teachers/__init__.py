@@ -31,7 +31,7 @@ class TeacherSource(Protocol):
         ...
 
     def identity(self) -> str:
-        """Return what determines the network: the options, and the content of files."""
+        """Return a text that differs wherever the network does: options, and checksums of files."""
         ...
 
 

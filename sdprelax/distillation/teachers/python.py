@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -45,9 +44,7 @@ class Python:
         InputError: no such file or function, or one that fails or returns something else.
         """
         torch = pytorch()
-        load_modules([self.path])
-        file = str(Path(self.path).resolve())
-        module = next(module for module in list(sys.modules.values()) if getattr(module, "__file__", None) == file)
+        (module,) = load_modules([self.path])
         functions = [name for name, value in vars(module).items() if callable(value)]
         if self.function not in functions:
             raise InputError(f"{self.path} has no function '{self.function}': {nearest(self.function, functions)}.")
