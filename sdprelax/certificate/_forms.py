@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sdprelax.base import Ball, Deadline, Floats, bound_above, gamma
+from sdprelax.base import Ball, Deadline, Floats, bound_above, gamma, positive_part
 from sdprelax.cells import Cone, combination
 from sdprelax.certificate._checks import require, require_time
 from sdprelax.lifting.inequalities import Forms
@@ -61,7 +61,7 @@ class ProvedForms:
         require(bool(np.all((N >= 0.0) | self.zero)), "its N has a negative entry where it must be nonnegative")
         if not np.any(self.shortfall):
             return 0.0
-        return bound_above(2.0 * float(self.shortfall @ (np.maximum(N, 0.0) @ self.size)), 2 * len(N) + 4)
+        return bound_above(2.0 * float(self.shortfall @ (positive_part(N) @ self.size)), 2 * len(N) + 4)
 
 
 def proved_forms(rows: Floats, forms: Forms, deadline: Deadline | None = None) -> ProvedForms:

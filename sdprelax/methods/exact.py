@@ -208,7 +208,7 @@ def _conic(
     except SolverFailed:
         return
     best.offer(network)
-    residual = problem.Y - network.predict(problem.X)
+    residual = problem.residual(network.predict(problem.X))
     best.prove(cone_certificate(problem, reduction, residual, deadline=deadline))
 
 
@@ -220,7 +220,7 @@ def _certify_otherwise(best: Incumbent, deadline: Deadline) -> None:
     """
     problem, reduction = best.presolved.problem, best.presolved.reduction
     g = reduction.generators
-    duals = [problem.Y - best.scaled.predict(problem.X)]
+    duals = [problem.residual(best.scaled.predict(problem.X))]
     if best.certificate is not None:
         duals.append(best.certificate.multiplier)
     proposed = [np.zeros((2 * g, 2 * g))]

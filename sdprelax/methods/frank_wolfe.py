@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import PositiveFloat, PositiveInt
 
-from sdprelax.base import Deadline, Floats, InputError, ProblemTooLarge
+from sdprelax.base import Deadline, Floats, InputError, ProblemTooLarge, positive_part
 from sdprelax.cells import sampled_patterns
 from sdprelax.certificate import COVER_KERNELS, cover_certificate, proving_seconds
 from sdprelax.exact import PatternOracle
@@ -111,7 +111,7 @@ class FrankWolfe:
         descent = _Descent(presolved.problem, reduction, self.step, radius)
         lowest, gap, steps, converged = self._descended(descent, oracle, best, training)
         if self.certify:
-            best.prove(cover_certificate(presolved, Y - lowest.predictions, deadline))
+            best.prove(cover_certificate(presolved, presolved.problem.residual(lowest.predictions), deadline))
         best.details = {
             "rank": reduction.rank, "patterns": len(signs), "oracle": "exact" if oracle.exact(Y.shape[1]) else "local",
             "iterations": steps, "converged": converged, "atoms": lowest.directions.shape[1],
@@ -141,7 +141,8 @@ class FrankWolfe:
         objective = descent.objective(iterate)
         told, gap, steps, converged = deadline.elapsed, math.inf, 0, False
         while not deadline.expired:
-            w, height = oracle.best(presolved.reduction.pull_back(Y - iterate.predictions), deadline)
+            A = presolved.problem.residual(iterate.predictions)
+            w, height = oracle.best(presolved.reduction.pull_back(A), deadline)
             gap = descent.gap(iterate, height)
             converged = gap <= self.tolerance * descent.scale(iterate)
             if converged or steps == self.iterations:
@@ -204,7 +205,7 @@ class _Descent:
         return self._loss(iterate) + self.problem.gamma * iterate.mass
 
     def _loss(self, iterate: _Iterate) -> float:
-        return 0.5 * float(np.sum((self.problem.Y - iterate.predictions) ** 2))
+        return self.problem.loss.value(iterate.predictions, self.problem.Y)
 
     def scale(self, iterate: _Iterate) -> float:
         """Return what the gap is relative to: the objective, in the ball ½‖R‖² + γt."""
@@ -218,7 +219,7 @@ class _Descent:
         In the penalised form the atoms are those of the ball of radius objective/γ, which holds all that is better.
         """
         gamma = self.problem.gamma
-        along = float(np.sum((self.problem.Y - iterate.predictions) * iterate.predictions))
+        along = float(np.sum(self.problem.residual(iterate.predictions) * iterate.predictions))
         if self.radius is not None:
             return max(0.0, self.radius * height - along)
         excess = max(0.0, height - gamma) * self.objective(iterate) / gamma
@@ -264,6 +265,6 @@ def _two_variables(P: Floats, Q: Floats, Y: Floats, gamma: float, mass: float) -
             alone[edge] = max(0.0, h[edge] / H[edge, edge])
             candidates.append(alone)
     if np.linalg.det(H) > 1e-14 * H[0, 0] * H[1, 1]:
-        candidates.append(np.maximum(np.linalg.solve(H, h), 0.0))
+        candidates.append(positive_part(np.linalg.solve(H, h)))
     a, b = min(candidates, key=lambda x: float(0.5 * x @ H @ x - h @ x))
     return float(a), float(b)

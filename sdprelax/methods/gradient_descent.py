@@ -85,7 +85,7 @@ def _train(
 
     def networks() -> list[Network]:
         pairs = zip(best[0].numpy(), best[1].numpy(), strict=True)
-        return [Network(U, V, problem.bias).balanced() for U, V in pairs]
+        return [problem.network(U, V).balanced() for U, V in pairs]
 
     with torch.no_grad():
         for epoch in range(epochs):
@@ -94,17 +94,18 @@ def _train(
             if epoch % max(1, epochs // LOOKS) == 0 and epoch:
                 yield networks(), False
             inner = inputs @ hidden
-            active = torch.relu(inner)
-            residual = active @ output - targets
-            losses = (residual**2).sum(dim=(1, 2)) + gamma * sum((part**2).sum(dim=(1, 2)) for part in weights)
-            values = 0.5 * losses.numpy()
+            active = problem.activation.tensor(inner)
+            predictions = active @ output
+            penalty = sum((part**2).sum(dim=(1, 2)) for part in weights)
+            values = (problem.loss.tensor(predictions, targets) + 0.5 * gamma * penalty).numpy()
             improved = values < best_values  # not where a run has diverged
             if improved.any():
                 chosen = torch.from_numpy(improved)[:, None, None]
                 best = [torch.where(chosen, now, old) for now, old in zip(weights, best, strict=True)]
                 best_values = np.where(improved, values, best_values)
-            hidden.grad = inputs.T @ ((residual @ output.mT) * (inner > 0.0)) + gamma * hidden
-            output.grad = active.mT @ residual + gamma * output
+            A = problem.loss.residual(predictions, targets)
+            hidden.grad = gamma * hidden - inputs.T @ ((A @ output.mT) * problem.activation.gradient(inner))
+            output.grad = gamma * output - active.mT @ A
             before = [part.clone() for part in weights]
             steps.step()
             for part, old in zip(weights, before, strict=True):

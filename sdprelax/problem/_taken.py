@@ -30,7 +30,8 @@ def require_taken(problem: Problem, registry: Registry[Any], name: str, entry: A
         for what, (attribute, usual) in USUAL.items():
             taken = getattr(made, attribute, usual)
             if taken is not None and has[what] not in taken:
-                named = " or ".join(f"'{one}'" for one in taken)
+                names, mine = " or ".join(f"'{one}'" for one in taken), has[what]
                 raise InputError(
-                    f"{family.kind} '{part}' takes the {what} {named}, and this problem has '{has[what]}'."
+                    f"{family.kind} '{part}' takes the {what} {names}, and this problem has '{mine}'; name another "
+                    f"{family.kind}."
                 )

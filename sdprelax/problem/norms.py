@@ -124,8 +124,8 @@ def _nuclear_above(weights: Floats) -> float:
     left, singular, right = np.linalg.svd(weights, full_matrices=False)
     P, Q = left * np.sqrt(singular), (right * np.sqrt(singular)[:, None]).T
     missing = Ball.exact(weights) - Ball.exact(P) @ Ball.exact(Q).T
-    halves = 0.5 * (Ball.exact(P).square_above() + Ball.exact(Q).square_above())
-    return bound_above(halves + math.sqrt(min(weights.shape)) * missing.norm_above(), 8)
+    sizes_of = Ball.exact(P).square_above() + Ball.exact(Q).square_above()
+    return bound_above(0.5 * sizes_of + math.sqrt(min(weights.shape)) * missing.norm_above(), 8)
 
 
 def _spectral_above(parts: list[Ball]) -> float:

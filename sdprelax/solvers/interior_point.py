@@ -23,7 +23,7 @@ import scipy.linalg
 import scipy.sparse as sp
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
-from sdprelax.base import Deadline, Floats, SolverFailed
+from sdprelax.base import Deadline, Floats, SolverFailed, positive_part
 from sdprelax.cells import whole_space
 from sdprelax.lifting import LiftedProgram
 from sdprelax.lifting.inequalities import Forms, Pairs
@@ -163,7 +163,7 @@ def _neurons_between(rows: Floats, first: Pairs, second: Pairs) -> tuple[Floats,
         w = np.concatenate([mine - other, other - mine, mine + other, -mine - other])
         w = w[np.linalg.norm(w, axis=1) > 0.0]
         w /= np.linalg.norm(w, axis=1)[:, None]
-        z = np.hstack([np.maximum(-w @ rows.T, 0.0), w])
+        z = np.hstack([positive_part(-w @ rows.T), w])
         total += z.T @ z
         count += len(z)
     return total, count
@@ -235,7 +235,8 @@ class _Run:
         self.X = np.zeros_like(self.C)
         self.X[: g + r, : g + r] = primal_start(rows)
         self.X[g + r :, g + r :] = np.eye(c) / r
-        self.X *= 0.1 * float(np.sum(problem.Y**2)) / float(np.sum(self.X * self.Z))
+        nothing = 2.0 * problem.loss.value(np.zeros_like(self.Y), self.Y)
+        self.X *= 0.1 * nothing / float(np.sum(self.X * self.Z))
         P = self._images(self.X)
         self.open = np.triu(np.ones((2 * g, 2 * g), dtype=bool))
         self.open[np.arange(g), np.arange(g) + g] = False
@@ -276,11 +277,11 @@ class _Run:
     @property
     def primal(self) -> float:
         """Objective of Λ = T(2X)Tᵀ."""
-        residual = self.Y - 2.0 * self._images(self.X)[self.samples, self.outputs]
-        return 0.5 * float(np.sum(residual**2)) + self.gamma * float(np.trace(self.X[self.g :, self.g :]))
+        loss = self.problem.loss.value(2.0 * self._images(self.X)[self.samples, self.outputs], self.Y)
+        return loss + self.gamma * float(np.trace(self.X[self.g :, self.g :]))
 
     def dual_at(self, y: Floats) -> float:
-        """Return ⟨A, Y⟩ − ½‖A‖² of a dual point."""
+        """Return D(A) of a dual point."""
         return self.problem.dual_value(y[: self.linear].reshape(self.Y.shape))
 
     @property

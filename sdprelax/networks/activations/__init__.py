@@ -33,7 +33,7 @@ class Activation(Protocol):
         ahead, behind = self.slopes
         return np.asarray(ahead * positive_part(z) + behind * positive_part(-z))
 
-    def gradient(self, z: Floats) -> Floats:
+    def gradient(self, z: Any) -> Any:
         """Return φ'(z), entry by entry: s₊ where z > 0, −s₋ where z < 0, and 0 at the kink."""
         ahead, behind = self.slopes
         return np.where(z > 0.0, ahead, np.where(z < 0.0, -behind, 0.0))

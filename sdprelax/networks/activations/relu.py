@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
-
 from sdprelax.base import Ball, Floats, positive_part
 from sdprelax.networks.activations import Activation, activations
 
@@ -24,9 +22,9 @@ class ReLU(Activation):
         """Return z₊, entry by entry."""
         return positive_part(z)
 
-    def gradient(self, z: Floats) -> Floats:
-        """Return 1 where z > 0, else 0."""
-        return np.asarray(z > 0.0, dtype=np.float64)
+    def gradient(self, z: Any) -> Any:
+        """Return 1 (true) where z > 0, else 0, of an array or a tensor."""
+        return z > 0.0
 
     def enclosed(self, z: Ball) -> Ball:
         """Return intervals that hold z₊; it is 1-Lipschitz, so radii stay as they are."""

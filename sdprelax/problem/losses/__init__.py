@@ -104,6 +104,10 @@ class Loss(Protocol):
         """Return ℓ(P; Y) of a CVXPY expression P."""
         ...
 
+    def tensor(self, P: Any, Y: Any) -> Any:
+        """Return ℓ(P; Y) of PyTorch tensors, summed over the last two axes, for methods that train with PyTorch."""
+        raise NotImplementedError(f"{type(self).__name__} has no form for PyTorch.")
+
     def ray(self, A: Floats, Y: Floats) -> Ray:
         """Return s ↦ D(sA) in floating point."""
         return SampledRay(self, A, Y)

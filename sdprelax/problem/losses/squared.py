@@ -47,9 +47,9 @@ class Squared(Loss):
         """Return a proved upper bound of ½‖P − Y‖²; the half of what is far from underflow is exact."""
         return 0.5 * (P - Y).square_above()
 
-    def residual(self, P: Floats, Y: Floats) -> Floats:
-        """Return Y − P."""
-        return np.asarray(Y - P)
+    def residual(self, P: Any, Y: Any) -> Any:
+        """Return Y − P, of arrays or tensors."""
+        return Y - P
 
     def dual_value(self, A: Floats, Y: Floats) -> float:
         """Return ⟨A, Y⟩ − ½‖A‖² in floating point."""
@@ -70,6 +70,10 @@ class Squared(Loss):
         import cvxpy as cp  # half a second, which commands that solve nothing need not wait for
 
         return 0.5 * cp.sum_squares(P - Y)
+
+    def tensor(self, P: Any, Y: Any) -> Any:
+        """Return ½‖P − Y‖² of PyTorch tensors, over the last two axes."""
+        return 0.5 * ((P - Y) ** 2).sum(dim=(-2, -1))
 
     def ray(self, A: Floats, Y: Floats) -> QuadraticRay:
         """Return s ↦ s⟨A, Y⟩ − ½s²‖A‖² in floating point."""

@@ -56,7 +56,7 @@ class Estimates:
     ----------
     entrywise: objective of x, whose entries are feasible.
     semidefinite: objective of y, which is positive semidefinite and in the face.
-    dual: ⟨A, Y⟩ − ½‖A‖² of x's residual A.
+    dual: D(A) of x's residual A.
     """
 
     entrywise: float
@@ -86,7 +86,7 @@ class AlternatingDirections:
 
     def __init__(self, lifting: LiftedProgram, arrays: Arrays, start: Start | None = None) -> None:
         problem, reduction = lifting.problem, lifting.reduction
-        self.lifting, self.arrays, self.gamma = lifting, arrays, problem.gamma
+        self.lifting, self.problem, self.arrays, self.gamma = lifting, problem, arrays, problem.gamma
         self.face = Face(reduction.rows, problem.shape[2], arrays)
         g = reduction.generators
         # ½Σ_i‖f_iΛ_{a(i),v} − y_i‖² is separable over the rows a of (α, β): weights Σf_i² and pulls Σf_iy_i.
@@ -111,13 +111,13 @@ class AlternatingDirections:
 
     def _entry(self, name: str, gamma: float | None = None) -> Any:
         """Return a block of x = prox(z)."""
-        xp, z = self.arrays.xp, getattr(self.z, name)
+        z = getattr(self.z, name)
         if name in ("aa", "bb"):
-            return xp.clip(z, 0.0, None)
+            return self.arrays.nonnegative_part(z)
         if name == "ab":
-            return xp.clip(z, 0.0, None) * (1.0 - self._twins)
+            return self.arrays.nonnegative_part(z) * (1.0 - self._twins)
         if name in ("av", "bv"):
-            # The matrix has every entry of these blocks twice.
+            # The squared loss of all samples on a generator; the matrix has every entry of these blocks twice.
             return (self._pull[name] + 2.0 * self.penalty * z) / (self._weight[name] + 2.0 * self.penalty)
         if name in ("ww", "vv"):
             return z - (gamma or self.gamma) / (2.0 * self.penalty) * self.arrays.identity(z.shape[0])
@@ -206,26 +206,24 @@ class AlternatingDirections:
         for name, first, second in (("aa", 0, 0), ("ab", 0, g), ("bb", g, g)):
             N[first : first + g, second : second + g] = scale * back(getattr(self.z, name) - self._entry(name))
         N[g:, :g] = N[:g, g:].T
-        return self._residual(self._entry("av"), self._entry("bv")), N
+        return self.problem.residual(self._predictions(self._entry("av"), self._entry("bv"))), N
 
-    def _residual(self, alpha: Any, beta: Any) -> Floats:
-        """Return Y − predictions, shape (n, c)."""
-        outputs = np.vstack([self.arrays.back(alpha), self.arrays.back(beta)])
-        residual: Floats = self.lifting.problem.Y - self.lifting.selection @ outputs
-        return residual
+    def _predictions(self, alpha: Any, beta: Any) -> Floats:
+        """Return the training predictions, shape (n, c), of the blocks αv and βv."""
+        return np.asarray(self.lifting.selection @ np.vstack([self.arrays.back(alpha), self.arrays.back(beta)]))
 
-    def _objective(self, residual: Floats, ww: Any, vv: Any) -> float:
+    def _objective(self, predictions: Floats, ww: Any, vv: Any) -> float:
         trace = float(np.trace(self.arrays.back(ww))) + float(np.trace(self.arrays.back(vv)))
-        return 0.5 * float(np.sum(residual**2)) + 0.5 * self.gamma * trace
+        return self.problem.loss.value(predictions, self.problem.Y) + 0.5 * self.gamma * trace
 
     def estimates(self) -> Estimates:
         """Return the three estimates of the value."""
         y = self.face.others(self.nearest)
-        A = self._residual(self._entry("av"), self._entry("bv"))
+        P = self._predictions(self._entry("av"), self._entry("bv"))
         return Estimates(
-            self._objective(A, self._entry("ww"), self._entry("vv")),
-            self._objective(self._residual(y["av"], y["bv"]), y["ww"], y["vv"]),
-            self.lifting.problem.dual_value(A),
+            self._objective(P, self._entry("ww"), self._entry("vv")),
+            self._objective(self._predictions(y["av"], y["bv"]), y["ww"], y["vv"]),
+            self.problem.dual_value(self.problem.residual(P)),
         )
 
     def matrix(self) -> Floats:

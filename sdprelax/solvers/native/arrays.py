@@ -62,6 +62,10 @@ class Arrays:
         some = vectors[:, : order - rank]
         return matrix - (some * values[: order - rank]) @ some.T, rank
 
+    def nonnegative_part(self, array: Any) -> Any:
+        """Return the nearest array without negative entries."""
+        return self.xp.clip(array, 0.0, None)
+
     def identity(self, order: int) -> Any:
         """Return the identity matrix of an order."""
         return self.xp.eye(order, dtype=self.xp.float64, device=self.device)
