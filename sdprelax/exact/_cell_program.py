@@ -15,13 +15,12 @@ from __future__ import annotations
 
 import math
 
-import clarabel
 import numpy as np
 import scipy.sparse as sp
 
 from sdprelax.base import Deadline, Floats
 from sdprelax.problem import Problem, Reduction
-from sdprelax.solvers.clarabel import solve_conic
+from sdprelax.solvers import ConeOf, solve_conic
 
 __all__ = ["cells", "solve_cell_program"]
 
@@ -87,11 +86,8 @@ def solve_cell_program(problem: Problem, reduction: Reduction, deadline: Deadlin
     semidefinite = sp.hstack([-sp.eye_array(blocks), sp.coo_array((blocks, n * c))])
     constraints = sp.vstack([equality, nonnegative, semidefinite]).tocsc()
     right = np.concatenate([problem.Y.T.ravel(), np.zeros(len(selected) + blocks)])
-    cones = [
-        clarabel.ZeroConeT(n * c),
-        clarabel.NonnegativeConeT(len(selected)),
-        *(clarabel.PSDTriangleConeT(order) for _ in range(count)),
-    ]
+    block: ConeOf = ("semidefinite", order)
+    cones: list[ConeOf] = [("zero", n * c), ("nonnegative", len(selected)), *[block] * count]
     x, _ = solve_conic(quadratic, cost, constraints, right, cones, deadline)
     return _neurons(x[:blocks].reshape(count, triangle), rays, c, position)
 

@@ -11,7 +11,6 @@ weight, each w_i one with negative output weight.
 
 from __future__ import annotations
 
-import clarabel
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from sdprelax.base import Deadline, Floats
 from sdprelax.exact._arrangement import activation_patterns
 from sdprelax.problem import Problem, Reduction
-from sdprelax.solvers.clarabel import solve_conic
+from sdprelax.solvers import ConeOf, solve_conic
 
 __all__ = ["attained_convex_relu", "solve_convex_relu"]
 
@@ -72,8 +71,8 @@ def attained_convex_relu(
     lorentz = sp.coo_array((-np.ones(len(rows)), (rows, columns)), shape=(norms * (r + 1), len(cost)))
     constraints = sp.vstack([fit, inside, lorentz]).tocsc()
     right = np.concatenate([problem.Y[:, 0], np.zeros(2 * count * g + norms * (r + 1))])
-    cones = [clarabel.ZeroConeT(n), clarabel.NonnegativeConeT(2 * count * g)]
-    cones += [clarabel.SecondOrderConeT(r + 1)] * norms
+    lorentz_cone: ConeOf = ("second_order", r + 1)
+    cones: list[ConeOf] = [("zero", n), ("nonnegative", 2 * count * g), *[lorentz_cone] * norms]
     x, solved = solve_conic(quadratic, cost, constraints, right, cones, deadline)
     hidden = x[: 2 * size].reshape(norms, r).T
     return hidden, np.concatenate([np.ones(count), -np.ones(count)])[:, None], solved

@@ -13,13 +13,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-import clarabel
 import numpy as np
 import scipy.optimize
 import scipy.sparse as sp
 
 from sdprelax.base import Deadline, Floats, SolverFailed, positive_part
-from sdprelax.solvers.clarabel import solve_conic
+from sdprelax.solvers import ConeOf, solve_conic
 
 __all__ = ["Decomposition", "decompose"]
 
@@ -89,5 +88,5 @@ def _cheapest(walls: Floats, w: Floats, missing: Floats, deadline: Deadline) -> 
         lorentz[block * (r + 1) + 1 : (block + 1) * (r + 1), :r] = -np.eye(r)
     right = np.concatenate([-missing, [0.0], w, [0.0], np.zeros(r)])
     cost, constraints = np.append(np.zeros(r), [1.0, 1.0]), sp.csc_array(np.vstack([inequality, lorentz]))
-    cones = [clarabel.NonnegativeConeT(g), clarabel.SecondOrderConeT(r + 1), clarabel.SecondOrderConeT(r + 1)]
+    cones: list[ConeOf] = [("nonnegative", g), ("second_order", r + 1), ("second_order", r + 1)]
     return solve_conic(sp.csc_array((r + 2, r + 2)), cost, constraints, right, cones, deadline)[0][:r]

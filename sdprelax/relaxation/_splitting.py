@@ -13,7 +13,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-import clarabel
 import numpy as np
 import scipy.sparse as sp
 
@@ -21,7 +20,7 @@ from sdprelax.base import Deadline, Floats, SolverFailed, positive_part
 from sdprelax.cells import Cone
 from sdprelax.lifting.inequalities import Forms, Inequality
 from sdprelax.relaxation._program import RelaxationSolution, entries_of
-from sdprelax.solvers.clarabel import solve_conic
+from sdprelax.solvers import solve_conic
 
 __all__ = [
     "Splitting",
@@ -173,7 +172,7 @@ def local_certificate(
         x, _ = solve_conic(
             sp.csc_array((1 + m + free, 1 + m + free)), np.concatenate([[1.0], np.zeros(m + free)]),
             sp.vstack([semidefinite, nonnegative]).tocsc(), right,
-            [clarabel.PSDTriangleConeT(order), clarabel.NonnegativeConeT(m)], deadline, 1e-8,
+            [("semidefinite", order), ("nonnegative", m)], deadline, 1e-8,
         )  # fmt: skip
     except SolverFailed:
         return math.inf, N

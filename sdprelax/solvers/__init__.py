@@ -6,19 +6,20 @@ problem, or the reduced relaxation itself (:class:`StructuredSolver`); what it r
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from sdprelax.base import Deadline, Floats, Registry, SolverFailed, SolverUnavailable
 from sdprelax.lifting import LiftedProgram
+from sdprelax.solvers._conic import ConeOf, rust_panics_fail, solve_conic
 
 __all__ = [
     "NO_START",
     "Availability",
+    "ConeOf",
     "Report",
     "Solved",
     "Solver",
@@ -27,7 +28,7 @@ __all__ = [
     "StructuredSolver",
     "available",
     "by_default",
-    "rust_panics_fail",
+    "solve_conic",
     "solve_with_cvxpy",
     "solvers",
 ]
@@ -185,17 +186,6 @@ def installed(name: str, package: str, hint: str) -> Availability:
         return Availability(name, True, importlib.metadata.version(package))
     except importlib.metadata.PackageNotFoundError:
         return Availability(name, False, None, f"{package} is not installed: {hint}")
-
-
-@contextlib.contextmanager
-def rust_panics_fail(name: str) -> Iterator[None]:
-    """Turn a panic of a solver written in Rust, which Python sees as a BaseException, into SolverFailed."""
-    try:
-        yield
-    except BaseException as error:
-        if type(error).__name__ == "PanicException":
-            raise SolverFailed(f"{name} failed: {str(error).splitlines()[0]}.") from None
-        raise
 
 
 def solve_with_cvxpy(solver: Solver, run: Callable[[], object], program: Any) -> Solved:

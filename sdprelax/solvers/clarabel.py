@@ -7,20 +7,17 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
-import numpy as np
 import psutil
 from pydantic import PositiveFloat, PositiveInt
 
-from sdprelax.base import Deadline, Floats, SolverFailed
-from sdprelax.solvers import Availability, Solved, installed, rust_panics_fail, solve_with_cvxpy, solvers
+from sdprelax.base import Deadline, SolverFailed
+from sdprelax.solvers import Availability, Solved, installed, solve_with_cvxpy, solvers
 
-__all__ = ["Clarabel", "solve_conic"]
+__all__ = ["Clarabel"]
 
 # Without an interior (form "lifted") Clarabel stalls with a good point in hand, which CVXPY would throw away.
 # It is kept as "optimal_inaccurate", for a certificate to judge.
 STALLED = ("InsufficientProgress", "NumericalError")
-# Relative gap and residuals with which a program without CVXPY counts as solved.
-ATTAINED = 1e-6
 
 
 @solvers.register("clarabel")
@@ -84,39 +81,3 @@ class Clarabel:
             program.unpack_results(point, chain, inverse)
 
         return solve_with_cvxpy(self, run, program)
-
-
-def solve_conic(
-    quadratic: Any, cost: Floats, constraints: Any, right: Floats, cones: list[Any], deadline: Deadline,
-    tolerance: float = 1e-11,
-) -> tuple[Floats, bool]:  # fmt: skip
-    """Return the minimiser x of ½xᵀPx + qᵀx subject to b − Ax ∈ K, on one thread, without CVXPY.
-
-    Beside it: whether Clarabel's own gap and residuals are within 1e-6 of what they are relative to.
-
-    Parameters
-    ----------
-    quadratic: P, sparse, shape (k, k); cost: q, shape (k,).
-    constraints: A, sparse, shape (m, k); right: b, shape (m,).
-    cones: Clarabel's cones, whose product is K.
-    tolerance: Clarabel's tol_gap_abs, tol_gap_rel and tol_feas.
-
-    Raises
-    ------
-    SolverFailed: the solver returned no point. An inaccurate one is returned: bounds are proved elsewhere.
-    """
-    import clarabel
-
-    settings = clarabel.DefaultSettings()
-    settings.verbose = False
-    settings.max_threads = 1
-    settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = tolerance
-    settings.time_limit = min(deadline.remaining, 1e9)
-    with rust_panics_fail("clarabel"):
-        solution = clarabel.DefaultSolver(quadratic, cost, constraints, right, cones, settings).solve()
-    x = np.array(solution.x)
-    if not np.all(np.isfinite(x)):
-        raise SolverFailed(f"Clarabel returned no point of a conic program (status: {solution.status}).")
-    gap = abs(solution.obj_val - solution.obj_val_dual)
-    attained = gap <= ATTAINED * max(abs(solution.obj_val), np.finfo(float).tiny)
-    return x, bool(attained and max(solution.r_prim, solution.r_dual) <= ATTAINED)
