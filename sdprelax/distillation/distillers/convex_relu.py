@@ -13,8 +13,7 @@ from sdprelax.certificate import Gates
 from sdprelax.distillation.distillers import Distilled, Task, View, distillers
 from sdprelax.distillation.distillers.gated_relu import Shrinkage
 from sdprelax.lasso import FOLDS, ArrayRows, best_share, collect, largest_gamma, total
-from sdprelax.methods.convex_relu import ConvexReLU as Method
-from sdprelax.methods.gated_relu import GatedReLU
+from sdprelax.methods import methods
 from sdprelax.networks import Network
 from sdprelax.problem import Presolved, Problem
 
@@ -81,11 +80,12 @@ class ConvexReLUDistiller:
             targets = targets - inputs @ skip
         gamma, share = self._gamma(inputs, targets, task)
         problem = Problem(inputs[:, : width - self.bias], targets, gamma, bias=self.bias)
+        gated = methods.create("gated_relu", {"patterns": self.patterns, "penalty": "columns", "decomposition": "none"})
         # The same seed draws the same patterns.
-        relaxed = GatedReLU(self.patterns, penalty="columns", decomposition="none").run(
-            problem, rng=np.random.default_rng(task.seed), deadline=task.deadline.fraction(0.3)
+        relaxed = gated.run(problem, rng=np.random.default_rng(task.seed), deadline=task.deadline.fraction(0.3))
+        found = methods.create("convex_relu", {"patterns": self.patterns}).run(
+            problem, rng=np.random.default_rng(task.seed), deadline=task.deadline
         )
-        found = Method(self.patterns).run(problem, rng=np.random.default_rng(task.seed), deadline=task.deadline)
         assert found.network is not None
         student = ReLUStudent(layout, found.network.hidden, found.network.output, skip)
         network = Network(student.to_arrays()["hidden"], student.to_arrays()["output"], self.bias)
