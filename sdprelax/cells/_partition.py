@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from sdprelax.base import Floats
 
-__all__ = ["Cone", "combination", "covers_space", "whole_space"]
+__all__ = ["Cone", "combination", "covers_space", "pattern_cone", "whole_space"]
 
 # A row whose distance from the cone of the path's rows is below this has one sign; the distance goes into the
 # certificate.
@@ -122,3 +122,37 @@ def _irredundant(rows: Floats, facets: Path) -> Path:
         if combination(facet[1] * rows[facet[0]], normals)[1] <= DETERMINED:
             kept = others
     return tuple(kept)
+
+
+def pattern_cone(rows: Floats, signs: NDArray[np.int8], inside: Floats) -> Cone:
+    """Return the cone of an activation pattern with its facets alone.
+
+    A wall that the facets known so far do not imply shows a direction u that is on their side and beyond it: their
+    nonnegative least-squares residual. The first wall met on the way to u from inside is a facet (Clarkson 1994), so no
+    more least squares are solved than there are walls and facets, each over the facets alone.
+
+    Parameters
+    ----------
+    rows: generator rows, shape (g, r).
+    signs: the pattern, ±1, shape (g,).
+    inside: a direction with signs·rows·inside > 0, shape (r,).
+    """
+    walls = signs[:, None] * rows
+    depth = walls @ inside
+    facets: list[int] = []
+    # Near walls are likely to be facets.
+    for j in np.argsort(depth):
+        while j not in facets:
+            weights, distance = combination(walls[j], walls[facets])
+            if distance <= DETERMINED:
+                break
+            along = walls @ (weights @ walls[facets] - walls[j])
+            crossed = np.flatnonzero(along < 0.0)
+            if crossed.size == 0:
+                # Rows so nearly parallel that rounding hides the way out: one facet too many does no harm.
+                facets.append(int(j))
+                break
+            first = int(crossed[np.argmin(depth[crossed] / (depth[crossed] - along[crossed]))])
+            facets.append(int(j) if first in facets else first)
+    path = tuple((row, int(signs[row])) for row in sorted(facets))
+    return Cone(path, signs, path)

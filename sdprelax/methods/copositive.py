@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import PositiveInt
 
 from sdprelax.base import Deadline, Floats, InputError, ProblemTooLarge, SolverFailed, Use
-from sdprelax.cells import DETERMINED, Cone, combination, sampled_patterns
+from sdprelax.cells import Cone, pattern_cone, sampled_patterns
 from sdprelax.certificate import COVER_KERNELS, cover_certificate, proving_seconds
 from sdprelax.exact import sparsified
 from sdprelax.lasso import network_on_directions
@@ -23,7 +23,7 @@ from sdprelax.relaxation import RelaxationSolution, relaxation
 from sdprelax.solvers import StructuredSolver, solvers
 from sdprelax.training import Incumbent, Outcome, Report, status_of, unreported
 
-__all__ = ["Copositive", "pattern_cone"]
+__all__ = ["Copositive"]
 
 # Nonzeros of the entrywise constraints that a conic solver is given at most.
 LARGEST_PROGRAM = 10_000_000
@@ -198,40 +198,6 @@ def _round(best: Incumbent, directions: Floats) -> None:
     best.details["rounding_gap"] = found.gap
     late = best.deadline.expired
     best.offer(found.network if late else sparsified(problem, reduction, found.network, SPARSE))
-
-
-def pattern_cone(rows: Floats, signs: NDArray[np.int8], inside: Floats) -> Cone:
-    """Return the cone of an activation pattern with its facets alone.
-
-    A wall that the facets known so far do not imply shows a direction u that is on their side and beyond it: their
-    nonnegative least-squares residual. The first wall met on the way to u from inside is a facet (Clarkson 1994), so no
-    more least squares are solved than there are walls and facets, each over the facets alone.
-
-    Parameters
-    ----------
-    rows: generator rows, shape (g, r).
-    signs: the pattern, ±1, shape (g,).
-    inside: a direction with signs·rows·inside > 0, shape (r,).
-    """
-    walls = signs[:, None] * rows
-    depth = walls @ inside
-    facets: list[int] = []
-    # Near walls are likely to be facets.
-    for j in np.argsort(depth):
-        while j not in facets:
-            weights, distance = combination(walls[j], walls[facets])
-            if distance <= DETERMINED:
-                break
-            along = walls @ (weights @ walls[facets] - walls[j])
-            crossed = np.flatnonzero(along < 0.0)
-            if crossed.size == 0:
-                # Rows so nearly parallel that rounding hides the way out: one facet too many does no harm.
-                facets.append(int(j))
-                break
-            first = int(crossed[np.argmin(depth[crossed] / (depth[crossed] - along[crossed]))])
-            facets.append(int(j) if first in facets else first)
-    path = tuple((row, int(signs[row])) for row in sorted(facets))
-    return Cone(path, signs, path)
 
 
 def _directions(

@@ -27,8 +27,7 @@ from sdprelax.lifting import LiftedProgram
 from sdprelax.methods import methods
 from sdprelax.networks import Network
 from sdprelax.problem import Presolved, Problem, Reduction, reduce
-from sdprelax.solvers import solvers
-from sdprelax.solvers.interior_point import InteriorPoint
+from sdprelax.solvers import StructuredSolver, solvers
 from sdprelax.training import Incumbent, Outcome, Report, polish, random_network, unreported
 
 __all__ = ["Exact"]
@@ -47,8 +46,8 @@ SHARE, COVERING = 0.9, 0.5
 # Share of the tolerance that column generation aims at, as sparsifying and rounding want some, and in the plane, where
 # its oracle is exact and further digits are cheap.
 AIM, IN_THE_PLANE = 0.9, 0.01
-# Generator rows up to which the relaxation's certificate is tried without a time limit.
-RELAXED = 60
+# Generator rows up to which the relaxation's certificate is tried without a time limit, and the solver that it is of.
+RELAXED, RELAXED_BY = 60, "interior_point"
 # Distances of unit rows below which they are made one where a cover over all of them loses too much to rounding:
 # what is neglected then may cost less.
 NEARLY_PARALLEL = (1e-12, 1e-10)
@@ -87,7 +86,7 @@ class Exact:
 
     def uses(self) -> Iterable[Use]:
         """Return the solver of the relaxation, whose bound may be the better one."""
-        return ((solvers, "interior_point", {}),)
+        return ((solvers, RELAXED_BY, {}),)
 
     def size(self, problem: Problem) -> str:
         """Return the program that comes first and the number of activation patterns."""
@@ -226,8 +225,9 @@ def _certify_otherwise(best: Incumbent, deadline: Deadline) -> None:
     proposed = [np.zeros((2 * g, 2 * g))]
     if not deadline.expired and (deadline.seconds < math.inf or g <= RELAXED):
         with contextlib.suppress(SolverFailed):
-            lifted = LiftedProgram(problem, reduction)
-            found = InteriorPoint().solve_reduced(lifted, deadline.fraction(SHARE), lambda A, N: 0.0)
+            lifted, solver = LiftedProgram(problem, reduction), solvers.create(RELAXED_BY)
+            assert isinstance(solver, StructuredSolver)
+            found = solver.solve_reduced(lifted, deadline.fraction(SHARE), lambda A, N: 0.0)
             duals.append(found.multiplier)
             proposed.append(found.multipliers)
     coarser = [best.presolved.merged(parallel).reduction for parallel in NEARLY_PARALLEL]

@@ -118,32 +118,9 @@ def _train(
     yield networks(), False
 
 
-def _best_of_runs(
-    presolved: Presolved, starts: list[Network], optimiser: Callable[[list[Any]], Any], rate: float, epochs: int,
-    deadline: Deadline, report: Report,
-) -> Outcome:  # fmt: skip
-    best, objectives, converged = Incumbent(presolved, deadline, report), list[float](), False
-    best.offer_empty()
-    for networks, ended in _train(presolved.problem, starts, optimiser, rate, epochs, deadline):
-        objectives, converged = [best.offer(network) for network in networks], ended
-    best.details = {"width": best.width, "objectives": objectives}
-    return best.outcome(converged)
-
-
-@methods.register("sgd")
 @dataclass(frozen=True)
-class SGD:
-    """Local training by full-batch gradient descent with momentum and a plateau schedule (P25's rival).
-
-    Parameters
-    ----------
-    width: neurons; P25 used 5, 10, 100, 200 and 300, and 300 on real data.
-    restarts: random starts.
-    epochs: steps of each; P25 used 500,000 (random), 8,000 (spiral), 2,000,000 (Iris) and 3,000,000 (Pima).
-    learning_rate: P25 used 1e-5 (random), 1e-2 (spiral), 1e-6 (Iris, Pima).
-    momentum: P25 used 0.95.
-    init_scale: factor on the Gaussian initial weights, of standard deviation 1/√d and 1/√width.
-    """
+class _FullBatch:
+    """What full-batch training has in common, whichever optimiser makes the steps."""
 
     proves: ClassVar[bool] = False
 
@@ -151,8 +128,14 @@ class SGD:
     restarts: PositiveInt = 5
     epochs: PositiveInt = 10_000
     learning_rate: PositiveFloat = 1e-3
-    momentum: Annotated[float, pydantic.Field(ge=0.0, lt=1.0)] = 0.95
     init_scale: PositiveFloat = 1.0
+
+    def _presolved(self, problem: Problem) -> Presolved:
+        return Presolved.of(problem)
+
+    def _optimiser(self, weights: list[Any]) -> Any:
+        """Return PyTorch's optimiser of the weights, at learning rate 1."""
+        raise NotImplementedError
 
     def size(self, problem: Problem) -> str:
         """Return the number of weights."""
@@ -162,20 +145,44 @@ class SGD:
         self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline, report: Report = unreported
     ) -> Outcome:
         """Return the best network found."""
-        torch = _torch()
+        best, objectives, converged = Incumbent(self._presolved(problem), deadline, report), list[float](), False
+        best.offer_empty()
+        scaled = best.presolved.problem
+        starts = [random_network(scaled, self.width, rng, self.init_scale) for _ in range(self.restarts)]
+        for networks, ended in _train(scaled, starts, self._optimiser, self.learning_rate, self.epochs, deadline):
+            objectives, converged = [best.offer(network) for network in networks], ended
+        best.details = {"width": best.width, "objectives": objectives}
+        return best.outcome(converged)
 
-        def optimiser(weights: list[Any]) -> Any:
-            return torch.optim.SGD(weights, lr=1.0, momentum=self.momentum)
 
+@methods.register("sgd")
+@dataclass(frozen=True)
+class SGD(_FullBatch):
+    """Local training by full-batch gradient descent with momentum and a plateau schedule (P25's rival).
+
+    Parameters
+    ----------
+    width: neurons; P25 used 5, 10, 100, 200 and 300, and 300 on real data.
+    restarts: random starts.
+    epochs: steps of each; P25 used 500,000 (random), 8,000 (spiral), 2,000,000 (Iris) and 3,000,000 (Pima).
+    learning_rate: P25 used 1e-5 (random), 1e-2 (spiral), 1e-6 (Iris, Pima).
+    init_scale: factor on the Gaussian initial weights, of standard deviation 1/√d and 1/√width.
+    momentum: P25 used 0.95.
+    """
+
+    momentum: Annotated[float, pydantic.Field(ge=0.0, lt=1.0)] = 0.95
+
+    def _presolved(self, problem: Problem) -> Presolved:
         # P25's learning rates are those of the data as given.
-        given = Presolved(Units(problem))
-        starts = [random_network(given.problem, self.width, rng, self.init_scale) for _ in range(self.restarts)]
-        return _best_of_runs(given, starts, optimiser, self.learning_rate, self.epochs, deadline, report)
+        return Presolved(Units(problem))
+
+    def _optimiser(self, weights: list[Any]) -> Any:
+        return _torch().optim.SGD(weights, lr=1.0, momentum=self.momentum)
 
 
 @methods.register("adam")
 @dataclass(frozen=True)
-class Adam:
+class Adam(_FullBatch):
     """Local training by full-batch Adam with a plateau schedule, in the problem's units.
 
     Parameters
@@ -187,28 +194,9 @@ class Adam:
     init_scale: factor on the Gaussian initial weights, of standard deviation 1/√d and 1/√width.
     """
 
-    proves: ClassVar[bool] = False
     version: ClassVar[int] = 2
 
-    width: PositiveInt = 100
-    restarts: PositiveInt = 5
-    epochs: PositiveInt = 10_000
     learning_rate: PositiveFloat = 1e-2
-    init_scale: PositiveFloat = 1.0
 
-    def size(self, problem: Problem) -> str:
-        """Return the number of weights."""
-        return network_size(problem, self.width)
-
-    def run(
-        self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline, report: Report = unreported
-    ) -> Outcome:
-        """Return the best network found."""
-        torch = _torch()
-
-        def optimiser(weights: list[Any]) -> Any:
-            return torch.optim.Adam(weights, lr=1.0)
-
-        presolved = Presolved.of(problem)
-        starts = [random_network(presolved.problem, self.width, rng, self.init_scale) for _ in range(self.restarts)]
-        return _best_of_runs(presolved, starts, optimiser, self.learning_rate, self.epochs, deadline, report)
+    def _optimiser(self, weights: list[Any]) -> Any:
+        return _torch().optim.Adam(weights, lr=1.0)

@@ -8,9 +8,8 @@ import scipy.optimize
 
 import sdprelax
 from sdprelax import InputError, Problem, ProblemTooLarge
-from sdprelax.cells import sampled_patterns
+from sdprelax.cells import pattern_cone, sampled_patterns
 from sdprelax.exact import activation_patterns
-from sdprelax.methods.copositive import pattern_cone
 from sdprelax.problem._problem import ridge_value
 from tests.conftest import degenerate_problem
 
