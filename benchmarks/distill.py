@@ -29,7 +29,7 @@ SAMPLES,OUTPUTS,GATES of the table.
 
 order: the same fit, moments and gates included, over three permutations of the rows.
 
-solver: statistics and alternating directions beside sdprelax.lasso.train to a gap of 1e-6, or to 10 processor
+solver: statistics and alternating directions beside sdprelax.lasso.solve_program to a gap of 1e-6, or to 10 processor
 seconds.
 """
 
@@ -203,7 +203,7 @@ def fit(folder: str, size: Row, samples: int, penalty: str, share: float | str) 
         "n": samples, "d": rows.shape[1], "outputs": rows.shape[2], "gates": given.gates, "penalty": penalty,
         "share": trained.share, "chosen": share == "auto", "seconds": elapsed, "processor": sum(seconds.values()),
         **{name: seconds[name] for name in ("moments", "statistics", "solver", "proof")},
-        "steps": trained.steps, "gap": proof.gap, "lower": proof.lower, "upper": proof.upper,
+        "steps": trained.iterations, "gap": proof.gap, "lower": proof.lower, "upper": proof.upper,
         "error": 2.0 * proof.loss / moments.spread, "anonymous_gb": memory.peak / GIB,
         "resident_gb": peak_memory() / 1024,
     }  # fmt: skip
@@ -260,7 +260,7 @@ def ours(folder: str, size: Row, answer: str) -> Row:
     return {
         "seconds": seconds,
         "processor": processor,
-        "steps": found.steps,
+        "steps": found.iterations,
         "stopped": False,
         "anonymous_gb": memory.peak / GIB,
     }
@@ -321,10 +321,11 @@ def pyscnn(folder: str, size: Row, answer: str, dtype: str, budget: float) -> Ro
             model, RFISTA(model, max_iters=10**9), Metrics(metric_freq=10**9), X, Y,
             regularizer=NeuronGL1(gamma / Y.size), unitize_data=False, dtype=dtype,
         )  # fmt: skip
-    weights = np.zeros((outputs, len(directions), directions.shape[1]))
+    weights = np.zeros((directions.shape[1], len(directions), outputs))
     for k, direction in enumerate(found["directions"].T):
         # Gates of one pattern count once there, and in an order of their own.
-        weights[:, :, np.argmin(np.linalg.norm(directions - direction[:, None], axis=0))] = found["weights"][:, k]
+        nearest = np.argmin(np.linalg.norm(directions - direction[:, None], axis=0))
+        weights[nearest] = found["weights"][:, k].T
     np.savez(answer, weights=weights)
     return {
         **{key: clock[key] for key in ("seconds", "processor", "steps", "stopped")},
@@ -428,8 +429,18 @@ SOLVED, SOLVED_GAP = Size(2_000, 60, 10, 20), 1e-6
 def solved(size: Row, solver: str, penalty: str, share: float, budget: float) -> Row:
     from sdprelax.base import Deadline
     from sdprelax.certificate import Gates
-    from sdprelax.lasso import ArrayRows, GatedProgram, collect, largest_gamma, moments_of, sampled_gates, train
-    from sdprelax.lasso._statistics_program import solve
+    from sdprelax.lasso import (
+        ArrayRows,
+        Masked,
+        Program,
+        Stop,
+        largest_gamma,
+        moments_of,
+        sampled_gates,
+        solve_program,
+        statistics_of,
+    )  # fmt: skip
+    from sdprelax.lasso._alternating import StatisticsProgram, alternating
 
     @dataclass(frozen=True)
     class ProcessorDeadline(Deadline):
@@ -450,20 +461,24 @@ def solved(size: Row, solver: str, penalty: str, share: float, budget: float) ->
     drawn = sampled_gates(moments_of(rows), given.gates, np.random.default_rng(0), bias=True)
     gates = Gates(drawn, skip=True)
     started, begun = time.perf_counter(), time.process_time()
-    (data,) = collect(rows, gates)
+    (data,) = statistics_of(rows, gates)
     gamma = share * largest_gamma(data, penalty)
-    options: Row = {"tolerance": SOLVED_GAP, "deadline": ProcessorDeadline(budget)}
+    stop = Stop(SOLVED_GAP, steps=10**9, deadline=ProcessorDeadline(budget))
     if solver == "statistics":
-        found = solve(data, gamma, penalty, max_steps=10**9, **options)
-        steps = found.steps
+        found = alternating(StatisticsProgram(gamma, penalty, data), None, stop)
     else:
         (block,) = rows.blocks()
-        program = GatedProgram(block.inputs, gates.masks(block.inputs), block.targets, gamma, penalty)
+        program = Program(gamma, penalty, Masked(block.inputs, gates.masks(block.inputs)), block.targets)
         started, begun = time.perf_counter(), time.process_time()
-        found = train(program, solver, max_iterations=10**9, **options)
-        steps = found.iterations
+        found = solve_program(program, solver, stop)
     seconds, processor = time.perf_counter() - started, time.process_time() - begun
-    return {"seconds": seconds, "processor": processor, "steps": steps, "value": found.value, "gap": found.gap}
+    return {
+        "seconds": seconds,
+        "processor": processor,
+        "steps": found.iterations,
+        "value": found.value,
+        "gap": found.gap,
+    }
 
 
 @benchmark.part(

@@ -64,13 +64,13 @@ def judged(data: Arrays, gates: np.ndarray, weights: np.ndarray) -> dict[str, fl
 
 
 def ours(data: str, solver: str, tolerance: float) -> Row:
-    from sdprelax.lasso import GatedProgram, train
+    from sdprelax.lasso import Masked, Program, Stop, solve_program
 
     arrays = dict(np.load(data))
     masks = (arrays["X"] @ arrays["G"] >= 0.0).astype(float)
-    program = GatedProgram(arrays["X"], masks, arrays["y"][:, None], float(arrays["gamma"]))
+    program = Program(float(arrays["gamma"]), "frobenius", Masked(arrays["X"], masks), arrays["y"][:, None])
     started = time.perf_counter()
-    found = train(program, solver, tolerance=tolerance)
+    found = solve_program(program, solver, Stop(tolerance))
     # The best dual point may be an earlier one than the last residual.
     seconds = time.perf_counter() - started
     return {"value": found.value, "gap": found.gap, "seconds": seconds, "iterations": found.iterations}

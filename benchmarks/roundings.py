@@ -21,11 +21,8 @@ from harness import Benchmark, Row, Run, ratio
 from sklearn.datasets import load_digits
 
 from sdprelax import Problem, solve
-from sdprelax.base import Deadline
-from sdprelax.lasso import GatedProgram
-from sdprelax.lasso._fista import fista
-from sdprelax.lasso._on_directions import PROXIMAL, TOLERANCE, reweighted_group_lasso
-from sdprelax.lasso._working_set import by_working_sets
+from sdprelax.lasso import Directions, Program, Stop, solve_program
+from sdprelax.lasso._on_directions import PROXIMAL, TOLERANCE, reweighted
 from sdprelax.problem import Units, reduce
 
 benchmark = Benchmark(__doc__)
@@ -39,14 +36,12 @@ def weighted(solver: str, gamma: float, rows: int, count: int) -> Row:
     reduction = reduce(problem)
     directions = np.random.default_rng(0).standard_normal((reduction.rank, count))
     directions = np.hstack([directions, -directions]) / np.tile(np.linalg.norm(directions, axis=0), 2)
-    features = reduction.features(directions)
+    program = Program(problem.gamma, "frobenius", Directions(reduction.features(directions)), problem.Y)
     started = time.process_time()
     if solver == "reweighting":
-        _, gap = reweighted_group_lasso(features, problem.Y, problem.gamma)
+        gap = reweighted(program).gap
     else:
-        program = GatedProgram(np.ones((len(Y), 1)), features, problem.Y, problem.gamma)
-        options = {"tolerance": TOLERANCE, "max_iterations": PROXIMAL, "deadline": Deadline()}
-        gap = by_working_sets(program, fista, **options).gap
+        gap = solve_program(program, "fista", Stop(TOLERANCE, steps=PROXIMAL)).gap
     return {"gap": gap, "processor": time.process_time() - started}
 
 

@@ -34,7 +34,7 @@ from sdprelax import Problem
 from sdprelax.base import Deadline
 from sdprelax.certificate import Neurons, group_bounds, group_rows
 from sdprelax.certificate._group import balanced
-from sdprelax.lasso import LassoProgram, lasso
+from sdprelax.lasso import Directions, Program, Stop, solve_program
 from sdprelax.wedge import WedgeProblem
 
 benchmark = Benchmark(__doc__, embeddings=(None, "FILE.npz with X and labels of another data set"))
@@ -61,18 +61,19 @@ GAMMA, TOLERANCE, SECONDS, NOISE = 0.1, 1e-6, 20.0, 0.1
 
 def solved(solver: str, n: int, d: int, c: int, free: bool, count: int | None) -> Row:
     X, Y = planted(10, 2, c, 0)
-    lasso(LassoProgram(WedgeProblem(X).features(np.eye(2)), Y, GAMMA), solver)  # compiles
+    first = Directions(WedgeProblem(X).features(np.eye(2)))
+    solve_program(Program(GAMMA, "frobenius", first, Y), solver)  # compiles
     X, Y = planted(n, d, c, 0, noise=NOISE)
     geometry = WedgeProblem(X, free=free)
     dictionary = geometry.random_wedges(count, np.random.default_rng(0)) if count else geometry.all_wedges()
-    program = LassoProgram(geometry.features(dictionary.directions), Y, GAMMA, free)
+    program = Program(GAMMA, "frobenius", Directions(geometry.features(dictionary.directions)), Y, free)
     started = time.perf_counter()
-    fit = lasso(program, solver, tolerance=TOLERANCE, deadline=Deadline(SECONDS))
+    fit = solve_program(program, solver, Stop(TOLERANCE, deadline=Deadline(SECONDS)))
     seconds = time.perf_counter() - started
     design = Neurons(dictionary.directions, free)
     A = balanced(fit.multiplier) if free else fit.multiplier
     proof = group_bounds(
-        group_rows(design, [(X if free else geometry.inputs, Y)], A), fit.weights.T[:, None, :], GAMMA, "frobenius",
+        group_rows(design, [(X if free else geometry.inputs, Y)], A), fit.weights, GAMMA, "frobenius",
         fit.offset if free else None,
     )  # fmt: skip
     found = {"features": dictionary.count, "seconds": seconds, "value": proof.upper, "used": int(np.sum(fit.used))}

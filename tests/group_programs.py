@@ -7,21 +7,27 @@ import numpy as np
 from sdprelax.base import Ball, Floats
 from sdprelax.certificate import GroupRows, Neurons, Ramps, group_bounds
 from sdprelax.certificate._group import balanced
-from sdprelax.lasso import GatedFit, GatedProgram, LassoFit, LassoProgram
+from sdprelax.lasso import Fit, Masked, Program
+from sdprelax.problem.norms import Penalty
 
 
-def proved_gated(program: GatedProgram, fit: GatedFit) -> tuple[float, float]:
+def gated(inputs: Floats, masks: Floats, targets: Floats, gamma: float, penalty: Penalty = "frobenius") -> Program:
+    return Program(gamma, penalty, Masked(inputs, masks), targets)
+
+
+def proved_gated(program: Program, fit: Fit) -> tuple[float, float]:
     """Return bounds of the optimum over the program's own masks."""
-    features = (program.masks[:, :, None] * program.inputs[:, None, :]).reshape(len(program.inputs), -1)
+    inputs, masks = program.design.inputs, program.design.masks
+    features = (masks[:, :, None] * inputs[:, None, :]).reshape(len(inputs), -1)
     rows = GroupRows(Ball.exact(features), program.targets, fit.multiplier)
     bounds = group_bounds([rows], fit.weights, program.gamma, program.penalty)
     return bounds.lower, bounds.upper
 
 
-def proved_lasso(inputs: Floats, design: Neurons | Ramps, program: LassoProgram, fit: LassoFit) -> tuple[float, float]:
+def proved_lasso(inputs: Floats, design: Neurons | Ramps, program: Program, fit: Fit) -> tuple[float, float]:
     """Return bounds of the optimum over the exact features."""
     A = balanced(fit.multiplier) if program.intercept else fit.multiplier
     rows = GroupRows(design.enclosed(inputs), program.targets, np.asarray(A))
-    weights, offset = fit.weights.T[:, None, :], fit.offset if program.intercept else None
-    bounds = group_bounds([rows], weights, program.gamma, "frobenius", offset)
+    offset = fit.offset if program.intercept else None
+    bounds = group_bounds([rows], fit.weights, program.gamma, "frobenius", offset)
     return bounds.lower, bounds.upper

@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdprelax.lasso import group_lasso
+from sdprelax.base import Floats
+from sdprelax.lasso import Directions, Fit, Program, Stop, interior_point
+
+
+def group_lasso(features: Floats, Y: Floats, gamma: float, tolerance: float = 1e-10) -> Fit:
+    return interior_point(Program(gamma, "frobenius", Directions(features), Y), None, Stop(tolerance))
 
 
 @given(st.integers(0, 200), st.floats(1e-4, 10.0))
@@ -18,8 +23,9 @@ def test_the_gap_closes_on_random_atoms(seed: int, gamma: float) -> None:
     solution = group_lasso(features, Y, gamma, tolerance=1e-9)
     norms = np.linalg.norm(features.T @ solution.multiplier, axis=1)
     assert np.max(norms) <= gamma * (1 + 1e-12)
-    residual = features @ solution.weights - Y
-    value = 0.5 * np.sum(residual**2) + gamma * np.sum(np.linalg.norm(solution.weights, axis=1))
+    weights = solution.weights[:, 0]
+    residual = features @ weights - Y
+    value = 0.5 * np.sum(residual**2) + gamma * np.sum(np.linalg.norm(weights, axis=1))
     assert solution.value == pytest.approx(value)
     assert -1e-12 <= solution.gap <= 1e-9
 
@@ -59,7 +65,7 @@ def test_more_samples_than_atoms_change_nothing() -> None:
 def test_one_atom_has_the_closed_form_of_soft_thresholding() -> None:
     phi, Y, gamma = np.array([[3.0], [4.0]]), np.array([[1.0], [2.0]]), 0.5
     weight = (phi.T @ Y - gamma) / (phi.T @ phi)
-    np.testing.assert_allclose(group_lasso(phi, Y, gamma).weights, weight, rtol=1e-6)
+    np.testing.assert_allclose(group_lasso(phi, Y, gamma).weights[0], weight, rtol=1e-6)
 
 
 def test_a_large_penalty_or_no_atoms_give_no_weights() -> None:

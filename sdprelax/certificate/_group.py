@@ -31,7 +31,7 @@ from sdprelax.certificate._certificate import unreadable
 from sdprelax.certificate._checks import number, numbers, refusing, require, require_kind
 from sdprelax.certificate._designs import Design, Gates, Neurons, Ramps, doubtful
 from sdprelax.problem import Loss, Problem, ProvedRay, Squared, Units, largest_multiple, norms
-from sdprelax.problem.norms import Penalty, flattened
+from sdprelax.problem.norms import Penalty
 
 __all__ = [
     "GroupBounds",
@@ -83,7 +83,7 @@ class GroupBounds:
     ----------
     lower, upper: of the optimum.
     loss: a proved upper bound of ℓ(ΣΦ_iW_i + 1tᵀ; Y), squared loss: ½‖ΣΦ_iW_i + 1tᵀ − Y‖².
-    slopes: Φ_iᵀA of every group, in floating point, shape (c, p, m).
+    slopes: Φ_iᵀA of every group, in floating point, shape (m, p, c).
     norm: of the groups.
     """
 
@@ -126,17 +126,17 @@ def group_bounds(
     Parameters
     ----------
     rows: all samples, in blocks.
-    weights: W, shape (c, p, m).
+    weights: W, shape (m, p, c).
     gamma: γ.
     penalty: the groups' norm.
     offset: t, shape (c,), where it is free; 1ᵀA = 0 is then the caller's to see to.
     loss: of the samples; the squared one by default.
     """
-    outputs, width, groups = weights.shape
+    groups, width, outputs = weights.shape
     # Groups without weights predict nothing, and are not multiplied.
-    used = np.flatnonzero(np.any(weights != 0.0, axis=(0, 1)))
+    used = np.flatnonzero(np.any(weights != 0.0, axis=(1, 2)))
     predicting = slice(None) if len(used) == groups else (used[:, None] * width + np.arange(width)).ravel()
-    kept = Ball.exact(flattened(weights[:, :, used]))
+    kept = Ball.exact(weights[used].reshape(-1, outputs))
     slopes = Ball.exact(np.zeros((groups * width, outputs)))
     norm: Penalty = "frobenius" if outputs == 1 else penalty
     # Under the columns' norm outputs are independent, and each has a multiple of its own.
@@ -152,17 +152,15 @@ def group_bounds(
             costs[k] = _added(costs[k], loss.value_above(predicted[:, chosen], targets[:, chosen]))
         found = [loss.proved_ray(point[:, chosen], targets[:, chosen]) for chosen in kinds]
         rays = [old + new for old, new in zip(rays, found, strict=True)] if rays else found
-    # Output k's part of every group's slope, shape (m, p).
-    parts = [Ball(*(array[:, k].reshape(-1, width) for array in (slopes.mid, slopes.rad))) for k in range(outputs)]
     lower = 0.0
     for ray, chosen in zip(rays, kinds, strict=True):
-        steepest = norms.steepest_above([parts[k] for k in chosen], norm)
+        steepest = norms.steepest_above(slopes[:, chosen], width, norm)
         lower += ray.below(ray.best(float(largest_multiple(steepest, gamma))))
     lower -= 1e-15 * (len(rays) - 1) * abs(lower)
     paid = bound_above(float(np.sum(costs)), len(costs) + 1) if np.any(costs) else 0.0
-    size = bound_above(gamma * norms.sizes_above(weights[:, :, used], norm), 2) if len(used) else 0.0
+    size = bound_above(gamma * norms.sizes_above(weights[used], norm), 2) if len(used) else 0.0
     upper = bound_above(paid + size, 2) if paid or size else 0.0
-    return GroupBounds(lower, upper, paid, np.stack([part.mid.T for part in parts]), norm)
+    return GroupBounds(lower, upper, paid, slopes.mid.reshape(weights.shape), norm)
 
 
 def _added(sum_: float, term: float) -> float:
@@ -185,7 +183,7 @@ class GroupCertificate:
     units: (s, t), powers of two.
     gamma: γ.
     used: groups that carry weight, ascending, shape (k,).
-    weights: theirs, shape (c, p, k).
+    weights: theirs, shape (k, p, c).
     multiplier: A, shape (n, c), feasible after scaling; None for the residual of the weights.
     offset: t, shape (c,); None for a design without a free offset.
     """
@@ -205,9 +203,9 @@ class GroupCertificate:
         return f"GroupCertificate({self.dual_value!r} ≤ optimum ≤ {self.value!r}, {type(self.design).__name__})"
 
     def whole_weights(self) -> Floats:
-        """Return the weights of all groups, shape (c, p, m)."""
-        whole = np.zeros((*self.weights.shape[:2], self.design.count))
-        whole[:, :, self.used] = self.weights
+        """Return the weights of all groups, shape (m, p, c)."""
+        whole = np.zeros((self.design.count, *self.weights.shape[1:]))
+        whole[self.used] = self.weights
         return whole
 
     def gap(self, problem: Problem) -> float:
@@ -222,12 +220,12 @@ class GroupCertificate:
         return {"value": self.value, "dual_value": self.dual_value, "program_gap": self.gap(problem)}
 
     def save(self, path: str | Path) -> None:
-        """Write the certificate to an ``.npz`` file."""
+        """Write the certificate to an ``.npz`` file, in which weights have the shape (c, p, k)."""
         kind = next(name for name, design in DESIGNS.items() if type(self.design) is design)
         np.savez(
             path, allow_pickle=False, kind=np.array("group"), design=np.array(kind), penalty=np.array(self.penalty),
             value=np.array(self.value), dual_value=np.array(self.dual_value), units=np.array(self.units),
-            gamma=np.array(self.gamma), used=np.asarray(self.used), weights=self.weights,
+            gamma=np.array(self.gamma), used=np.asarray(self.used), weights=np.transpose(self.weights),
             **{name: array for name in ("multiplier", "offset") if (array := getattr(self, name)) is not None},
             **{f"design_{name}": np.asarray(array) for name, array in vars(self.design).items()},
         )  # fmt: skip
@@ -250,8 +248,8 @@ class GroupCertificate:
             s, t = stored["units"].tolist()
             return GroupCertificate(
                 stored["value"].item(), stored["dual_value"].item(), design(**plain), _penalty(stored["penalty"]),
-                (s, t), stored["gamma"].item(), stored["used"], stored["weights"], stored.get("multiplier"),
-                stored.get("offset"),
+                (s, t), stored["gamma"].item(), stored["used"], np.transpose(stored["weights"]),
+                stored.get("multiplier"), stored.get("offset"),
             )  # fmt: skip
         except Exception as error:
             raise unreadable(path, "certificate of a program", error) from None
@@ -272,7 +270,7 @@ def group_certificate(
     Parameters
     ----------
     units: of the problem; all that follows is in them.
-    weights: W, shape (c, p, m).
+    weights: W, shape (m, p, c).
     multiplier: A, shape (n, c); made to sum to zero where the offset is free.
     offset: t, shape (c,), where the design has a free one.
     """
@@ -290,7 +288,7 @@ def residual_certificate(
 
     Parameters
     ----------
-    weights: W, shape (c, p, m).
+    weights: W, shape (m, p, c).
     """
     return _claiming(bounds, design, penalty, None, gamma, weights, None, None)
 
@@ -303,9 +301,9 @@ def _claiming(
     upper, lower, scales = bounds.upper * (1.0 + PORTABLE), bounds.lower * (1.0 - PORTABLE), (1.0, 1.0)
     if units is not None:
         upper, lower, scales = units.value_above(upper), units.value(lower), (units.inputs, units.targets)
-    used = np.flatnonzero(np.any(weights != 0.0, axis=(0, 1)))
+    used = np.flatnonzero(np.any(weights != 0.0, axis=(1, 2)))
     return GroupCertificate(
-        upper, lower, design, penalty, scales, gamma, used, weights[:, :, used], multiplier, offset
+        upper, lower, design, penalty, scales, gamma, used, weights[used], multiplier, offset
     )  # fmt: skip
 
 
@@ -429,7 +427,7 @@ def _checked(given: GroupCertificate, shape: tuple[int, int, int]) -> GroupCerti
     used = numbers("groups that carry weight", given.used, (len(given.used),), integer=True)
     inside = np.all(np.diff(used) > 0) and np.all((used >= 0) & (used < design.count))
     require(bool(inside), "it gives weight to groups that do not exist, or twice to one")
-    weights = numbers("weights", given.weights, (c, design.width, len(used)), most=LARGEST)
+    weights = numbers("weights", given.weights, (len(used), design.width, c), most=LARGEST)
     multiplier, offset = given.multiplier, given.offset
     if multiplier is not None:
         multiplier = numbers("multiplier", multiplier, (n, c), most=LARGEST)

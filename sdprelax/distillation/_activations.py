@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sdprelax.base import InputError, StorageError, write_whole
 from sdprelax.distillation._layout import Layout, View
-from sdprelax.lasso import Block
+from sdprelax.lasso import RowBlock
 
 __all__ = ["ActivationRows", "ActivationStore", "Side", "collect_activations"]
 
@@ -186,7 +186,7 @@ class ActivationRows:
         """How many blocks there are."""
         return -(-len(self._samples) // self._size)
 
-    def blocks(self, first: int = 0) -> Iterator[Block]:
+    def blocks(self, first: int = 0) -> Iterator[RowBlock]:
         """Return the blocks from number ``first`` on; a key is the checksum of its whole sample, both sides."""
         for start in range(first * self._size, len(self._samples), self._size):
             chosen = self._samples[start : start + self._size]
@@ -195,7 +195,7 @@ class ActivationRows:
                 zlib.crc32(after.tobytes(), zlib.crc32(before.tobytes())) for before, after in zip(z, f, strict=True)
             ]
             repeated = np.repeat(np.array(keys, dtype=np.uint32), self._layout.positions)
-            yield Block(self._layout.inputs(z), self._layout.targets(f), repeated)
+            yield RowBlock(self._layout.inputs(z), self._layout.targets(f), repeated)
 
 
 def _samples(subset: ArrayLike | None, count: int) -> NDArray[np.int64]:

@@ -21,7 +21,7 @@ from sdprelax.exact._arcs import Arcs
 from sdprelax.exact._ascent import climb
 from sdprelax.exact._branch_and_bound import FOLLOWED, SEPARATION, BranchAndBound
 from sdprelax.exact._oracle import Candidates, Oracle, value
-from sdprelax.lasso import GroupLasso, group_lasso
+from sdprelax.lasso import Directions, Fit, Program, Stop, interior_point
 from sdprelax.networks import Network
 from sdprelax.problem import Problem, Reduction
 
@@ -128,7 +128,7 @@ class _Generation:
     def run(self, report: Progress) -> ColumnGeneration:
         """Iterate until the tolerance or the deadline is reached, or nothing is left to improve."""
         near = self.atoms[:, :0]
-        A: Floats | None = None
+        master: Fit | None = None
         finest = 0.02 * self.tolerance
         narrowest, idle = math.inf, 0
         while True:
@@ -136,10 +136,9 @@ class _Generation:
             # Once the atoms stop improving the bound, the master's own accuracy must not be what is left; nor may atoms
             # leave that a coarse master takes for idle and the oracle brings back.
             accuracy = max(min(1e-4, self.gap / 20.0) * 0.1**idle, finest)
-            features = self.reduction.features(self.atoms)
-            master = group_lasso(
-                features, self.problem.Y, self.problem.gamma, tolerance=accuracy, start=A, deadline=self.deadline
-            )
+            design = Directions(self.reduction.features(self.atoms))
+            program = Program(self.problem.gamma, "frobenius", design, self.problem.Y)
+            master = interior_point(program, master, Stop(accuracy, deadline=self.deadline))
             A = master.multiplier
             heaviest = self._keep(master, accuracy)
             found = self._violated(A, np.hstack([near, heaviest]))
@@ -157,15 +156,15 @@ class _Generation:
             near = found.directions
             self.atoms = np.hstack([self.atoms, near])
 
-    def _keep(self, master: GroupLasso, accuracy: float) -> Floats:
+    def _keep(self, master: Fit, accuracy: float) -> Floats:
         """Keep the master's network if it is the best, let idle atoms leave, and return the heaviest."""
-        weights = np.linalg.norm(master.weights, axis=1)
+        weights = np.linalg.norm(master.weights[:, 0], axis=1)
         order = np.argsort(weights)
         idle = np.cumsum(weights[order]) < IDLE * accuracy * np.sum(weights)
         live = np.sort(order[~idle])
         if master.value < self.upper:
             self.upper = master.value
-            self.hidden, self.output = self.atoms[:, live], master.weights[live]
+            self.hidden, self.output = self.atoms[:, live], master.weights[live, 0]
         heaviest: Floats = self.atoms[:, order[::-1][:HEAVIEST]]
         self.atoms = self.atoms[:, live]
         return heaviest

@@ -3,48 +3,45 @@
 from __future__ import annotations
 
 from sdprelax.lasso._augmented_lagrangian import directions_in_cones
-from sdprelax.lasso._dictionary_lasso import LassoSolver, lasso, lasso_path
-from sdprelax.lasso._dictionary_program import LassoFit, LassoProgram
-from sdprelax.lasso._factorised import Neurons, exact_neurons, few_neurons, require_budget
-from sdprelax.lasso._gated_program import GatedFit, GatedProgram
-from sdprelax.lasso._group_lasso import GroupLasso, group_lasso
+from sdprelax.lasso._cross_validation import best_share, largest_gamma
+from sdprelax.lasso._designs import Directions, Masked
+from sdprelax.lasso._factorised import GatedNeurons, exact_neurons, few_neurons, require_budget
+from sdprelax.lasso._interior_point import interior_point
 from sdprelax.lasso._on_directions import OnDirections, network_on_directions
 from sdprelax.lasso._out_of_core import FOLDS, MEMORY, Stage, heaviest, silent, train_out_of_core
-from sdprelax.lasso._rows import ArrayRows, Block
-from sdprelax.lasso._rows_proof import GROUP_PROOF_VERSION, prove
+from sdprelax.lasso._program import Fit, Program, Stop
+from sdprelax.lasso._reweighting import Reweighting
+from sdprelax.lasso._rows import GROUP_PROOF_VERSION, ArrayRows, RowBlock, prove
 from sdprelax.lasso._sampled_gates import Moments, Shape, moments_of, sampled_gates
-from sdprelax.lasso._statistics import collect, total
-from sdprelax.lasso._statistics_program import best_share, largest_gamma
-from sdprelax.lasso._train import Solver, require_norm_of_solver, train
+from sdprelax.lasso._solve import DirectionSolver, GateSolver, require_norm_of_solver, solve_program
+from sdprelax.lasso._statistics import statistics_of, total
 
 __all__ = [
     "FOLDS",
     "GROUP_PROOF_VERSION",
     "MEMORY",
     "ArrayRows",
-    "Block",
-    "GatedFit",
-    "GatedProgram",
-    "GroupLasso",
-    "LassoFit",
-    "LassoProgram",
-    "LassoSolver",
+    "DirectionSolver",
+    "Directions",
+    "Fit",
+    "GateSolver",
+    "GatedNeurons",
+    "Masked",
     "Moments",
-    "Neurons",
     "OnDirections",
+    "Program",
+    "Reweighting",
+    "RowBlock",
     "Shape",
-    "Solver",
     "Stage",
+    "Stop",
     "best_share",
-    "collect",
     "directions_in_cones",
     "exact_neurons",
     "few_neurons",
-    "group_lasso",
     "heaviest",
+    "interior_point",
     "largest_gamma",
-    "lasso",
-    "lasso_path",
     "moments_of",
     "network_on_directions",
     "prove",
@@ -52,7 +49,8 @@ __all__ = [
     "require_norm_of_solver",
     "sampled_gates",
     "silent",
+    "solve_program",
+    "statistics_of",
     "total",
-    "train",
     "train_out_of_core",
 ]

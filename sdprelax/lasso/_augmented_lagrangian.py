@@ -13,13 +13,15 @@ section 3.2). The cones hold in the limit: what is returned are directions, for 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sdprelax.base import Deadline, Floats
+from sdprelax.lasso._designs import Masked
 from sdprelax.lasso._fista import extrapolation
-from sdprelax.lasso._gated_program import GatedProgram
+from sdprelax.lasso._program import Program
 
 __all__ = ["directions_in_cones"]
 
@@ -33,7 +35,7 @@ INSIDE, LEFT, GROW = 1e-4, 0.5, 3.0
 
 
 def directions_in_cones(
-    program: GatedProgram, rows: Floats, signs: NDArray[np.int8], *, tolerance: float, max_iterations: int,
+    program: Program, rows: Floats, signs: NDArray[np.int8], *, tolerance: float, max_iterations: int,
     deadline: Deadline,
 ) -> tuple[Floats, bool]:  # fmt: skip
     """Return hidden weights u_j, shape (r, 2m), first those of positive output weight, and whether they have converged.
@@ -46,28 +48,30 @@ def directions_in_cones(
     tolerance: length of the proximal gradient, relative to γ√(2m), at which a round ends.
     max_iterations: most proximal steps in all.
     """
-    both = GatedProgram(program.inputs, np.hstack([program.masks, -program.masks]), program.targets, program.gamma)
+    design = program.design
+    assert isinstance(design, Masked)
+    both = replace(program, design=Masked(design.inputs, np.hstack([design.masks, -design.masks])))
     patterns = np.hstack([signs.T, signs.T]).astype(np.float64)
     y, gamma = program.targets, program.gamma
     weights: Floats = both.zero()
     # What the loss and the cones are curved by, along a typical direction.
-    slopes = both.correlate(y)[0]
+    slopes = both.correlate(y)
     length = max(float(np.sum(slopes * slopes)), np.finfo(float).tiny)
-    curvature = max(float(np.sum(both.predict(slopes[None]) ** 2)) / length, np.finfo(float).tiny)
-    penalty = curvature / max(float(np.sum((rows @ slopes) ** 2)) / length, np.finfo(float).tiny)
+    curvature = max(float(np.sum(both.predict(slopes) ** 2)) / length, np.finfo(float).tiny)
+    penalty = curvature / max(float(np.sum((rows @ slopes[:, :, 0].T) ** 2)) / length, np.finfo(float).tiny)
     multipliers, steps, worst, converged = np.zeros_like(patterns), 0, math.inf, False
 
     def smooth(at: Floats) -> tuple[float, Floats, Floats]:
         """Return loss and penalty, residual, and (Λ/δ − C)₊."""
-        residual = y - both.predict(at)
-        outside = np.maximum(multipliers / penalty - patterns * (rows @ at[0]), 0.0)
+        residual = both.residual(at)
+        outside = np.maximum(multipliers / penalty - patterns * (rows @ at[:, :, 0].T), 0.0)
         return 0.5 * float(np.sum(residual**2) + penalty * np.sum(outside**2)), residual, outside
 
     while steps < max_iterations and not deadline.expired:
         ahead, momentum, within = weights, 1.0, 0
         while within < LONGEST and steps < max_iterations and not deadline.expired:
             value, residual, outside = smooth(ahead)
-            down = both.correlate(residual) + penalty * (rows.T @ (patterns * outside))[None]
+            down = both.correlate(residual) + penalty * ((patterns * outside).T @ rows)[:, :, None]
             while True:
                 trial = both.shrunk(ahead + down / curvature, gamma / curvature)
                 moved = trial - ahead
@@ -83,7 +87,7 @@ def directions_in_cones(
             if within % LOOK == 0 and curvature * math.sqrt(length) <= tolerance * gamma * math.sqrt(patterns.shape[1]):
                 break
             curvature *= RELAX
-        inner = patterns * (rows @ weights[0])
+        inner = patterns * (rows @ weights[:, :, 0].T)
         multipliers = penalty * np.maximum(multipliers / penalty - inner, 0.0)
         violation = max(0.0, -float(np.min(inner, initial=0.0)))
         ended = within < LONGEST and steps < max_iterations and not deadline.expired
@@ -93,4 +97,4 @@ def directions_in_cones(
         if violation > LEFT * worst:
             penalty *= GROW
         worst = min(worst, violation)
-    return np.asarray(weights[0]), converged
+    return np.asarray(weights[:, :, 0].T), converged

@@ -21,10 +21,10 @@ import threadpoolctl
 from numpy.typing import NDArray
 
 from sdprelax.base import Floats, InputError
+from sdprelax.lasso._alternating import SMALL
 from sdprelax.lasso._statistics import Statistics
-from sdprelax.lasso._statistics_program import SMALL
 
-__all__ = ["Neurons", "exact_neurons", "few_neurons", "require_budget"]
+__all__ = ["GatedNeurons", "exact_neurons", "few_neurons", "require_budget"]
 
 # Singular values below this share of a gate's largest are lost in single precision anyway.
 RANK = 1e-6
@@ -33,7 +33,7 @@ STEPS, MEMORY = 500, 20
 
 
 @dataclass(frozen=True, eq=False)
-class Neurons:
+class GatedNeurons:
     """Weights behind gates, in as few parameters as they allow.
 
     Parameters
@@ -55,11 +55,11 @@ class Neurons:
         """Return the gates that carry weights, in increasing order."""
         return np.unique(np.concatenate([self.gate_of, self.full_gate_of]))
 
-    def among(self, gates: NDArray[np.intp]) -> Neurons:
+    def among(self, gates: NDArray[np.intp]) -> GatedNeurons:
         """Return these neurons with the numbers that their gates have among more; ``gates`` are those numbers."""
         return replace(self, gate_of=gates[self.gate_of], full_gate_of=gates[self.full_gate_of])
 
-    def rounded(self) -> Neurons:
+    def rounded(self) -> GatedNeurons:
         """Return these neurons with weights that single precision holds."""
         inner, outer, full = (
             part.astype(np.float32).astype(np.float64) for part in (self.inner, self.outer, self.full)
@@ -67,21 +67,21 @@ class Neurons:
         return replace(self, inner=inner, outer=outer, full=full)
 
     def weights(self, gates: int) -> Floats:
-        """Return W, shape (c, d, gates)."""
-        found = np.zeros((self.outer.shape[1], self.inner.shape[0], gates))
+        """Return W, shape (gates, d, c)."""
+        found = np.zeros((gates, self.inner.shape[0], self.outer.shape[1]))
         for k, gate in enumerate(self.gate_of):
-            found[:, :, gate] += np.outer(self.outer[k], self.inner[:, k])
+            found[gate] += np.outer(self.inner[:, k], self.outer[k])
         for k, gate in enumerate(self.full_gate_of):
-            found[:, :, gate] += self.full[k].T
+            found[gate] += self.full[k]
         return found
 
 
-def exact_neurons(weights: Floats) -> Neurons:
-    """Return weights of shape (c, d, m) as neurons where that takes fewer parameters, as matrices elsewhere."""
-    outputs, width, gates = weights.shape
+def exact_neurons(weights: Floats) -> GatedNeurons:
+    """Return weights of shape (m, d, c) as neurons where that takes fewer parameters, as matrices elsewhere."""
+    gates, width, outputs = weights.shape
     gate_of, inner, outer, full_gate_of, full = [], [], [], [], []
     for i in range(gates):
-        left, singular, right = np.linalg.svd(weights[:, :, i].T, full_matrices=False)
+        left, singular, right = np.linalg.svd(weights[i], full_matrices=False)
         rank = int(np.sum(singular > RANK * singular[0])) if singular[0] > 0.0 else 0
         if rank * (width + outputs) < width * outputs:
             root = np.sqrt(singular[:rank])
@@ -90,8 +90,8 @@ def exact_neurons(weights: Floats) -> Neurons:
             outer += list(right[:rank] * root[:, None])
         else:
             full_gate_of.append(i)
-            full.append(weights[:, :, i].T)
-    return Neurons(
+            full.append(weights[i])
+    return GatedNeurons(
         np.array(gate_of, dtype=np.intp), np.array(inner).reshape(-1, width).T, np.array(outer).reshape(-1, outputs),
         np.array(full_gate_of, dtype=np.intp), np.array(full).reshape(-1, width, outputs),
     )  # fmt: skip
@@ -112,13 +112,13 @@ def require_budget(width: int, outputs: int, budget: int) -> None:
         )
 
 
-def few_neurons(data: Statistics, weights: Floats, budget: int, gamma: float, *, skip: bool) -> Neurons:
+def few_neurons(data: Statistics, weights: Floats, budget: int, gamma: float, *, skip: bool) -> GatedNeurons:
     """Return the neurons within so many parameters that a descent from the best cut of some weights ends at.
 
     Parameters
     ----------
     data: statistics of the samples.
-    weights: W, shape (c, d, m), over the gates of the statistics.
+    weights: W, shape (m, d, c), over the gates of the statistics.
     budget: most parameters: d for each gate that is used, d + c for each neuron.
     gamma: weight decay of the neurons, as in the program.
     skip: whether the last gate is always open, and so has no parameters of its own.
@@ -127,7 +127,7 @@ def few_neurons(data: Statistics, weights: Floats, budget: int, gamma: float, *,
     ------
     InputError: a budget below one neuron.
     """
-    outputs, width, gates = weights.shape
+    gates, width, outputs = weights.shape
     require_budget(width, outputs, budget)
     gate_of, inner, outer = _ranked(data, weights)
     chosen, opened, spent = [], set[int](), 0
@@ -140,22 +140,22 @@ def few_neurons(data: Statistics, weights: Floats, budget: int, gamma: float, *,
             spent += cost
     kept = np.array(chosen, dtype=np.intp)
     inner, outer = _descended(data, gate_of[kept], inner[:, kept], outer[kept], gamma)
-    return Neurons(gate_of[kept], inner, outer, np.zeros(0, dtype=np.intp), np.zeros((0, width, outputs)))
+    return GatedNeurons(gate_of[kept], inner, outer, np.zeros(0, dtype=np.intp), np.zeros((0, width, outputs)))
 
 
 def _ranked(data: Statistics, weights: Floats) -> tuple[NDArray[np.intp], Floats, Floats]:
     """Return gate, inner and output weights of all singular directions of D_iZW_i, the largest first."""
-    outputs, width, gates = weights.shape
+    gates, width, outputs = weights.shape
     gate_of, sizes = [np.zeros(0, dtype=np.intp)], [np.zeros(0)]
     inner, outer = [np.zeros((width, 0))], [np.zeros((0, outputs))]
     for i in range(gates):
-        if not np.any(weights[:, :, i]):
+        if not np.any(weights[i]):
             continue
         block = slice(i * width, (i + 1) * width)
         values, vectors = np.linalg.eigh(data.gram[block, block])
         kept = values > RANK**2 * values[-1]
         roots, vectors = np.sqrt(values[kept]), vectors[:, kept]
-        left, singular, right = np.linalg.svd(roots[:, None] * (vectors.T @ weights[:, :, i].T), full_matrices=False)
+        left, singular, right = np.linalg.svd(roots[:, None] * (vectors.T @ weights[i]), full_matrices=False)
         real = singular > RANK * singular[0]
         directions, images = vectors @ (left[:, real] / roots[:, None]), singular[real, None] * right[real]
         # Balanced: as long inside as outside.

@@ -1,4 +1,4 @@
-"""Accelerated proximal gradient for gated programs.
+"""Accelerated proximal gradient, of any design and norm.
 
 Beck and Teboulle (2009) with a step found by backtracking and momentum that restarts as soon as it points uphill
 (O'Donoghue and Candès 2015): the R-FISTA of Mishkin, Sahiner and Pilanci (ICML 2022). A step needs the gradient at the
@@ -12,8 +12,8 @@ import math
 
 import numpy as np
 
-from sdprelax.base import Deadline, Floats
-from sdprelax.lasso._gated_program import GatedFit, GatedProgram
+from sdprelax.base import Floats
+from sdprelax.lasso._program import Fit, Program, Stop
 
 __all__ = ["extrapolation", "fista"]
 
@@ -34,27 +34,21 @@ def extrapolation(momentum: float, moved: Floats, step: Floats) -> tuple[float, 
     return share, longer if share or momentum == 1.0 else 1.0
 
 
-def fista(program: GatedProgram, start: Floats, *, target: float, max_iterations: int, deadline: Deadline) -> GatedFit:
-    """Return a pair whose gap is at most ``target``, or the best one when steps or time have run out.
-
-    Parameters
-    ----------
-    start: weights to start from, shape (c, r, m).
-    target: absolute duality gap at which to stop.
-    """
+def fista(program: Program, start: Fit, stop: Stop) -> Fit:
+    """Return the best pair of proximal steps from the start's weights."""
     Y, tiny = program.targets, np.finfo(float).tiny
-    weights, prediction = start, program.predict(start)
-    best, best_value = weights, program.value(weights, prediction)
-    ahead, ahead_prediction, momentum = weights, prediction, 1.0
+    weights = ahead = best = start.weights
+    prediction = ahead_prediction = program.predict(weights)
+    best_value, momentum = program.value(weights, prediction), 1.0
     multiplier, dual, steps, curvature = np.zeros_like(Y), 0.0, 0, 0.0
     largest = float(program.lengths @ program.lengths)
     while True:
-        residual = Y - ahead_prediction
+        residual = program.loss.residual(ahead_prediction, Y)
         slopes = program.correlate(residual)
         scale, reached = program.feasible(residual, float(np.max(program.steepness(slopes), initial=0.0)))
         if reached > dual:
             dual, multiplier = reached, scale * residual
-        if best_value - dual <= target or steps >= max_iterations or deadline.expired:
+        if stop.reached(best_value, dual, steps):
             break
         if curvature == 0.0:
             length = float(np.sum(slopes * slopes))
@@ -78,4 +72,4 @@ def fista(program: GatedProgram, start: Floats, *, target: float, max_iterations
         ahead, ahead_prediction = trial + share * step, trial_prediction + share * step_prediction
         if curvature * length > LOOSE * bend:
             curvature *= RELAX
-    return GatedFit(best, multiplier, best_value, min(dual, best_value), steps)
+    return Fit(best, multiplier, best_value, min(dual, best_value), steps)

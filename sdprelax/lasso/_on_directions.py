@@ -1,26 +1,24 @@
-"""The best network along fixed hidden directions: the group lasso, by an interior point or by kernel reweighting.
+"""The best network along fixed hidden directions: an interior point, or iterative reweighting of the atoms' kernels.
 
-An atom's activations φ_k are a gate with the entries of φ_k in place of zeros and ones, over an input of ones, so the
-program is one of :mod:`sdprelax.lasso._gated_program`. Its interior point (:mod:`sdprelax.lasso._group_lasso`) factors
-matrices of order n·c, reweighting those of order n, or of the number of atoms where that is less.
+The interior point factors matrices of order n·c, reweighting those of order n, or of the number of atoms where that is
+less.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sdprelax.base import Deadline, Floats, SolverFailed
-from sdprelax.lasso._fista import fista
-from sdprelax.lasso._gated_program import GatedProgram
-from sdprelax.lasso._group_lasso import group_lasso, in_span
-from sdprelax.lasso._reweighting import reweighting
-from sdprelax.lasso._working_set import by_working_sets
+from sdprelax.base import Floats, SolverFailed
+from sdprelax.lasso._designs import Directions
+from sdprelax.lasso._interior_point import in_span, interior_point
+from sdprelax.lasso._program import Fit, Program, Stop
+from sdprelax.lasso._solve import solve_program
 from sdprelax.networks import Network
 from sdprelax.problem import Problem, Reduction
 
-__all__ = ["OnDirections", "network_on_directions", "reweighted_group_lasso"]
+__all__ = ["OnDirections", "network_on_directions", "reweighted"]
 
 # Dual variables n·c from which on kernels are reweighted, and the relative gap that they then end at.
 MANY, TOLERANCE = 4_000, 1e-6
@@ -50,37 +48,31 @@ def network_on_directions(
     Parameters
     ----------
     directions: reduced hidden weights of any length, shape (r, k); zero ones are left out.
-    tolerance: relative gap of the group lasso over them, where n·c is below some thousands; 1e-6 beyond.
+    tolerance: relative gap of the program over them, where n·c is below some thousands; 1e-6 beyond.
     """
     lengths = np.linalg.norm(directions, axis=0)
     unit = directions[:, lengths > 0.0] / lengths[lengths > 0.0]
-    features = reduction.features(unit)
-    if problem.Y.size >= MANY and features.shape[1]:
-        weights, gap = reweighted_group_lasso(features, problem.Y, problem.gamma)
+    program = Program(problem.gamma, "frobenius", Directions(reduction.features(unit)), problem.Y)
+    if problem.Y.size >= MANY and program.groups:
+        fit = reweighted(program)
     else:
-        solution = group_lasso(features, problem.Y, problem.gamma, tolerance=tolerance)
-        weights, gap = solution.weights, solution.gap
-    return OnDirections(reduction.network(unit, weights, problem).pruned(1e-9), gap)
+        fit = interior_point(program, None, Stop(tolerance))
+    return OnDirections(reduction.network(unit, fit.weights[:, 0], problem).pruned(1e-9), fit.gap)
 
 
-def reweighted_group_lasso(
-    features: Floats, Y: Floats, gamma: float, tolerance: float = TOLERANCE
-) -> tuple[Floats, float]:
-    """Return W, shape (K, c), of least ½‖ΦW − Y‖² + γΣ_k‖W_k‖ and its relative duality gap.
+def reweighted(program: Program, tolerance: float = TOLERANCE) -> Fit:
+    """Return the pair of a program along directions, one at least, that reweighting ends at.
 
-    Parameters
-    ----------
-    features: activations Φ, shape (n, K), K ≥ 1; Y: targets, shape (n, c).
+    Its multiplier is that of the program in the atoms' span, where that is smaller.
     """
-    atoms, beyond = features.shape[1], 0.0
-    if atoms < len(features):
-        _, features, Y, rest = in_span(features, Y)
-        beyond = 0.5 * float(np.sum(rest**2))
-    program = GatedProgram(np.ones((len(Y), 1)), features, Y, gamma)
+    assert isinstance(program.design, Directions)
+    features, beyond = program.design.features, 0.0
+    if program.groups < len(features):
+        _, features, targets, rest = in_span(features, program.targets)
+        program = replace(program, design=Directions(features), targets=targets)
+        beyond = program.loss.value(rest, np.zeros_like(rest))
     try:
-        fit = reweighting(
-            program, np.full(atoms, 1.0 / atoms), tolerance=tolerance, max_iterations=STEPS, deadline=Deadline()
-        )
+        fit = solve_program(program, "irls", Stop(tolerance, steps=STEPS))
     except SolverFailed:
-        fit = by_working_sets(program, fista, tolerance=tolerance, max_iterations=PROXIMAL, deadline=Deadline())
-    return fit.weights[:, 0, :].T, (fit.value - fit.dual_value) / max(fit.value + beyond, np.finfo(float).tiny)
+        fit = solve_program(program, "fista", Stop(tolerance, steps=PROXIMAL))
+    return replace(fit, value=fit.value + beyond, dual_value=fit.dual_value + beyond)

@@ -16,19 +16,19 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sdprelax.base import Deadline, Floats, ProblemTooLarge
+from sdprelax.base import Deadline, ProblemTooLarge
 from sdprelax.certificate import Gates, GroupBounds
-from sdprelax.lasso._residuals import Residuals
-from sdprelax.lasso._rows import Rows
-from sdprelax.lasso._rows_proof import prove
-from sdprelax.lasso._statistics import Statistics, collect, fits, total
-from sdprelax.lasso._statistics_program import best_share, largest_gamma, solve
+from sdprelax.lasso._alternating import StatisticsProgram, alternating
+from sdprelax.lasso._cross_validation import best_share, largest_gamma
+from sdprelax.lasso._program import Fit, Stop
+from sdprelax.lasso._rows import ResidualRows, Rows, prove
+from sdprelax.lasso._statistics import Statistics, fits, statistics_of, total
 from sdprelax.problem import norms
 from sdprelax.problem.norms import Penalty
 
 __all__ = ["MEMORY", "Stage", "Trained", "heaviest", "silent", "train_out_of_core"]
 
-# Told what goes on and how many rows it will read; returns what is told of every block's rows.
+# ``stage(name, rows)`` is called when a pass over so many rows starts, and returns ``advance(rows_read)``.
 Stage = Callable[[str, int], Callable[[int], None]]
 
 # Blocks of gates, one after the other, at most; folds of the cross-validation.
@@ -39,33 +39,29 @@ MEMORY = 6e9
 ENTERS = 1e-3
 
 
-@dataclass(frozen=True, eq=False)
-class Trained:
-    """Weights behind fixed gates, and what is proved of them.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Trained(Fit):
+    """A fit behind fixed gates, whose values are proved, and how it was come by.
 
     Attributes
     ----------
-    weights: W, shape (c, d, m), over all gates.
     gamma: γ; ``share`` is its share of the least γ at which all weights are zero.
     proof: bounds of the optimum over all gates.
     active: indices of the last block's gates.
     statistics: of that block, where no other gate carries weight; else None.
     errors: cross-validation's squared error at every share tried; empty where γ was given.
-    steps: of the solver, in all.
     """
 
-    weights: Floats
     gamma: float
     share: float
     proof: GroupBounds
     active: NDArray[np.intp]
     statistics: Statistics | None
     errors: list[float]
-    steps: int
 
 
 def silent(what: str, rows: int) -> Callable[[int], None]:
-    """Tell nobody."""
+    """Return a callback that does nothing."""
     return lambda _: None
 
 
@@ -90,7 +86,7 @@ def train_out_of_core(
     tolerance: relative duality gap at which to stop.
     memory: bytes that statistics and their solver may take. Fewer folds come first, then blocks of gates.
     folder: where a checkpoint of the pass for statistics may be kept while it goes on.
-    stage: told of every pass.
+    stage: called at the start of every pass.
     deadline: stops the exchange of blocks, and the solver.
 
     Raises
@@ -102,7 +98,7 @@ def train_out_of_core(
     folds, size = _sizes(rows.shape, gates.count, FOLDS if share == "auto" else 1, memory)
     # Of the first block alone: it is of the targets themselves, and so the same whenever training begins anew.
     checkpoint = None if folder is None else folder / "statistics.npz"
-    weights = np.zeros((outputs, width, gates.count))
+    weights, samples = np.zeros((gates.count, width, outputs)), np.zeros((0, outputs))
     active, largest = np.arange(gates.count), 0.0
     whole = size == gates.count
     if not whole:
@@ -115,9 +111,9 @@ def train_out_of_core(
     solved = np.zeros(gates.count, dtype=np.int64)
     for round_ in range(1, ROUNDS + 1):
         fixed = weights.copy()
-        fixed[:, :, active] = 0.0
-        parts = collect(
-            Residuals(rows, gates, fixed), gates.over(active), folds=folds if round_ == 1 else 1,
+        fixed[active] = 0.0
+        parts = statistics_of(
+            ResidualRows(rows, gates, fixed), gates.over(active), folds=folds if round_ == 1 else 1,
             checkpoint=checkpoint if round_ == 1 else None, advance=stage("statistics", n),
         )  # fmt: skip
         if round_ == 1:
@@ -128,16 +124,20 @@ def train_out_of_core(
             gamma = chosen * (largest or 1.0)
         data = total(parts)
         del parts
-        fit = solve(data, gamma, penalty, start=weights[:, :, active], tolerance=0.5 * tolerance, deadline=until)
+        start = Fit(weights[active], samples, np.inf, 0.0)
+        fit = alternating(StatisticsProgram(gamma, penalty, data), start, Stop(0.5 * tolerance, deadline=until))
         weights = fixed
-        weights[:, :, active] = fit.weights
-        steps, solved[active] = steps + fit.steps, round_
+        weights[active] = fit.weights
+        steps, solved[active] = steps + fit.iterations, round_
         proof = prove(rows, gates, weights, gamma, penalty, stage("proof", n))
-        carrying = np.any(weights != 0.0, axis=(0, 1))
+        carrying = np.any(weights != 0.0, axis=(1, 2))
         kept = data if not np.any(np.delete(carrying, active)) else None
         del data
-        found = Trained(weights, gamma, chosen, proof, active, kept, errors, steps)
-        best = found if best is None or proof.gap < best.proof.gap else replace(best, steps=steps)
+        found = Trained(
+            weights, samples, proof.upper, proof.lower, steps, gamma=gamma, share=chosen, proof=proof, active=active,
+            statistics=kept, errors=errors,
+        )  # fmt: skip
+        best = found if best is None or proof.gap < best.proof.gap else replace(best, iterations=steps)
         wanted = carrying | (proof.steepness > (1.0 + ENTERS) * gamma)
         if whole or proof.gap <= tolerance or until.expired:
             break
@@ -178,4 +178,4 @@ def heaviest(
     lengths = norms.sizes(trained.weights, penalty)
     chosen = np.argsort(-lengths, kind="stable")[: min(size, max(1, int(np.sum(lengths > 0.0))))]
     chosen = np.sort(chosen)
-    return chosen, collect(rows, gates.over(chosen), advance=stage("statistics", rows.shape[0]))[0]
+    return chosen, statistics_of(rows, gates.over(chosen), advance=stage("statistics", rows.shape[0]))[0]

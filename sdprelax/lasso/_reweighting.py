@@ -31,10 +31,10 @@ import scipy.linalg
 import threadpoolctl
 from numpy.typing import NDArray
 
-from sdprelax.base import Deadline, Floats, SolverFailed
-from sdprelax.lasso._gated_program import GatedFit, GatedProgram
+from sdprelax.base import Floats, SolverFailed
+from sdprelax.lasso._program import Fit, Program, Stop
 
-__all__ = ["ignored", "reweighting"]
+__all__ = ["Reweighting"]
 
 # Weights of which a Newton step is aware; the others take the step of IRLS.
 NEWTON = 1_000
@@ -66,42 +66,42 @@ class _Point:
     scale: float
 
 
-def _regress(program: GatedProgram, gram: Floats, eta: Floats) -> _Point:
+def _regress(program: Program, eta: Floats) -> _Point:
     """Return the kernel ridge regression with K_η.
 
     Raises
     ------
     LinAlgError: K_η + γI is not positive definite in floating point.
     """
-    gamma, Y = program.gamma, program.targets
-    K = gram * ((program.masks * eta) @ program.masks.T)
+    gamma = program.gamma
+    K = program.design.kernel(eta)
     K[np.diag_indices(len(K))] += gamma
     factor = scipy.linalg.cho_factor(K, lower=True, overwrite_a=True, check_finite=False)
-    A = gamma * scipy.linalg.cho_solve(factor, Y, check_finite=False)
+    A = gamma * scipy.linalg.cho_solve(factor, program.targets, check_finite=False)
     if not np.all(np.isfinite(A)):
         raise np.linalg.LinAlgError
     slopes = program.correlate(A)
     ratio = program.steepness(slopes) / gamma
     scale, dual = program.feasible(A, gamma * float(np.max(ratio, initial=0.0)))
     # A is the residual but for the errors of solving for it, which may be large where γ is small.
-    residual = Y - program.predict((slopes / gamma) * eta)
-    value = 0.5 * float(np.sum(residual**2)) + gamma * float(eta @ ratio)
+    prediction = program.predict(slopes * (eta / gamma)[:, None, None])
+    value = program.loss.value(prediction, program.targets) + gamma * float(eta @ ratio)
     if not np.isfinite(value):
         raise np.linalg.LinAlgError
     return _Point(eta, factor, A, slopes, ratio, value, dual, scale)
 
 
-def _newton(program: GatedProgram, at: _Point, damping: float) -> Floats:
+def _newton(program: Program, at: _Point, damping: float) -> Floats:
     """Return the weights after a damped Newton step on J; those beyond the largest thousand take the step of IRLS."""
     eta = at.eta * at.ratio
     chosen = np.arange(len(eta))
     if len(eta) > NEWTON:
         chosen = np.argpartition(-eta, NEWTON - 1)[:NEWTON]
-    root, masks = np.sqrt(at.eta[chosen]), program.masks[:, chosen]
+    root, design = np.sqrt(at.eta[chosen]), program.design.over(chosen)
     hessian = np.zeros((len(chosen), len(chosen)))
     for k in range(at.multiplier.shape[1]):
         # α = A/γ.
-        moved = masks * (program.inputs @ (at.slopes[k][:, chosen] / program.gamma * root))
+        moved = design.images(at.slopes[chosen, :, k] / program.gamma * root[:, None])
         half = scipy.linalg.solve_triangular(at.factor[0], moved, lower=True, check_finite=False)
         hessian += half.T @ half
     down = 0.5 * (at.ratio[chosen] ** 2 - 1.0)
@@ -115,108 +115,99 @@ def _newton(program: GatedProgram, at: _Point, damping: float) -> Floats:
     return eta
 
 
-def ignored(fit: GatedFit) -> None:
-    """Ignore a pair."""
-
-
-# What overflows at extreme scales is found not to be finite, and fails the step.
-@np.errstate(over="ignore", invalid="ignore", divide="ignore")
-def reweighting(
-    program: GatedProgram,
-    start: Floats,
-    *,
-    tolerance: float,
-    max_iterations: int,
-    deadline: Deadline,
-    newton: bool = True,
-    observe: Callable[[GatedFit], None] = ignored,
-) -> GatedFit:
-    """Solve a program of Frobenius norms by iterative reweighting.
+@dataclass(frozen=True, eq=False)
+class Reweighting:
+    """The solver: of Frobenius norms, whatever the design.
 
     Parameters
     ----------
-    start: η ≥ 0, shape (m,), not all zero.
-    tolerance: duality gap relative to the value at which to stop.
-    max_iterations: kernel ridge regressions.
+    eta: η ≥ 0 to start from, shape (m,), not all zero; equal weights by default.
     newton: whether to try Newton steps; without them this is IRLS.
     observe: called with the pair of the first regression.
-
-    Raises
-    ------
-    SolverFailed: K_η + γI is not positive definite in floating point at the start.
     """
-    # NumPy and SciPy come with a pool of threads each, which on small matrices wait for each other in turn.
-    with threadpoolctl.threadpool_limits(limits=1 if len(program.inputs) <= SMALL else None, user_api="blas"):
-        return _reweighted(program, start, tolerance, max_iterations, deadline, newton, observe)
 
+    eta: Floats | None = None
+    newton: bool = True
+    observe: Callable[[Fit], None] | None = None
 
-def _reweighted(
-    program: GatedProgram, start: Floats, tolerance: float, max_iterations: int, deadline: Deadline, newton: bool,
-    observe: Callable[[GatedFit], None],
-) -> GatedFit:  # fmt: skip
-    gram = program.inputs @ program.inputs.T
-    start = np.maximum(start, LEAST_START * float(np.mean(start)))
-    kept, rest, damping, count = np.arange(len(start)), program, 1.0, 1
-    try:
-        at = _regress(rest, gram, start)
-    except np.linalg.LinAlgError:
-        raise SolverFailed(
-            f"the kernel matrix with ridge {program.gamma:g} is singular in floating point; take a larger gamma, or "
-            "solver: fista."
-        ) from None
-    best, best_kept, multiplier, dual = at, kept, at.scale * at.multiplier, at.dual
-    trace = [(at.value, at.dual)]
-    if observe is not ignored:
-        observe(_fit(program, best, kept, multiplier, dual, count, trace))
-    before, since = np.inf, 0
-    while best.value - dual > tolerance * best.value and count < max_iterations and not deadline.expired:
-        if best.value - dual <= (1.0 - PROGRESS) * before:
-            before, since = best.value - dual, count
-        elif count - since > PATIENCE:
-            break
-        after = None
-        if newton:
-            try:
-                after = _regress(rest, gram, _newton(rest, at, damping))
-                count += 1
-            except np.linalg.LinAlgError:
-                after = None
-            lower = after is not None and after.value <= at.value * (1.0 + NOISE)
-            damping = max(damping / 4.0, LEAST_DAMPING) if lower else min(damping * 8.0, MOST_DAMPING)
-            after = after if lower else None
-        if after is None:
-            try:
-                after = _regress(rest, gram, at.eta * at.ratio)
-            except np.linalg.LinAlgError:
+    # What overflows at extreme scales is found not to be finite, and fails the step.
+    @np.errstate(over="ignore", invalid="ignore", divide="ignore")
+    def __call__(self, program: Program, start: Fit, stop: Stop) -> Fit:
+        """Return the pair that regressions end at; the start's weights are not asked for.
+
+        Raises
+        ------
+        SolverFailed: K_η + γI is not positive definite in floating point at the start.
+        """
+        if not program.groups:
+            return program.pair(program.zero())
+        eta = np.full(program.groups, 1.0 / program.groups) if self.eta is None else self.eta
+        # NumPy and SciPy come with a pool of threads each, which on small matrices wait for each other in turn.
+        with threadpoolctl.threadpool_limits(limits=1 if len(program.targets) <= SMALL else None, user_api="blas"):
+            return self._reweighted(program, np.maximum(eta, LEAST_START * float(np.mean(eta))), stop)
+
+    def _reweighted(self, program: Program, eta: Floats, stop: Stop) -> Fit:
+        kept, rest, damping, count = np.arange(program.groups), program, 1.0, 1
+        try:
+            at = _regress(rest, eta)
+        except np.linalg.LinAlgError:
+            raise SolverFailed(
+                f"the kernel matrix with ridge {program.gamma:g} is singular in floating point; take a larger gamma, "
+                "or solver: fista."
+            ) from None
+        best, best_kept, multiplier, dual = at, kept, at.scale * at.multiplier, at.dual
+        trace = [(at.value, at.dual)]
+        if self.observe is not None:
+            self.observe(_fit(program, best, kept, multiplier, dual, count, trace))
+        before, since = np.inf, 0
+        while not stop.reached(best.value, dual, count):
+            if best.value - dual <= (1.0 - PROGRESS) * before:
+                before, since = best.value - dual, count
+            elif count - since > PATIENCE:
                 break
-            count += 1
-        at = after
-        if at.value < best.value:
-            best, best_kept = at, kept
-        if at.dual > dual:
-            dual, multiplier = at.dual, at.scale * at.multiplier
-        trace.append((at.value, dual))
-        radius = np.sqrt(2.0 * max(best.value - at.dual, 0.0))
-        possible = at.scale * at.ratio * rest.gamma + rest.lengths * radius >= rest.gamma
-        possible |= at.eta * at.ratio > NOTHING * float(np.sum(at.eta))
-        if not np.all(possible):
-            rest, kept = rest.over(possible), kept[possible]
-            at = replace(at, eta=at.eta[possible], slopes=at.slopes[:, :, possible], ratio=at.ratio[possible])
-    fit = _fit(program, best, best_kept, multiplier, dual, count, trace)
-    # Weights that only tend to zero are taken for zero where the gap allows it.
-    sizes = program.sizes(fit.weights)
-    few = fit.weights * (sizes > NEGLIGIBLE * float(np.sum(sizes)))
-    value = program.value(few, program.predict(few))
-    if value - dual <= max(tolerance * value, best.value - dual):
-        fit = replace(fit, weights=few, value=value, dual_value=min(dual, value))
-    return replace(fit, expired=fit.gap > tolerance and deadline.expired)
+            after = None
+            if self.newton:
+                try:
+                    after = _regress(rest, _newton(rest, at, damping))
+                    count += 1
+                except np.linalg.LinAlgError:
+                    after = None
+                lower = after is not None and after.value <= at.value * (1.0 + NOISE)
+                damping = max(damping / 4.0, LEAST_DAMPING) if lower else min(damping * 8.0, MOST_DAMPING)
+                after = after if lower else None
+            if after is None:
+                try:
+                    after = _regress(rest, at.eta * at.ratio)
+                except np.linalg.LinAlgError:
+                    break
+                count += 1
+            at = after
+            if at.value < best.value:
+                best, best_kept = at, kept
+            if at.dual > dual:
+                dual, multiplier = at.dual, at.scale * at.multiplier
+            trace.append((at.value, dual))
+            radius = np.sqrt(2.0 * max(best.value - at.dual, 0.0))
+            possible = at.scale * at.ratio * rest.gamma + rest.lengths * radius >= rest.gamma
+            possible |= at.eta * at.ratio > NOTHING * float(np.sum(at.eta))
+            if not np.all(possible):
+                rest, kept = rest.over(possible), kept[possible]
+                at = replace(at, eta=at.eta[possible], slopes=at.slopes[possible], ratio=at.ratio[possible])
+        fit = _fit(program, best, best_kept, multiplier, dual, count, trace)
+        # Weights that only tend to zero are taken for zero where the gap allows it.
+        sizes = program.sizes(fit.weights)
+        few = fit.weights * (sizes > NEGLIGIBLE * float(np.sum(sizes)))[:, None, None]
+        value = program.value(few, program.predict(few))
+        if value - dual <= max(stop.tolerance * value, best.value - dual):
+            fit = replace(fit, weights=few, value=value, dual_value=min(dual, value))
+        return replace(fit, expired=not stop.within(fit.value, dual) and stop.deadline.expired)
 
 
 def _fit(
-    program: GatedProgram, at: _Point, kept: NDArray[np.intp], multiplier: Floats, dual: float, count: int,
+    program: Program, at: _Point, kept: NDArray[np.intp], multiplier: Floats, dual: float, count: int,
     trace: list[tuple[float, float]],
-) -> GatedFit:  # fmt: skip
+) -> Fit:  # fmt: skip
     weights = program.zero()
-    weights[:, :, kept] = at.slopes * (at.eta / program.gamma)
+    weights[kept] = at.slopes * (at.eta / program.gamma)[:, None, None]
     value = program.value(weights, program.predict(weights))
-    return GatedFit(weights, multiplier, value, min(dual, value), count, tuple(trace))
+    return Fit(weights, multiplier, value, min(dual, value), count, trace=tuple(trace))

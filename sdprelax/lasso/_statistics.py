@@ -25,7 +25,7 @@ from sdprelax.base import Floats, ProblemTooLarge, whole_file
 from sdprelax.certificate import Gates
 from sdprelax.lasso._rows import Rows
 
-__all__ = ["Statistics", "collect", "fits", "total"]
+__all__ = ["Statistics", "fits", "statistics_of", "total"]
 
 # Doubles of Φ formed at once.
 FORMED = 8_000_000
@@ -63,11 +63,23 @@ class Statistics:
         values, vectors = np.linalg.eigh(self.gram)
         return np.maximum(values[-self.count :], 0.0), np.ascontiguousarray(vectors[:, -self.count :])
 
-    def loss(self, flat: Floats) -> float:
-        """Return ½‖ΦW − F‖² at weights of shape (m·d, c)."""
+    def by_gate(self, flat: Floats) -> Floats:
+        """Return weights or slopes of shape (m·d, c) in the shape (m, d, c): the same numbers."""
+        return flat.reshape(self.gates, self.width, flat.shape[1])
+
+    def loss(self, weights: Floats) -> float:
+        """Return ½‖ΦW − F‖² at weights of shape (m, d, c)."""
+        flat = weights.reshape(self.moment.shape)
         return max(
             0.0, 0.5 * float(np.sum(flat * (self.gram @ flat - 2.0 * self.moment))) + 0.5 * float(np.sum(self.squares))
         )
+
+    def without(self, part: Statistics) -> Statistics:
+        """Return the statistics of the samples that are not in a part of these."""
+        return Statistics(
+            self.width, self.gram - part.gram, self.moment - part.moment,
+            np.maximum(self.squares - part.squares, 0.0), self.count - part.count,
+        )  # fmt: skip
 
 
 def total(parts: list[Statistics]) -> Statistics:
@@ -92,7 +104,7 @@ def fits(width: int, gates: int, outputs: int, folds: int, memory: float) -> boo
     return 8.0 * (matrices * order * order + (folds + 10.0) * order * outputs + 4.0 * FORMED) <= memory
 
 
-def collect(
+def statistics_of(
     rows: Rows,
     gates: Gates,
     *,

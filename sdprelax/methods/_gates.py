@@ -13,7 +13,7 @@ from sdprelax.base import Deadline, Floats, ProblemTooLarge, Use
 from sdprelax.cells import Patterns, cell_probabilities, sampled_patterns, signs_of
 from sdprelax.certificate import Gates, GroupCertificate, group_certificate, masks_of
 from sdprelax.exact import activation_patterns, count_patterns
-from sdprelax.lasso import GatedFit, GatedProgram
+from sdprelax.lasso import Fit, Masked, Program
 from sdprelax.methods import methods
 from sdprelax.methods.sdp import SDP
 from sdprelax.networks import GatedNetwork, Network
@@ -137,48 +137,51 @@ class Gated:
         return self.reduction.basis @ self.patterns.directions
 
     @cached_property
-    def projected(self) -> GatedProgram:
+    def projected(self) -> Program:
         """The program in the coordinates of X's row space, which are the generators'."""
         X = self.problem.inputs
-        masks = masks_of(X, self.gates)
-        return GatedProgram(X @ self.reduction.basis, masks, self.problem.Y, self.problem.gamma, self.penalty)
+        design = Masked(X @ self.reduction.basis, masks_of(X, self.gates))
+        return Program(self.problem.gamma, self.penalty, design, self.problem.Y)
 
     @cached_property
-    def program(self) -> GatedProgram:
+    def program(self) -> Program:
         """The same in the coordinates of X where they are as many, so without rounding."""
-        full = self.reduction.rank == self.problem.inputs.shape[1]
-        return replace(self.projected, inputs=self.problem.inputs) if full else self.projected
+        if not self._full:
+            return self.projected
+        return replace(self.projected, design=Masked(self.problem.inputs, masks_of(self.problem.inputs, self.gates)))
 
-    def _users(self, fit: GatedFit) -> Floats:
-        """Return the weights on the problem's inputs, shape (c, d, m)."""
-        if self.program.inputs is self.problem.inputs:
-            return fit.weights
-        return np.asarray(self.reduction.basis @ fit.weights)
+    @property
+    def _full(self) -> bool:
+        return bool(self.reduction.rank == self.problem.inputs.shape[1])
 
-    def reduced(self, fit: GatedFit) -> Floats:
-        """Return the weights on the reduction's generators, shape (c, r, m)."""
+    def _users(self, fit: Fit) -> Floats:
+        """Return the weights on the problem's inputs, shape (m, d, c)."""
+        return fit.weights if self._full else np.asarray(self.reduction.basis @ fit.weights)
+
+    def reduced(self, fit: Fit) -> Floats:
+        """Return the weights on the reduction's generators, shape (m, r, c)."""
         return np.asarray(self.reduction.basis.T @ self._users(fit))
 
-    def network(self, fit: GatedFit) -> GatedNetwork:
+    def network(self, fit: Fit) -> GatedNetwork:
         """Return the gated network in the user's units, without the gates that carry no weight."""
         weights = self._users(fit)
-        used, units = np.any(weights != 0.0, axis=(0, 1)), self.presolved.units
+        used, units = np.any(weights != 0.0, axis=(1, 2)), self.presolved.units
         return GatedNetwork(
-            self.gates[:, used], weights[:, :, used].transpose(2, 1, 0) * (units.targets / units.inputs),
+            self.gates[:, used], weights[used] * (units.targets / units.inputs),
             self.presolved.original.bias,
         )  # fmt: skip
 
-    def certificate(self, fit: GatedFit) -> GroupCertificate:
+    def certificate(self, fit: Fit) -> GroupCertificate:
         """Return what proves the optimum of the program over these gates."""
         return group_certificate(
             self.presolved.units, Gates(self.gates), self.penalty, self._users(fit), fit.multiplier
         )
 
-    def details(self, proof: GroupCertificate, fit: GatedFit) -> dict[str, Any]:
+    def details(self, proof: GroupCertificate, fit: Fit) -> dict[str, Any]:
         """Return what a record says of a fit: its value and dual value, proved, and its size."""
         units = self.presolved.units
         return {
             **proof.details(self.presolved.original), "iterations": fit.iterations,
-            "gates": len(self.patterns.signs), "gates_used": int(np.sum(np.any(fit.weights != 0.0, axis=(0, 1)))),
+            "gates": len(self.patterns.signs), "gates_used": int(np.sum(fit.used)),
             "weights": float(np.sum(self.program.sizes(fit.weights))) * units.targets / units.inputs,
         }  # fmt: skip

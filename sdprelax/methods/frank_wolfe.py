@@ -14,7 +14,7 @@ from sdprelax.base import Deadline, Floats, InputError, ProblemTooLarge, positiv
 from sdprelax.cells import sampled_patterns
 from sdprelax.certificate import COVER_KERNELS, cover_certificate, proving_seconds
 from sdprelax.exact import PatternOracle
-from sdprelax.lasso import group_lasso
+from sdprelax.lasso import Directions, Program, Stop, interior_point
 from sdprelax.methods import methods
 from sdprelax.problem import Presolved, Problem, Reduction, reduce
 from sdprelax.training import Incumbent, Outcome, Report, unreported
@@ -246,10 +246,11 @@ class _Descent:
     def corrected(self, iterate: _Iterate, deadline: Deadline) -> _Iterate:
         """Return the best network on the iterate's directions, those without weight dropped, if it is better."""
         features = self.reduction.features(iterate.directions)
-        found = group_lasso(features, self.problem.Y, self.problem.gamma, deadline=deadline)
-        sizes = np.linalg.norm(found.weights, axis=1)
+        program = Program(self.problem.gamma, "frobenius", Directions(features), self.problem.Y)
+        found = interior_point(program, None, Stop(1e-10, deadline=deadline)).weights[:, 0]
+        sizes = np.linalg.norm(found, axis=1)
         kept = sizes > 1e-9 * np.max(sizes, initial=0.0)
-        weights = found.weights[kept]
+        weights = found[kept]
         other = _Iterate(iterate.directions[:, kept], weights, features[:, kept] @ weights)
         return other if self.objective(other) <= self.objective(iterate) else iterate
 

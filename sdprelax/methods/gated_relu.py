@@ -12,7 +12,7 @@ from pydantic import PositiveFloat, PositiveInt
 from sdprelax.base import Deadline, Floats, Use
 from sdprelax.cells import Patterns
 from sdprelax.certificate import COVER_KERNELS, cone_certificate
-from sdprelax.lasso import Solver, require_norm_of_solver, train
+from sdprelax.lasso import GateSolver, Stop, require_norm_of_solver, solve_program
 from sdprelax.methods import methods
 from sdprelax.methods._gates import WITHIN, GateChoice, Gated, gate_count, proposing
 from sdprelax.problem import Problem, Reduction, reduce
@@ -56,7 +56,7 @@ class GatedReLU:
     patterns: PositiveInt = 100
     gates: GateChoice = "gaussian"
     penalty: Penalty = "columns"
-    solver: Solver = "auto"
+    solver: GateSolver = "auto"
     tolerance: PositiveFloat = 1e-6
     max_iterations: PositiveInt = 100_000
     decomposition: Literal["least_squares", "exact", "none"] = "least_squares"
@@ -90,10 +90,9 @@ class GatedReLU:
         """
         gated = Gated.of(problem, self.gates, self.patterns, self.penalty, rng, deadline)
         best = Incumbent(gated.presolved, deadline, report)
-        fit = train(
-            gated.program, self.solver, tolerance=WITHIN * self.tolerance, max_iterations=self.max_iterations,
-            deadline=deadline.fraction(TRAINING),
-        )  # fmt: skip
+        training = deadline.fraction(TRAINING)
+        stop = Stop(WITHIN * self.tolerance, steps=self.max_iterations, deadline=training)
+        fit = solve_program(gated.program, self.solver, stop)
         program = gated.certificate(fit)
         best.details = gated.details(program, fit)
         best.tell(program=program, predictors={"gated": gated.network(fit)})
@@ -118,11 +117,11 @@ def _neurons(
     deadline: Deadline,
 ) -> tuple[Floats, Floats]:  # fmt: skip
     """Return hidden weights (r, m) and output weights (m, c): v and z for every rank-one term w⊗o of every W_i."""
-    outputs, rank, _ = weights.shape
+    _, rank, outputs = weights.shape
     hidden, output = [np.zeros((rank, 0))], [np.zeros((0, outputs))]
-    for i in np.flatnonzero(np.any(weights != 0.0, axis=(0, 1))):
+    for i in np.flatnonzero(np.any(weights != 0.0, axis=(1, 2))):
         walls = patterns.signs[i][:, None] * reduction.rows
-        for w, direction in _terms(weights[:, :, i], penalty):
+        for w, direction in _terms(weights[i], penalty):
             v, z = decompose(walls, patterns.directions[:, i], w, method, deadline)
             hidden += [v[:, None], z[:, None]]
             output.append(np.outer([1.0, -1.0], direction))
@@ -130,8 +129,9 @@ def _neurons(
 
 
 def _terms(weights: Floats, penalty: Penalty) -> list[tuple[Floats, Floats]]:
-    """Return pairs (w, unit o) with Σ w⊗o = W of shape (c, r): its columns, or its singular vectors."""
+    """Return pairs (w, unit o) with Σ w⊗o = W of shape (r, c): its columns, or its singular vectors."""
     if penalty == "columns":
-        return [(weights[k], np.eye(len(weights))[k]) for k in range(len(weights)) if np.any(weights[k])]
+        units = np.eye(weights.shape[1])
+        return [(w, unit) for w, unit in zip(weights.T, units, strict=True) if np.any(w)]
     left, singular, right = np.linalg.svd(weights, full_matrices=False)
-    return [(s * v, u) for u, s, v in zip(left.T, singular, right, strict=True) if s > RANK * singular[0]]
+    return [(s * u, v) for u, s, v in zip(left.T, singular, right, strict=True) if s > RANK * singular[0]]

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import PositiveFloat, PositiveInt
 
 from sdprelax.base import Deadline, Use
-from sdprelax.lasso import GatedFit, Solver, train
+from sdprelax.lasso import Fit, GateSolver, Reweighting, Stop, solve_program
 from sdprelax.methods import methods
 from sdprelax.methods._gates import WITHIN, GateChoice, Gated, gate_count, proposing
 from sdprelax.networks import Predictor
@@ -47,7 +47,7 @@ class MKL:
 
     patterns: PositiveInt = 100
     gates: GateChoice = "gaussian"
-    solver: Solver = "irls"
+    solver: GateSolver = "irls"
     newton: bool = True
     tolerance: PositiveFloat = 1e-6
     max_iterations: PositiveInt = 100_000
@@ -73,12 +73,12 @@ class MKL:
         """
         gated = Gated.of(problem, self.gates, self.patterns, "frobenius", rng, deadline)
         best, units = Incumbent(gated.presolved, deadline, report), gated.presolved.units
-        start: list[GatedFit] = []
+        start: list[Fit] = []
         # The NTK's weights η sum to one in the user's units: X/s, Y/t make η·s/t of them.
         eta = gated.patterns.frequencies * units.inputs / units.targets
-        fit = train(
-            gated.program, self.solver, start=eta, tolerance=WITHIN * self.tolerance,
-            max_iterations=self.max_iterations, newton=self.newton, deadline=deadline, observe=start.append,
+        fit = solve_program(
+            gated.program, self.solver, Stop(WITHIN * self.tolerance, steps=self.max_iterations, deadline=deadline),
+            irls=Reweighting(eta, self.newton, start.append),
         )  # fmt: skip
         predictors: dict[str, Predictor] = {"mkl": gated.network(fit)}
         program = gated.certificate(fit)

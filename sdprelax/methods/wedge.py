@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -18,7 +18,7 @@ from sdprelax.certificate import (
     cone_certificate,
     group_certificate,
 )
-from sdprelax.lasso import LassoFit, LassoProgram, LassoSolver, lasso
+from sdprelax.lasso import Directions, DirectionSolver, Fit, Program, Stop, solve_program
 from sdprelax.methods import methods
 from sdprelax.methods._gates import WITHIN
 from sdprelax.networks import Network
@@ -81,7 +81,7 @@ class Wedge:
     count: PositiveInt = 1_000
     sketch: PositiveInt | None = None
     layers: Literal[2, 3] = 2
-    solver: LassoSolver = "auto"
+    solver: DirectionSolver = "auto"
     tolerance: PositiveFloat = 1e-9
     merge: bool = False
 
@@ -152,7 +152,7 @@ class Wedge:
         geometry = self._geometry(presolved.units)
         dictionary, fit = self._train(geometry, best, rng, deadline.fraction(TRAINING))
         used = dictionary.of(fit.used)
-        network = self._network(presolved.units, used, fit.weights[fit.used], fit.offset)
+        network = self._network(presolved.units, used, fit.weights[fit.used, 0], fit.offset)
         if self.merge:
             network = min(network, merged_in_chambers(scaled.inputs, network), key=scaled.upper_bound)
         program = _certificate(presolved.units, Neurons(dictionary.directions, self._free), fit)
@@ -183,14 +183,15 @@ class Wedge:
 
     def _train(
         self, geometry: WedgeProblem, best: Incumbent, rng: np.random.Generator, deadline: Deadline
-    ) -> tuple[WedgeDictionary, LassoFit]:
+    ) -> tuple[WedgeDictionary, Fit]:
         """Return the dictionary and the solution of the Lasso over it; offer the first dictionary's network."""
         units = best.presolved.units
         Y, gamma = units.problem.Y, units.problem.gamma
 
-        def solved(dictionary: WedgeDictionary, start: LassoFit | None = None) -> LassoFit:
-            program = LassoProgram(geometry.features(dictionary.directions), Y, gamma, self._free)
-            return lasso(program, self.solver, tolerance=WITHIN * self.tolerance, start=start, deadline=deadline)
+        def solved(dictionary: WedgeDictionary, start: Fit | None = None) -> Fit:
+            design = Directions(geometry.features(dictionary.directions))
+            program = Program(gamma, "frobenius", design, Y, self._free)
+            return solve_program(program, self.solver, Stop(WITHIN * self.tolerance, deadline=deadline), start=start)
 
         if self.features == "all":
             dictionary = geometry.all_wedges()
@@ -200,7 +201,7 @@ class Wedge:
             first = max(1, min(self.count // 2, 2 * len(Y)))
             dictionary = geometry.random_wedges(first, rng)
         fit = solved(dictionary)
-        best.offer(self._network(units, dictionary.of(fit.used), fit.weights[fit.used], fit.offset))
+        best.offer(self._network(units, dictionary.of(fit.used), fit.weights[fit.used, 0], fit.offset))
         if self.features != "oracle" or geometry.subset_count <= first:
             return dictionary, fit
         lowest, idle = fit.value, 0
@@ -215,8 +216,8 @@ class Wedge:
             if found.count:
                 before = dictionary.count
                 dictionary = dictionary.joined(found)
-                weights = np.vstack([fit.weights, np.zeros((dictionary.count - before, Y.shape[1]))])
-                fit = solved(dictionary, LassoFit(weights, fit.offset, A, fit.value, fit.dual_value))
+                weights = np.vstack([fit.weights, np.zeros((dictionary.count - before, 1, Y.shape[1]))])
+                fit = solved(dictionary, replace(fit, weights=weights))
             idle = 0 if fit.value < lowest * (1.0 - PROGRESS) else idle + 1
             lowest = min(lowest, fit.value)
         return dictionary, fit
@@ -236,8 +237,8 @@ class Wedge:
         units, problem = best.presolved.units, best.presolved.original
         X, Y, gamma = problem.X / units.inputs, units.problem.Y, units.problem.gamma
         dictionary = ramp_dictionary(X, self.penalty)
-        program = LassoProgram(dictionary.features(X), Y, gamma, True)
-        fit = lasso(program, self.solver, tolerance=WITHIN * self.tolerance, deadline=best.deadline)
+        program = Program(gamma, "frobenius", Directions(dictionary.features(X)), Y, True)
+        fit = solve_program(program, self.solver, Stop(WITHIN * self.tolerance, deadline=best.deadline))
         proof = _certificate(units, dictionary.design, fit)
         best.details = proof.details(problem) | {
             "features": len(dictionary.lower), "degenerate": dictionary.degenerate, "neurons": int(np.sum(fit.used)),
@@ -246,14 +247,14 @@ class Wedge:
         in_users = type(dictionary)(
             dictionary.directions, dictionary.lower * units.inputs, dictionary.upper * units.inputs, 0
         )
-        network = in_users.network(fit.weights * (units.targets / units.inputs), fit.offset * units.targets)
+        network = in_users.network(fit.weights[:, 0] * (units.targets / units.inputs), fit.offset * units.targets)
         return best.outcome(
             proof.gap(problem) <= self.tolerance, fit.expired or best.deadline.expired,
             program=proof, predictors={"three_layer": network},
         )  # fmt: skip
 
 
-def _certificate(units: Units, design: Neurons | Ramps, fit: LassoFit) -> GroupCertificate:
+def _certificate(units: Units, design: Neurons | Ramps, fit: Fit) -> GroupCertificate:
     """Return what proves the optimum of a Lasso."""
-    weights, offset = fit.weights.T[:, None, :], fit.offset if design.free else None
-    return group_certificate(units, design, "frobenius", weights, fit.multiplier, offset)
+    offset = fit.offset if design.free else None
+    return group_certificate(units, design, "frobenius", fit.weights, fit.multiplier, offset)

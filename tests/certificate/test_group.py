@@ -51,7 +51,7 @@ def exactly(problem: Problem, certificate: GroupCertificate) -> Fraction:
     loss = Fraction(0)
     for x, y in zip(problem.X if design.free else problem.inputs, problem.Y, strict=True):
         row = [Fraction(float(v)) / s for v in x]
-        for k, part in enumerate(weights):
+        for k in range(weights.shape[2]):
             predicted = Fraction(0) if certificate.offset is None else Fraction(float(certificate.offset[k]))
             for j, group in enumerate(certificate.used):
                 w = [Fraction(float(v)) for v in design.directions[:, group]]
@@ -64,10 +64,10 @@ def exactly(problem: Problem, certificate: GroupCertificate) -> Fraction:
                 else:
                     low, high = (Fraction(float(end[group])) for end in (design.lower, design.upper))
                     features = [max(high - low - max(inner - low, Fraction(0)), Fraction(0))]
-                predicted += sum(f * Fraction(float(v)) for f, v in zip(features, part[:, j], strict=True))
+                predicted += sum(f * Fraction(float(v)) for f, v in zip(features, weights[j, :, k], strict=True))
             loss += (predicted - Fraction(float(y[k])) / t) ** 2 / 2
     norm = "nuc" if certificate.penalty == "nuclear" else "fro"
-    sizes = sum(float(np.linalg.norm(weights[:, :, j], norm)) for j in range(weights.shape[2]))
+    sizes = sum(float(np.linalg.norm(weights[j], norm)) for j in range(len(weights)))
     return (loss + Fraction(problem.gamma) / s / t * Fraction(sizes)) * t * t
 
 
@@ -86,6 +86,9 @@ def test_a_saved_certificate_is_the_same(case: tuple[Problem, GroupCertificate],
     problem, certificate = case
     certificate.save(tmp_path / "c.npz")
     assert verify_group(problem, GroupCertificate.load(tmp_path / "c.npz")) == verify_group(problem, certificate)
+    # Files keep the axes they have had since the first: outputs, inputs, groups.
+    with np.load(tmp_path / "c.npz") as stored:
+        assert np.array_equal(stored["weights"], np.transpose(certificate.weights))
     (tmp_path / "c.npz").write_bytes((tmp_path / "c.npz").read_bytes()[:-100])
     with pytest.raises(CertificateError, match="is not a readable certificate of a program"):
         GroupCertificate.load(tmp_path / "c.npz")
@@ -165,7 +168,7 @@ def test_too_many_undecided_gates_are_refused() -> None:
     normal = np.linalg.svd(line[None])[2][1]
     X, gates = np.outer(rng.uniform(1.0, 2.0, 400), line), np.outer(normal, rng.uniform(1.0, 2.0, 400))
     certificate = GroupCertificate(
-        1e9, 0.0, Gates(gates), "frobenius", (1.0, 1.0), 1.0, np.zeros(0, dtype=int), np.zeros((1, 3, 0))
+        1e9, 0.0, Gates(gates), "frobenius", (1.0, 1.0), 1.0, np.zeros(0, dtype=int), np.zeros((0, 3, 1))
     )
     with pytest.raises(CertificateError, match="too close to samples"):
         verify_group(Problem(X, np.ones(400), 1.0), certificate)

@@ -22,7 +22,7 @@ from sdprelax.distillation._layout import Layout  # noqa: E402
 from sdprelax.distillation._teacher_gates import teacher_gates  # noqa: E402
 from sdprelax.distillation._torch_teacher import TorchTeacher  # noqa: E402
 from sdprelax.distillation.distillers import Task, distillers  # noqa: E402
-from sdprelax.lasso import GatedProgram, moments_of  # noqa: E402
+from sdprelax.lasso import Masked, Program, moments_of  # noqa: E402
 
 
 @pytest.fixture
@@ -324,7 +324,7 @@ def test_a_certificate_is_proved_again_from_its_arrays(network: Any, batches: li
     layout = task.layout("auto", 3)
     z, f = layout.inputs(store.entering[::2]), layout.targets(store.leaving[::2])
     masks = np.hstack([z @ kept.design.directions >= 0.0, np.ones((len(z), 1))]).astype(float)
-    program = GatedProgram(z, masks, f, kept.gamma, kept.penalty)
+    program = Program(kept.gamma, kept.penalty, Masked(z, masks), f)
     value = program.value(kept.whole_weights(), program.predict(kept.whole_weights()))
     assert kept.dual_value <= value <= kept.value * (1 + 1e-12)
     kept.save(tmp_path / "program.npz")

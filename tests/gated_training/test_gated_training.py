@@ -11,28 +11,28 @@ import pytest
 
 from sdprelax import InputError, SolverFailed
 from sdprelax.base import Deadline
-from sdprelax.lasso import GatedFit, GatedProgram, Solver, train
+from sdprelax.lasso import Fit, GateSolver, Masked, Program, Reweighting, Stop, solve_program
 from sdprelax.problem._problem import ridge_value
 from sdprelax.problem.norms import Penalty
-from tests.group_programs import proved_gated
+from tests.group_programs import gated, proved_gated
 
 PENALTIES: tuple[Penalty, ...] = ("columns", "frobenius", "nuclear")
-SOLVERS: tuple[Solver, ...] = ("fista", "block_coordinate", "irls")
+SOLVERS: tuple[GateSolver, ...] = ("fista", "block_coordinate", "irls")
 TRIED = [(s, p) for s in SOLVERS for p in PENALTIES if (s, p) != ("irls", "nuclear")]
 
 
 def program(
     seed: int, n: int = 15, r: int = 3, m: int = 25, c: int = 3, gamma: float = 1.0, penalty: Penalty = "frobenius"
-) -> GatedProgram:
+) -> Program:
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((n, r))
     masks = np.asarray(X @ rng.standard_normal((r, m)) >= 0.0, dtype=np.float64)
-    return GatedProgram(X, masks, rng.standard_normal((n, c)), gamma, penalty)
+    return gated(X, masks, rng.standard_normal((n, c)), gamma, penalty)
 
 
-def by_clarabel(given: GatedProgram) -> float:
-    weights = [cp.Variable((given.inputs.shape[1], given.targets.shape[1])) for _ in given.masks.T]
-    fit = sum(np.diag(mask) @ given.inputs @ W for mask, W in zip(given.masks.T, weights, strict=True))
+def by_clarabel(given: Program) -> float:
+    weights = [cp.Variable((given.design.inputs.shape[1], given.targets.shape[1])) for _ in given.design.masks.T]
+    fit = sum(np.diag(mask) @ given.design.inputs @ W for mask, W in zip(given.design.masks.T, weights, strict=True))
     norm = {"columns": lambda W: cp.sum(cp.norm(W, axis=0)), "frobenius": lambda W: cp.norm(W, "fro"),
             "nuclear": lambda W: cp.normNuc(W)}[given.penalty]  # fmt: skip
     cost = 0.5 * cp.sum_squares(fit - given.targets) + given.gamma * sum(norm(W) for W in weights)
@@ -45,7 +45,7 @@ def test_every_solver_finds_the_value_of_a_conic_solver(penalty: Penalty) -> Non
     given = program(0, m=12, penalty=penalty)
     expected = by_clarabel(given)
     for solver in (s for s, p in TRIED if p == penalty):
-        fit = train(given, solver, tolerance=1e-8, max_iterations=50_000)
+        fit = solve_program(given, solver, Stop(1e-8, steps=50_000))
         lower, upper = proved_gated(given, fit)
         assert lower <= expected * (1.0 + 1e-7) and upper >= expected * (1.0 - 1e-7)
         assert upper - lower <= 1.1e-8 * upper, solver
@@ -53,11 +53,11 @@ def test_every_solver_finds_the_value_of_a_conic_solver(penalty: Penalty) -> Non
 
 @pytest.mark.parametrize(("solver", "penalty"), TRIED)
 @pytest.mark.parametrize("seed", range(3))
-def test_the_gap_is_that_of_all_gates(solver: Solver, penalty: Penalty, seed: int) -> None:
+def test_the_gap_is_that_of_all_gates(solver: GateSolver, penalty: Penalty, seed: int) -> None:
     """The dual point is feasible for the gates that were screened too, and they carry no weight."""
     given = program(seed, n=30, m=80, gamma=2.0, penalty=penalty)
-    fit = train(given, solver, tolerance=1e-6)
-    used = np.any(fit.weights != 0.0, axis=(0, 1))
+    fit = solve_program(given, solver, Stop(1e-6))
+    used = np.any(fit.weights != 0.0, axis=(1, 2))
     assert 0 < np.sum(used) < 80
     assert np.max(given.steepness(given.correlate(fit.multiplier))) <= given.gamma * (1.0 + 1e-12)
     dual = float(np.sum(fit.multiplier * given.targets) - 0.5 * np.sum(fit.multiplier**2))
@@ -73,8 +73,8 @@ def test_proved_bounds_hold_in_exact_arithmetic(penalty: Penalty, seed: int) -> 
     rng = np.random.default_rng(seed)
     x, gamma = rng.uniform(0.5, 2.0), rng.uniform(0.1, 0.5)
     y = np.array([[3.0, 0.0]]) * rng.uniform(1.0, 1e8)
-    given = GatedProgram(np.array([[x]]), np.ones((1, 1)), y, gamma, penalty)
-    lower, upper = proved_gated(given, train(given, "fista", tolerance=1e-14))
+    given = gated(np.array([[x]]), np.ones((1, 1)), y, gamma, penalty)
+    lower, upper = proved_gated(given, solve_program(given, "fista", Stop(1e-14)))
     # min ½(xw − y)² + γ|w|: w = (xy − γ)/x², at γy/x − γ²/2x².
     X, Y, G = Fraction(x), Fraction(float(y[0, 0])), Fraction(gamma)
     optimum = G * Y / X - G * G / (2 * X * X)
@@ -85,13 +85,13 @@ def test_proved_bounds_hold_in_exact_arithmetic(penalty: Penalty, seed: int) -> 
 @pytest.mark.parametrize("penalty", PENALTIES)
 def test_a_pair_that_is_not_feasible_proves_less_and_never_too_much(penalty: Penalty) -> None:
     given = program(3, penalty=penalty)
-    fit = train(given, "fista", tolerance=1e-9)
+    fit = solve_program(given, "fista", Stop(1e-9))
     lower, upper = proved_gated(given, fit)
     rng = np.random.default_rng(0)
     for scale in (0.0, 1e-6, 1e-2, 1.0, 100.0):
         A = fit.multiplier * (1.0 + scale) + scale * rng.standard_normal(fit.multiplier.shape)
         W = fit.weights + scale * rng.standard_normal(fit.weights.shape)
-        below, above = proved_gated(given, GatedFit(W, A, 0.0, 0.0, 0))
+        below, above = proved_gated(given, Fit(W, A, 0.0, 0.0))
         assert 0.0 <= below <= upper and above >= lower
 
 
@@ -99,16 +99,18 @@ def test_a_pair_that_is_not_feasible_proves_less_and_never_too_much(penalty: Pen
 @pytest.mark.parametrize("seed", range(4))
 def test_irls_decreases_the_objective_from_the_first_to_the_last_step(newton: bool, seed: int) -> None:
     given = program(seed, n=20, r=3, m=60, c=1 + seed % 2, gamma=0.5)
-    fit = train(given, "irls", tolerance=1e-6, newton=newton)
+    fit = solve_program(given, "irls", Stop(1e-6), irls=Reweighting(newton=newton))
     values, duals = np.array(fit.trace).T
     assert len(values) > 5 and np.all(np.diff(values) <= 1e-12 * values[0]) and np.all(np.diff(duals) >= 0.0)
     assert np.all(duals <= values) and fit.gap <= 1e-6
-    assert values[-1] == pytest.approx(train(given, "fista", tolerance=1e-9).value, rel=1e-6)
+    assert values[-1] == pytest.approx(solve_program(given, "fista", Stop(1e-9)).value, rel=1e-6)
 
 
 def test_newton_steps_take_few_regressions() -> None:
     given = program(1, n=40, r=5, m=100, c=2, gamma=0.5)
-    fast, plain = (train(given, "irls", tolerance=1e-6, newton=newton) for newton in (True, False))
+    fast, plain = (
+        solve_program(given, "irls", Stop(1e-6), irls=Reweighting(newton=newton)) for newton in (True, False)
+    )
     assert fast.iterations <= 40 < plain.iterations
     assert fast.value == pytest.approx(plain.value, rel=1e-6)
 
@@ -117,9 +119,9 @@ def test_newton_steps_take_few_regressions() -> None:
 def test_multiple_kernel_learning_in_both_of_its_forms(seed: int) -> None:
     """The group lasso's weights give the optimal kernels, of the penalised and of the simplex form."""
     given = program(seed, n=12, m=15, c=2, gamma=0.7)
-    fit = train(given, "irls", tolerance=1e-12)
+    fit = solve_program(given, "irls", Stop(1e-12))
     eta, gamma, Y = given.sizes(fit.weights), given.gamma, given.targets
-    kernels = [np.outer(mask, mask) * (given.inputs @ given.inputs.T) for mask in given.masks.T]
+    kernels = [np.outer(mask, mask) * (given.design.inputs @ given.design.inputs.T) for mask in given.design.masks.T]
 
     def kernel(weights: np.ndarray) -> np.ndarray:
         return sum(w * K for w, K in zip(weights, kernels, strict=True))
@@ -128,7 +130,7 @@ def test_multiple_kernel_learning_in_both_of_its_forms(seed: int) -> None:
     assert ridge_value(kernel(eta), Y, gamma) + 0.5 * gamma * np.sum(eta) == pytest.approx(fit.value, rel=1e-9)
     # W_i = η_iXᵀD_iα.
     alpha = np.linalg.solve(kernel(eta) + gamma * np.eye(len(Y)), Y)
-    np.testing.assert_allclose(fit.weights, given.correlate(alpha) * eta, atol=1e-6)
+    np.testing.assert_allclose(fit.weights, given.correlate(alpha) * eta[:, None, None], atol=1e-6)
     # On the simplex: η̂ = η/Ση and L + λ̂Σ‖W‖²/η̂ with 2λ̂Σ‖W‖ = γ; then λ̂(Σ‖W‖)² is γΣ‖W‖/2.
     total = float(np.sum(eta))
     hat = gamma / (2.0 * total)
@@ -146,45 +148,45 @@ def test_multiple_kernel_learning_in_both_of_its_forms(seed: int) -> None:
 
 
 def test_norms_are_ordered_as_their_definitions_are() -> None:
-    values = [train(program(5, penalty=penalty), "fista", tolerance=1e-9).value
+    values = [solve_program(program(5, penalty=penalty), "fista", Stop(1e-9)).value
               for penalty in ("frobenius", "nuclear", "columns")]  # fmt: skip
     assert values[0] < values[1] < values[2]
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_a_large_gamma_leaves_no_weights_and_no_gates_no_program(solver: Solver) -> None:
+def test_a_large_gamma_leaves_no_weights_and_no_gates_no_program(solver: GateSolver) -> None:
     given = program(0, gamma=1e4)
-    fit = train(given, solver, tolerance=1e-9)
+    fit = solve_program(given, solver, Stop(1e-9))
     assert fit.value == pytest.approx(0.5 * np.sum(given.targets**2), rel=1e-9) and fit.gap <= 1e-9
-    nothing = GatedProgram(given.inputs, np.zeros((15, 0)), given.targets, 1.0)
-    fit = train(nothing, solver)
-    assert fit.weights.shape == (3, 3, 0) and fit.value == pytest.approx(0.5 * np.sum(given.targets**2))
-    blank = GatedProgram(given.inputs, given.masks, 0.0 * given.targets, 1.0)
-    assert train(blank, solver).value == 0.0 and proved_gated(blank, train(blank, solver)) == (0.0, 0.0)
+    nothing = gated(given.design.inputs, np.zeros((15, 0)), given.targets, 1.0)
+    fit = solve_program(nothing, solver)
+    assert fit.weights.shape == (0, 3, 3) and fit.value == pytest.approx(0.5 * np.sum(given.targets**2))
+    blank = gated(given.design.inputs, given.design.masks, 0.0 * given.targets, 1.0)
+    assert solve_program(blank, solver).value == 0.0 and proved_gated(blank, solve_program(blank, solver)) == (0.0, 0.0)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_a_deadline_leaves_a_pair(solver: Solver) -> None:
+def test_a_deadline_leaves_a_pair(solver: GateSolver) -> None:
     given = program(0, gamma=1e-3)
-    fit = train(given, solver, deadline=Deadline(0.0), tolerance=1e-12)
+    fit = solve_program(given, solver, Stop(1e-12, deadline=Deadline(0.0)))
     lower, upper = proved_gated(given, fit)
     assert 0.0 <= lower <= upper <= 1e4 and fit.iterations <= 3
 
 
 def test_irls_refuses_what_it_cannot_do() -> None:
     with pytest.raises(InputError, match="takes the penalty frobenius or columns"):
-        train(program(0, penalty="nuclear"), "irls")
+        solve_program(program(0, penalty="nuclear"), "irls")
     twice = program(0, n=40)
-    tiny = GatedProgram(np.repeat(twice.inputs, 2, axis=0), np.repeat(twice.masks, 2, axis=0),
+    tiny = gated(np.repeat(twice.design.inputs, 2, axis=0), np.repeat(twice.design.masks, 2, axis=0),
                         np.repeat(twice.targets, 2, axis=0), 1e-30)  # fmt: skip
     with pytest.raises(SolverFailed, match=r"take a larger gamma, or solver: fista"):
-        train(tiny, "irls")
-    assert train(tiny, "auto", max_iterations=20).value > 0.0
+        solve_program(tiny, "irls")
+    assert solve_program(tiny, "auto", Stop(steps=20)).value > 0.0
 
 
 def test_masks_are_zeros_and_ones_or_truth_values() -> None:
     given = program(0)
     with pytest.raises(InputError, match=r"masks hold 2.0; they must hold 0 \(closed\) and 1 \(open\) alone"):
-        train(replace(given, masks=2.0 * given.masks))
-    same = train(replace(given, masks=given.masks == 1.0))
-    np.testing.assert_array_equal(same.weights, train(given).weights)
+        solve_program(replace(given, design=Masked(given.design.inputs, 2.0 * given.design.masks)))
+    same = solve_program(replace(given, design=Masked(given.design.inputs, given.design.masks == 1.0)))
+    np.testing.assert_array_equal(same.weights, solve_program(given).weights)

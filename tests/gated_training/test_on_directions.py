@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from sdprelax import Problem, solve
-from sdprelax.lasso import group_lasso, network_on_directions
-from sdprelax.lasso._on_directions import reweighted_group_lasso
+from sdprelax.lasso import Directions, Program, Stop, interior_point, network_on_directions
+from sdprelax.lasso._on_directions import reweighted
 from sdprelax.problem import reduce
 
 
@@ -16,10 +16,15 @@ from sdprelax.problem import reduce
 def test_reweighting_reaches_the_value_of_the_interior_point(n: int, atoms: int, gamma: float) -> None:
     rng = np.random.default_rng(n)
     features, Y = np.maximum(rng.standard_normal((n, atoms)), 0.0), rng.standard_normal((n, 3))
-    exact = group_lasso(features, Y, gamma, tolerance=1e-10)
-    weights, gap = reweighted_group_lasso(features, Y, gamma)
+    program = Program(gamma, "frobenius", Directions(features), Y)
+    exact, fit = interior_point(program, None, Stop(1e-10)), reweighted(program)
+    weights = fit.weights[:, 0]
     value = 0.5 * np.sum((features @ weights - Y) ** 2) + gamma * np.sum(np.linalg.norm(weights, axis=1))
-    assert gap <= 1e-6 and exact.dual_value * (1.0 - 1e-9) <= value <= exact.value * (1.0 + 2e-6)
+    assert (
+        fit.gap <= 1e-6
+        and fit.value == pytest.approx(value)
+        and exact.dual_value * (1.0 - 1e-9) <= value <= exact.value * (1.0 + 2e-6)
+    )
 
 
 def test_beyond_thousands_of_targets_the_gap_is_as_small_as_below() -> None:

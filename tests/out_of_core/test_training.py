@@ -13,36 +13,43 @@ from sdprelax.base import ProblemTooLarge
 from sdprelax.certificate import Gates
 from sdprelax.lasso import (
     ArrayRows,
-    GatedProgram,
+    Fit,
+    Program,
+    Stop,
     best_share,
-    collect,
     heaviest,
     largest_gamma,
     prove,
+    solve_program,
+    statistics_of,
     total,
-    train,
     train_out_of_core,
 )
 from sdprelax.lasso import _statistics as statistics
-from sdprelax.lasso._residuals import Residuals
-from sdprelax.lasso._statistics import fits
-from sdprelax.lasso._statistics_program import solve
-from sdprelax.problem.norms import Penalty, flattened
-from tests.group_programs import proved_gated
+from sdprelax.lasso._alternating import StatisticsProgram, alternating
+from sdprelax.lasso._rows import ResidualRows
+from sdprelax.lasso._statistics import Statistics, fits
+from sdprelax.problem.norms import Penalty
+from tests.group_programs import gated, proved_gated
 from tests.out_of_core.conftest import Case, made
+
+
+def solved(data: Statistics, gamma: float, penalty: Penalty, tolerance: float) -> Fit:
+    return alternating(StatisticsProgram(gamma, penalty, data), None, Stop(tolerance))
+
 
 PENALTIES: tuple[Penalty, ...] = ("columns", "frobenius", "nuclear")
 
 
-def in_memory(case: Case, gamma: float, penalty: Penalty) -> GatedProgram:
-    return GatedProgram(case.inputs, case.gates.masks(case.inputs), case.targets, gamma, penalty)
+def in_memory(case: Case, gamma: float, penalty: Penalty) -> Program:
+    return gated(case.inputs, case.gates.masks(case.inputs), case.targets, gamma, penalty)
 
 
 def test_statistics_know_the_loss_of_any_weights(case: Case) -> None:
-    program, data = in_memory(case, 1.0, "frobenius"), total(collect(case.rows, case.gates, folds=4))
+    program, data = in_memory(case, 1.0, "frobenius"), total(statistics_of(case.rows, case.gates, folds=4))
     weights = np.random.default_rng(0).standard_normal(program.zero().shape)
     loss = 0.5 * np.sum((program.predict(weights) - case.targets) ** 2)
-    np.testing.assert_allclose(data.loss(flattened(weights)), loss, rtol=1e-12)
+    np.testing.assert_allclose(data.loss(weights), loss, rtol=1e-12)
     assert data.count == len(case.inputs)
     np.testing.assert_allclose(data.gram, data.gram.T)
 
@@ -50,7 +57,9 @@ def test_statistics_know_the_loss_of_any_weights(case: Case) -> None:
 def test_statistics_and_their_folds_do_not_depend_on_the_order_of_the_samples(case: Case) -> None:
     order = np.random.default_rng(3).permutation(len(case.inputs))
     moved = ArrayRows(case.inputs[order], case.targets[order], block_rows=23)
-    for one, other in zip(collect(case.rows, case.gates, folds=3), collect(moved, case.gates, folds=3), strict=True):
+    for one, other in zip(
+        statistics_of(case.rows, case.gates, folds=3), statistics_of(moved, case.gates, folds=3), strict=True
+    ):
         assert one.count == other.count
         np.testing.assert_allclose(one.gram, other.gram, rtol=1e-12, atol=1e-12)
         np.testing.assert_allclose(one.moment, other.moment, rtol=1e-12, atol=1e-12)
@@ -85,31 +94,31 @@ def test_an_interrupted_pass_goes_on_where_it_was(case: Case, tmp_path: Path, mo
     monkeypatch.setattr(statistics, "INTERVAL", 0.0)
     checkpoint = tmp_path / "statistics.npz"
     with pytest.raises(Interrupted):
-        collect(Interrupting(case.rows, 2), case.gates, folds=2, checkpoint=checkpoint)  # type: ignore[arg-type]
+        statistics_of(Interrupting(case.rows, 2), case.gates, folds=2, checkpoint=checkpoint)  # type: ignore[arg-type]
     rest = Interrupting(case.rows, -1)
-    found = collect(rest, case.gates, folds=2, checkpoint=checkpoint)  # type: ignore[arg-type]
+    found = statistics_of(rest, case.gates, folds=2, checkpoint=checkpoint)  # type: ignore[arg-type]
     assert rest.read == list(range(2, case.rows.block_count))
-    for one, other in zip(found, collect(case.rows, case.gates, folds=2), strict=True):
+    for one, other in zip(found, statistics_of(case.rows, case.gates, folds=2), strict=True):
         np.testing.assert_array_equal(one.gram, other.gram)
         np.testing.assert_array_equal(one.moment, other.moment)
         np.testing.assert_array_equal(one.squares, other.squares)
     assert list(tmp_path.iterdir()) == []
     # Another choice of gates does not go on from this one's checkpoint.
     with pytest.raises(Interrupted):
-        collect(Interrupting(case.rows, 2), case.gates, checkpoint=checkpoint)  # type: ignore[arg-type]
+        statistics_of(Interrupting(case.rows, 2), case.gates, checkpoint=checkpoint)  # type: ignore[arg-type]
     anew = Interrupting(case.rows, -1)
-    collect(anew, Gates(case.gates.directions[:, ::-1], True), checkpoint=checkpoint)  # type: ignore[arg-type]
+    statistics_of(anew, Gates(case.gates.directions[:, ::-1], True), checkpoint=checkpoint)  # type: ignore[arg-type]
     assert anew.read[0] == 0
 
 
 @pytest.mark.parametrize("penalty", PENALTIES)
 @pytest.mark.parametrize("share", [0.3, 1e-2, 1e-4])
 def test_the_optimum_is_that_of_the_program_in_memory(case: Case, penalty: Penalty, share: float) -> None:
-    data = total(collect(case.rows, case.gates))
+    data = total(statistics_of(case.rows, case.gates))
     gamma = share * largest_gamma(data, penalty)
-    fit = solve(data, gamma, penalty, tolerance=1e-7)
+    fit = solved(data, gamma, penalty, 1e-7)
     program = in_memory(case, gamma, penalty)
-    lower, upper = proved_gated(program, train(program, tolerance=1e-7))
+    lower, upper = proved_gated(program, solve_program(program, stop=Stop(1e-7)))
     assert fit.gap <= 1e-7
     np.testing.assert_allclose(fit.value, upper, rtol=3e-7)
     np.testing.assert_allclose(fit.value, program.value(fit.weights, program.predict(fit.weights)), rtol=1e-9)
@@ -120,10 +129,10 @@ def test_the_optimum_is_that_of_the_program_in_memory(case: Case, penalty: Penal
 
 @pytest.mark.parametrize("penalty", PENALTIES)
 def test_all_weights_are_zero_from_the_largest_gamma_on(case: Case, penalty: Penalty) -> None:
-    data = total(collect(case.rows, case.gates))
+    data = total(statistics_of(case.rows, case.gates))
     gamma = largest_gamma(data, penalty)
-    assert not np.any(solve(data, 1.001 * gamma, penalty, tolerance=1e-10).weights)
-    assert np.any(solve(data, 0.99 * gamma, penalty, tolerance=1e-10).weights)
+    assert not np.any(solved(data, 1.001 * gamma, penalty, 1e-10).weights)
+    assert np.any(solved(data, 0.99 * gamma, penalty, 1e-10).weights)
 
 
 @pytest.mark.parametrize("penalty", PENALTIES)
@@ -133,7 +142,7 @@ def test_the_proof_is_sound_whatever_the_weights(penalty: Penalty) -> None:
         case = made(seed, n=25, d=4, c=2, m=4, skip=bool(seed % 2))
         gamma = float(10.0 ** rng.uniform(-4, 2))
         program = in_memory(case, gamma, penalty)
-        optimum = proved_gated(program, train(program, tolerance=1e-9))
+        optimum = proved_gated(program, solve_program(program, stop=Stop(1e-9)))
         for scale in (0.0, 0.1, 10.0):
             weights = scale * rng.standard_normal(program.zero().shape)
             proof = prove(case.rows, case.gates, weights, gamma, penalty)
@@ -149,7 +158,7 @@ def test_the_proved_loss_is_above_the_one_in_rational_arithmetic(case: Case) -> 
     for z, f, mask in zip(case.inputs, case.targets, masks, strict=True):
         z_rational = [Fraction(float(entry)) for entry in z]
         for k in range(len(f)):
-            sums = [sum(w[i] for i in np.flatnonzero(mask)) for w in rational[k]]
+            sums = [sum(rational[i][j][k] for i in np.flatnonzero(mask)) for j in range(len(z))]
             residual = Fraction(float(f[k])) - sum(a * b for a, b in zip(z_rational, sums, strict=True))
             exact += residual * residual / 2
     loss = Fraction(prove(case.rows, case.gates, weights, 1.0, "frobenius").loss)
@@ -176,7 +185,7 @@ def test_blocks_of_gates_end_at_an_optimum_whose_gates_memory_does_not_hold(pena
     optimum = train_out_of_core(case.rows, case.gates, penalty, share=1e-2, tolerance=1e-6)
     memory = memory_for(4, 14, 2)
     few = train_out_of_core(case.rows, case.gates, penalty, share=1e-2, tolerance=1e-3, memory=memory)
-    carrying = np.any(few.weights != 0.0, axis=(0, 1))
+    carrying = np.any(few.weights != 0.0, axis=(1, 2))
     assert len(few.active) <= 14 < np.sum(carrying)
     assert few.proof.gap <= 1e-3
     assert few.proof.lower <= optimum.proof.upper and few.proof.upper >= optimum.proof.lower
@@ -193,8 +202,8 @@ def test_too_little_memory_for_one_gate_is_refused() -> None:
 def test_residual_rows_are_what_weights_leave_of_the_targets(case: Case) -> None:
     program = in_memory(case, 1.0, "frobenius")
     weights = np.random.default_rng(0).standard_normal(program.zero().shape)
-    weights[:, :, 2] = 0.0
-    left = Residuals(case.rows, case.gates, weights)
+    weights[2] = 0.0
+    left = ResidualRows(case.rows, case.gates, weights)
     assert (left.shape, left.block_count) == (case.rows.shape, case.rows.block_count)
     found = np.vstack([block.targets for block in left.blocks()])
     np.testing.assert_allclose(found, case.targets - program.predict(weights), atol=1e-12)
@@ -216,7 +225,7 @@ def test_the_result_is_the_same_in_any_order_of_the_data() -> None:
 def test_the_chosen_share_is_that_of_an_explicit_cross_validation() -> None:
     case = made(1, n=60)
     shares, errors = (0.1, 1e-2, 1e-3, 1e-4), []
-    parts = collect(case.rows, case.gates, folds=3)
+    parts = statistics_of(case.rows, case.gates, folds=3)
     keys = np.concatenate([block.keys for block in case.rows.blocks()]) % 3
     largest, masks = largest_gamma(total(parts), "frobenius"), case.gates.masks(case.inputs)
     for share in shares:
@@ -224,9 +233,9 @@ def test_the_chosen_share_is_that_of_an_explicit_cross_validation() -> None:
         for fold in range(3):
             kept, held = keys != fold, keys == fold
             gamma = share * largest * np.mean(kept)
-            program = GatedProgram(case.inputs[kept], masks[kept], case.targets[kept], gamma, "frobenius")
-            other = GatedProgram(case.inputs[held], masks[held], case.targets[held], gamma, "frobenius")
-            weights = train(program, tolerance=1e-4).weights
+            program = gated(case.inputs[kept], masks[kept], case.targets[kept], gamma, "frobenius")
+            other = gated(case.inputs[held], masks[held], case.targets[held], gamma, "frobenius")
+            weights = solve_program(program, stop=Stop(1e-4)).weights
             error += float(np.sum((other.predict(weights) - case.targets[held]) ** 2))
         errors.append(error)
     share, found = best_share(parts, "frobenius", shares=shares)

@@ -186,8 +186,8 @@ def test_solved_is_held_against_the_gap_that_the_method_closes(copy: Path) -> No
     _, problem = load_problem(Trial.from_dict(record["trial"]))
     weights = 0.9 * program.weights
     units = Units(problem, *program.units)
-    whole = np.zeros((*weights.shape[:2], program.design.count))
-    whole[:, :, program.used] = weights
+    whole = np.zeros((program.design.count, *weights.shape[1:]))
+    whole[program.used] = weights
     worse = group_certificate(units, program.design, program.penalty, whole, program.multiplier)
     worse.save(path / "certificate-program.npz")
     rewrite(path, lambda record: record["details"].update(worse.details(problem)))

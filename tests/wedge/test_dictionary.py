@@ -10,17 +10,18 @@ import pytest
 from sdprelax.base import Deadline, Floats, ProblemTooLarge
 from sdprelax.certificate import Neurons
 from sdprelax.exact import activation_patterns
-from sdprelax.lasso import LassoFit, LassoProgram, lasso
+from sdprelax.lasso import Directions, Fit, Program, Stop, solve_program
 from sdprelax.problem import reduce_inputs
 from sdprelax.wedge import WedgeDictionary, WedgeProblem
 from tests.group_programs import proved_lasso
 from tests.wedge.convex_programs import exact_value
 
 
-def solved(geometry: WedgeProblem, Y: Floats, gamma: float) -> tuple[WedgeDictionary, LassoProgram, LassoFit]:
+def solved(geometry: WedgeProblem, Y: Floats, gamma: float) -> tuple[WedgeDictionary, Program, Fit]:
     dictionary = geometry.all_wedges()
-    program = LassoProgram(geometry.features(dictionary.directions), Y, gamma, geometry.free)
-    return dictionary, program, lasso(program, tolerance=1e-11)
+    design = Directions(geometry.features(dictionary.directions))
+    program = Program(gamma, "frobenius", design, Y, geometry.free)
+    return dictionary, program, solve_program(program, stop=Stop(1e-11))
 
 
 def cells(inputs: Floats) -> Floats:

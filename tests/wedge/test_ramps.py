@@ -7,16 +7,16 @@ import pytest
 import scipy.optimize
 
 from sdprelax.base import Floats, InputError, ProblemTooLarge
-from sdprelax.lasso import LassoFit, LassoProgram, lasso
+from sdprelax.lasso import Directions, Fit, Program, Stop, solve_program
 from sdprelax.networks import ThreeLayerNetwork, load_predictor, save_predictor
 from sdprelax.wedge import RampDictionary, ramp_dictionary
 from tests.group_programs import proved_lasso
 
 
-def solved(X: Floats, Y: Floats, gamma: float, p: int) -> tuple[RampDictionary, LassoProgram, LassoFit]:
+def solved(X: Floats, Y: Floats, gamma: float, p: int) -> tuple[RampDictionary, Program, Fit]:
     dictionary = ramp_dictionary(X, p)  # type: ignore[arg-type]
-    program = LassoProgram(dictionary.features(X), Y, gamma, True)
-    return dictionary, program, lasso(program, tolerance=1e-11)
+    program = Program(gamma, "frobenius", Directions(dictionary.features(X)), Y, True)
+    return dictionary, program, solve_program(program, stop=Stop(1e-11))
 
 
 def locally_trained(X: Floats, y: Floats, gamma: float, start: Floats) -> float:
@@ -51,7 +51,7 @@ def test_local_training_of_three_layers_comes_near_the_lasso_and_never_below_it(
         reached = [locally_trained(X, y, 0.05, rng.standard_normal(5 * 25 + 1)) for _ in range(12)]
         assert min(reached) >= fit.value * (1.0 - 1e-9)
         # Started from the Lasso's network with noise on every weight, descent leads back to it and not below.
-        best = dictionary.network(fit.weights, fit.offset)
+        best = dictionary.network(fit.weights[:, 0], fit.offset)
         layers = [best.first, best.first_bias[None], best.second[None], best.second_bias[None], best.output.T]
         start = np.concatenate([np.vstack(layers).ravel(), best.output_bias])
         back = [locally_trained(X, y, 0.05, start + 0.02 * rng.standard_normal(len(start))) for _ in range(5)]
@@ -78,7 +78,7 @@ def test_the_network_has_the_value_of_the_lasso_and_every_chain_is_balanced() ->
     for d in (1, 2):
         X, Y = rng.standard_normal((6, d)), rng.standard_normal((6, 2))
         dictionary, program, fit = solved(X, Y, 0.1, 1)
-        network = dictionary.network(fit.weights, fit.offset)
+        network = dictionary.network(fit.weights[:, 0], fit.offset)
         residual = network.predict(X) - Y
         assert 0.5 * np.sum(residual**2) + 0.1 * network.penalty(1) == pytest.approx(fit.value, rel=1e-11)
         sizes = np.sum(np.abs(network.first), axis=0)
@@ -98,7 +98,7 @@ def test_published_toys(x: list[float], y: list[float], size: float) -> None:
     X, Y = np.array(x, dtype=float)[:, None], np.array(y, dtype=float)[:, None]
     dictionary, _, fit = solved(X, Y, 1e-8, 1)
     assert fit.value == pytest.approx(size * 1e-8, rel=1e-5)
-    network = dictionary.network(fit.weights, fit.offset)
+    network = dictionary.network(fit.weights[:, 0], fit.offset)
     assert np.allclose(network.predict(X), Y, atol=1e-6)
 
 

@@ -12,7 +12,7 @@ from sdprelax.cells import sampled_patterns
 from sdprelax.certificate import Gates
 from sdprelax.distillation.distillers import Distilled, Task, View, distillers
 from sdprelax.distillation.distillers.gated_relu import Shrinkage
-from sdprelax.lasso import FOLDS, ArrayRows, best_share, collect, largest_gamma, total
+from sdprelax.lasso import FOLDS, ArrayRows, best_share, largest_gamma, statistics_of, total
 from sdprelax.methods import methods
 from sdprelax.networks import Network
 from sdprelax.problem import Presolved, Problem
@@ -104,6 +104,6 @@ class ConvexReLUDistiller:
         reduction = Presolved.of(problem).reduction
         drawn = sampled_patterns(reduction.rows, self.patterns, np.random.default_rng(task.seed))
         folds = FOLDS if self.shrinkage == "auto" else 1
-        parts = collect(ArrayRows(inputs, targets), Gates(reduction.basis @ drawn.directions), folds=folds)
+        parts = statistics_of(ArrayRows(inputs, targets), Gates(reduction.basis @ drawn.directions), folds=folds)
         share = best_share(parts, "columns")[0] if self.shrinkage == "auto" else self.shrinkage
         return share * largest_gamma(total(parts), "columns"), share

@@ -16,8 +16,8 @@ from sdprelax.distillation._teacher_gates import teacher_gates
 from sdprelax.distillation.distillers import Budget, Distilled, Task, View, distillers
 from sdprelax.lasso import (
     MEMORY,
+    GatedNeurons,
     Moments,
-    Neurons,
     Shape,
     exact_neurons,
     few_neurons,
@@ -95,7 +95,7 @@ class GatedReLUDistiller:
         else:
             kept, data = heaviest(rows, gates, trained, self.penalty, memory=self.memory, stage=task.stage)
             skip = self.skip and bool(kept[-1] == gates.count - 1)
-            neurons = few_neurons(data, trained.weights[:, :, kept], budget, trained.gamma, skip=skip).among(kept)
+            neurons = few_neurons(data, trained.weights[kept], budget, trained.gamma, skip=skip).among(kept)
         neurons = neurons.rounded()
         weights = neurons.weights(gates.count)
         n = rows.shape[0]
@@ -104,7 +104,7 @@ class GatedReLUDistiller:
         return Distilled(
             _student(layout, gates, neurons),
             {
-                "gamma": trained.gamma, "shrinkage": trained.share, "steps": trained.steps,
+                "gamma": trained.gamma, "shrinkage": trained.share, "steps": trained.iterations,
                 "neurons": len(neurons.gate_of), "matrices": len(neurons.full_gate_of), "gates": len(neurons.used()),
                 "fit_error": 2.0 * proof.loss / moments.spread if moments.spread > 0.0 else 0.0,
                 "program_fit_error": 2.0 * trained.proof.loss / moments.spread if moments.spread > 0.0 else 0.0,
@@ -128,7 +128,7 @@ def _distinct(directions: Floats) -> Floats:
     return np.asarray(rounded[:, sorted(kept.values())], dtype=np.float64)
 
 
-def _student(layout: Layout, gates: Gates, neurons: Neurons) -> Any:
+def _student(layout: Layout, gates: Gates, neurons: GatedNeurons) -> Any:
     """Return the student with no more gates than carry weights."""
     from sdprelax.distillation._students import GatedStudent
 

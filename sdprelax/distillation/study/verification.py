@@ -18,7 +18,7 @@ from sdprelax.distillation.distillers import distillers
 from sdprelax.distillation.study.run_store import RunStore
 from sdprelax.distillation.study.runs import run_hash, sampled
 from sdprelax.laboratory import described, flat_options
-from sdprelax.lasso import Neurons
+from sdprelax.lasso import GatedNeurons
 
 __all__ = ["Verified", "is_study", "verify_study"]
 
@@ -173,7 +173,7 @@ def _nothing(batch: Any) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def _student_weights(student: Any, gates: Gates) -> Floats | None:
-    """Return a gated student's W, shape (c, d, m), over the certificate's gates; None if it has others."""
+    """Return a gated student's W, shape (m, d, c), over the certificate's gates; None if it has others."""
     arrays = student.to_arrays()
     if "gates" not in arrays:
         return None
@@ -184,5 +184,5 @@ def _student_weights(student: Any, gates: Gates) -> Floats | None:
     # Number −1, the gate that is always open, is the last one.
     of = np.array([*numbers, gates.count - 1], dtype=np.intp)
     inner, outer, full = (arrays[name].astype(np.float64) for name in ("inner", "outer", "full"))
-    found = Neurons(of[np.asarray(student.gate_of)], inner, outer, of[np.asarray(student.full_gate_of)], full)
+    found = GatedNeurons(of[np.asarray(student.gate_of)], inner, outer, of[np.asarray(student.full_gate_of)], full)
     return found.weights(gates.count)

@@ -1,15 +1,9 @@
-"""Output weights for fixed hidden directions: the group lasso, to high accuracy.
+"""Output weights along fixed directions to high accuracy: a primal-dual interior point on the dual.
 
-With unit hidden weights w_k and activations φ_k = (Xw_k)₊, training over the network's output
-layer and neuron lengths is
+    min over W (K×c)  ½‖ΦW − Y‖² + γΣ_k‖W_k‖,      dual: max ⟨A, Y⟩ − ½‖A‖²  s.t. ‖Aᵀφ_k‖ ≤ γ
 
-    min over W (K×c)  ½‖ΦW − Y‖²_F + γΣ_k‖W_k‖           (the penalty of balanced neurons),
-
-whose dual is max ⟨A, Y⟩ − ½‖A‖² subject to ‖Aᵀφ_k‖ ≤ γ. The atoms are many, nearly parallel
-and few are used, which stalls coordinate descent; the dual has only n·c variables, so a
-primal-dual interior-point method on it takes some twenty factorisations of order n·c
-whatever K is, and its multipliers are the output weights. Where n·c is in the thousands,
-:mod:`sdprelax.lasso._on_directions` reweights the atoms' kernels instead.
+The atoms are many, nearly parallel and few are used, which stalls coordinate descent; the dual has only n·c variables,
+so that some twenty factorisations of order n·c do whatever K is, and its multipliers are the output weights.
 """
 
 from __future__ import annotations
@@ -21,9 +15,11 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from sdprelax.base import Deadline, Floats
+from sdprelax.base import Floats
+from sdprelax.lasso._designs import Directions
+from sdprelax.lasso._program import Fit, Program, Stop
 
-__all__ = ["GroupLasso", "group_lasso", "in_span"]
+__all__ = ["in_span", "interior_point", "polished"]
 
 # Weight that the interior point starts an atom with at most, in units of what fits Y with it alone.
 PLAUSIBLE = 10.0
@@ -31,36 +27,13 @@ PLAUSIBLE = 10.0
 FURTHEST = 400
 # Atoms per sample up to which an orthonormal basis of the atoms takes the place of the samples.
 FEW = 0.8
-
-
-@dataclass(frozen=True, eq=False)
-class GroupLasso:
-    """A primal-dual pair of the group lasso.
-
-    Attributes
-    ----------
-    weights: W, shape (K, c).
-    multiplier: A, shape (n, c), with ‖Aᵀφ_k‖ ≤ γ for every atom.
-    value: ½‖ΦW − Y‖² + γΣ‖W_k‖, in floating point.
-    dual_value: ⟨A, Y⟩ − ½‖A‖², in floating point.
-    iterations: interior-point steps taken.
-    """
-
-    weights: Floats
-    multiplier: Floats
-    value: float
-    dual_value: float
-    iterations: int
-
-    @property
-    def gap(self) -> float:
-        """Duality gap relative to the value."""
-        return (self.value - self.dual_value) / max(self.value, np.finfo(float).tiny)
-
-
-def _evaluate(features: Floats, Y: Floats, gamma: float, weights: Floats) -> float:
-    residual = features @ weights - Y
-    return float(0.5 * np.sum(residual**2) + gamma * np.sum(np.linalg.norm(weights, axis=1)))
+# Steps after which the best pair is returned in any case.
+STEPS = 100
+# Shares of all weight above which an atom is tried as one of the support.
+SUPPORTS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
+# Shares of all weight up to which an atom's is what an interior point leaves on those that carry nothing, where leaving
+# it out costs nothing either: no more than that share of the gap that is asked for.
+NOTHING, FREE = (1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-11), 0.5
 
 
 def _hessian(features: Floats, multipliers: Floats, slopes: Floats, curvature: Floats) -> Floats:
@@ -152,46 +125,35 @@ def _predict_and_correct(at: _Iterate, features: Floats, Y: Floats, gamma: float
 
 # With γ tiny against the data the last steps overflow; what is not finite ends the iteration and is never returned.
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")
-def group_lasso(
-    features: Floats,
-    Y: Floats,
-    gamma: float,
-    *,
-    tolerance: float = 1e-10,
-    start: Floats | None = None,
-    max_iterations: int = 100,
-    deadline: Deadline | None = None,
-) -> GroupLasso:
-    """Solve the group lasso over given atoms by a primal-dual interior-point method on its dual.
+def interior_point(program: Program, start: Fit | None, stop: Stop) -> Fit:
+    """Return the pair of a program along directions, of Frobenius norms, that some twenty steps end at.
 
     Parameters
     ----------
-    features: activations Φ, shape (n, K).
-    Y: targets, shape (n, c).
-    gamma: weight of the group norms.
-    tolerance: relative duality gap at which to stop.
-    start: a dual point A near the solution; scaled into the interior. Default: scaled Y.
-    max_iterations: steps after which the best pair is returned in any case.
-    deadline: stops the iteration early with the pair at hand.
+    start: a pair whose dual point, scaled into the interior, is where it starts; Y by default.
     """
-    atoms, c = features.shape[1], Y.shape[1]
-    energy = 0.5 * float(np.sum(Y**2))
-    if atoms == 0 or energy == 0.0:
-        return GroupLasso(np.zeros((atoms, c)), Y.copy(), energy, energy, 0)
+    assert isinstance(program.design, Directions)
+    features, Y, gamma = program.design.features, program.targets, program.gamma
+    energy = program.value(program.zero(), np.zeros_like(Y))
+    nothing = Fit(program.zero(), Y.copy(), energy, energy)
+    if program.groups == 0 or energy == 0.0:
+        return nothing
     # With γ about 1 its square is a number; a power of two changes no digit.
     unit = max(math.frexp(gamma)[1], math.frexp(float(np.max(np.abs(features))))[1] - FURTHEST)
     features, gamma = np.ldexp(features, -unit), math.ldexp(gamma, -unit)
-    if float(np.max(np.linalg.norm(features.T @ Y, axis=1))) <= gamma:
+    scaled = Program(gamma, "frobenius", Directions(features), Y)
+    if scaled.steepest(Y) <= gamma:
         # Y itself is feasible, so no atom pays.
-        return GroupLasso(np.zeros((atoms, c)), Y.copy(), energy, energy, 0)
-    if atoms > FEW * len(Y):
-        found = _interior_point(features, Y, gamma, 0.0, tolerance, start, max_iterations, deadline)
-        return replace(found, weights=np.ldexp(found.weights, -unit))
-    Q, R, inside, rest = in_span(features, Y)
-    within = None if start is None else Q.T @ start
-    beyond = 0.5 * float(np.sum(rest**2))
-    found = _interior_point(R, inside, gamma, beyond, tolerance, within, max_iterations, deadline)
-    return replace(found, weights=np.ldexp(found.weights, -unit), multiplier=Q @ found.multiplier + rest)
+        return nothing
+    A = None if start is None else start.multiplier
+    if program.groups > FEW * len(Y):
+        found = _iterated(scaled, 0.0, A, stop)
+    else:
+        Q, R, inside, rest = in_span(features, Y)
+        within = replace(scaled, design=Directions(R), targets=inside)
+        found = _iterated(within, program.loss.value(rest, np.zeros_like(rest)), None if A is None else Q.T @ A, stop)
+        found = replace(found, multiplier=Q @ found.multiplier + rest)
+    return replace(found, weights=np.ldexp(found.weights, -unit))
 
 
 def in_span(features: Floats, Y: Floats) -> tuple[Floats, Floats, Floats, Floats]:
@@ -206,26 +168,22 @@ def in_span(features: Floats, Y: Floats) -> tuple[Floats, Floats, Floats, Floats
     return Q, R, Q.T @ Y, rest
 
 
-def _interior_point(
-    features: Floats, Y: Floats, gamma: float, beyond: float, tolerance: float, start: Floats | None,
-    max_iterations: int, deadline: Deadline | None,
-) -> GroupLasso:  # fmt: skip
+def _iterated(program: Program, beyond: float, start: Floats | None, stop: Stop) -> Fit:
     """Return the pair, to whose values a loss of ``beyond`` is added."""
-    atoms, c = features.shape[1], Y.shape[1]
+    assert isinstance(program.design, Directions)
+    features, Y, gamma = program.design.features, program.targets, program.gamma
     A = Y if start is None else start
-    largest = float(np.max(np.linalg.norm(features.T @ A, axis=1)))
+    largest = program.steepest(A)
     A = A * (0.95 * gamma / largest) if largest >= 0.95 * gamma else A
-    weights, value = np.zeros((atoms, c)), beyond + 0.5 * float(np.sum(Y**2))
-    best, dual = A, beyond + float(np.sum(A * Y) - 0.5 * np.sum(A * A))
+    weights, value = program.zero(), beyond + program.value(program.zero(), np.zeros_like(Y))
+    best, dual = A, beyond + program.loss.dual_value(A, Y)
     slopes = features.T @ A
     slack = gamma * gamma - np.sum(slopes**2, axis=1)
     # The weight 2λ_kγ of an atom is some multiple of what fits Y; where γ is tiny, centring would ask for far more.
     plausible = PLAUSIBLE * np.linalg.norm(Y) / (2.0 * gamma * np.linalg.norm(features, axis=0))
-    at = _Iterate(A, np.minimum(max(value - dual, 1e-12 * value) / atoms / slack, plausible), slopes, slack)
-    steps = 0
-    while steps < max_iterations and value - dual > tolerance * value and not (deadline and deadline.expired):
-        if not at.barrier > 0.0:
-            break
+    multipliers = np.minimum(max(value - dual, 1e-12 * value) / program.groups / slack, plausible)
+    at, steps = _Iterate(A, multipliers, slopes, slack), 0
+    while not stop.reached(value, dual, steps) and steps < STEPS and at.barrier > 0.0:
         steps += 1
         try:
             step = _predict_and_correct(at, features, Y, gamma)
@@ -234,11 +192,63 @@ def _interior_point(
         at = at.moved(features, gamma, min(1.0, 0.99 * at.room(step)), step)
         if not (np.all(at.slack > 0.0) and np.all(np.isfinite(at.multipliers))):
             break
-        found = 2.0 * at.multipliers[:, None] * at.slopes
-        reached = beyond + _evaluate(features, Y, gamma, found)
+        found = (2.0 * at.multipliers[:, None] * at.slopes)[:, None]
+        reached = beyond + program.value(found, program.predict(found))
         if reached < value:
             weights, value = found, reached
-        bound = beyond + float(np.sum(at.A * Y) - 0.5 * np.sum(at.A * at.A))
+        bound = beyond + program.loss.dual_value(at.A, Y)
         if bound > dual:
             best, dual = at.A, bound
-    return GroupLasso(weights, best, value, dual, steps)
+    return Fit(weights, best, value, dual, steps)
+
+
+def polished(program: Program, fit: Fit, stop: Stop) -> Fit:
+    """Return a pair without weight on atoms that should have none.
+
+    Parameters
+    ----------
+    fit: a pair of :func:`interior_point`, over some of the program's atoms.
+    stop: what that was asked for.
+    """
+    sizes = program.sizes(fit.weights)
+    allowed = fit.value + FREE * stop.tolerance * fit.value
+    few = fit.weights
+    for share in NOTHING:
+        thinned = fit.weights * (sizes > share * float(np.sum(sizes)))[:, None, None]
+        if program.value(thinned, program.predict(thinned)) <= allowed:
+            few = thinned
+            break
+    found = program.pair(few, fit.multiplier)
+    return _crossed_over(program, found) if program.outputs == 1 else found
+
+
+def _crossed_over(program: Program, fit: Fit) -> Fit:
+    """Return a better pair of one output, from the equations that hold on the optimum's support, or the same.
+
+    Where γ is small the interior point is left with weight on atoms that should have none. On the support S with signs
+    s the optimum solves Φ_SᵀΦ_Sz = Φ_Sᵀy − γs, to full accuracy by QR; an atom whose sign turns is no part of S.
+    """
+    assert isinstance(program.design, Directions)
+    weights, y, gamma = fit.weights[:, 0, 0], program.targets[:, 0], program.gamma
+    sizes, best = np.abs(weights), fit
+    for share in SUPPORTS:
+        support = np.flatnonzero(sizes > share * float(np.sum(sizes)))
+        while 0 < len(support) <= len(y):
+            signs = np.sign(weights[support])
+            Q, R = np.linalg.qr(program.design.features[:, support])
+            if np.min(np.abs(np.diag(R))) <= 1e-12 * np.max(np.abs(np.diag(R))):
+                break
+            force = scipy.linalg.solve_triangular(R, signs, trans="T")
+            found = scipy.linalg.solve_triangular(R, Q.T @ y - gamma * force)
+            kept = found * signs > 0.0
+            if np.all(kept):
+                whole = np.zeros_like(fit.weights)
+                whole[support, 0, 0] = found
+                # The residual, without the cancellation in y − Φz where γ is small.
+                residual = y - Q @ (Q.T @ y) + gamma * (Q @ force)
+                pair = program.pair(whole, residual[:, None])
+                if pair.value <= best.value * (1.0 + 1e-13):
+                    best = replace(best.better(pair), weights=pair.weights, value=pair.value)
+                break
+            support = support[kept]
+    return best
