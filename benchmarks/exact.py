@@ -32,7 +32,7 @@ from sdprelax.cells import Cone
 from sdprelax.exact import count_patterns
 from sdprelax.methods.exact import CELLS, COLUMNS, PATTERNS, Exact
 from sdprelax.problem import Reduction, Units, reduce
-from sdprelax.relaxation import local_certificate
+from sdprelax.relaxation._splitting import local_certificate
 
 SIZES, MOST_PATTERNS = (10, 15, 25, 50, 100, 200, 400, 1000, 2000, 5000), 20_000
 SLACK = 1e-3

@@ -46,7 +46,7 @@ from sdprelax.cells import whole_space
 from sdprelax.certificate import relaxation_certificate
 from sdprelax.lifting import LiftedProgram
 from sdprelax.problem import Units, reduce, reduce_inputs
-from sdprelax.relaxation import solve_relaxation
+from sdprelax.relaxation._program import solve_relaxation
 from sdprelax.solvers import solvers as solver_registry
 from sdprelax.solvers.interior_point import primal_start
 from sdprelax.solvers.native.alternating import AlternatingDirections
