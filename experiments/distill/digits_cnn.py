@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from dataclasses import asdict, dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import NonNegativeInt, PositiveInt
 
-from sdprelax.base import write_whole
+from sdprelax.base import write_arrays
 from sdprelax.datasets import file_arrays
 from sdprelax.distillation.images import images
 from sdprelax.distillation.teachers import frozen, pytorch, teachers
@@ -55,10 +54,8 @@ class DigitsCNN:
             model.load_state_dict({name: torch.from_numpy(array) for name, array in file_arrays(path).items()})
             return frozen(model)
         model = self._trained()
-        content = BytesIO()
-        np.savez(content, **{name: weights.numpy() for name, weights in model.state_dict().items()})
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(path, content.getvalue())
+        write_arrays(path, {name: weights.numpy() for name, weights in model.state_dict().items()})
         return model
 
     def _network(self) -> Any:

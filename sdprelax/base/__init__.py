@@ -17,7 +17,7 @@ from sdprelax.base._errors import (
     first_line,
     nearest,
 )
-from sdprelax.base._files import read_arrays, whole_file, write_whole
+from sdprelax.base._files import read_arrays, whole_file, write_arrays, write_whole
 from sdprelax.base._registry import Registry, Use, misread, registering
 from sdprelax.base._verified import (
     UNIT,
@@ -66,5 +66,6 @@ __all__ = [
     "require_ieee_arithmetic",
     "target_matrix",
     "whole_file",
+    "write_arrays",
     "write_whole",
 ]

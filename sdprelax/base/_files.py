@@ -8,14 +8,16 @@ import math
 import os
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LARGEST_FILE", "read_arrays", "whole_file", "write_whole"]
+from sdprelax.base._errors import StorageError
+
+__all__ = ["LARGEST_FILE", "read_arrays", "whole_file", "write_arrays", "write_whole"]
 
 # Bytes that the arrays of one file may take in memory; enough for the multipliers of 8,000 generator rows.
 LARGEST_FILE = 2 * 1024**3
@@ -42,6 +44,21 @@ def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that a reader sees the old content or all of the new."""
     with whole_file(path) as file:
         file.write(content)
+
+
+def write_arrays(path: str | Path, arrays: Mapping[str, Any]) -> None:
+    """Write arrays by name as an ``.npz`` file, whole or not at all; ``path`` gets that suffix if it has none.
+
+    Raises
+    ------
+    StorageError: the file cannot be written.
+    """
+    target = Path(path if str(path).endswith(".npz") else f"{path}.npz")
+    try:
+        with whole_file(target) as file:
+            np.savez(file, allow_pickle=False, **arrays)
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error.strerror or error}.") from None
 
 
 def read_arrays(path: str | Path, largest: int = LARGEST_FILE) -> dict[str, NDArray[Any]]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
-import io
 import json
 import logging
 import math
@@ -23,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import nn
 from torch.nn import functional
 
-from sdprelax.base import InputError, StorageError, first_line, read_arrays, write_whole
+from sdprelax.base import InputError, StorageError, first_line, read_arrays, write_arrays, write_whole
 from sdprelax.distillation._layout import Layout
 from sdprelax.distillation._onnx_teacher import onnx_packages
 from sdprelax.networks import ReLU
@@ -64,10 +63,8 @@ class Student(nn.Module):  # type: ignore[misc]
         ------
         StorageError: the file cannot be written.
         """
-        buffer = io.BytesIO()
         layout = json.dumps(dataclasses.asdict(self.layout))
-        np.savez(buffer, allow_pickle=False, kind=self.KIND, layout=layout, **self.to_arrays())
-        _write(path, buffer.getvalue())
+        write_arrays(path, {"kind": np.array(self.KIND), "layout": np.array(layout), **self.to_arrays()})
 
     def forward(self, z: Any) -> Any:
         """Return what leaves, shape (B, *output_shape), where z enters, shape (B, *input_shape)."""
@@ -240,7 +237,11 @@ def export_onnx(module: Any, example: Any, path: str | Path) -> None:
     SolverUnavailable: packages that write ONNX are not installed.
     StorageError: the file cannot be written.
     """
-    _write(path, onnx_model(module, example).SerializeToString())
+    model = onnx_model(module, example)
+    try:
+        write_whole(Path(path), model.SerializeToString())
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error.strerror or error}.") from None
 
 
 def onnx_model(module: Any, example: Any) -> Any:
@@ -284,13 +285,6 @@ def _quiet(name: str) -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
-
-
-def _write(path: str | Path, content: bytes) -> None:
-    try:
-        write_whole(Path(path), content)
-    except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror or error}.") from None
 
 
 def _tensor(name: str, given: ArrayLike, shape: tuple[int | None, ...]) -> Any:

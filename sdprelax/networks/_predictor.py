@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar, cast, get_type_hints, runtime_checkab
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sdprelax.base import Floats, InputError, StorageError, finite_array, first_line, nearest, read_arrays
+from sdprelax.base import Floats, InputError, finite_array, first_line, nearest, read_arrays, write_arrays
 from sdprelax.networks._preprocessing import Preprocessing
 from sdprelax.networks.activations import Activation, activations
 
@@ -172,10 +172,7 @@ def save_predictor(path: str | Path, predictor: Predictor, called: str = "") -> 
         arrays[CARRIED] = np.frombuffer(carried, dtype=np.uint8)
     if called:
         arrays["called"] = np.array(called)
-    try:
-        np.savez(path, allow_pickle=False, kind=np.array(kind), **arrays)
-    except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror or error}.") from None
+    write_arrays(path, {"kind": np.array(kind), **arrays})
 
 
 def called(path: str | Path) -> str:
