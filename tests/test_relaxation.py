@@ -33,8 +33,9 @@ def test_the_reduced_optimum_is_feasible_for_the_lifted_form_with_the_same_objec
     solution = solve(problem, "reduced")
     lifting = LiftedProgram(problem, reduce(problem))
     residuals = lifting.residuals(solution.lifted)
-    assert residuals.linear < 1e-10
-    assert max(residuals.complementarity, residuals.nonnegativity, residuals.semidefiniteness) < 1e-7
+    assert residuals.pop("linear") < 1e-10
+    assert set(residuals) == {"complementary", "nonnegative", "semidefinite"}
+    assert max(residuals.values()) < 1e-7
     assert lifting.objective(solution.lifted) == pytest.approx(solution.solved.value, rel=1e-6)
 
 

@@ -218,6 +218,14 @@ class Registry(Generic[T]):
         name = self.called(entry)
         return {name: {option.name: getattr(entry, option.name) for option in self.options(name)}}
 
+    def completed(self, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return options with the defaults of those that are missing, as in what was stored before there were these.
+
+        Those of an entry that is not registered are returned as they are.
+        """
+        declared = self.options(name) if name in self else []
+        return {option.name: option.default for option in declared if not option.required} | dict(options)
+
     def typed(self, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return options converted to the types that the entry's fields declare.
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdprelax.base import CertificateError, Floats, read_arrays
-from sdprelax.cells import Cone, whole_space
+from sdprelax.cells import Cone
 from sdprelax.lifting.inequalities import STANDARD, Forms
 from sdprelax.problem import Reduction
 
@@ -62,11 +62,6 @@ class RelaxationProof:
     """One block for every cone of a partition of weight space; the relaxation itself has one, all of it."""
 
     blocks: tuple[BlockProof, ...]
-
-    @staticmethod
-    def unsplit(multipliers: Floats, kappa: float, delta: float) -> RelaxationProof:
-        """Return the proof with one block for all of weight space; N has shape (2g, 2g)."""
-        return RelaxationProof((BlockProof(whole_space(len(multipliers) // 2), multipliers, kappa, delta),))
 
 
 @dataclass(frozen=True)

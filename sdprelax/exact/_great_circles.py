@@ -19,8 +19,8 @@ SHORTEST, LEAST_GAIN = 1e-7, 1e-9
 
 
 @_inner
-def _height(rows: Floats, jump: Floats, base: Floats, w: Floats, outputs: Floats) -> float:
-    """Fill f(w) and return its length."""
+def _height(rows: Floats, jump: Floats, base: Floats, w: Floats, inner: Floats, outputs: Floats) -> float:
+    """Fill the rows' inner products with w and f(w), and return the length of f(w)."""
     for o in range(len(outputs)):
         outputs[o] = 0.0
         for i in range(len(w)):
@@ -29,6 +29,7 @@ def _height(rows: Floats, jump: Floats, base: Floats, w: Floats, outputs: Floats
         y = 0.0
         for i in range(len(w)):
             y += rows[j, i] * w[i]
+        inner[j] = y
         if y > 0.0:
             for o in range(len(outputs)):
                 outputs[o] += jump[j, o] * y
@@ -39,17 +40,16 @@ def _height(rows: Floats, jump: Floats, base: Floats, w: Floats, outputs: Floats
 
 
 @_inner
-def _tangent(rows: Floats, jump: Floats, base: Floats, w: Floats, outputs: Floats, gradient: Floats) -> float:
-    """Fill the gradient of ½‖f‖² within the sphere and return its length."""
+def _tangent(
+    rows: Floats, jump: Floats, base: Floats, w: Floats, inner: Floats, outputs: Floats, gradient: Floats
+) -> float:
+    """Fill the gradient of ½‖f‖² within the sphere at what ``_height`` filled, and return its length."""
     for i in range(len(w)):
         gradient[i] = 0.0
         for o in range(len(outputs)):
             gradient[i] += base[o, i] * outputs[o]
     for j in range(len(rows)):
-        y = 0.0
-        for i in range(len(w)):
-            y += rows[j, i] * w[i]
-        if y > 0.0:
+        if inner[j] > 0.0:
             weight = 0.0
             for o in range(len(outputs)):
                 weight += jump[j, o] * outputs[o]
@@ -69,20 +69,20 @@ def ascend(rows: Floats, jump: Floats, base: Floats, starts: Floats, steps: int)
     """Replace every unit row of ``starts`` (k, r) by the end of its ascent."""
     count, r = starts.shape
     outputs, tried, gradient = np.empty(jump.shape[1]), np.empty(jump.shape[1]), np.empty(r)
-    w, x = np.empty(r), np.empty(r)
+    w, x, inner = np.empty(r), np.empty(r), np.empty(len(rows))
     for k in range(count):
         w[:] = starts[k]
-        reached = _height(rows, jump, base, w, outputs)
+        reached = _height(rows, jump, base, w, inner, outputs)
         angle = 0.5
         for _ in range(steps):
-            length = _tangent(rows, jump, base, w, outputs, gradient)
+            length = _tangent(rows, jump, base, w, inner, outputs, gradient)
             if not length > 1e-12 * reached * reached:
                 break
             first, ahead = True, reached
             while angle > SHORTEST:
                 for i in range(r):
                     x[i] = math.cos(angle) * w[i] + math.sin(angle) / length * gradient[i]
-                ahead = _height(rows, jump, base, x, tried)
+                ahead = _height(rows, jump, base, x, inner, tried)
                 if ahead > reached:
                     break
                 angle *= 0.4

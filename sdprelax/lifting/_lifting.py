@@ -21,35 +21,12 @@ import numpy as np
 import scipy.sparse as sp
 
 from sdprelax.base import Floats
-from sdprelax.cells import Cone
+from sdprelax.cells import Cone, whole_space
 from sdprelax.lifting.inequalities import Forms, Inequality
 from sdprelax.networks import Network, twins
 from sdprelax.problem import Problem, Reduction
 
-__all__ = ["LiftedProgram", "Residuals"]
-
-
-@dataclass(frozen=True)
-class Residuals:
-    """How far a lifted variable is from each constraint; absolute, in the units of Λ.
-
-    Attributes
-    ----------
-    linear: max |MΛMᵀ|.
-    complementarity: max |diag(Λ_αβ)|.
-    nonnegativity: largest violation of Λ ≥ 0 on the (α, β) block.
-    semidefiniteness: −λ_min(Λ), at least 0.
-    """
-
-    linear: float
-    complementarity: float
-    nonnegativity: float
-    semidefiniteness: float
-
-    @property
-    def largest(self) -> float:
-        """The largest of the four."""
-        return max(self.linear, self.complementarity, self.nonnegativity, self.semidefiniteness)
+__all__ = ["LiftedProgram"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,17 +107,20 @@ class LiftedProgram:
         penalty = float(diagonal[self.blocks["u"]].sum() + diagonal[self.blocks["v"]].sum())
         return self.problem.loss.value(self.predictions(lifted), self.problem.Y) + 0.5 * self.problem.gamma * penalty
 
-    def residuals(self, lifted: Floats) -> Residuals:
-        """Return the violation of every constraint but complete positivity, which is NP-hard to measure."""
-        g = self.generators
-        if self.order == 0 or lifted.size == 0:
-            return Residuals(0.0, 0.0, 0.0, 0.0)
-        M = self.linear_map
-        cross = np.diag(lifted[:g, g : 2 * g])
-        activations = lifted[: 2 * g, : 2 * g]
-        return Residuals(
-            linear=float(np.max(np.abs(M @ lifted @ M.T), initial=0.0)),
-            complementarity=float(np.max(np.abs(cross), initial=0.0)),
-            nonnegativity=float(np.max(-activations, initial=0.0)),
-            semidefiniteness=max(0.0, -float(np.linalg.eigvalsh(lifted)[0])),
-        )
+    def residuals(self, lifted: Floats) -> dict[str, float]:
+        """Return the violation of every constraint but complete positivity, which is NP-hard to measure.
+
+        Absolute, in the units of Λ: max |MΛMᵀ| ("linear"), −λ_min(Λ) ("semidefinite"), and under the name of each
+        family of inequalities how far products of its forms are below 0, or those that vanish from it.
+        """
+        M, forms = self.linear_map, self.forms(whole_space(self.generators))
+        part = lifted[: self.blocks["v"].start, : self.blocks["v"].start]
+        products = forms.over @ (forms.over @ part).T
+        found = {
+            "linear": float(np.max(np.abs(M @ lifted @ M.T), initial=0.0)),
+            "semidefinite": max(0.0, -float(np.min(np.linalg.eigvalsh(lifted), initial=0.0))),
+        }
+        for name, multiplied in forms.multipliers(products).items():
+            apart = np.abs(multiplied) if name in forms.vanishing else -multiplied
+            found[name] = float(np.max(apart, initial=0.0))
+        return found

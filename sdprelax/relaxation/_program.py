@@ -113,10 +113,6 @@ class Relaxation:
         SolverUnavailable, SolverFailed: see :class:`sdprelax.solvers.Solver`.
         """
         solved = solver.solve(self.program, deadline)
-        return self.read_back(solved)
-
-    def read_back(self, solved: Solved) -> RelaxationSolution:
-        """Return the solution that the program's variables and duals hold."""
         lifting = self.lifting
         parts = []
         for block in self.blocks:

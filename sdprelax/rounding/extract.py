@@ -47,8 +47,8 @@ def tightness(lifting: LiftedProgram, lifted: Floats, network: Network) -> Tight
     upper = lifting.problem.objective(network)
     return Tightness(
         rank=int(np.sum(eigenvalues > 1e-6 * max(eigenvalues[-1], np.finfo(float).tiny))),
-        linear=residuals.linear / scale,
-        complementarity=residuals.complementarity / scale,
+        linear=residuals["linear"] / scale,
+        complementarity=residuals["complementary"] / scale,
         mismatch=float(np.linalg.norm(lifted - lifting.lift(network))) / max(float(np.linalg.norm(lifted)), 1e-300),
         excess=(upper - lifting.objective(lifted)) / max(upper, np.finfo(float).tiny),
     )

@@ -106,7 +106,9 @@ def forgeries() -> dict[str, tuple[Problem, Certificate]]:
         "groups as a mask, by cones": (pair, forged(0.9, pair.Y, np.eye(2), masks, two, CONES)),
         "groups as a mask, by multipliers": (
             pair,
-            forged(0.9, pair.Y, np.eye(2), masks, two, RelaxationProof.unsplit(zeros, 1e-9, 1e-9)),
+            forged(
+                0.9, pair.Y, np.eye(2), masks, two, RelaxationProof((BlockProof(whole_space(2), zeros, 1e-9, 1e-9),))
+            ),
         ),
         "groups that wrap around": (unit, forged(0.4, ONE, many, np.array([128], np.uint8), np.array([-1.0]), CONES)),
         "integers that overflow": (
@@ -329,8 +331,9 @@ def test_more_multiplications_than_are_done_are_refused() -> None:
     """Rows with more columns than the data, and one block after the other over rows that have sides."""
     problem = Problem([[1.0, 0.0]], [[1.0]], 0.1)
     wide = Reduction(np.eye(1, 3), np.eye(2, 3), np.array([0]), np.ones(1))
+    plain = RelaxationProof((BlockProof(whole_space(1), np.zeros((2, 2)), 1.0, 1.0),))
     with pytest.raises(CertificateError, match="rows have 3 columns, not 1 to 2"):
-        sdprelax.verify(problem, Certificate(0.0, ONE, wide, RelaxationProof.unsplit(np.zeros((2, 2)), 1.0, 1.0)))
+        sdprelax.verify(problem, Certificate(0.0, ONE, wide, plain))
     without = Reduction(np.zeros((0, 3)), np.zeros((2, 3)), np.array([0]), np.zeros(1))
     with pytest.raises(CertificateError, match="rows have 3 columns, not 1 to 2"):
         sdprelax.verify(problem, Certificate(0.0, ONE, without, CONES))

@@ -77,6 +77,19 @@ def test_only_the_same_problem_and_options_are_joined(folder: Path) -> None:
     assert set(found.rows["method"]) == {"exact"} and found.only_a == found.only_b == 2
 
 
+def test_an_option_that_there_was_not_yet_is_at_its_default(folder: Path, tmp_path: Path) -> None:
+    for restarts, joined in ((1, 4), (2, 2)):
+        before = changed(folder, tmp_path / f"before_{restarts}")
+        for path in before.glob("trials/*/record.json"):
+            record = json.loads(path.read_text())
+            options = record["trial"]["method_options"]
+            del options["tolerance"]
+            if record["trial"]["method"] == "lbfgs":
+                options["restarts"] = restarts
+            path.write_text(json.dumps(record))
+        assert len(compare(before, folder / "a").rows) == joined
+
+
 def test_wrong_input_is_refused(folder: Path, tmp_path: Path) -> None:
     text = "name: c\ndatasets: [spiral: {points_per_class: 2}]\ngamma: 1\nmethods: [exact]\n"
     (tmp_path / "other.yaml").write_text(text)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from sdprelax.base import InputError
+from sdprelax.base import InputError, Registry
+from sdprelax.datasets import datasets
 from sdprelax.laboratory.results._collect import collect
+from sdprelax.methods import methods
 
 __all__ = ["Comparison", "compare"]
 
@@ -80,11 +84,16 @@ def compare(a: Path, b: Path, threshold: float = 0.05) -> Comparison:
 
 def _keyed(folder: Path) -> pd.DataFrame:
     table = collect(folder).table
-    names = [label.partition("(")[0] for label in table["method"]]
-    data = [label.partition("(")[0] for label in table["dataset"]]
     # A label shows only what differs within its own sweep; the options tell all.
-    table["method_key"] = [f"{name} {options}" for name, options in zip(names, table["options"], strict=True)]
-    table["dataset_key"] = [f"{name} {options}" for name, options in zip(data, table["dataset_options"], strict=True)]
+    families: list[tuple[str, str, Registry[Any]]] = [
+        ("method", "options", methods), ("dataset", "dataset_options", datasets)
+    ]  # fmt: skip
+    for column, options, registry in families:
+        names = [label.partition("(")[0] for label in table[column]]
+        table[f"{column}_key"] = [
+            f"{name} {json.dumps(registry.completed(name, json.loads(given)), sort_keys=True)}"
+            for name, given in zip(names, table[options], strict=True)
+        ]
     return table
 
 
