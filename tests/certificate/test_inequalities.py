@@ -21,7 +21,8 @@ from sdprelax.certificate._forms import MOST_CONCAVE, path_normals, proved_forms
 from sdprelax.lifting import LiftedProgram
 from sdprelax.lifting.inequalities import STANDARD, Forms, Inequality
 from sdprelax.problem import reduce
-from sdprelax.relaxation import relaxation, solve_relaxation, split_by_coverage
+from sdprelax.relaxation import relaxation, split_by_coverage
+from sdprelax.relaxation._program import solve_relaxation
 from sdprelax.solvers import solvers
 from tests.certificate.verifiers import checker, proved_by_both, refused_by_both
 
