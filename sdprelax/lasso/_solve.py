@@ -49,21 +49,21 @@ class Offer:
     ----------
     made: returns the solver.
     designs, norms: those that it takes.
-    sets: the working sets that it sees (:mod:`sdprelax.lasso._working_set`); "all" for none.
-    polish: of an exact solver, what makes its pairs better; its sets are growing.
+    parts: whether it sees working sets of groups (:mod:`sdprelax.lasso._working_set`), and not all at once.
+    polish: of an exact solver, what makes its pairs better; its working sets grow.
     """
 
     made: Callable[[], InnerSolver]
     designs: tuple[type[Directions] | type[Masked], ...]
     norms: tuple[Penalty, ...] = ("frobenius",)
-    sets: Literal["renewed", "growing", "all"] = "all"
+    parts: bool = False
     polish: Polish | None = None
 
 
 OFFERS = {
-    "interior_point": Offer(lambda: interior_point, (Directions,), sets="growing", polish=polished),
-    "fista": Offer(lambda: fista, (Directions, Masked), ("frobenius", "nuclear"), sets="renewed"),
-    "block_coordinate": Offer(lambda: block_coordinate, (Masked,), ("frobenius", "nuclear"), sets="renewed"),
+    "interior_point": Offer(lambda: interior_point, (Directions,), parts=True, polish=polished),
+    "fista": Offer(lambda: fista, (Directions, Masked), ("frobenius", "nuclear"), parts=True),
+    "block_coordinate": Offer(lambda: block_coordinate, (Masked,), ("frobenius", "nuclear"), parts=True),
     "irls": Offer(Reweighting, (Directions, Masked)),
     "sklearn": Offer(lambda: CoordinateDescent("sklearn"), (Directions,)),
     "skglm": Offer(lambda: CoordinateDescent("skglm"), (Directions,)),
@@ -71,17 +71,17 @@ OFFERS = {
 
 
 def require_norm_of_solver(solver: str, penalty: Penalty) -> None:
-    """Refuse a solver that cannot handle a penalty.
+    """Refuse a solver that cannot handle a penalty: that by columns is of one output at a time, where all are the same.
 
     Raises
     ------
-    InputError: irls with nuclear norms.
+    InputError: nuclear norms, and the solver weighs whole groups.
     """
-    # By columns outputs are independent, and of one output all norms are the same.
     if solver != "auto" and penalty != "columns" and penalty not in OFFERS[solver].norms:
+        able = [name for name, offer in OFFERS.items() if penalty in offer.norms]
         raise InputError(
-            "solver: irls weighs whole kernels, one weight per gate, so it takes the penalty frobenius or columns; a "
-            "nuclear one takes fista or block_coordinate."
+            f"solver: {solver} weighs whole groups, so it takes the penalty frobenius or columns; a {penalty} one "
+            f"takes {' or '.join(able)}."
         )
 
 
@@ -145,7 +145,7 @@ def _solved(program: Program, name: str, start: Fit, stop: Stop, irls: Reweighti
     inner = irls if name == "irls" and irls is not None else offer.made()
     if not program.groups:
         return program.pair(program.zero())
-    if offer.sets == "all":
+    if not offer.parts:
         return inner(program, start, stop)
     fit = by_working_sets(program, inner, start, stop, offer.polish)
     return fit if name != "interior_point" else _rescued(program, fit, stop)

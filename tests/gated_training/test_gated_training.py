@@ -11,7 +11,17 @@ import pytest
 
 from sdprelax import InputError, SolverFailed
 from sdprelax.base import Deadline
-from sdprelax.lasso import Fit, GateSolver, Masked, Program, Reweighting, Stop, solve_program
+from sdprelax.lasso import (
+    Directions,
+    Fit,
+    GateSolver,
+    Masked,
+    Program,
+    Reweighting,
+    Stop,
+    interior_point,
+    solve_program,
+)
 from sdprelax.problem._problem import ridge_value
 from sdprelax.problem.norms import Penalty
 from tests.group_programs import gated, proved_gated
@@ -182,6 +192,31 @@ def test_irls_refuses_what_it_cannot_do() -> None:
     with pytest.raises(SolverFailed, match=r"take a larger gamma, or solver: fista"):
         solve_program(tiny, "irls")
     assert solve_program(tiny, "auto", Stop(steps=20)).value > 0.0
+
+
+def test_a_program_is_refused_by_solvers_of_other_designs_before_any_work() -> None:
+    given = program(0)
+    with pytest.raises(InputError, match="solver: sklearn takes programs over directions, and this one is over masked"):
+        solve_program(given, "sklearn")
+    along = replace(given, design=Directions(given.design.inputs))
+    with pytest.raises(InputError, match="solver: block_coordinate takes programs over masked, and this one is over"):
+        solve_program(along, "block_coordinate")
+    with pytest.raises(InputError, match="behind gates takes no free offset; give the inputs a column of ones"):
+        solve_program(replace(given, intercept=True))
+
+
+@pytest.mark.parametrize("solver", ["interior_point", "fista", "irls", "sklearn"])
+def test_along_directions_every_solver_comes_to_one_value(solver: str) -> None:
+    """The same program, whatever solves it; a design of masks over inputs of ones is the same as well."""
+    rng = np.random.default_rng(0)
+    features, Y = np.maximum(rng.standard_normal((20, 30)), 0.0), rng.standard_normal((20, 2))
+    along = Program(0.5, "frobenius", Directions(features), Y)
+    fit, exact = solve_program(along, solver, Stop(1e-7)), interior_point(along, None, Stop(1e-10))
+    assert fit.gap <= 1e-7 and exact.dual_value * (1.0 - 1e-9) <= fit.value <= exact.value * (1.0 + 2e-7)
+    ones = replace(along, design=Masked(np.ones((20, 1)), features))
+    np.testing.assert_allclose(ones.predict(fit.weights), along.predict(fit.weights), atol=1e-12)
+    np.testing.assert_allclose(ones.correlate(Y), along.correlate(Y), atol=1e-12)
+    np.testing.assert_allclose(ones.design.kernel(features[0]), along.design.kernel(features[0]), atol=1e-12)
 
 
 def test_masks_are_zeros_and_ones_or_truth_values() -> None:
