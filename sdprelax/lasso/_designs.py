@@ -116,7 +116,7 @@ class Masked:
     def predict(self, weights: Floats) -> Floats:
         """Return Σ_iD_iXW_i, shape (n, c)."""
         groups, width, outputs = weights.shape
-        summed = (self.masks @ weights.reshape(groups, width * outputs)).reshape(-1, width, outputs)
+        summed = (self.masks @ weights.reshape(groups, width * outputs)).reshape(len(self.masks), width, outputs)
         return np.asarray(np.einsum("ij,ijk->ik", self.inputs, summed))
 
     def correlate(self, A: Floats) -> Floats:

@@ -49,8 +49,10 @@ def shrunk(weights: Floats, threshold: float, norm: Penalty) -> Floats:
     """Return the proximal map of threshold·Σ‖W_i‖."""
     if norm == "nuclear":
         return _singular_values_shrunk(weights, threshold)
-    kept = "ik" if norm == "columns" else "i"
-    lengths = np.sqrt(np.einsum(f"ijk,ijk->{kept}", weights, weights)).reshape(len(weights), 1, -1)
+    if norm == "columns":
+        lengths = np.sqrt(np.einsum("ijk,ijk->ik", weights, weights))[:, None]
+    else:
+        lengths = np.sqrt(np.einsum("ijk,ijk->i", weights, weights))[:, None, None]
     return np.asarray(weights * (1.0 - threshold / np.maximum(lengths, max(threshold, np.finfo(float).tiny))))
 
 
