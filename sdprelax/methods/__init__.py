@@ -7,8 +7,8 @@ A method is a frozen dataclass whose fields are its options, with one call::
     ) -> Outcome
 
 ``report`` takes the best pair of bounds so far, with its witnesses: a trial that is stopped from outside
-(its time or memory is up, and the method is deep in a solver) keeps what was reported last. Two more calls are
-optional:
+(its time or memory is up, and the method is deep in a solver) keeps what was reported last;
+:class:`sdprelax.training.Incumbent` does that, and makes the outcome. Two more calls are optional:
 ``check(problem)`` refuses a problem that the method's options do not fit, and ``size(problem) -> str`` says how
 large the computation will be, both before anything runs. A class attribute ``closes`` names the gap that is proved
 to be within ``tolerance`` where the outcome's status is "solved": "gap", of the bounds, or "program_gap", of the

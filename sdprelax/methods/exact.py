@@ -153,8 +153,8 @@ class Exact:
             tolerance=(IN_THE_PLANE if reduction.rank <= 2 else AIM) * self.tolerance,
             oracle=Arrangement(reduction.rows) if self.oracle == "enumeration" else None,
         )  # fmt: skip
-        proof = cone_certificate(problem, reduction, found.multiplier, cover=found.cover, deadline=deadline)
-        best.offer(presolved.reduced_network(found.hidden, found.output), proof)
+        if found.cover is None:
+            best.prove(cone_certificate(problem, reduction, found.multiplier, deadline=deadline))
         best.details |= {
             "iterations": found.iterations, "atoms": found.atoms, "cones": found.cones, "converged": found.converged,
         }  # fmt: skip

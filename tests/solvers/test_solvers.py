@@ -10,7 +10,7 @@ import pytest
 import sdprelax
 from sdprelax import InputError, Problem, SolverFailed
 from sdprelax.datasets import datasets
-from sdprelax.solvers import available, solvers
+from sdprelax.solvers import available, by_default, solvers
 
 
 def gaussian(seed: int, gamma: float = 0.1) -> Problem:
@@ -25,6 +25,13 @@ def test_every_solver_says_whether_it_runs_and_why_not() -> None:
     for state in states.values():
         assert state.runs == (state.reason == "")
         assert not state.runs or state.version
+
+
+def test_the_default_is_the_solver_of_least_reach_that_suffices_and_a_conic_one_behind_it() -> None:
+    assert by_default(True, 150) == ["interior_point", "clarabel"]
+    assert by_default(True, 151) == ["native", "clarabel"]
+    assert by_default(False, 10) == by_default(False) == ["clarabel"]
+    assert set(by_default(True)) == {"interior_point", "native", "clarabel"}
 
 
 @pytest.mark.parametrize("solver", ["clarabel", "scs"])
