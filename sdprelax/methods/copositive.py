@@ -110,6 +110,7 @@ class Copositive:
     ) -> Outcome:
         """Return the program's value, the rounded network, and the bound that the residual proves."""
         best = Incumbent(Presolved.of(problem), deadline, report)
+        best.offer_empty()
         if best.empty_is_optimal():
             return best.outcome(True)
         reduction = best.presolved.reduction
@@ -131,11 +132,10 @@ class Copositive:
         moments = [part[lifting.blocks["u"], lifting.blocks["u"]] for part in solution.parts]
         found = _directions(reduction.rows, cones, moments, self.samples, rng)
         _round(best, _promising(reduction, found, solution.multiplier))
-        if self.certify:
-            best.prove(cover_certificate(best.presolved, solution.multiplier, deadline))
+        proof = cover_certificate(best.presolved, solution.multiplier, deadline) if self.certify else None
         solved, late = solution.solved, deadline.expired or solving.expired
-        said = {"solver_value": best.presolved.claimed(solved.value), "solver_status": solved.status, "log": solved.log}
-        return best.outcome(status_of(solved.status) == "solved" and not late, late, **said)
+        best.solver_said(solved.status, solved.value, solved.log)
+        return best.outcome(status_of(solved.status) == "solved" and not late, late, certificate=proof)
 
     def _cones(
         self, reduction: Reduction, signs: NDArray[np.int8], gates: Floats, deadline: Deadline

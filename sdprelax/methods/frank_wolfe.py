@@ -100,24 +100,26 @@ class FrankWolfe:
         """Return the best iterate, and the bound that the last residual proves."""
         self._require_room(problem)
         best = Incumbent(Presolved.of(problem), deadline, report)
+        best.offer_empty()
         if best.empty_is_optimal():
             return best.outcome(True)
-        presolved, Y = best.presolved, best.presolved.problem.Y
-        reduction, units = presolved.reduction, presolved.units
+        presolved, reduction, units = best.presolved, best.presolved.reduction, best.presolved.units
         training = Deadline(deadline.remaining - (proving_seconds(reduction, deadline) if self.certify else 0.0))
         signs, gates, _ = sampled_patterns(reduction.rows, self.patterns, rng)
         oracle = PatternOracle(reduction.rows, signs, gates)
         radius = None if self.radius is None else self.radius * units.inputs / units.targets
         descent = _Descent(presolved.problem, reduction, self.step, radius)
         lowest, gap, steps, converged = self._descended(descent, oracle, best, training)
-        if self.certify:
-            best.prove(cover_certificate(presolved, presolved.problem.residual(lowest.predictions), deadline))
+        A = presolved.problem.residual(lowest.predictions)
+        certificate = cover_certificate(presolved, A, deadline) if self.certify else None
         best.details = {
-            "rank": reduction.rank, "patterns": len(signs), "oracle": "exact" if oracle.exact(Y.shape[1]) else "local",
+            "rank": reduction.rank, "patterns": len(signs),
+            "oracle": "exact" if oracle.exact(problem.Y.shape[1]) else "local",
             "iterations": steps, "converged": converged, "atoms": lowest.directions.shape[1],
             "sampled_frank_wolfe_gap": units.value(gap) if math.isfinite(gap) else None,
         }  # fmt: skip
-        return best.outcome(converged, deadline.expired or (training.expired and steps < self.iterations))
+        late = deadline.expired or (training.expired and steps < self.iterations)
+        return best.outcome(converged, late, certificate=certificate)
 
     def _require_room(self, problem: Problem) -> None:
         """Refuse to correct where the matrices of that are too large."""

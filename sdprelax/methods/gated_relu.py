@@ -100,16 +100,17 @@ class GatedReLU:
             # Feasible for whole half-spaces, so for the cones in them.
             proving = deadline.fraction(PROVING)
             best.prove(cone_certificate(gated.problem, gated.reduction, fit.multiplier, deadline=proving))
+        network = None
         if self.decomposition != "none":
             hidden, output = _neurons(
                 gated.reduction, gated.patterns, gated.reduced(fit), self.penalty, self.decomposition, deadline
             )
             lengths = np.linalg.norm(hidden, axis=0) * np.linalg.norm(output, axis=1)
             size = float(np.sum(gated.program.sizes(fit.weights)))
-            best.offer(gated.presolved.reduced_network(hidden, output))
-            best.details |= {"price": float(np.sum(lengths)) / size if size > 0.0 else 1.0, "width": best.width}
+            network = gated.presolved.reduced_network(hidden, output)
+            best.details |= {"price": float(np.sum(lengths)) / size if size > 0.0 else 1.0, "width": network.width}
         late, attained = deadline.expired, program.gap(problem) <= self.tolerance
-        return best.outcome(attained and not late, late or fit.expired)
+        return best.outcome(attained and not late, late or fit.expired, network=network)
 
 
 def _neurons(

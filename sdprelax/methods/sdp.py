@@ -196,6 +196,7 @@ class SDP:
         """Return the certified bound of the relaxation and the rounded network."""
         self.check(problem)
         best = Incumbent(Presolved.of(problem), deadline, report)
+        best.offer_empty()
         if best.empty_is_optimal():
             zero = np.zeros(problem.Y.shape[1])
             return best.outcome(True, predictors={"relaxation": _tabulated(problem, zero)} if self.transductive else {})
@@ -212,10 +213,9 @@ class SDP:
         candidates: list[Network] = []
         self._round(best, relaxed.lifting, solution.lifted, rng, predictors, candidates)
         late, solved = deadline.expired or solving.expired, solution.solved
-        return best.outcome(
-            not late and relaxed.attained(solved), late, predictors=predictors, candidates=tuple(candidates),
-            solver_value=best.presolved.claimed(solved.value), solver_status=solved.status, log=solved.log,
-        )  # fmt: skip
+        best.solver_said(solved.status, solved.value, solved.log)
+        attained = not late and relaxed.attained(solved)
+        return best.outcome(attained, late, predictors=predictors, candidates=tuple(candidates))
 
     def _relaxed(
         self, best: Incumbent, parallel: float, rng: np.random.Generator, deadline: Deadline

@@ -158,10 +158,12 @@ class Wedge:
         program = _certificate(presolved.units, Neurons(dictionary.directions, self._free), fit)
         best.details = program.details(problem) | self._figures(geometry, dictionary, used) | {"width": network.width}
         best.replace(network, program=program)
+        proof = None
         if self._proves:
             proving = deadline.fraction(PROVING)
-            best.prove(cone_certificate(scaled, presolved.reduction, fit.multiplier, deadline=proving))
-        return best.outcome(program.gap(problem) <= self.tolerance, fit.expired or deadline.expired)
+            proof = cone_certificate(scaled, presolved.reduction, fit.multiplier, deadline=proving)
+        late = fit.expired or deadline.expired
+        return best.outcome(program.gap(problem) <= self.tolerance, late, certificate=proof)
 
     @property
     def _proves(self) -> bool:

@@ -110,7 +110,5 @@ class _Path:
         solution = self.solver.solve_reduced(lifting, self.deadline, prove, self.state if warm else None)
         self.units, self.state, self.proved = units, solution.state, pair
         solved, status = solution.solved, status_of(solution.solved.status)
-        return best.outcome(
-            status == "solved", status == "time limit", log=solved.log,
-            solver_value=presolved.claimed(solved.value), solver_status=solved.status,
-        )  # fmt: skip
+        best.solver_said(solved.status, solved.value, solved.log)
+        return best.outcome(status == "solved", status == "time limit")

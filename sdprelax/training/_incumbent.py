@@ -75,13 +75,17 @@ class Incumbent:
         -------
         The network's objective in the user's units, rounded up.
         """
-        users = self.presolved.network(network)
-        reached = self.presolved.original.upper_bound(users)
-        better = dict[str, Any](upper=reached, network=users) if reached < self.upper else {}
-        if better:
-            self.scaled = network
+        better, reached = self._better(network)
         self.tell(**better, **self._proving_more(certificate))
         return reached
+
+    def _better(self, network: Network) -> tuple[dict[str, Any], float]:
+        users = self.presolved.network(network)
+        reached = self.presolved.original.upper_bound(users)
+        if reached >= self.upper:
+            return {}, reached
+        self.scaled = network
+        return {"upper": reached, "network": users}, reached
 
     def replace(self, network: Network, **parts: Any) -> None:
         """Take a network whether it is better or not, as one of fewer neurons that is nearly as good; and parts."""
@@ -107,13 +111,17 @@ class Incumbent:
         self.offer(Network.empty(*self.presolved.problem.shape[1:]))
 
     def empty_is_optimal(self) -> bool:
-        """Offer the network without neurons; say whether it is optimal, and prove it, where that is evident."""
-        self.offer_empty()
+        """Say whether the network without neurons is optimal, and prove and report it, where that is evident.
+
+        Where it is not, that network is the best so far without being reported.
+        """
+        empty, _ = self._better(Network.empty(*self.presolved.problem.shape[1:]))
         certificate = empty_network_certificate(self.presolved.problem, self.presolved.reduction)
         if certificate is None:
+            self._best = dataclasses.replace(self._best, **empty)
             return False
         self.details["program"] = "empty network"
-        self.prove(certificate)
+        self.tell(**empty, **self._proving_more(certificate))
         return True
 
     def tell(self, **parts: Any) -> None:
@@ -123,6 +131,11 @@ class Incumbent:
             self._mark()
             self._report(self._now())
 
+    def solver_said(self, status: str, value: float | None, log: str) -> None:
+        """Keep what a conic solver said: its word, the value of the problem that it claims, and its log."""
+        claimed = self.presolved.claimed(value)
+        self._best = dataclasses.replace(self._best, solver_status=status, solver_value=claimed, log=log)
+
     def _mark(self) -> None:
         best = self._best
         if best.lower is not None or best.upper is not None:
@@ -131,16 +144,22 @@ class Incumbent:
     def _now(self, **parts: Any) -> Outcome:
         return dataclasses.replace(self._best, trace=tuple(self._trace), details=dict(self.details), **parts)
 
-    def outcome(self, attained: bool, expired: bool | None = None, **parts: Any) -> Outcome:
+    def outcome(
+        self, attained: bool, expired: bool | None = None, *, network: Network | None = None,
+        certificate: Certificate | None = None, **parts: Any,
+    ) -> Outcome:  # fmt: skip
         """Return the outcome of the run.
 
         Parameters
         ----------
         attained: whether what the method calls solved is attained: its own tolerance, proved, or its own criterion.
         expired: whether time ended it otherwise; by default, whether the deadline has expired.
+        network, certificate: last ones, taken if they are better; there is no report, as the outcome follows.
         parts: further parts of the outcome.
         """
         late = self.deadline.expired if expired is None else expired
         status: Status = "solved" if attained else "time limit" if late else "not converged"
+        better = {} if network is None else self._better(network)[0]
+        self._best = dataclasses.replace(self._best, **better, **self._proving_more(certificate))
         self._mark()
         return self._now(status=status, seconds=self.deadline.elapsed, **parts)
