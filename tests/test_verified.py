@@ -11,6 +11,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -152,3 +153,22 @@ def test_nothing_is_proved_where_the_processor_does_not_round_as_proofs_need_it(
                 refused.append(str(error))
     require_ieee_arithmetic()
     assert len(refused) == 3 and all("no bound can be proved" in sentence for sentence in refused)
+
+
+@pytest.mark.parametrize("unit", [True, False])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_sparse_combination_encloses_the_exact_one(seed: int, unit: bool) -> None:
+    rng = np.random.default_rng(seed)
+    weights = sp.random_array((5, 7), density=0.5, rng=rng, data_sampler=lambda size: rng.standard_normal(size))
+    weights = sp.csr_array(weights.sign() if unit else weights)
+    # Of every size, so that sums round and tiny products underflow.
+    mid = rng.standard_normal((7, 3)) * 10.0 ** rng.integers(-320, 30, (7, 3))
+    rad = np.abs(mid) * 1e-3 * rng.integers(0, 2, (7, 3))
+    found, dense = Ball(mid, rad).combined(weights), weights.toarray()
+    for i in range(5):
+        for j in range(3):
+            exact = sum((Fraction(dense[i, k]) * Fraction(mid[k, j]) for k in range(7)), Fraction(0))
+            spread = sum((abs(Fraction(dense[i, k])) * Fraction(rad[k, j]) for k in range(7)), Fraction(0))
+            assert abs(exact - Fraction(found.mid[i, j])) + spread <= Fraction(found.rad[i, j])
+    # Nothing is rounded where signs alone are given and a row has one.
+    assert not np.any(Ball.exact(mid).combined(sp.eye_array(7) * (-1.0)).rad)

@@ -11,10 +11,10 @@ import numpy as np
 
 from sdprelax.base import CertificateError, Deadline, require_ieee_arithmetic
 
-__all__ = ["LARGEST", "number", "numbers", "refusing", "require", "require_kind", "require_time"]
+__all__ = ["LARGEST_NUMBER", "checked_array", "checked_number", "refusing", "require", "require_kind", "require_time"]
 
 # Largest magnitude of what a certificate holds, in its units. Products of what is in range are far from overflow.
-LARGEST = 2.0**100
+LARGEST_NUMBER = 2.0**100
 
 
 def require(condition: bool, message: str) -> None:
@@ -49,8 +49,8 @@ def refusing() -> Iterator[None]:
         raise CertificateError(f"the certificate does not hold: its proof cannot be evaluated ({words}).") from None
 
 
-def numbers(
-    name: str, array: Any, shape: tuple[int, ...] | None = None, *, integer: bool = False, most: float = LARGEST
+def checked_array(
+    name: str, array: Any, shape: tuple[int, ...] | None = None, *, integer: bool = False, most: float = LARGEST_NUMBER
 ) -> Any:
     """Return an array of a certificate as contiguous float64 (or int64), in range and of the shape it must have.
 
@@ -69,7 +69,7 @@ def numbers(
     return values
 
 
-def number(name: str, value: Any, least: float, most: float) -> float:
+def checked_number(name: str, value: Any, least: float, most: float) -> float:
     """Return a number of a certificate that is between two others."""
     require(isinstance(value, Real) and not isinstance(value, bool), f"its {name} is {value!r}")
     found = float(value)

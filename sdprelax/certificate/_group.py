@@ -28,7 +28,7 @@ from sdprelax.base import (
 )
 from sdprelax.certificate._build import PORTABLE
 from sdprelax.certificate._certificate import unreadable
-from sdprelax.certificate._checks import number, numbers, refusing, require, require_kind
+from sdprelax.certificate._checks import checked_array, checked_number, refusing, require, require_kind
 from sdprelax.certificate._designs import Design, Gates, Neurons, Ramps, doubtful
 from sdprelax.problem import Loss, Problem, ProvedRay, Squared, Units, largest_multiple, norms
 from sdprelax.problem.norms import Penalty
@@ -351,7 +351,7 @@ def verify_group(
     """
     require_kind(certificate, GroupCertificate)
     with refusing():
-        scales = tuple(number("unit", unit, 2.0**-1074, 2.0**1023) for unit in certificate.units)
+        scales = tuple(checked_number("unit", unit, 2.0**-1074, 2.0**1023) for unit in certificate.units)
         require(len(scales) == 2, "its units are not two numbers")
         units = Units(problem, *scales)
         require(units.exact, f"its units {scales} are no powers of two in which the problem keeps its digits")
@@ -424,21 +424,23 @@ def _checked(given: GroupCertificate, shape: tuple[int, int, int]) -> GroupCerti
     design = _checked_design(given.design, n, d)
     require(given.penalty in get_args(Penalty), f"its penalty is {given.penalty!r}")
     require(isinstance(design, Gates) or given.penalty == "frobenius", "its penalty is one of matrices")
-    used = numbers("groups that carry weight", given.used, (len(given.used),), integer=True)
+    used = checked_array("groups that carry weight", given.used, (len(given.used),), integer=True)
     inside = np.all(np.diff(used) > 0) and np.all((used >= 0) & (used < design.count))
     require(bool(inside), "it gives weight to groups that do not exist, or twice to one")
-    weights = numbers("weights", given.weights, (len(used), design.width, c), most=LARGEST)
+    weights = checked_array("weights", given.weights, (len(used), design.width, c), most=LARGEST)
     multiplier, offset = given.multiplier, given.offset
     if multiplier is not None:
-        multiplier = numbers("multiplier", multiplier, (n, c), most=LARGEST)
+        multiplier = checked_array("multiplier", multiplier, (n, c), most=LARGEST)
     require(design.free == (offset is not None), "it has a free offset where its program has none, or none")
     if offset is not None:
-        offset = numbers("offset", offset, (c,), most=LARGEST)
+        offset = checked_array("offset", offset, (c,), most=LARGEST)
         zero = multiplier is not None and all(math.fsum(column) == 0.0 for column in multiplier.T)
         require(zero, "its multiplier does not sum to zero, as a free offset asks for")
-    claims = number("value", given.value, 0.0, math.inf), number("dual_value", given.dual_value, 0.0, math.inf)
-    gamma = number("γ", given.gamma, 2.0**-1074, sys.float_info.max)
-    return GroupCertificate(*claims, design, given.penalty, given.units, gamma, used, weights, multiplier, offset)
+    value, dual_value = (checked_number(name, getattr(given, name), 0.0, math.inf) for name in ("value", "dual_value"))
+    gamma = checked_number("γ", given.gamma, 2.0**-1074, sys.float_info.max)
+    return GroupCertificate(
+        value, dual_value, design, given.penalty, given.units, gamma, used, weights, multiplier, offset
+    )  # fmt: skip
 
 
 def _checked_design(given: Any, n: int, d: int) -> Design:
@@ -447,7 +449,7 @@ def _checked_design(given: Any, n: int, d: int) -> Design:
     require(np.ndim(given.directions) == 2, "its directions are no matrix")
     count = np.shape(given.directions)[1]
     rows = d + (isinstance(given, Neurons) and given.free)
-    directions = numbers("directions", given.directions, (rows, count), most=LARGEST)
+    directions = checked_array("directions", given.directions, (rows, count), most=LARGEST)
     features = n * given.count * given.width
     require(features <= MOST_FEATURES, f"it has {features:.1e} features, and at most {MOST_FEATURES:.0e} are computed")
     if isinstance(given, Gates):
@@ -456,7 +458,7 @@ def _checked_design(given: Any, n: int, d: int) -> Design:
     if isinstance(given, Neurons):
         require(isinstance(given.free, bool), "its free is neither true nor false")
         return Neurons(directions, given.free)
-    lower, upper = (numbers("levels", levels, (count,), most=LARGEST) for levels in (given.lower, given.upper))
+    lower, upper = (checked_array("levels", levels, (count,), most=LARGEST) for levels in (given.lower, given.upper))
     require(bool(np.all(lower < upper)), "a ramp of it does not end above where it starts")
     return Ramps(directions, lower, upper)
 

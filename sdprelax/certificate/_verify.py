@@ -37,7 +37,15 @@ from sdprelax.certificate._certificate import (
     ConeProof,
     RelaxationProof,
 )
-from sdprelax.certificate._checks import LARGEST, number, numbers, refusing, require, require_kind, require_time
+from sdprelax.certificate._checks import (
+    LARGEST_NUMBER,
+    checked_array,
+    checked_number,
+    refusing,
+    require,
+    require_kind,
+    require_time,
+)
 from sdprelax.certificate._cone_cover import cover_sphere, most_cones
 from sdprelax.certificate._forms import MOST_CONCAVE, ProvedForms, path_normals, proved_forms, shortfalls
 from sdprelax.lifting.inequalities import STANDARD, Forms
@@ -87,7 +95,7 @@ class MeasuredData:
         s, t = units
         inputs, targets = Ball.exact(problem.inputs).over(s), Ball.exact(problem.Y).over(t)
         exact = Fraction(problem.gamma) / Fraction(s) / Fraction(t) ** ((problem.loss.degree or 1) - 1)
-        gamma = float(min(exact, Fraction(LARGEST)))
+        gamma = float(min(exact, Fraction(LARGEST_NUMBER)))
         below = gamma if Fraction(gamma) <= exact else math.nextafter(gamma, 0.0)
         return MeasuredData(inputs, targets, below, problem.loss)
 
@@ -97,17 +105,17 @@ def _checked(problem: Problem, certificate: Certificate) -> Certificate:
     n, d, c = problem.shape
     said, proof = certificate.reduction, certificate.proof
     require(len(certificate.units) == 2, "its units are not two numbers")
-    units = tuple(number("unit", unit, 2.0**-1074, 2.0**1023) for unit in certificate.units)
+    units = tuple(checked_number("unit", unit, 2.0**-1074, 2.0**1023) for unit in certificate.units)
     require(all(math.frexp(unit)[0] == 0.5 for unit in units), f"its units {units} are not powers of two")
     require(units[1] == 1.0 or problem.loss.degree is not None, "its loss has no other unit of targets than 1")
     require(np.ndim(said.rows) == 2, "its rows are no matrix")
     g, r = np.shape(said.rows)
     require(r <= d and (g == 0 or r > 0), f"its rows have {r} columns, not 1 to {d}")
     reduction = Reduction(
-        numbers("rows", said.rows),
-        numbers("basis", said.basis, (d, r)),
-        numbers("group", said.group, (n,), integer=True),
-        numbers("factor", said.factor, (n,)),
+        checked_array("rows", said.rows),
+        checked_array("basis", said.basis, (d, r)),
+        checked_array("group", said.group, (n,), integer=True),
+        checked_array("factor", said.factor, (n,)),
         problem.activation,
     )
     groups = reduction.group[reduction.factor != 0.0]
@@ -126,19 +134,19 @@ def _checked(problem: Problem, certificate: Certificate) -> Certificate:
     else:
         most = most_cones(g, r, c)
         proof = ConeProof(
-            number("target", proof.target, 0.0, LARGEST_MULTIPLIER),
-            int(number("number of cones", proof.max_cones, 1, most)),
+            checked_number("target", proof.target, 0.0, LARGEST_MULTIPLIER),
+            int(checked_number("number of cones", proof.max_cones, 1, most)),
         )
         require(proof.target > 0.0, "its target is not a positive number")
-    lower = number("lower bound", certificate.lower, 0.0, math.inf)
+    lower = checked_number("lower bound", certificate.lower, 0.0, math.inf)
     return Certificate(
-        lower, numbers("multiplier", certificate.multiplier, (n, c)), reduction, proof, (units[0], units[1])
+        lower, checked_array("multiplier", certificate.multiplier, (n, c)), reduction, proof, (units[0], units[1])
     )
 
 
 def _checked_block(block: BlockProof, g: int, r: int) -> BlockProof:
     """Return the block of a proof for g generator rows of rank r, everything of the type, shape and range it needs."""
-    signs = numbers("signs", block.cone.signs, (g,), integer=True)
+    signs = checked_array("signs", block.cone.signs, (g,), integer=True)
     require(bool(np.all(np.abs(signs) <= 1)), "its signs are not −1, 0 or 1")
     require(len(block.cone.path) <= LONGEST_PATH, f"the path to one of its cones is longer than {LONGEST_PATH} walls")
     path = tuple((int(row), int(side)) for row, side in block.cone.path)
@@ -150,12 +158,12 @@ def _checked_block(block: BlockProof, g: int, r: int) -> BlockProof:
     for name, stated in block.forms.items():
         require(name not in STANDARD, f"it states the inequality '{name}', which states itself")
         require(np.ndim(stated) == 2, f"its inequality '{name}' is no matrix")
-        forms[name] = numbers(f"inequality '{name}'", stated, (len(stated), order))
+        forms[name] = checked_array(f"inequality '{name}'", stated, (len(stated), order))
     size = 2 * len(cone.undetermined) + len(facets) + sum(map(len, forms.values()))
-    N = numbers("N", block.multipliers, (size, size), most=LARGEST_MULTIPLIER)
+    N = checked_array("N", block.multipliers, (size, size), most=LARGEST_MULTIPLIER)
     require(bool(np.array_equal(N, N.T)), "its N is not symmetric")
     kappa, delta = (
-        number(name, value, 0.0, LARGEST_MULTIPLIER) for name, value in (("κ", block.kappa), ("δ", block.delta))
+        checked_number(name, value, 0.0, LARGEST_MULTIPLIER) for name, value in (("κ", block.kappa), ("δ", block.delta))
     )
     return BlockProof(cone, N, kappa, delta, forms)
 
@@ -314,7 +322,7 @@ def verify(problem: Problem, certificate: Certificate, deadline: Deadline | None
         certificate = _checked(problem, certificate)
         data = MeasuredData.of(problem, certificate.units)
         largest = max(float(np.max(part.magnitude())) for part in (data.inputs, data.targets))
-        require(largest <= LARGEST, f"its units {certificate.units} are not those of the data")
+        require(largest <= LARGEST_NUMBER, f"its units {certificate.units} are not those of the data")
         measured = dual_bound(data, certificate, reduced_oracle(certificate, deadline))
         proved = Units(problem, *certificate.units).value(measured)
     require(

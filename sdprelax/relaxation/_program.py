@@ -20,7 +20,7 @@ from sdprelax.base import Deadline, Floats, InputError, SolverFailed, nearest
 from sdprelax.cells import Cone, whole_space
 from sdprelax.lifting import LiftedProgram
 from sdprelax.lifting.inequalities import Forms, Pairs
-from sdprelax.solvers import Report, Solved, Solver, StructuredSolver
+from sdprelax.solvers import PointReport, Solved, Solver, StructuredSolver
 
 __all__ = [
     "Block",
@@ -132,7 +132,7 @@ def solve_relaxation(
     cones: Sequence[Cone],
     solver: Solver | StructuredSolver,
     deadline: Deadline,
-    report: Report,
+    report: PointReport,
 ) -> RelaxationSolution:
     """Solve a relaxation with any solver.
 

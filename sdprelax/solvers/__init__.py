@@ -20,7 +20,7 @@ __all__ = [
     "NO_START",
     "Availability",
     "ConeOf",
-    "Report",
+    "PointReport",
     "Solved",
     "Solver",
     "Sparing",
@@ -95,7 +95,7 @@ class StructuredSolution:
     state: Any = None
 
 
-Report = Callable[[Floats, Floats], float]
+PointReport = Callable[[Floats, Floats], float]
 
 
 class Sparing:
@@ -107,7 +107,7 @@ class Sparing:
     share: of the time since construction.
     """
 
-    def __init__(self, report: Report, share: float = 0.05) -> None:
+    def __init__(self, report: PointReport, share: float = 0.05) -> None:
         self._report, self._share = report, share
         self._clock, self._ready = Deadline(), 0.0
 
@@ -134,7 +134,7 @@ class StructuredSolver(Protocol):
         """Say whether the solver runs here."""
         ...
 
-    def solve_reduced(self, lifting: LiftedProgram, deadline: Deadline, report: Report) -> StructuredSolution:
+    def solve_reduced(self, lifting: LiftedProgram, deadline: Deadline, report: PointReport) -> StructuredSolution:
         """Solve the reduced relaxation of a program.
 
         Parameters

@@ -27,7 +27,7 @@ from sdprelax.base import Deadline, Floats, SolverFailed, positive_part
 from sdprelax.cells import whole_space
 from sdprelax.lifting import LiftedProgram
 from sdprelax.lifting.inequalities import Forms, Pairs
-from sdprelax.solvers import Availability, Report, Solved, Sparing, StructuredSolution, installed, solvers
+from sdprelax.solvers import Availability, PointReport, Solved, Sparing, StructuredSolution, installed, solvers
 
 __all__ = ["InteriorPoint", "dual_start", "primal_start"]
 
@@ -79,7 +79,7 @@ class InteriorPoint:
         """Say that it runs wherever this package does."""
         return installed("interior_point", "sdprelax", "pip install sdprelax")
 
-    def solve_reduced(self, lifting: LiftedProgram, deadline: Deadline, report: Report) -> StructuredSolution:
+    def solve_reduced(self, lifting: LiftedProgram, deadline: Deadline, report: PointReport) -> StructuredSolution:
         """Solve the reduced relaxation of a presolved program.
 
         Parameters

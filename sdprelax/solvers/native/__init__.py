@@ -15,10 +15,10 @@ from pydantic import PositiveFloat, PositiveInt
 
 from sdprelax.base import Deadline, SolverFailed, Use
 from sdprelax.lifting import LiftedProgram
-from sdprelax.solvers import NO_START, Availability, Report, Solved, StructuredSolution, installed, solvers
+from sdprelax.solvers import NO_START, Availability, PointReport, Solved, StructuredSolution, installed, solvers
 from sdprelax.solvers.interior_point import InteriorPoint
 from sdprelax.solvers.native.alternating import AlternatingDirections, Estimates, Start
-from sdprelax.solvers.native.arrays import Arrays, Library, arrays_of
+from sdprelax.solvers.native.arrays import Library, arrays_of
 
 __all__ = ["Native"]
 
@@ -66,7 +66,7 @@ class Native:
         return installed("native", "sdprelax", "pip install sdprelax")
 
     def solve_reduced(
-        self, lifting: LiftedProgram, deadline: Deadline, report: Report, start: Start | None = None
+        self, lifting: LiftedProgram, deadline: Deadline, report: PointReport, start: Start | None = None
     ) -> StructuredSolution:
         """Solve the reduced relaxation of a presolved program.
 
@@ -79,13 +79,7 @@ class Native:
         ------
         SolverUnavailable: the arrays' library or device is not there.
         """
-        return self.solve_with(arrays_of(self.arrays, self.device), lifting, deadline, report, start)
-
-    def solve_with(
-        self, arrays: Arrays, lifting: LiftedProgram, deadline: Deadline, report: Report, start: Start | None = None
-    ) -> StructuredSolution:
-        """Solve as :meth:`solve_reduced` does, on given arrays."""
-        run = AlternatingDirections(lifting, arrays, start)
+        run = AlternatingDirections(lifting, arrays_of(self.arrays, self.device), start)
         status, check = "iteration limit", FIRST_CHECK
         best, spreads, spread = 0.0, {}, math.inf
         before: Estimates | None = None
@@ -138,7 +132,7 @@ class Native:
         return fits and newton < more * each
 
     def _second_phase(
-        self, lifting: LiftedProgram, deadline: Deadline, report: Report, best: float, first: StructuredSolution
+        self, lifting: LiftedProgram, deadline: Deadline, report: PointReport, best: float, first: StructuredSolution
     ) -> StructuredSolution:
         """Return the interior point's solution, or the first phase's if that proves more or there is no other."""
         try:
