@@ -58,7 +58,7 @@ def write_arrays(path: str | Path, arrays: Mapping[str, Any]) -> None:
         with whole_file(target) as file:
             np.savez(file, allow_pickle=False, **arrays)
     except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror or error}.") from None
+        raise StorageError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
 def read_arrays(path: str | Path, largest: int = LARGEST_FILE) -> dict[str, NDArray[Any]]:

@@ -248,8 +248,11 @@ class Store:
         """
         try:
             yield
-        except OSError as error:
-            raise StorageError(f"results cannot be written to {self.folder}: {error.strerror or error}.") from None
+        except (OSError, StorageError) as error:
+            reason = error.__cause__ or error  # a predictor's file that cannot be written says so itself
+            if not isinstance(reason, OSError):
+                raise
+            raise StorageError(f"results cannot be written to {self.folder}: {reason.strerror or reason}.") from None
 
     def enter(self, folder: Path, name: str, record: dict[str, Any]) -> dict[str, Any]:
         """Move a complete folder into the store; return the record that then stands there."""
