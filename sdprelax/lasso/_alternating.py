@@ -17,10 +17,10 @@ import numpy as np
 import scipy.linalg
 import threadpoolctl
 
-from sdprelax.base import Floats
+from sdprelax.base import Floats, positive_part
 from sdprelax.lasso._program import Fit, Objective, Stop
 from sdprelax.lasso._statistics import Statistics
-from sdprelax.problem import QuadraticRay, norms
+from sdprelax.problem import QuadraticRay, Squared, norms
 
 __all__ = ["SMALL", "StatisticsProgram", "alternating"]
 
@@ -61,9 +61,9 @@ class StatisticsProgram(Objective):
         data = self.statistics
         image = data.gram @ flat
         along = data.squares - np.sum(flat * data.moment, axis=0)
-        energy = np.maximum(along - np.sum(flat * (data.moment - image), axis=0), 0.0)
+        energy = positive_part(along - np.sum(flat * (data.moment - image), axis=0))
         weights, slopes = data.by_gate(flat), data.by_gate(data.moment - image)
-        value = 0.5 * float(np.sum(energy)) + self.gamma * float(np.sum(self.sizes(weights)))
+        value = Squared.of_sums(energy) + self.gamma * float(np.sum(self.sizes(weights)))
         if self.norm == "columns":
             steepest = np.max(np.sqrt(np.sum(slopes * slopes, axis=1)), axis=0, initial=0.0)
             _, dual = self.scaled(QuadraticRay(along, energy), steepest)

@@ -18,7 +18,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sdprelax.base import Deadline, Floats
+from sdprelax.base import Deadline, Floats, positive_part
 from sdprelax.lasso._designs import Masked
 from sdprelax.lasso._fista import extrapolation
 from sdprelax.lasso._program import Program
@@ -63,9 +63,10 @@ def directions_in_cones(
 
     def smooth(at: Floats) -> tuple[float, Floats, Floats]:
         """Return loss and penalty, residual, and (Λ/δ − C)₊."""
-        residual = both.residual(at)
-        outside = np.maximum(multipliers / penalty - patterns * (rows @ at[:, :, 0].T), 0.0)
-        return 0.5 * float(np.sum(residual**2) + penalty * np.sum(outside**2)), residual, outside
+        prediction = both.predict(at)
+        outside = positive_part(multipliers / penalty - patterns * (rows @ at[:, :, 0].T))
+        value = both.loss.value(prediction, y) + 0.5 * penalty * float(np.sum(outside**2))
+        return value, both.loss.residual(prediction, y), outside
 
     while steps < max_iterations and not deadline.expired:
         ahead, momentum, within = weights, 1.0, 0
@@ -88,7 +89,7 @@ def directions_in_cones(
                 break
             curvature *= RELAX
         inner = patterns * (rows @ weights[:, :, 0].T)
-        multipliers = penalty * np.maximum(multipliers / penalty - inner, 0.0)
+        multipliers = penalty * positive_part(multipliers / penalty - inner)
         violation = max(0.0, -float(np.min(inner, initial=0.0)))
         ended = within < LONGEST and steps < max_iterations and not deadline.expired
         if violation <= INSIDE * float(np.max(np.abs(inner), initial=0.0)) and ended:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from sdprelax.base import Floats, InputError
 from sdprelax.lasso._alternating import SMALL
 from sdprelax.lasso._statistics import Statistics
+from sdprelax.problem import Squared
 
 __all__ = ["GatedNeurons", "exact_neurons", "few_neurons", "require_budget"]
 
@@ -173,13 +174,13 @@ def _descended(
 ) -> tuple[Floats, Floats]:
     """Return inner and output weights where L-BFGS ends on the factorised program."""
     width, behind = data.width, [np.flatnonzero(gate_of == gate) for gate in range(data.gates)]
-    energy = 0.5 * float(np.sum(data.squares))
 
     def objective(point: Floats) -> tuple[float, Floats]:
         U, V = point[: inner.size].reshape(inner.shape), point[inner.size :].reshape(outer.shape)
         W = np.concatenate([U[:, neurons] @ V[neurons] for neurons in behind])
         slope = data.gram @ W - data.moment
-        value = 0.5 * float(np.sum(W * (slope - data.moment))) + energy + 0.5 * gamma * float(point @ point)
+        loss = Squared.of_sums(data.squares, float(np.sum(W * (slope - data.moment))))
+        value = loss + 0.5 * gamma * float(point @ point)
         by_inner, by_outer = gamma * U, gamma * V
         for gate, neurons in enumerate(behind):
             part = slope[gate * width : (gate + 1) * width]

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from sdprelax.base import Floats
+from sdprelax.base import Floats, positive_part
 from sdprelax.lasso._designs import Directions
 from sdprelax.lasso._program import Fit, Program, Stop
 
@@ -55,7 +55,7 @@ def _largest_step(slack: Floats, slopes: Floats, change: Floats) -> float:
     """Return the largest step that keeps γ² − ‖g_k + t·dg_k‖² ≥ 0 for every atom."""
     quadratic = np.sum(change * change, axis=1)
     linear = np.sum(slopes * change, axis=1)
-    root = np.sqrt(np.maximum(linear * linear + quadratic * slack, 0.0))
+    root = np.sqrt(positive_part(linear * linear + quadratic * slack))
     denominator = linear + root
     steps = slack[denominator > 0.0] / denominator[denominator > 0.0]
     return float(np.min(steps, initial=np.inf))

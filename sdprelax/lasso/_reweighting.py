@@ -31,7 +31,7 @@ import scipy.linalg
 import threadpoolctl
 from numpy.typing import NDArray
 
-from sdprelax.base import Floats, SolverFailed
+from sdprelax.base import Floats, SolverFailed, positive_part
 from sdprelax.lasso._program import Fit, Program, Stop
 
 __all__ = ["Reweighting"]
@@ -105,7 +105,7 @@ def _newton(program: Program, at: _Point, damping: float) -> Floats:
         half = scipy.linalg.solve_triangular(at.factor[0], moved, lower=True, check_finite=False)
         hessian += half.T @ half
     down = 0.5 * (at.ratio[chosen] ** 2 - 1.0)
-    hessian[np.diag_indices(len(chosen))] += damping + np.maximum(-down, 0.0)
+    hessian[np.diag_indices(len(chosen))] += damping + positive_part(-down)
     down = root * down
     factor = scipy.linalg.cho_factor(hessian, lower=True, overwrite_a=True, check_finite=False)
     step = root * scipy.linalg.cho_solve(factor, down, check_finite=False)

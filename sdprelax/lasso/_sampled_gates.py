@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from sdprelax.base import Floats, InputError
+from sdprelax.base import Floats, InputError, positive_part
 from sdprelax.lasso._rows import Rows
 
 __all__ = ["Moments", "Shape", "moments_of", "sampled_gates"]
@@ -103,6 +103,6 @@ def sampled_gates(
     if not bias:
         return np.asarray(directions)
     variances = np.einsum("ij,ij->j", directions, moments.covariance[:inner, :inner] @ directions)
-    spread = np.sqrt(np.maximum(variances, 0.0))
+    spread = np.sqrt(positive_part(variances))
     last = -moments.mean[:inner] @ directions - offsets * spread
     return np.vstack([directions, last])

@@ -21,9 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas
 
-from sdprelax.base import Floats, ProblemTooLarge, whole_file
+from sdprelax.base import Floats, ProblemTooLarge, positive_part, whole_file
 from sdprelax.certificate import Gates
 from sdprelax.lasso._rows import Rows
+from sdprelax.problem import Squared
 
 __all__ = ["Statistics", "fits", "statistics_of", "total"]
 
@@ -61,7 +62,7 @@ class Statistics:
     def spectrum(self) -> tuple[Floats, Floats]:
         """The eigenvalues of H that samples can make positive, at most as many as samples, and their eigenvectors."""
         values, vectors = np.linalg.eigh(self.gram)
-        return np.maximum(values[-self.count :], 0.0), np.ascontiguousarray(vectors[:, -self.count :])
+        return positive_part(values[-self.count :]), np.ascontiguousarray(vectors[:, -self.count :])
 
     def by_gate(self, flat: Floats) -> Floats:
         """Return weights or slopes of shape (m·d, c) in the shape (m, d, c): the same numbers."""
@@ -70,15 +71,14 @@ class Statistics:
     def loss(self, weights: Floats) -> float:
         """Return ½‖ΦW − F‖² at weights of shape (m, d, c)."""
         flat = weights.reshape(self.moment.shape)
-        return max(
-            0.0, 0.5 * float(np.sum(flat * (self.gram @ flat - 2.0 * self.moment))) + 0.5 * float(np.sum(self.squares))
-        )
+        curved = float(np.sum(flat * (self.gram @ flat - 2.0 * self.moment)))
+        return max(0.0, Squared.of_sums(self.squares, curved))
 
     def without(self, part: Statistics) -> Statistics:
         """Return the statistics of the samples that are not in a part of these."""
         return Statistics(
             self.width, self.gram - part.gram, self.moment - part.moment,
-            np.maximum(self.squares - part.squares, 0.0), self.count - part.count,
+            positive_part(self.squares - part.squares), self.count - part.count,
         )  # fmt: skip
 
 

@@ -25,6 +25,19 @@ class Squared(Loss):
     degree: ClassVar[int | None] = 2
     curvature: ClassVar[float] = 1.0
 
+    @staticmethod
+    def of_sums(squares: Any, curved: float = 0.0) -> float:
+        """Return the loss from sums over samples, as statistics of data that are not at hand have them.
+
+        ½‖Y − ΦW‖² is ½(‖Y‖² + ⟨W, ΦᵀΦW − 2ΦᵀY⟩).
+
+        Parameters
+        ----------
+        squares: ‖Y‖², of every output or of all; or ‖Y − ΦW‖² itself.
+        curved: ⟨W, ΦᵀΦW − 2ΦᵀY⟩.
+        """
+        return 0.5 * curved + 0.5 * float(np.sum(squares))
+
     def check(self, Y: Floats) -> None:
         """Refuse targets whose squares overflow.
 
