@@ -19,7 +19,8 @@ from sdprelax.certificate import BlockProof, RelaxationProof, relaxation_certifi
 from sdprelax.lifting import LiftedProgram
 from sdprelax.lifting.inequalities import Forms
 from sdprelax.problem import reduce
-from sdprelax.relaxation import local_certificate, relaxation, split_by_coverage
+from sdprelax.relaxation import relaxation, split_by_coverage
+from sdprelax.relaxation._splitting import local_certificate
 from sdprelax.solvers import solvers
 from tests.certificate.verifiers import proved_by_both, refused_by_both
 
