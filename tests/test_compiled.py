@@ -15,10 +15,10 @@ import pytest
 import sdprelax
 from sdprelax.base import compiled, ready
 from sdprelax.laboratory import Store, load_sweep
-from sdprelax.laboratory import _trial as trials
+from sdprelax.laboratory import _attempt as attempts
 from sdprelax.laboratory._job import Job
-from sdprelax.laboratory._plan import plan
 from sdprelax.laboratory.engines.local import Serial
+from sdprelax.laboratory.training import _trial as trials
 from sdprelax.methods import methods
 
 KERNEL = """\
@@ -176,14 +176,14 @@ def test_the_clock_of_a_trial_starts_when_its_kernels_are_there(
 ) -> None:
     path = tmp_path / "s.yaml"
     path.write_text("name: s\ndatasets: [random: {n: 4}]\ngamma: 0.1\nmethods: [lbfgs: {width: 2, restarts: 1}]\n")
-    job = Job(plan(load_sweep(path))[0])
+    job = Job(load_sweep(path).plan()[0])
     store = Store(tmp_path)
     store.prepare()
     order: list[str] = []
-    clock = trials.time.perf_counter
+    clock = attempts.time.perf_counter
     monkeypatch.setattr(trials, "ready", lambda kernels: order.append("ready"))
-    monkeypatch.setattr(trials.time, "perf_counter", lambda: order.append("clock") or clock())
-    record = trials.run_trial(job, store, capture=False, started=lambda: order.append("started"))
+    monkeypatch.setattr(attempts.time, "perf_counter", lambda: order.append("clock") or clock())
+    record = attempts.run_trial(job, store, capture=False, started=lambda: order.append("started"))
     assert record is not None and record["status"] == "solved"
     assert order[:3] == ["ready", "started", "clock"]
     assert Serial.here

@@ -78,7 +78,7 @@ def elsewhere() -> multiprocessing.context.ForkServerContext:
     context = multiprocessing.get_context("forkserver")
     # What pages import is imported once; PyTorch where it is installed.
     context.set_forkserver_preload(
-        ["sdprelax.cli", "sdprelax.methods.sdp", "sdprelax.laboratory.results._plots", "cvxpy", "torch"]
+        ["sdprelax.cli", "sdprelax.methods.sdp", "sdprelax.laboratory.training._plots", "cvxpy", "torch"]
     )
     return context
 

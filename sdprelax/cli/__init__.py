@@ -12,7 +12,6 @@ import typer
 import sdprelax
 from sdprelax.base import SdprelaxError
 from sdprelax.cli._catalogue import print_list, print_schema, print_solvers
-from sdprelax.cli._distillation import run_study_file
 from sdprelax.cli._results import collect_results, compare_results, report_results, show_results, verify_files
 from sdprelax.cli._sweeps import print_status, rerun_trial, run_sweeps
 
@@ -28,7 +27,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "run": run_sweeps,
     "status": print_status,
     "rerun": rerun_trial,
-    "distill": run_study_file,
+    "distill": run_sweeps,
     "show": show_results,
     "collect": collect_results,
     "verify": verify_files,

@@ -66,8 +66,6 @@ def print_schema(
     file: Annotated[_File, typer.Argument(help="Of a sweep (sdprelax run) or a distillation.")] = _File.SWEEP,
 ) -> None:
     """Print the JSON Schema of a file, for editors that complete and check YAML."""
-    if file is _File.SWEEP:
-        from sdprelax.laboratory import schema
-    else:
-        from sdprelax.distillation.study.config import schema
-    typer.echo(json.dumps(schema(), indent=1))
+    from sdprelax.laboratory import kinds
+
+    typer.echo(json.dumps(kinds("training" if file is _File.SWEEP else "distillation").schema(), indent=1))

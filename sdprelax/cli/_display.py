@@ -12,38 +12,40 @@ import pandas as pd
 import typer
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from sdprelax.laboratory import Running, Store
-from sdprelax.laboratory.results import Overview
+from sdprelax.laboratory import Look, Running, Store, TrialKind, figures
+from sdprelax.laboratory.results import Overview, origins
 
 __all__ = [
-    "Progress",
+    "SweepProgress",
+    "bars",
     "console",
     "duration",
-    "marked",
-    "number",
     "print_predictions",
-    "print_tightness",
+    "print_summary",
     "progress_picture",
     "trial_line",
 ]
 
 # Running trials shown at once.
 SHOWN = 8
+# Figures of a trial that are worth a word on its line, where it has them.
+LINE = {
+    "lower": figures(".8g"), "upper": figures(".8g"), "program_gap": figures(".1e"),
+    "test_accuracy": figures(".1f", 100.0, "%"), "agreement": figures(".1f", 100.0, "%"),
+    "accuracy": figures(".1f", 100.0, "%"),
+}  # fmt: skip
 
 
 def console() -> Console:
     """Return a console; where output is piped it does not wrap lines."""
     # Labels have brackets of their own, which are no markup.
     return Console(markup=False) if sys.stdout.isatty() else Console(width=180, markup=False)
-
-
-def number(value: Any, form: str, unit: str = "") -> str:
-    """Return a number in a format, "-" for None."""
-    return "-" if value is None or pd.isna(value) else format(value, form) + unit
 
 
 def duration(seconds: float | None) -> str:
@@ -59,126 +61,90 @@ def duration(seconds: float | None) -> str:
     return f"{seconds / 86400:.1f} d"
 
 
-def print_tightness(table: pd.DataFrame) -> None:
-    """Print how tight every method is on every problem, and what was said of trials that failed."""
-    from sdprelax.laboratory.results import origins, tightness_table
+def print_summary(kind: TrialKind, table: pd.DataFrame) -> None:
+    """Print what the trials come to, and what was said of those that failed."""
+    rows = kind.summary(table)
+    _print_rows(rows, kind.looks, kind.section, kind.usual)
+    typer.echo(kind.notes or origins(kind.origins, rows.columns))
+    for row in table[table["message"] != ""].to_dict("records"):
+        problem, what = kind.words(row)
+        typer.echo(f"{row['status']}: {problem}, {what}: {row['message']}")
 
+
+def _print_rows(rows: pd.DataFrame, looks: dict[str, Look], section: tuple[str, ...], usual: str) -> None:
+    """Print the columns that say anything; a status is written where it is not the usual one.
+
+    Parameters
+    ----------
+    section: columns whose change begins a section.
+    """
     printed = Table(box=None, header_style="bold")
-    for name in ("data set", "γ", "method"):
-        printed.add_column(name, overflow="fold", min_width=12 if name != "γ" else None)
-    for name in ("lower bound", "network", "gap", "certified", "excess", "seconds"):
-        printed.add_column(name, justify="right", no_wrap=True)
-    shown = tightness_table(table)
-    mark = marked(printed, shown, "solved")
-    last = None
-    for row in shown.itertuples():
-        problem = (row.dataset, row.gamma)
-        if last is not None and problem != last:
-            printed.add_section()
-        last = problem
-        printed.add_row(
-            str(row.dataset),
-            f"{row.gamma:g}",
-            str(row.method),
-            number(row.lower, ".6f"),
-            number(row.upper, ".6f"),
-            number(row.gap, ".1e"),
-            number(row.certified_percent, ".3f", "%"),
-            number(row.excess_percent, ".3f", "%"),
-            number(row.seconds, ".1f"),
-            *mark(row.status),
-        )
-    console().print(printed)
-    typer.echo(origins(shown.columns))
-    for row in table[table["message"] != ""].itertuples():
-        typer.echo(f"{row.status}: {row.dataset}, gamma {row.gamma:g}, {row.method}: {row.message}")
-
-
-def marked(printed: Table, rows: pd.DataFrame, usual: str) -> Callable[[Any], list[str]]:
-    """Add a column for statuses if one of the rows has another than the usual; return what a row's cell is."""
+    shown = {name: look for name, look in looks.items() if name in rows and rows[name].notna().any()}
     if set(rows["status"]) <= {usual}:
-        return lambda status: []
-    printed.add_column("status", overflow="fold")
-    return lambda status: ["" if status == usual else str(status)]
-
-
-def print_predictions(table: pd.DataFrame) -> None:
-    """Print how well every predictor of every method does on every problem."""
-    from sdprelax.laboratory.results import predictions_summary
-
-    summary = predictions_summary(table)
-    titles = {
-        "objective": "objective",
-        "train_accuracy": "train",
-        "test_accuracy": "test",
-        "test_balanced_accuracy": "balanced",
-        "test_f1": "F1",
-        "test_rmse": "RMSE",
-        "paper_accuracy": "paper's",
-        "paper_threshold": "threshold",
-    }
-    figures = [name for name in titles if name in summary]
-    printed = Table(box=None, header_style="bold")
-    for name in ("data set", "γ", "method"):
-        printed.add_column(name, overflow="fold", max_width=44)
-    printed.add_column("predictor", no_wrap=True)
-    for name in figures:
-        printed.add_column(titles[name], justify="right", no_wrap=True)
-    mark = marked(printed, summary, "solved")
-    last: tuple[Any, ...] = ()
-    for row in summary.to_dict("records"):
-        trial = (row["dataset"], row["gamma"], row["method"])
-        if last and trial[:2] != last[:2]:
+        shown.pop("status", None)
+    for title, form in shown.values():
+        words = form is str
+        printed.add_column(
+            title, justify="left" if words else "right", overflow="fold" if words else "ellipsis", no_wrap=not words,
+            min_width=12 if words and title != "status" else None,
+        )  # fmt: skip
+    last: Any = None
+    for row in rows.to_dict("records"):
+        place = tuple(row[name] for name in section)
+        if last is not None and place != last:
             printed.add_section()
-        # A column that has one value throughout is printed once, above the table.
-        said = [str(row["dataset"]), f"{row['gamma']:g}", str(row["method"])] if trial != last else ["", "", ""]
-        last = trial
-        cells = [
-            number(100.0 * row[name], ".1f", "%") if name.endswith(("accuracy", "f1")) else number(row[name], ".6g")
-            for name in figures
-        ]
-        printed.add_row(*said, row["predictor"], *cells, *mark(row["status"]))
+        last = place
+        printed.add_row(*("" if name == "status" and row[name] == usual else form(row[name])
+                          for name, (_, form) in shown.items()))  # fmt: skip
     console().print(printed)
+
+
+def print_predictions(summary: pd.DataFrame) -> None:
+    """Print how well every predictor of every method does on every problem."""
+    percent = figures(".1f", 100.0, "%")
+    looks: dict[str, Look] = {
+        "dataset": ("data set", str), "gamma": ("γ", figures("g")), "method": ("method", str),
+        "predictor": ("predictor", str), "objective": ("objective", figures(".6g")),
+        "train_accuracy": ("train", percent), "test_accuracy": ("test", percent),
+        "test_balanced_accuracy": ("balanced", percent), "test_f1": ("F1", percent),
+        "test_rmse": ("RMSE", figures(".6g")), "paper_accuracy": ("paper's", percent),
+        "paper_threshold": ("threshold", figures(".6g")), "status": ("status", str),
+    }  # fmt: skip
+    _print_rows(summary, looks, ("dataset", "gamma"), "solved")
     typer.echo("accuracies on the training and the test part; balanced, F1 and RMSE on the test part.")
     typer.echo("sdprelax verify evaluates all of them again.")
-    if "paper_accuracy" in figures:
+    if "paper_accuracy" in summary:
         typer.echo("paper's (docs/paper.md): threshold chosen on the test set, no estimate of anything.")
 
 
-def trial_line(record: dict[str, Any]) -> str:
+def trial_line(kind: TrialKind, record: dict[str, Any]) -> str:
     """Return a finished trial as one line."""
     seconds = "" if record["seconds"] is None else f" in {record['seconds']:.1f} s"
-    accuracy = record.get("test_accuracy")
-    tested = "" if accuracy is None else f"test accuracy={100.0 * accuracy:.1f}% "
-    return (
-        f"{record['status']}{seconds}: {record['dataset']} gamma={record['gamma']:g} {record['method']} "
-        f"lower={number(record['lower'], '.8g')} upper={number(record['upper'], '.8g')} "
-        f"{tested}{record['message']}"
-    ).rstrip()
+    figured = {name: record.get(name) for name in LINE if name in ("lower", "upper") or record.get(name) is not None}
+    said = " ".join(f"{name.replace('_', ' ')}={LINE[name](value)}" for name, value in figured.items())
+    return f"{record['status']}{seconds}: {' '.join(kind.words(record))} {said} {record['message']}".rstrip()
 
 
-def progress_picture(overview: Overview, running: list[Running]) -> RenderableType:
+def progress_picture(kind: TrialKind, overview: Overview, running: list[Running]) -> RenderableType:
     """Return a bar for each method, the trials that run, and the time left."""
-    bars = Table(box=None, show_header=True, header_style="dim", padding=(0, 1))
+    rows = Table(box=None, show_header=True, header_style="dim", padding=(0, 1))
     for name in ("method", "", "trials", "best gap", "mean time"):
-        bars.add_column(name, justify="left" if name in ("method", "") else "right")
+        rows.add_column(name, justify="left" if name in ("method", "") else "right")
     for label, method in overview.methods.items():
         gap = None if method.best_gap == math.inf else method.best_gap
-        bars.add_row(
+        rows.add_row(
             label, ProgressBar(total=method.total, completed=method.done, width=30), f"{method.done}/{method.total}",
-            number(gap, ".1e"), duration(method.seconds / method.timed) if method.timed else "-",
+            figures(".1e")(gap), duration(method.seconds / method.timed) if method.timed else "-",
         )  # fmt: skip
-    parts: list[RenderableType] = [bars]
+    parts: list[RenderableType] = [rows]
     if running:
         now = Table(box=None, show_header=True, header_style="dim", padding=(0, 1))
-        for name in ("running", "method", "for", "lower bound", "network", "on"):
+        for name in ("running", "method", "for", "lower bound", "network", "on", ""):
             now.add_column(name, overflow="fold")
         for trial in running[:SHOWN]:
-            record = trial.record
-            now.add_row(
-                f"{record['dataset']}, γ={record['gamma']:g}", record["method"], duration(time.time() - trial.started),
-                number(record["lower"], ".6g"), number(record["upper"], ".6g"), f"{trial.host}:{trial.pid}",
-            )  # fmt: skip
+            bounds = (LINE[name](trial.record[name]) for name in ("lower", "upper"))
+            spent = duration(time.time() - trial.started)
+            now.add_row(*kind.words(trial.record), spent, *bounds, f"{trial.host}:{trial.pid}", trial.stage)
         parts.append(now)
         if len(running) > SHOWN:
             parts.append(Text(f" ... and {len(running) - SHOWN} more", style="dim"))
@@ -191,10 +157,11 @@ def progress_picture(overview: Overview, running: list[Running]) -> RenderableTy
     return Group(*parts)
 
 
-class Progress:
+class SweepProgress:
     """Shows a sweep while it runs: live on a terminal, a line for each trial elsewhere."""
 
-    def __init__(self, store: Store, overview: Overview) -> None:
+    def __init__(self, kind: TrialKind, store: Store, overview: Overview) -> None:
+        self._kind = kind
         self._store = store
         self._overview = overview
         self._looked, self._running = 0.0, list[Running]()
@@ -203,9 +170,9 @@ class Progress:
     def _picture(self) -> RenderableType:
         if time.monotonic() - self._looked > 0.4:
             self._running, self._looked = self._store.now_running(), time.monotonic()
-        return progress_picture(self._overview, self._running)
+        return progress_picture(self._kind, self._overview, self._running)
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> SweepProgress:
         if sys.stdout.isatty():
             self._live.start()
         return self
@@ -218,4 +185,21 @@ class Progress:
         """Show that a trial has ended."""
         self._overview.add(record)
         if not sys.stdout.isatty():
-            typer.echo(f"[{self._overview.done}/{self._overview.total}] {trial_line(record)}")
+            typer.echo(f"[{self._overview.done}/{self._overview.total}] {trial_line(self._kind, record)}")
+
+
+def bars(what: str, rows: int) -> Callable[[int], None]:
+    """Show a pass over so many rows while it goes on; return what is told how many more were read."""
+    shown = Bars(
+        TextColumn("{task.description}", markup=False), BarColumn(20), MofNCompleteColumn(), TimeRemainingColumn(),
+        console=console(), transient=True, disable=not sys.stdout.isatty(),
+    )  # fmt: skip
+    task = shown.add_task(what, total=rows)
+    shown.start()
+
+    def advance(read: int) -> None:
+        shown.advance(task, read)
+        if shown.finished:
+            shown.stop()
+
+    return advance

@@ -30,35 +30,23 @@ def show_results(
         bool, typer.Option("--predictions", help="Accuracies of every predictor of every trial instead.")
     ] = False,
 ) -> None:
-    """Print the tightness table of a sweep, or how well everything predicts; of a distillation, its summary."""
-    from sdprelax.cli._display import print_predictions, print_tightness
-    from sdprelax.distillation.study.verification import is_study
-    from sdprelax.laboratory.results import load_table, origins, predictions_summary, render, tightness_table
+    """Print what the trials of a sweep come to, or how well everything predicts."""
+    from sdprelax.cli._display import print_predictions, print_summary
+    from sdprelax.laboratory import Store, kind_of_store
+    from sdprelax.laboratory.results import load_table, origins, render
+    from sdprelax.laboratory.training import predictions_summary
 
-    if is_study(results):
-        _show_study(results, form)
-        return
+    kind = kind_of_store(Store(results))
     table = load_table(results, "predictions" if predictions else "table")
-    if form is Format.table:
-        (print_predictions if predictions else print_tightness)(table)
-        return
-    shown = (predictions_summary if predictions else tightness_table)(table)
-    typer.echo(render(shown, form.value), nl=False)
-    if form is not Format.csv:
-        typer.echo(f"{'% ' if form is Format.latex else chr(10)}{origins(shown.columns)}")
-
-
-def _show_study(folder: Path, form: Format) -> None:
-    """Print what the distillers of a study come to."""
-    from sdprelax.cli._distillation import print_summary
-    from sdprelax.distillation.study.tables import summary
-    from sdprelax.laboratory.results import load_table, render
-
-    table = load_table(folder)
-    if form is Format.table:
-        print_summary(table)
+    shown = predictions_summary(table) if predictions else kind.summary(table)
+    if form is Format.table and predictions:
+        print_predictions(shown)
+    elif form is Format.table:
+        print_summary(kind, table)
     else:
-        typer.echo(render(summary(table), form.value), nl=False)
+        typer.echo(render(shown, form.value), nl=False)
+        if form is not Format.csv:
+            typer.echo(f"{'% ' if form is Format.latex else chr(10)}{origins(kind.origins, shown.columns)}")
 
 
 def collect_results(results: ResultsFolder) -> None:
@@ -79,13 +67,10 @@ def verify_files(
     ] = None,
 ) -> None:
     """Prove every certificate and evaluate every network again; exit code 1 if a row does not hold."""
-    from sdprelax.distillation.study.verification import is_study
+    from sdprelax.laboratory import Store, kind_of_store
     from sdprelax.laboratory.results import audit
 
-    deadline = _deadline(time_limit)
-    if is_study(results):
-        _verify_study(results, deadline)
-        return
+    deadline, source = _deadline(time_limit), kind_of_store(Store(results)).source
     rows = bounds = wrong = partly = 0
     late = ""
     for finding in audit(results, trust_modules=trust_modules, deadline=deadline):
@@ -106,7 +91,7 @@ def verify_files(
         typer.echo(f"{wrong} of {rows} rows do not hold{unseen}; {bounds} bounds were proved again.")
         raise typer.Exit(1)
     whole = f", {partly} of them not looked at whole" if partly else ""
-    typer.echo(f"all {rows} rows hold{whole}: {bounds} bounds proved again from freshly loaded data.")
+    typer.echo(f"all {rows} rows hold{whole}: {bounds} bounds proved again from {source}.")
 
 
 def _deadline(written: str | None) -> Deadline:
@@ -130,24 +115,6 @@ def _deadline(written: str | None) -> Deadline:
         raise InputError(f"--time-limit {written}: write seconds, or a number with s, min, h or d.") from None
 
 
-def _verify_study(folder: Path, deadline: Deadline) -> None:
-    """Prove the bounds of every student of a distillation again, from its activations."""
-    from sdprelax.distillation.study.verification import verify_study
-
-    rows = wrong = 0
-    for found in verify_study(folder, deadline):
-        rows += 1
-        wrong += bool(found.faults)
-        for fault in found.faults:
-            typer.echo(f"does not hold: {found.run} ({found.hash}): {fault}")
-        if not found.faults:
-            typer.echo(f"holds: {found.run} ({found.hash}): lower={found.lower:.8g} upper={found.upper:.8g}")
-    if wrong:
-        typer.echo(f"{wrong} of {rows} students do not hold.")
-        raise typer.Exit(1)
-    typer.echo(f"all {rows} students hold: their bounds were proved again from the activations as stored.")
-
-
 def compare_results(
     a: Annotated[Path, typer.Argument(help="A sweep's folder.")],
     b: Annotated[Path, typer.Argument(help="Another, to hold against it.")],
@@ -158,7 +125,8 @@ def compare_results(
     """Join two results on problem and method: speed and bounds as ratios, and what got worse."""
     from rich.table import Table
 
-    from sdprelax.cli._display import console, number
+    from sdprelax.cli._display import console
+    from sdprelax.laboratory import figures
     from sdprelax.laboratory.results import compare
 
     found = compare(a, b, _share(fail_if_worse) if fail_if_worse is not None else 0.05)
@@ -166,17 +134,16 @@ def compare_results(
     for name in ("method", "trials", "speed", "lower bound", "network", "worse"):
         printed.add_column(name, justify="left" if name == "method" else "right")
     for row in found.by_method().itertuples():
-        printed.add_row(
-            str(row.method), str(row.trials), number(row.speed, ".3g", "×"), number(row.lower_ratio, ".8f"),
-            number(row.upper_ratio, ".8f"), str(row.worse),
-        )  # fmt: skip
+        bounds = map(figures(".8f"), (row.lower_ratio, row.upper_ratio))
+        speed = figures(".3g", unit="×")(row.speed)
+        printed.add_row(str(row.method), str(row.trials), speed, *bounds, str(row.worse))
     typer.echo(f"{len(found.rows)} trials in both, {found.only_a} in {a} alone, {found.only_b} in {b} alone.")
     typer.echo(
         "Geometric means: speed is seconds (as reported) of the first over the second, bounds are second over first."
     )
     console().print(printed)
     for row in found.worse.itertuples():
-        typer.echo(f"worse: {row.dataset}, gamma {row.gamma:g}, {row.method} #{row.repeat}: {row.worse}")
+        typer.echo(f"worse: {row.problem}, {row.method} #{row.repeat}: {row.worse}")
     if fail_if_worse is not None and len(found.worse):
         raise typer.Exit(1)
 

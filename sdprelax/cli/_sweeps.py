@@ -25,7 +25,7 @@ TrustModules = Annotated[
 
 
 def run_sweeps(
-    files: Annotated[list[Path], typer.Argument(help="The sweep, a YAML file; or several, one after the other.")],
+    files: Annotated[list[Path], typer.Argument(help="A sweep or a distillation, a YAML file; or several, in turn.")],
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", help="Replace a setting, e.g. methods.sdp.solver=scs."),
@@ -62,11 +62,12 @@ def run_sweeps(
 
 def _run(scheduled: Scheduled, results: Path, workers: int | None, engine: str | None) -> int:
     """Run a sweep and print what came of it; return its exit code."""
-    from sdprelax.cli._display import Progress, print_tightness
-    from sdprelax.laboratory import FAILED, Store, run_scheduled
+    from sdprelax.cli._display import SweepProgress, bars, print_summary
+    from sdprelax.laboratory import FAILED, Store, kinds, run_scheduled
     from sdprelax.laboratory.results import Overview
 
     sweep, total, count = scheduled.sweep, len(scheduled.trials), len(scheduled.jobs)
+    kind = kinds(sweep.kind)
 
     @contextlib.contextmanager
     def announce(plan: dict[str, Any]) -> Iterator[Callable[[dict[str, Any]], None]]:
@@ -74,16 +75,18 @@ def _run(scheduled: Scheduled, results: Path, workers: int | None, engine: str |
         progress = Overview.of(plan)
         for record in scheduled.ended:
             progress.add(record)
-        with Progress(Store(results / sweep.name), progress) as shown:
+        with SweepProgress(kind, Store(results / sweep.name), progress) as shown:
             yield shown.add
 
     try:
-        found = run_scheduled(scheduled, results, workers=workers, engine=engine, watch=announce, say=typer.echo)
+        found = run_scheduled(
+            scheduled, results, workers=workers, engine=engine, watch=announce, say=typer.echo, stage=bars
+        )
     except KeyboardInterrupt:
         typer.echo("sdprelax: interrupted; finished trials are kept, and the same command goes on.", err=True)
         raise typer.Exit(130) from None
     if len(found.table) <= MOST_PRINTED:
-        print_tightness(found.table)
+        print_summary(kind, found.table)
     else:
         ended = ", ".join(f"{count} {status}" for status, count in found.table["status"].value_counts().items())
         typer.echo(f"{len(found.table)} trials ({ended}); sdprelax show {found.folder} prints their table.")
@@ -103,13 +106,15 @@ def _run(scheduled: Scheduled, results: Path, workers: int | None, engine: str |
 def print_status(results: ResultsFolder) -> None:
     """Say how far a sweep is, what runs now and with which bounds, and what was lost."""
     from sdprelax.cli._display import console, progress_picture
+    from sdprelax.laboratory import Store, kind_of_store
     from sdprelax.laboratory.results import overview
 
     found, running, lost = overview(results)
-    console().print(progress_picture(found, running))
+    kind = kind_of_store(Store(results))
+    console().print(progress_picture(kind, found, running))
     for trial in lost:
         typer.echo(
-            f"lost: {trial.record['dataset']}, gamma {trial.record['gamma']:g}, {trial.record['method']} "
+            f"lost: {', '.join(kind.words(trial.record))} "
             f"(its worker {trial.host}:{trial.pid} is gone; running the sweep again runs it)"
         )
     if found.waiting and not running:
@@ -128,8 +133,8 @@ def rerun_trial(
 
     folder = find_trial(trial, results)
     found = run_again(folder, trust_modules=trust_modules)
-    typer.echo(f"before: {trial_line(found.before)}")
-    typer.echo(f"now:    {trial_line(found.after)}")
+    typer.echo(f"before: {trial_line(found.kind, found.before)}")
+    typer.echo(f"now:    {trial_line(found.kind, found.after)}")
     for name, (old, new) in found.changed_versions.items():
         typer.echo(f"version of {name}: {old} then, {new} now")
     if not found.differences:

@@ -1,62 +1,51 @@
-"""Sweeps: their files, trials, store, runner, workers and engines."""
+"""Sweeps of any kind of trial: their files, store, runner, workers and engines."""
 
 from __future__ import annotations
 
-from sdprelax.laboratory._config import load_sweep, load_sweeps, schema
+from sdprelax.laboratory._attempt import run_trial
+from sdprelax.laboratory._config import load_sweep, load_sweeps
 from sdprelax.laboratory._document import Document
-from sdprelax.laboratory._entries import (
-    SECONDS,
-    Entry,
-    Settings,
-    checked,
-    expanded,
-    folder_name,
-    in_units,
-    only,
-    own_modules,
-    quantity,
-    read_settings,
-)
-from sdprelax.laboratory._job import Trial, described, flat_options
-from sdprelax.laboratory._modules import load_modules
-from sdprelax.laboratory._provenance import provenance
+from sdprelax.laboratory._job import Attempt, Found, Limits, Trial, label
+from sdprelax.laboratory._kinds import Look, Sweep, TrialKind, figures, kind_of_store, kinds
+from sdprelax.laboratory._modules import UNTRUSTED, load_modules
 from sdprelax.laboratory._runner import FAILED, Scheduled, run_scheduled, run_sweep, schedule
-from sdprelax.laboratory._schema import Family, file_schema
+from sdprelax.laboratory._settings import SECONDS, Entry, Settings, Written, checked, common, expanded, in_units, only
 from sdprelax.laboratory._sizes import print_plan
 from sdprelax.laboratory._store import Running, Store
-from sdprelax.laboratory._trial import load_problem, run_trial
 
 __all__ = [
     "FAILED",
     "SECONDS",
+    "UNTRUSTED",
+    "Attempt",
     "Document",
     "Entry",
-    "Family",
+    "Found",
+    "Limits",
+    "Look",
     "Running",
     "Scheduled",
     "Settings",
     "Store",
+    "Sweep",
     "Trial",
+    "TrialKind",
+    "Written",
     "checked",
-    "described",
+    "common",
     "expanded",
-    "file_schema",
-    "flat_options",
-    "folder_name",
+    "figures",
     "in_units",
+    "kind_of_store",
+    "kinds",
+    "label",
     "load_modules",
-    "load_problem",
     "load_sweep",
     "load_sweeps",
     "only",
-    "own_modules",
     "print_plan",
-    "provenance",
-    "quantity",
-    "read_settings",
     "run_scheduled",
     "run_sweep",
     "run_trial",
     "schedule",
-    "schema",
 ]

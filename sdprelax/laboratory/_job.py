@@ -1,22 +1,17 @@
-"""One trial, with the hash that names it for ever, and the attempts at it."""
+"""A trial of any kind, with the hash that names it for ever, the attempts at it, and what is found in one."""
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import json
+import abc
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
-import numpy as np
+from sdprelax.base import Deadline, Registry
+from sdprelax.lasso import Stage
 
-from sdprelax.base import Registry
-from sdprelax.certificate import PROOF_VERSION
-from sdprelax.datasets import datasets
-from sdprelax.methods import Method, methods
-
-__all__ = ["Job", "Limits", "Trial", "described", "flat_options", "versions"]
+__all__ = ["Attempt", "Found", "Job", "Limits", "Trial", "described", "flat_options", "label"]
 
 
 @dataclass(frozen=True)
@@ -38,74 +33,117 @@ class Limits:
         return self.time is not None or self.memory is not None
 
 
-@dataclass(frozen=True)
-class Trial:
-    """One run of one method on one problem; options are complete, with their defaults.
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What a trial has found, in the end or so far.
 
     Attributes
     ----------
-    dataset_digest: SHA-256 of the user's own file; "" for data that the options alone determine.
-    limits: what the trial may take. Not part of the hash: a trial that ended within its limits has the
-        same result under wider ones.
-    protocol: "standard", or "paper": the accuracies of Prakhya, Birdal and Yurtsever 2025 too, whose threshold is
-        chosen on the test set.
-    versions: of everything that computes the result, as :func:`versions` says when the trial is planned.
+    fields: the entries of its record that are its kind's own; an entry ``seconds`` counts in place of the clock's.
+    status: how it ended.
+    save: writes the files that lie beside the record, all of them ``*.npz``, into a folder.
+    log: what is to stand in the log before what was printed.
     """
 
-    dataset: str
-    dataset_options: dict[str, Any]
-    dataset_digest: str
-    gamma: float
-    bias: bool
-    method: str
-    method_options: dict[str, Any]
+    fields: dict[str, Any] = field(default_factory=dict)
+    status: str = "running"
+    save: Callable[[Path], None] = lambda folder: None
+    log: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Attempt:
+    """What a trial is given when it is run.
+
+    Attributes
+    ----------
+    shared: folder of what all trials of a sweep have in common.
+    checkpoints: folder, made when it is needed, that outlives the process until the attempt has ended.
+    deadline: the time by which it should end.
+    known: called with what is known before the first result; alone counts if the trial proves unfit to be run.
+    report: called with what is found so far, which is kept whatever becomes of the process.
+    stage: ``stage(name, rows)`` is called when a pass over data starts, and returns ``advance(rows_read)``.
+    """
+
+    shared: Path
+    checkpoints: Path
+    deadline: Deadline
+    known: Callable[[Found], None]
+    report: Callable[[Found], None]
+    stage: Stage
+
+
+class Trial(abc.ABC):
+    """What is run as one, whatever its kind; its fields are complete, with all defaults.
+
+    Attributes
+    ----------
+    kind: name of its kind.
+    repeat: number of the run among those with other random numbers.
+    limits: what the trial may take. Not part of the hash: a trial that ended within its limits has the same result
+        under wider ones.
+    versions: of everything that computes the result, when the trial was planned.
+    """
+
+    kind: ClassVar[str]
     repeat: int
-    seed: int
-    limits: Limits = field(default_factory=Limits)
-    protocol: str = "standard"
-    versions: dict[str, str] = field(default_factory=dict)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the trial as JSON can hold it."""
-        return {name: getattr(self, name) for name in FIELDS} | {
-            "limits": {"time": self.limits.time, "memory": self.limits.memory}
-        }
-
-    @staticmethod
-    def from_dict(content: dict[str, Any]) -> Trial:
-        """Return the trial that :meth:`to_dict` gave."""
-        return Trial(**{**content, "limits": Limits(**content["limits"])})
-
-    @cached_property
-    def hash(self) -> str:
-        """The first 16 hex digits of the SHA-256 of everything that determines the result."""
-        content = {name: getattr(self, name) for name in FIELDS}
-        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-    @cached_property
-    def dataset_label(self) -> str:
-        """The data set with the options that differ from their defaults."""
-        return _label(self.dataset, self.dataset_options, datasets)
-
-    @cached_property
-    def method_label(self) -> str:
-        """The method with the options that differ from their defaults."""
-        return _label(self.method, self.method_options, methods)
+    limits: Limits
+    versions: dict[str, str]
 
     @property
+    @abc.abstractmethod
+    def hash(self) -> str:
+        """The first 16 hex digits of the SHA-256 of everything that determines the result."""
+
+    @property
+    @abc.abstractmethod
+    def method_label(self) -> str:
+        """What is run, with the options that differ from their defaults: progress is counted by it."""
+
+    @property
+    @abc.abstractmethod
+    def problem_label(self) -> str:
+        """What it is run on, in words."""
+
+    @property
+    @abc.abstractmethod
     def unknown(self) -> tuple[str, ...]:
         """What of the trial is not registered in this process: a user's own file defines it, which was not executed."""
-        named = ((datasets, self.dataset), (methods, self.method))
-        return tuple(f"{registry.kind} '{name}'" for registry, name in named if name not in registry)
 
-    def generator(self) -> np.random.Generator:
-        """Return the trial's source of random numbers: of the sweep's seed and the repeat alone."""
-        return np.random.default_rng([self.seed, self.repeat])
+    @abc.abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """Return the trial as JSON can hold it."""
 
+    @abc.abstractmethod
+    def versions_here(self) -> dict[str, str]:
+        """Return the version, in this process, of everything that computes the result."""
 
-# What determines a trial's result.
-FIELDS = tuple(item.name for item in dataclasses.fields(Trial) if item.name != "limits")
+    @abc.abstractmethod
+    def blank(self) -> dict[str, Any]:
+        """Return the entries of its record that are its kind's own, where nothing was found."""
+
+    @abc.abstractmethod
+    def run(self, attempt: Attempt) -> Found:
+        """Return what the trial finds; an exception is an error of the trial."""
+
+    @abc.abstractmethod
+    def examine(
+        self, folder: Path, record: dict[str, Any], shared: Path, deadline: Deadline
+    ) -> tuple[int, list[str], list[str]]:
+        """Prove a record of the trial again; nothing in it is believed.
+
+        Returns
+        -------
+        How many bounds were proved, a sentence for each thing that is wrong, and one for each that could not be looked
+        at.
+        """
+
+    def make_ready(self) -> None:  # noqa: B027
+        """Load and compile what the trial's time should not be charged with."""
+
+    def grace(self, limit: float) -> float:
+        """Return the seconds that it may take beyond its time limit to return what it has, before it is killed."""
+        return max(2.0, 0.1 * limit)
 
 
 @dataclass(frozen=True)
@@ -120,21 +158,13 @@ class Job:
         """Folder of the attempt: the trial's hash, with the number of the attempt after the first."""
         return self.trial.hash if self.attempt == 1 else f"{self.trial.hash}.{self.attempt}"
 
-
-def versions(dataset: str, method: str, chosen: Method) -> dict[str, str]:
-    """Return the version of everything that determines a trial's result beside its options.
-
-    Raised by one, a version runs the trials that it is in once more, and no others.
-
-    Parameters
-    ----------
-    chosen: the method ``method`` with its options.
-    """
-    proof = {"proof": str(PROOF_VERSION)} if getattr(chosen, "proves", True) else {}
-    return {f"{datasets.kind} {dataset}": datasets.version(dataset), **methods.versions(method, chosen), **proof}
+    def to_dict(self) -> dict[str, Any]:
+        """Return the attempt as JSON can hold it: see :func:`sdprelax.laboratory._kinds.job`."""
+        return {"kind": self.trial.kind, "trial": self.trial.to_dict(), "attempt": self.attempt}
 
 
-def _label(name: str, options: dict[str, Any], registry: Registry[Any]) -> str:
+def label(name: str, options: dict[str, Any], registry: Registry[Any]) -> str:
+    """Return a registered entry with those of its options that differ from their defaults."""
     # Without its class, nothing is known to be a default.
     declared = registry.options(name) if name in registry else []
     defaults = flat_options({option.name: option.default for option in declared})

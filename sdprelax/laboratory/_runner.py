@@ -11,16 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from sdprelax.base import InputError, nearest, ready
-from sdprelax.laboratory._config import Sweep
 from sdprelax.laboratory._job import Job, Limits, Trial
-from sdprelax.laboratory._plan import plan
+from sdprelax.laboratory._kinds import Sweep
 from sdprelax.laboratory._store import Store
-from sdprelax.laboratory._trial import load_problem
 from sdprelax.laboratory.engines import engines
 from sdprelax.laboratory.results import Results, collect
-from sdprelax.methods import methods
+from sdprelax.lasso import Stage, silent
 
-__all__ = ["FAILED", "RETRIED", "Results", "Scheduled", "collect", "run_scheduled", "run_sweep", "schedule"]
+__all__ = ["FAILED", "RETRIED", "Scheduled", "run_scheduled", "run_sweep", "schedule"]
 
 # What ``retry`` can name: a status, or "failed" for those that are no result at all.
 FAILED = ("error", "unavailable")
@@ -34,12 +32,14 @@ class Scheduled:
     Attributes
     ----------
     ended: of every trial that is not run, its hash, status, gap, seconds and attempt.
+    prepare: makes ready what the trials share; called once, when the store's folder is there.
     """
 
     sweep: Sweep
-    trials: list[Trial]
+    trials: Sequence[Trial]
     jobs: list[Job]
     ended: list[dict[str, Any]]
+    prepare: Callable[[Stage], None]
 
 
 def schedule(sweep: Sweep, results: Path, *, retry: Sequence[str] = (), force: bool = False) -> Scheduled:
@@ -53,7 +53,7 @@ def schedule(sweep: Sweep, results: Path, *, retry: Sequence[str] = (), force: b
 
     Raises
     ------
-    InputError: no such status, or a data set cannot be trained on.
+    InputError: no such status, or trials cannot be run because of what the file says.
     """
     for status in retry:
         if status not in RETRIED:
@@ -61,7 +61,7 @@ def schedule(sweep: Sweep, results: Path, *, retry: Sequence[str] = (), force: b
     again = {*retry, *(FAILED if "failed" in retry else ())}
     store = Store(results / sweep.name)
     attempts = store.attempts()
-    trials = plan(sweep)
+    trials = sweep.plan()
     jobs, ended = [], []
     for trial in trials:
         record = store.current(trial.hash, attempts.get(trial.hash, []))
@@ -69,21 +69,8 @@ def schedule(sweep: Sweep, results: Path, *, retry: Sequence[str] = (), force: b
             jobs.append(Job(trial, max(attempts.get(trial.hash, [0])) + 1))
         else:
             ended.append({name: record[name] for name in ("hash", "status", "gap", "seconds", "attempt")})
-    checked = set()
-    for job in jobs:
-        trial = job.trial
-        asks = hasattr(methods[trial.method], "check")
-        what = (trial.dataset_label, trial.bias, trial.method_label if asks else "")
-        if what in checked:
-            continue
-        checked.add(what)
-        try:
-            _, problem = load_problem(trial)
-            if asks:
-                methods.create(trial.method, trial.method_options).check(problem)  # type: ignore[attr-defined]
-        except InputError as error:
-            raise InputError(f"data set {trial.dataset_label}: {error}") from None
-    return Scheduled(sweep, trials, jobs, ended)
+    prepare = sweep.check([job.trial for job in jobs], store)
+    return Scheduled(sweep, trials, jobs, ended, prepare)
 
 
 def _stopped_short(record: dict[str, Any], limits: Limits) -> bool:
@@ -135,6 +122,7 @@ def run_scheduled(
     engine: str | None = None,
     watch: Callable[[dict[str, Any]], AbstractContextManager[Callable[[dict[str, Any]], None]]],
     say: Callable[[str], None] = lambda sentence: None,
+    stage: Stage = silent,
 ) -> Results:
     """Run what :func:`schedule` found; see :func:`run_sweep`.
 
@@ -143,6 +131,8 @@ def run_scheduled(
     watch: called with the content of ``sweep.json`` when all is checked and the first trial is about to start;
         what it returns is entered, and what that gives is called with every record.
     say: told, in a few words, what takes its time before that.
+    stage: ``stage(name, rows)`` is called when a pass over what all trials share starts before that, and returns
+        ``advance(rows_read)``.
     """
     sweep = scheduled.sweep
     name, options = sweep.engine.name, sweep.engine.options
@@ -157,17 +147,20 @@ def run_scheduled(
     store = Store(results / sweep.name)
     store.prepare()
     written = {
-        "name": sweep.name, "started": time.time(), "to_run": [job.name for job in scheduled.jobs],
+        "name": sweep.name, "kind": sweep.kind, "started": time.time(), "to_run": [job.name for job in scheduled.jobs],
         "modules": list(sweep.modules),
         "trials": [
-            {"hash": trial.hash, "dataset_label": trial.dataset_label, "method_label": trial.method_label,
+            {"hash": trial.hash, "problem_label": trial.problem_label, "method_label": trial.method_label,
              "trial": trial.to_dict()}
             for trial in scheduled.trials
         ],
     }  # fmt: skip
     store.write_plan(written)
     if getattr(chosen, "here", False):
-        ready(_kernels(scheduled), say)
+        ready(sweep.kernels([job.trial for job in scheduled.jobs]), say)
+    if scheduled.jobs:
+        with store.writing():
+            scheduled.prepare(stage)
     # Closing the generator stops its workers, also when the watcher raises.
     with (
         watch(written) as progress,
@@ -176,11 +169,3 @@ def run_scheduled(
         for record in records:
             progress(record)
     return collect(store.folder, reuse=True)
-
-
-def _kernels(scheduled: Scheduled) -> list[str]:
-    """Return the modules of compiled functions that the trials to be run compute with."""
-    named = {job.trial.method for job in scheduled.jobs}
-    entries = [entry for entry in scheduled.sweep.methods if methods.canonical(entry.name) in named]
-    found = [methods.kernels(entry.name, methods.create(entry.name, entry.options)) for entry in entries]
-    return list(dict.fromkeys(kernel for kernels in found for kernel in kernels))

@@ -1,10 +1,11 @@
 """Results on disk: one folder per attempt at a trial, written whole or not at all, never changed afterwards.
 
     results/<sweep>/sweep.json                      the sweep and its trials, in order
-    results/<sweep>/trials/<hash>/                  record.json, log.txt, network.npz, certificate.npz,
-                                                    certificate-program.npz, predictor-1.npz, ...
+    results/<sweep>/trials/<hash>/                  record.json, log.txt, and files of the trial's kind, such as
+                                                    network.npz and certificate.npz
     results/<sweep>/trials/<hash>.2/                a second attempt; the last one counts
     results/<sweep>/running/<hash>/                 what runs now: by whom, and its best bounds so far
+    results/<sweep>/checkpoints/<hash>/             from where a trial goes on whose process was lost
 
 A finished attempt enters ``trials`` by one rename of a folder that lies in ``running``, so that readers on any machine
 see all of it or nothing; of two writers of one attempt the first wins. Whoever makes the folder in ``running`` runs the
@@ -23,7 +24,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,17 +32,15 @@ from typing import Any
 import psutil
 
 from sdprelax.base import InputError, StorageError, write_whole
-from sdprelax.datasets import Dataset
-from sdprelax.laboratory._job import Job
-from sdprelax.networks import Predictor, save_predictor
-from sdprelax.training import Outcome
+from sdprelax.laboratory._job import Found, Job
 
-__all__ = ["Running", "Scratch", "Store", "last_report", "predictor_files", "seal"]
+__all__ = ["Running", "Scratch", "Store", "last_report", "seal"]
 
 # Seconds without a sign of life after which a worker of another host counts as lost.
 SILENCE = 300.0
 ATTEMPT = re.compile(r"([0-9a-f]{16})(?:\.(\d+))?")
-FILES = ("certificate.npz", "certificate-program.npz", "log.txt", "network.npz")
+# Seconds between two words on how far a pass over data is.
+TELL = 0.5
 
 
 def seal(record: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -50,22 +49,10 @@ def seal(record: dict[str, Any], folder: Path) -> dict[str, Any]:
     Against mistakes and damage, not against an adversary, who could make a new one: what *proves* a row
     is its certificate and its network.
     """
-    there = [*(folder / name for name in FILES), *sorted(folder.glob("predictor-*.npz"))]
+    there = [folder / "log.txt", *sorted(folder.glob("*.npz"))]
     files = {path.name: _digest(path.read_bytes()) for path in there if path.is_file()}
     rest = {key: value for key, value in record.items() if key != "seal"}
     return {"files": files, "record": _digest(json.dumps(rest, sort_keys=True).encode())}
-
-
-def predictor_files(outcome: Outcome) -> list[tuple[str, str, Predictor]]:
-    """Return name, file and predictor of everything that an outcome predicts with, what the row speaks of first.
-
-    That is the network, unless it has no neurons (it is there for the upper bound only) and something else predicts.
-    """
-    others = [(name, f"predictor-{k}.npz", one) for k, (name, one) in enumerate(outcome.predictors.items(), start=1)]
-    if outcome.network is None:
-        return others
-    network = [("network", "network.npz", outcome.network)]
-    return [*network, *others] if outcome.network.width else [*others, *network]
 
 
 def _digest(content: bytes) -> str:
@@ -80,6 +67,7 @@ class Running:
     ----------
     folder: where its reports lie.
     record: provisional, with the best bounds reported so far.
+    stage: the pass over data that goes on, and how far it is; "" where nothing was said.
     host, pid: the worker.
     started, beat: Unix time of its start and of its supervisor's last sign of life.
     """
@@ -90,6 +78,7 @@ class Running:
     pid: int
     started: float
     beat: float
+    stage: str = ""
 
     @property
     def alive(self) -> bool:
@@ -139,27 +128,38 @@ class Scratch:
         """Where the trial's standard output and error go."""
         return self.folder / "output.txt"
 
-    def keep(self, record: dict[str, Any], outcome: Outcome, data: Dataset | None = None) -> None:
-        """Write a provisional record and its witnesses, whole, in place of the last.
+    def stage(self, what: str, rows: int) -> Callable[[int], None]:
+        """Note that a pass over so many rows of data starts; return what notes how many more it has read."""
+        done, told = 0, -TELL
 
-        Parameters
-        ----------
-        data: what the outcome's predictors were trained on; their files say how it was prepared.
-        """
+        def advance(read: int) -> None:
+            nonlocal done, told
+            done += read
+            if time.monotonic() - told >= TELL or done >= rows:
+                told = time.monotonic()
+                with contextlib.suppress(OSError):  # nothing depends on it
+                    share = f"{what}, {100 * done // max(rows, 1)} %"
+                    write_whole(self.folder / "stage.txt", share.encode())
+
+        advance(0)
+        return advance
+
+    def keep(self, record: dict[str, Any], found: Found) -> None:
+        """Write a provisional record and its witnesses, whole, in place of the last."""
         self._reports += 1
         folder = self.folder / f".report-{self._reports:06}"
         folder.mkdir()
-        _write_files(folder, record, outcome, data, None)
+        _write_files(folder, record, found, None)
         final = folder.with_name(folder.name[1:])
         folder.rename(final)
         if self._reports > 1:
             shutil.rmtree(self.folder / f"report-{self._reports - 1:06}", ignore_errors=True)
 
-    def finish(self, record: dict[str, Any], outcome: Outcome, log: str, data: Dataset | None = None) -> dict[str, Any]:
+    def finish(self, record: dict[str, Any], found: Found, log: str) -> dict[str, Any]:
         """Enter the result into the store and return its record: this one, or that of who was first."""
         folder = self.folder / "result"
         folder.mkdir()
-        _write_files(folder, record, outcome, data, log)
+        _write_files(folder, record, found, log)
         return self.store.enter(folder, self.folder.name, record)
 
     def close(self) -> None:
@@ -167,14 +167,9 @@ class Scratch:
         _remove(self.folder)
 
 
-def _write_files(folder: Path, record: dict[str, Any], outcome: Outcome, data: Dataset | None, log: str | None) -> None:
+def _write_files(folder: Path, record: dict[str, Any], found: Found, log: str | None) -> None:
     """Write the files of a record; synced to the disk only where they are final (there is a log)."""
-    for name, file, predictor in predictor_files(outcome):
-        save_predictor(folder / file, predictor if data is None else data.pipeline(predictor), name)
-    if outcome.certificate is not None:
-        outcome.certificate.save(folder / "certificate.npz")
-    if outcome.program is not None:
-        outcome.program.save(folder / "certificate-program.npz")
+    found.save(folder)
     if log is not None:
         (folder / "log.txt").write_text(log, encoding="utf-8")
         record["seal"] = seal(record, folder)
@@ -198,12 +193,18 @@ class Store:
     Parameters
     ----------
     folder: the sweep's folder; it need not exist before :meth:`prepare`.
+    shared: folder of what all trials have in common, by default the same.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, shared: Path | None = None) -> None:
         self.folder = folder
+        self.shared = shared or folder
         self.trials = folder / "trials"
         self.running = folder / "running"
+
+    def checkpoints(self, name: str) -> Path:
+        """Return the folder of an attempt's checkpoints, which need not be there."""
+        return self.folder / "checkpoints" / name
 
     def prepare(self) -> None:
         """Create the folders, make sure that they can be written to, and clear away what dead workers left.
@@ -334,6 +335,11 @@ class Store:
             if not isinstance(content, dict) or "trials" not in content:
                 raise ValueError
         except FileNotFoundError:
+            if (self.folder / "runs").is_dir() and (self.folder / "activations").is_dir():
+                raise InputError(
+                    f"{self.folder} is a study of version 0.10.0 or earlier, which this version does not read: run its "
+                    "file again (its activations are used again)."
+                ) from None
             raise InputError(
                 f"{self.folder} holds no results: name a sweep's folder, e.g. results/quickstart."
             ) from None
@@ -414,7 +420,10 @@ def _running(folder: Path) -> Running | None:
     if report is not None:
         with contextlib.suppress(OSError, ValueError):
             record = _document(report / "record.json")
-    return Running(folder, record, host, pid, started, beat)
+    stage = ""
+    with contextlib.suppress(OSError):
+        stage = (folder / "stage.txt").read_text(encoding="utf-8")
+    return Running(folder, record, host, pid, started, beat, stage)
 
 
 def last_report(folder: Path) -> Path | None:

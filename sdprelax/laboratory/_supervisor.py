@@ -24,12 +24,12 @@ import psutil
 
 import sdprelax
 from sdprelax.base import InputError, StorageError
+from sdprelax.laboratory._attempt import stopped
 from sdprelax.laboratory._job import Job
 from sdprelax.laboratory._provenance import THREADS
 from sdprelax.laboratory._store import Store
-from sdprelax.laboratory._trial import stopped
 
-__all__ = ["AGAIN", "Elsewhere", "Worker", "answering", "grace", "supervise"]
+__all__ = ["AGAIN", "Elsewhere", "Worker", "answering", "supervise"]
 
 # Seconds between two looks at a worker's memory, and between two signs of life.
 LOOK, BEAT = 0.05, 5.0
@@ -37,11 +37,6 @@ LOOK, BEAT = 0.05, 5.0
 AGAIN = 1.0
 # A worker that was killed from elsewhere costs its trial nothing the first times.
 TRIES = 3
-
-
-def grace(limit: float) -> float:
-    """Return the seconds that a method may take beyond its time limit to return what it has, before it is killed."""
-    return max(2.0, 0.1 * limit)
 
 
 @dataclass(frozen=True)
@@ -80,12 +75,12 @@ class Worker:
     def patience(self) -> float:
         """Seconds until the worker should be looked at even if it says nothing."""
         assert self._job is not None
-        limits = self._job.trial.limits
-        if limits.memory is not None:
+        trial = self._job.trial
+        if trial.limits.memory is not None:
             return LOOK
-        until = BEAT
-        if limits.time is not None and self._started is not None:
-            until = min(until, self._started + limits.time + grace(limits.time) - time.monotonic())
+        until, time_limit = BEAT, trial.limits.time
+        if time_limit is not None and self._started is not None:
+            until = min(until, self._started + time_limit + trial.grace(time_limit) - time.monotonic())
         return max(0.0, until)
 
     def start(self, job: Job) -> None:
@@ -99,9 +94,8 @@ class Worker:
         if self._process is None:
             self._launch()
         assert self._process is not None and self._process.stdin is not None
-        message = {"trial": self._job.trial.to_dict(), "attempt": self._job.attempt}
         with contextlib.suppress(BrokenPipeError):  # it died; the end of its answers tells
-            self._process.stdin.write(json.dumps(message).encode() + b"\n")
+            self._process.stdin.write(json.dumps(self._job.to_dict()).encode() + b"\n")
             self._process.stdin.flush()
 
     def _launch(self) -> None:
@@ -170,7 +164,7 @@ class Worker:
             if used > limits.memory:
                 message = f"stopped at {used:.0f} MB, over the memory limit of {limits.memory:g} MB."
                 return self._stop("out of memory", message)
-        if limits.time is not None and now - self._started > limits.time + grace(limits.time):
+        if limits.time is not None and now - self._started > limits.time + self._job.trial.grace(limits.time):
             return self._stop("timeout", f"killed {now - self._started:.1f} s after its start: it did not stop "
                               f"at its time limit of {limits.time:g} s.")  # fmt: skip
         return None

@@ -8,7 +8,6 @@ whose child it is, then one attempt a line. It answers on what was its standard 
 from __future__ import annotations
 
 import ctypes
-import importlib
 import json
 import os
 import signal
@@ -32,21 +31,16 @@ def serve() -> None:
     import threadpoolctl
 
     from sdprelax.base import SdprelaxError, StorageError
-    from sdprelax.datasets import datasets
-    from sdprelax.laboratory._job import Job, Trial
+    from sdprelax.laboratory._attempt import run_trial
+    from sdprelax.laboratory._kinds import job_of
     from sdprelax.laboratory._modules import load_modules
     from sdprelax.laboratory._provenance import provenance
     from sdprelax.laboratory._store import Store
-    from sdprelax.laboratory._trial import run_trial
-    from sdprelax.methods import methods
 
     def answer(content: dict[str, Any]) -> None:
         answers.write(json.dumps(content) + "\n")
 
-    # What takes a moment that no trial should be charged with.
-    provenance()
-    list(datasets), list(methods)
-    importlib.import_module("cvxpy")
+    provenance()  # it takes a moment that no trial should be charged with
     store = Store(Path(hello["folder"]))
     try:
         load_modules(hello["modules"])
@@ -55,10 +49,10 @@ def serve() -> None:
         return
     with threadpoolctl.threadpool_limits(limits=1):
         for line in sys.stdin:
-            written = json.loads(line)
-            job = Job(Trial.from_dict(written["trial"]), written["attempt"])
             try:
-                answer({"record": run_trial(job, store, started=lambda: answer({"started": True}))})
+                answer(
+                    {"record": run_trial(job_of(json.loads(line)), store, started=lambda: answer({"started": True}))}
+                )
             except StorageError as error:
                 answer({"storage": str(error)})
 

@@ -7,20 +7,20 @@ from pathlib import Path
 import pytest
 
 import sdprelax
-from sdprelax.laboratory import Trial, load_problem, load_sweep
-from sdprelax.laboratory._plan import plan
+from sdprelax.laboratory import load_sweep
+from sdprelax.laboratory.training import TrainingTrial, load_problem
 
 SWEEP = Path(__file__).resolve().parents[2] / "experiments" / "tightness.yaml"
 
 
-def problems() -> list[Trial]:
+def problems() -> list[TrainingTrial]:
     """One trial of every problem, whatever its method."""
-    found = {(trial.dataset_label, trial.gamma, trial.bias): trial for trial in plan(load_sweep(SWEEP))}
+    found = {(trial.dataset_label, trial.gamma, trial.bias): trial for trial in load_sweep(SWEEP).plan()}
     return list(found.values())
 
 
 @pytest.mark.parametrize("trial", problems(), ids=lambda trial: f"{trial.dataset_label}-{trial.gamma}")
-def test_gated_optimum_is_at_most_the_optimum_is_at_most_any_network(trial: Trial) -> None:
+def test_gated_optimum_is_at_most_the_optimum_is_at_most_any_network(trial: TrainingTrial) -> None:
     _, problem = load_problem(trial)
     exact = sdprelax.solve(problem, "exact")
     assert exact.lower is not None and exact.upper is not None and exact.upper - exact.lower <= 1e-6 * exact.upper

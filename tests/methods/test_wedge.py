@@ -11,7 +11,7 @@ import pytest
 import sdprelax
 from sdprelax.base import InputError, ProblemTooLarge
 from sdprelax.datasets.synthetic import Random, Spiral
-from sdprelax.laboratory.results import geometry_picture
+from sdprelax.laboratory.training import geometry_picture
 
 
 def gaussian(n: int, d: int, c: int = 1, *, gamma: float = 0.1, bias: bool = False, seed: int = 0) -> sdprelax.Problem:

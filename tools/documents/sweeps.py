@@ -8,8 +8,9 @@ import io
 import pandas as pd
 
 from documents.writing import figure, markdown, published, scientific, significant, table
-from sdprelax.cli._display import print_tightness
-from sdprelax.laboratory.results import tightness_table
+from sdprelax.cli._display import print_summary
+from sdprelax.laboratory import kinds
+from sdprelax.laboratory.training import tightness_table
 
 PROBLEM = ["dataset", "bias", "gamma"]
 
@@ -25,7 +26,7 @@ def quickstart() -> str:
     """What ``make quickstart`` prints."""
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        print_tightness(sweep("quickstart"))
+        print_summary(kinds("training"), sweep("quickstart"))
     lines = [line.rstrip() for line in printed.getvalue().splitlines()]
     return "\n".join(f"    {line}" for line in lines if line)
 

@@ -16,10 +16,10 @@ from typing import Any, Literal
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
 from sdprelax.base import InputError
-from sdprelax.laboratory._job import Job, Trial
+from sdprelax.laboratory._attempt import stopped
+from sdprelax.laboratory._job import Job
 from sdprelax.laboratory._store import Store
 from sdprelax.laboratory._supervisor import AGAIN, Elsewhere, Worker, answering
-from sdprelax.laboratory._trial import stopped
 from sdprelax.laboratory.engines import engines
 
 __all__ = ["Dask"]
@@ -73,7 +73,7 @@ class Dask:
             folder, run = str(store.folder.resolve()), uuid.uuid4().hex[:8]
             futures = {
                 client.submit(
-                    _run_here, job.trial.to_dict(), job.attempt, folder, list(modules), key=f"sdprelax-{job.name}-{run}"
+                    _run_here, job.to_dict(), folder, list(modules), key=f"sdprelax-{job.name}-{run}"
                 ): job
                 for job in jobs
             }  # fmt: skip
@@ -146,9 +146,11 @@ def _safe_path() -> Iterator[None]:
             os.environ[SAFE_PATH] = before
 
 
-def _run_here(trial: dict[str, Any], attempt: int, folder: str, modules: list[str]) -> dict[str, Any]:
+def _run_here(written: dict[str, Any], folder: str, modules: list[str]) -> dict[str, Any]:
     """Run an attempt on this dask worker, in a child process that outlives the trial."""
-    job = Job(Trial.from_dict(trial), attempt)
+    from sdprelax.laboratory._kinds import job_of
+
+    job = job_of(written)
     kept: tuple[tuple[str, list[str]], Worker] | None = getattr(_here, "worker", None)
     if kept is None or kept[0] != (folder, modules):
         if kept is not None:

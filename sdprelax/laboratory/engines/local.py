@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 import threadpoolctl
 from pydantic import NonNegativeInt
 
+from sdprelax.laboratory._attempt import run_trial
 from sdprelax.laboratory._job import Job
 from sdprelax.laboratory._store import Store
 from sdprelax.laboratory._supervisor import AGAIN, supervise
-from sdprelax.laboratory._trial import run_trial
 from sdprelax.laboratory.engines import engines
 
 __all__ = ["Processes", "Serial"]

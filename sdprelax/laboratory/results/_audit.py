@@ -1,8 +1,7 @@
-"""Verifies results again: every certificate proved, every network evaluated, on data loaded anew."""
+"""Verifies results again: everything proved anew by the trials themselves, and tables held against the records."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,23 +10,12 @@ from typing import Any
 import pandas as pd
 
 from sdprelax.base import Deadline, SdprelaxError
-from sdprelax.certificate import Certificate, GroupCertificate, verify, verify_group
-from sdprelax.datasets import Dataset, datasets
-from sdprelax.laboratory._job import Trial
-from sdprelax.laboratory._modules import UNTRUSTED, load_modules
+from sdprelax.laboratory._kinds import TrialKind, kind_of_store
+from sdprelax.laboratory._modules import load_modules
 from sdprelax.laboratory._store import Store, seal
-from sdprelax.laboratory._trial import EVALUATED, PROGRAM, STATUSES, data_digest, evaluate, load_problem
-from sdprelax.laboratory.results._tables import kept, load_table, predictions_table, results_table, unsound
-from sdprelax.methods import methods
-from sdprelax.networks import Network, bare_network, called, load_pipeline
-from sdprelax.problem import Problem
-from sdprelax.training import relative_gap
+from sdprelax.laboratory.results._tables import load_table
 
 __all__ = ["Finding", "audit"]
-
-
-# What another machine's rounding may change, relatively.
-SAME = 1e-9
 
 
 @dataclass(frozen=True)
@@ -37,7 +25,7 @@ class Finding:
     Attributes
     ----------
     name: folder of the attempt.
-    row: data set, γ and method, in words.
+    row: what was run, and on what, in words.
     bounds: how many of its bounds were proved anew.
     faults: one sentence each.
     notes: what could not be looked at, one sentence each.
@@ -55,8 +43,7 @@ class Finding:
 def audit(folder: Path, *, trust_modules: bool = False, deadline: Deadline | None = None) -> Iterator[Finding]:
     """Verify every trial of a sweep, in the order of its file, nothing in its records believed.
 
-    What is called proved or attained is proved and attained again, and measures of predictors are measured again:
-    ``sdprelax.laboratory.results._tables.ORIGINS`` says of every column which it is, and what a record merely reports.
+    :attr:`TrialKind.origins` says of every column whether it is proved, attained or measured again, or merely reported.
 
     Parameters
     ----------
@@ -69,7 +56,7 @@ def audit(folder: Path, *, trust_modules: bool = False, deadline: Deadline | Non
     InputError: this is not a sweep's folder.
     """
     store = Store(folder)
-    plan = store.plan()
+    plan, kind = store.plan(), kind_of_store(store)
     load_modules(plan["modules"] if trust_modules else ())
     attempts = store.attempts()
     # Trials that an earlier version of the sweep had come last.
@@ -81,31 +68,57 @@ def audit(folder: Path, *, trust_modules: bool = False, deadline: Deadline | Non
         if record is None:
             yield Finding(name, "no record", 0, ("its record cannot be read.",))
             continue
-        row = f"{record.get('dataset')}, gamma {record.get('gamma')}, {record.get('method')}"
         if not until.expired:
-            bounds, faults, notes = _examine(store.trials / name, record, until)
+            row, (bounds, faults, notes) = _row(kind, record), _examine(kind, store, store.trials / name, record, until)
             if not (faults and until.expired):
                 yield Finding(name, row, bounds, tuple(faults), tuple(notes))
                 continue
         late = f"they were not verified within {until.seconds:g} seconds; allow more with --time-limit."
         yield Finding("the rest", f"{len(names) - number} rows", 0, (late,), late=True)
         return
-    yield from _examine_table(store, plan, attempts)
+    yield from _examine_table(kind, store, plan, attempts)
 
 
-def _examine_table(store: Store, plan: dict[str, Any], attempts: dict[str, list[int]]) -> Iterator[Finding]:
+def _row(kind: TrialKind, record: dict[str, Any]) -> str:
+    try:
+        return ", ".join(kind.words(record))
+    except (ArithmeticError, LookupError, TypeError, ValueError):
+        return "no row"
+
+
+def _examine(
+    kind: TrialKind, store: Store, folder: Path, record: dict[str, Any], deadline: Deadline
+) -> tuple[int, list[str], list[str]]:
+    """Return how many bounds of a record were proved, what is wrong with it, and what could not be looked at."""
+    faults = []
+    try:
+        if record["seal"] != seal(record, folder):
+            faults.append("its record or a file beside it is not what was written.")
+        trial = kind.trial(record["trial"])
+        if trial.hash != folder.name[:16]:
+            faults.append("its options are not those that its name stands for.")
+        bounds, wrong, notes = trial.examine(folder, record, store.shared, deadline)
+    except SdprelaxError as error:
+        return 0, [*faults, str(error)], []
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        return 0, [*faults, f"its record is not one of a trial ({type(error).__name__}: {error})."], []
+    return bounds, faults + wrong, notes
+
+
+def _examine_table(
+    kind: TrialKind, store: Store, plan: dict[str, Any], attempts: dict[str, list[int]]
+) -> Iterator[Finding]:
     """Hold the table against the records, and the bounds of every problem against each other."""
     planned = [trial["hash"] for trial in plan["trials"] if trial["hash"] in attempts]
     try:
-        records = [kept(record) for record in store.records({t: attempts[t] for t in planned})]
-        table, predictions = results_table(records), predictions_table(records)
-        faults = tuple(unsound(table))
+        tables = kind.tables([kind.kept(record) for record in store.records({t: attempts[t] for t in planned})])
+        faults = tuple(kind.unsound(tables["table"]))
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         return  # a record that is none has been named already
-    if not (_same(table, store.folder, "table") and _same(predictions, store.folder, "predictions")):
+    if not all(_same(table, store.folder, name) for name, table in tables.items()):
         faults += (f"it does not say what the records say; sdprelax collect {store.folder} rebuilds it.",)
     if faults:
-        yield Finding("table", f"{len(table)} rows", 0, faults)
+        yield Finding("table", f"{len(tables['table'])} rows", 0, faults)
 
 
 def _same(table: pd.DataFrame, folder: Path, name: str) -> bool:
@@ -117,179 +130,3 @@ def _same(table: pd.DataFrame, folder: Path, name: str) -> bool:
         return bool(same)
     except (SdprelaxError, OSError):
         return False
-
-
-def _examine(folder: Path, record: dict[str, Any], deadline: Deadline) -> tuple[int, list[str], list[str]]:
-    """Return how many bounds of a record were proved, what is wrong with it, and what could not be looked at."""
-    faults, notes = [], list[str]()
-    try:
-        if record["seal"] != seal(record, folder):
-            faults.append("its record or a file beside it is not what was written.")
-        trial = Trial.from_dict(record["trial"])
-        if trial.hash != folder.name[:16]:
-            faults.append("its options are not those that its name stands for.")
-        said = {"gamma": trial.gamma, "bias": trial.bias, "repeat": trial.repeat, "dataset": trial.dataset_label,
-                "method": trial.method_label, "gap": relative_gap(record["lower"], record["upper"])}  # fmt: skip
-        if trial.method not in methods and str(record["method"]).partition("(")[0] == trial.method:
-            del said["method"]
-            notes.append(f"its method '{trial.method}' is {UNTRUSTED}.")
-        if trial.dataset not in datasets:
-            return 0, [*faults, f"its data set '{trial.dataset}' is {UNTRUSTED}."], notes
-        faults += [f"it says {key} {record[key]!r}, and that is {value!r}." for key, value in said.items()
-                   if record[key] != value]  # fmt: skip
-        bounds, wrong = _prove(folder, record, trial, deadline)
-    except SdprelaxError as error:
-        return 0, [*faults, str(error)], notes
-    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
-        return 0, [*faults, f"its record is not one of a trial ({type(error).__name__}: {error})."], notes
-    return bounds, faults + wrong, notes
-
-
-def _prove(folder: Path, record: dict[str, Any], trial: Trial, deadline: Deadline) -> tuple[int, list[str]]:
-    """Prove the bounds of a record anew, from the data and what lies beside it."""
-    lower, upper = record["lower"], record["upper"]
-    if record["data_digest"] is None:
-        said = [key for key in ("lower", "upper", "n", "width", *EVALUATED[1:]) if record[key] is not None]
-        faults = [f"it ended before its data were loaded, and says {key} {record[key]!r}." for key in said]
-        return 0, faults + _misfiled(folder, [entry["file"] for entry in record["predictors"]])
-    data, problem = load_problem(trial)
-    faults, bounds = [], 0
-    if data_digest(data) != record["data_digest"]:
-        faults.append("its data, loaded anew, are not those that it was run on.")
-    if (record["n"], record["d"], record["c"]) != problem.shape:
-        faults.append(f"it says n, d, c = {record['n']}, {record['d']}, {record['c']}; the data have {problem.shape}.")
-    if lower is not None:
-        wrong = _examine_lower(folder, lower, problem, deadline)
-        faults, bounds = faults + wrong, bounds + (not wrong)
-    elif (folder / "certificate.npz").is_file():
-        faults.append("it says no lower bound, and a certificate lies beside it.")
-    if upper is not None:
-        wrong = _examine_upper(folder, record, problem)
-        faults, bounds = faults + wrong, bounds + (not wrong)
-    wrong = _examine_program(folder, record, problem, deadline)
-    faults, bounds = faults + wrong, bounds + 2 * (not wrong and "value" in record["details"])
-    faults += _examine_predictors(folder, record, trial, data, problem)
-    faults += _examine_status(record, trial)
-    if lower is not None and upper is not None and lower > upper:
-        faults.append(f"its lower bound {lower!r} exceeds its upper bound {upper!r}: that is a bug.")
-    return bounds, faults
-
-
-def _examine_lower(folder: Path, lower: float, problem: Problem, deadline: Deadline) -> list[str]:
-    """Prove a lower bound anew: it is what its certificate claims, and no less than that proves."""
-    try:
-        certificate = Certificate.load(folder / "certificate.npz")
-        proved = verify(problem, certificate, deadline)
-    except SdprelaxError as error:
-        return [f"its lower bound is not proved: {error}"]
-    if lower != certificate.lower:
-        return [f"it says lower bound {lower!r}, and its certificate claims {certificate.lower!r}."]
-    if not _just_above(proved, lower):
-        return [f"it says lower bound {lower!r}, and its certificate proves {proved!r}."]
-    return []
-
-
-def _examine_upper(folder: Path, record: dict[str, Any], problem: Problem) -> list[str]:
-    """Evaluate a network anew: the upper bound is what it attains."""
-    upper, faults = record["upper"], []
-    try:
-        network = bare_network(folder / "network.npz")
-        attained = problem.attained(network)
-    except SdprelaxError as error:
-        return [f"its upper bound is not attained: {error}"]
-    if not _just_above(upper, attained):
-        faults.append(f"it says upper bound {upper!r}, and its network attains {attained!r}.")
-    if record["width"] != network.width:
-        faults.append(f"it says width {record['width']!r}, and its network has {network.width!r}.")
-    return faults
-
-
-def _examine_program(folder: Path, record: dict[str, Any], problem: Problem, deadline: Deadline) -> list[str]:
-    """Prove the optimum of the program that a method solved anew: the details say what its certificate claims."""
-    path, details = folder / "certificate-program.npz", record["details"]
-    said = {key: details[key] for key in PROGRAM if key in details}
-    if not path.is_file():
-        return [
-            f"it says {key} {value!r}, and no certificate of a program lies beside it." for key, value in said.items()
-        ]
-    try:
-        certificate = GroupCertificate.load(path)
-        lower, upper = verify_group(problem, certificate, deadline)
-    except SdprelaxError as error:
-        return [f"the value of its program is not proved: {error}"]
-    claimed = certificate.details(problem)
-    faults = [f"it says {key} {said.get(key)!r}, and the certificate of its program claims {value!r}."
-              for key, value in claimed.items() if said.get(key) != value]  # fmt: skip
-    if not (_just_above(certificate.value, upper) and _just_above(lower, certificate.dual_value)):
-        faults.append(
-            f"its certificate claims that its program's optimum is between {certificate.dual_value!r} and "
-            f"{certificate.value!r}, and proves {lower!r} and {upper!r}."
-        )
-    return faults
-
-
-def _examine_status(record: dict[str, Any], trial: Trial) -> list[str]:
-    """Hold "solved" against the gap that the method says is then within its tolerance."""
-    if record["status"] not in STATUSES:
-        return [f"it says status {record['status']!r}, which is none."]
-    method = methods.create(trial.method, trial.method_options) if trial.method in methods else None
-    closes = getattr(method, "closes", None)
-    if record["status"] != "solved" or closes is None:
-        return []
-    gap, tolerance = record["gap"] if closes == "gap" else record["details"].get(closes), vars(method)["tolerance"]
-    if gap is not None and gap <= tolerance:
-        return []
-    return [f"it says that it is solved, and its {closes.replace('_', ' ')} {gap!r} is not within {tolerance!r}."]
-
-
-def _just_above(more: float, less: float) -> bool:
-    """Say whether a bound is another one or above it by no more than other machines' rounding."""
-    return less <= more <= less + SAME * abs(less)
-
-
-def _differs(said: float | None, found: float | None) -> bool:
-    """Say whether a figure is another than found now; sums of another machine may differ in their last digits."""
-    return said != found if said is None or found is None else not math.isclose(said, found, rel_tol=SAME)
-
-
-def _examine_predictors(
-    folder: Path, record: dict[str, Any], trial: Trial, data: Dataset, problem: Problem
-) -> list[str]:
-    """Evaluate everything that a trial predicts with again, and say what came out differently."""
-    said = record["predictors"]
-    faults = _misfiled(folder, [entry["file"] for entry in said])
-    for index, entry in enumerate(said):
-        path = folder / Path(entry["file"]).name
-        try:
-            if called(path) != entry["name"]:
-                faults.append(f"it says that {path.name} is '{entry['name']}', and that is '{called(path)}'.")
-            stored = load_pipeline(path)
-            figures = evaluate(stored.predictor, problem, data, trial.protocol)
-        except SdprelaxError as error:
-            faults.append(f"its predictor '{entry['name']}' is lost: {error}")
-            continue
-        if stored.carried() != data.pipeline(stored.predictor).carried():
-            faults.append(f"its predictor '{entry['name']}' prepares its inputs in another way than its data were.")
-        faults += [f"it says {key} {entry[key]!r} of '{entry['name']}', which has {value!r}."
-                   for key, value in figures.items() if _differs(entry[key], value)]  # fmt: skip
-        network = stored.predictor
-        if isinstance(network, Network) and not entry["objective"] >= (attained := problem.attained(network)):
-            faults.append(f"it says objective {entry['objective']!r} of '{entry['name']}', which attains {attained!r}.")
-        if index == 0:
-            faults += [f"it says {key} {record[key]!r}, and its predictor has {figures[key]!r}."
-                       for key in EVALUATED if key != "objective" and _differs(record[key], figures[key])]  # fmt: skip
-    return faults
-
-
-def _misfiled(folder: Path, listed: list[str]) -> list[str]:
-    """Say whether a record lists the predictors that lie beside it, what its row speaks of first."""
-    there = [path.name for path in (folder / "network.npz", *folder.glob("predictor-*.npz")) if path.is_file()]
-    if sorted(listed) != sorted(there):
-        return [
-            f"it lists the predictors {', '.join(listed) or 'none'}, and {', '.join(there) or 'none'} lie beside it."
-        ]
-    if "network.npz" in listed:
-        speaks = bare_network(folder / "network.npz").width > 0 or len(listed) == 1
-        if speaks != (listed[0] == "network.npz"):
-            return ["its row speaks of another predictor than it should."]
-    return []

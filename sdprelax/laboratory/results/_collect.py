@@ -9,8 +9,9 @@ import pandas as pd
 
 from sdprelax.base import InputError
 from sdprelax.certificate import Certificate
+from sdprelax.laboratory._kinds import TrialKind, kind_of_store
 from sdprelax.laboratory._store import Store
-from sdprelax.laboratory.results._tables import kept, load_table, trace_table, unsound, write_tables
+from sdprelax.laboratory.results._tables import load_table, write_tables
 from sdprelax.networks import Network, bare_network
 
 __all__ = ["Results", "collect"]
@@ -18,8 +19,9 @@ __all__ = ["Results", "collect"]
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """What a sweep left: its folder, table (one row per trial), pictures, and soundness violations (bugs)."""
+    """What a sweep left: its kind and folder, table (one row per trial), pictures, and soundness violations (bugs)."""
 
+    kind: TrialKind
     folder: Path
     table: pd.DataFrame
     pictures: list[Path]
@@ -47,19 +49,24 @@ def collect(folder: Path, *, reuse: bool = False) -> Results:
     StorageError: tables cannot be written there.
     """
     store = Store(folder)
-    order = [trial["hash"] for trial in store.plan()["trials"]]
-    attempts = store.attempts()
-    attempts = {trial: attempts[trial] for trial in order if trial in attempts}
+    kind, attempts = kind_of_store(store), _planned(store)
     table = _current(folder, attempts) if reuse else None
     if table is None:
-        from sdprelax.laboratory.results._plots import write_plots  # Matplotlib takes its time
+        from sdprelax.laboratory.results._pictures import write_pictures  # Matplotlib takes its time
 
-        records = [kept(record) for record in store.records(attempts)]
+        records = [kind.kept(record) for record in store.records(attempts)]
+        tables = kind.tables(records)
+        table = tables["table"]
         with store.writing():
-            table = write_tables(folder, records)
-            write_plots(folder, table, trace_table(records))
-    pictures = sorted(folder.glob("*.png"))
-    return Results(folder, table, pictures, unsound(table))
+            write_tables(folder, tables)
+            write_pictures(folder, kind.pictures(tables, records))
+    return Results(kind, folder, table, sorted(folder.glob("*.png")), kind.unsound(table))
+
+
+def _planned(store: Store) -> dict[str, list[int]]:
+    """Return the attempts at the trials of a sweep's file, in its order."""
+    attempts = store.attempts()
+    return {trial["hash"]: attempts[trial["hash"]] for trial in store.plan()["trials"] if trial["hash"] in attempts}
 
 
 def _current(folder: Path, attempts: dict[str, list[int]]) -> pd.DataFrame | None:

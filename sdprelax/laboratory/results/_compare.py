@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from sdprelax.base import InputError, Registry
-from sdprelax.datasets import datasets
+from sdprelax.base import InputError
 from sdprelax.laboratory.results._collect import collect
-from sdprelax.methods import methods
 
 __all__ = ["Comparison", "compare"]
 
-KEY = ["dataset_key", "bias", "gamma", "method_key", "repeat"]
-ENDED = ("solved", "time limit", "not converged", "too large")
+# Statuses of trials that came to no end of their own.
+BROKEN = ("error", "unavailable", "timeout", "out of memory")
 # Seconds that a run must differ by to count as slower: below it the clock and the machine speak, not the method.
 NOISE = 0.05
 
@@ -29,7 +25,7 @@ class Comparison:
 
     Attributes
     ----------
-    rows: one row for each trial in both: dataset, gamma, bias, method, repeat, then ``speed`` (seconds of A over
+    rows: one row for each trial in both: problem, method, repeat, then ``speed`` (seconds of A over
         seconds of B: above 1 is faster), ``lower_ratio`` and ``upper_ratio`` (B over A), ``gap_a``, ``gap_b``,
         ``status_a``, ``status_b`` and ``worse``, what got worse in words.
     only_a, only_b: number of trials in one of them alone.
@@ -67,12 +63,11 @@ def compare(a: Path, b: Path, threshold: float = 0.05) -> Comparison:
     InputError: one of them is no results folder, or they have no trial in common.
     """
     tables = [_keyed(folder) for folder in (a, b)]
-    both = tables[0].merge(tables[1], on=KEY, suffixes=("_a", "_b"))
+    both = tables[0].merge(tables[1], on="key", suffixes=("_a", "_b"))
     if both.empty:
         raise InputError(f"{a} and {b} have no trial in common: none of the same problem, method and options.")
     rows = pd.DataFrame({
-        "dataset": both["dataset_a"], "gamma": both["gamma"], "bias": both["bias"], "method": both["method_a"],
-        "repeat": both["repeat"],
+        "problem": both["problem_a"], "method": both["words_a"], "repeat": both["repeat_a"],
         "seconds_a": both["seconds_a"], "seconds_b": both["seconds_b"], "speed": both["seconds_a"] / both["seconds_b"],
         "lower_ratio": _ratio(both["lower_b"], both["lower_a"]),
         "upper_ratio": _ratio(both["upper_b"], both["upper_a"]),
@@ -83,18 +78,13 @@ def compare(a: Path, b: Path, threshold: float = 0.05) -> Comparison:
 
 
 def _keyed(folder: Path) -> pd.DataFrame:
-    table = collect(folder).table
-    # A label shows only what differs within its own sweep; the options tell all.
-    families: list[tuple[str, str, Registry[Any]]] = [
-        ("method", "options", methods), ("dataset", "dataset_options", datasets)
-    ]  # fmt: skip
-    for column, options, registry in families:
-        names = [label.partition("(")[0] for label in table[column]]
-        table[f"{column}_key"] = [
-            f"{name} {json.dumps(registry.completed(name, json.loads(given)), sort_keys=True)}"
-            for name, given in zip(names, table[options], strict=True)
-        ]
-    return table
+    found = collect(folder)
+    words = [found.kind.words(row) for row in found.table.to_dict("records")]
+    return found.table.assign(
+        key=found.kind.keys(found.table),
+        problem=[problem for problem, _ in words],
+        words=[method for _, method in words],
+    )
 
 
 def _ratio(new: pd.Series, old: pd.Series) -> pd.Series:
@@ -112,7 +102,7 @@ def _worse(row: object, threshold: float) -> str:
 
     found = []
     before, after = getattr(row, "status_a", ""), getattr(row, "status_b", "")
-    if before in ENDED and after not in ENDED:
+    if before not in BROKEN and after in BROKEN:
         found.append(f"{before} became {after}")
     lower, upper, seconds = pair("lower"), pair("upper"), pair("seconds")
     if pd.notna(lower[0]) and (pd.isna(lower[1]) or lower[1] < lower[0] - threshold * abs(lower[0])):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,21 +10,20 @@ from typing import Any
 import threadpoolctl
 
 from sdprelax.base import InputError
-from sdprelax.laboratory._job import Job, Trial, versions
+from sdprelax.laboratory._attempt import run_trial
+from sdprelax.laboratory._job import Job
+from sdprelax.laboratory._kinds import TrialKind, kinds
 from sdprelax.laboratory._modules import UNTRUSTED, load_modules
 from sdprelax.laboratory._store import Store
-from sdprelax.laboratory._trial import run_trial
-from sdprelax.methods import methods
 
 __all__ = ["Reproduction", "find_trial", "rerun"]
-
-COMPARED = ("status", "lower", "upper", "width", "predictors")
 
 
 @dataclass(frozen=True)
 class Reproduction:
     """The record of a trial, and of the same trial run again."""
 
+    kind: TrialKind
     before: dict[str, Any]
     after: dict[str, Any]
 
@@ -33,7 +31,9 @@ class Reproduction:
     def differences(self) -> dict[str, tuple[Any, Any]]:
         """What came out differently, bounds bit for bit: (before, after) by name."""
         return {
-            name: (self.before[name], self.after[name]) for name in COMPARED if self.before[name] != self.after[name]
+            name: (self.before[name], self.after[name])
+            for name in self.kind.compared
+            if self.before[name] != self.after[name]
         }
 
     @property
@@ -87,17 +87,17 @@ def rerun(folder: Path, *, trust_modules: bool = False) -> Reproduction:
     if before is None:
         raise InputError(f"{folder / 'record.json'} is damaged: it cannot be run again.")
     load_modules(store.plan()["modules"] if trust_modules else ())
-    trial = Trial.from_dict(before["trial"])
+    kind = kinds(before.get("kind", "training"))
+    trial = kind.trial(before["trial"])
     if trial.hash != before["hash"]:
         raise InputError(f"{folder / 'record.json'} was changed: its options are not those that its name stands for.")
     if trial.unknown:
         raise InputError(f"{' and '.join(trial.unknown)}: {UNTRUSTED}.")
     # By the code of today: whether that gives the same is the question.
-    method = methods.create(trial.method, trial.method_options)
-    trial = dataclasses.replace(trial, versions=versions(trial.dataset, trial.method, method))
+    trial = kind.trial(before["trial"] | {"versions": trial.versions_here()})
     with tempfile.TemporaryDirectory() as temporary, threadpoolctl.threadpool_limits(limits=1):
-        apart = Store(Path(temporary))
+        apart = Store(Path(temporary), shared=store.shared)
         apart.prepare()
         after = run_trial(Job(trial), apart, capture=False)
     assert after is not None
-    return Reproduction(before, after)
+    return Reproduction(kind, before, after)

@@ -14,10 +14,8 @@ import pytest
 
 from sdprelax import GroupCertificate, InputError
 from sdprelax.base import Deadline, StorageError
-from sdprelax.distillation.study.config import load_study
-from sdprelax.distillation.study.run_store import RunStore
-from sdprelax.distillation.study.runner import Quiet, StudyResults, prepare, run_study
-from sdprelax.distillation.study.verification import verify_study
+from sdprelax.laboratory import Store, load_sweep, run_sweep
+from sdprelax.laboratory.results import Results, audit
 from tests.distillation import MODULES
 
 torch = pytest.importorskip("torch", reason="teachers and students are PyTorch's")
@@ -38,32 +36,37 @@ modules: [{MODULES["digits_cnn"]}]
 RUNS = 2 * (2 * 2 * 2 + 1)
 
 
-class Interrupting(Quiet):
-    """Ends everything after so many runs."""
+class Interrupting:
+    """Ends everything after so many trials."""
 
     def __init__(self, after: int) -> None:
         self.after, self.seen = after, list[dict[str, Any]]()
 
-    def finished(self, number: int, count: int, record: dict[str, Any]) -> None:
+    def __call__(self, record: dict[str, Any]) -> None:
         self.seen.append(record)
         if len(self.seen) == self.after:
             raise KeyboardInterrupt
 
 
-def run(folder: Path, text: str = STUDY, *overrides: str, watch: Any = None, **options: Any) -> StudyResults:
+def run(folder: Path, text: str = STUDY, *overrides: str, watch: Any = None, **options: Any) -> Results:
     path = folder / "study.yaml"
     path.write_text(text, encoding="utf-8")
-    return run_study(prepare(load_study(path, overrides), folder / "results", **options), watch)
+    options = {"engine": "serial", "progress": watch or Interrupting(RUNS + 1), **options}
+    return run_sweep(load_sweep(path, overrides), folder / "results", **options)
+
+
+def records_of(found: Results) -> list[dict[str, Any]]:
+    return list(Store(found.folder).records())
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, StudyResults]:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Results]:
     folder = tmp_path_factory.mktemp("study")
     return folder, run(folder)
 
 
 @pytest.fixture
-def copied(finished: tuple[Path, StudyResults], tmp_path: Path) -> Path:
+def copied(finished: tuple[Path, Results], tmp_path: Path) -> Path:
     shutil.copytree(finished[0], tmp_path, dirs_exist_ok=True)
     return tmp_path
 
@@ -72,11 +75,11 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_every_run_ends_and_nothing_else_is_left(finished: tuple[Path, StudyResults]) -> None:
+def test_every_run_ends_and_nothing_else_is_left(finished: tuple[Path, Results]) -> None:
     _, found = finished
     assert len(found.table) == RUNS and set(found.table["status"]) == {"finished"}
     assert {path.name for path in (found.folder / "activations").iterdir()} == {"head", "body"}
-    assert len(list((found.folder / "runs").iterdir())) == RUNS and not (found.folder / "scratch").exists()
+    assert len(list((found.folder / "trials").iterdir())) == RUNS and not list((found.folder / "checkpoints").iterdir())
     fitted = found.table[found.table["program_gap"].notna()]
     assert len(fitted) == RUNS - 2 * 5 and (fitted["lower"] <= fitted["upper"]).all()
     assert (fitted["program_gap"] <= 1e-2).all() and (fitted["parameters"] <= 0.5 * fitted["block_parameters"]).all()
@@ -84,7 +87,7 @@ def test_every_run_ends_and_nothing_else_is_left(finished: tuple[Path, StudyResu
     assert set(timed["repeat"]) == {0} and len(timed) == 2 * 3
 
 
-def test_the_student_that_is_kept_is_the_one_that_was_measured(finished: tuple[Path, StudyResults]) -> None:
+def test_the_student_that_is_kept_is_the_one_that_was_measured(finished: tuple[Path, Results]) -> None:
     from sdprelax.distillation._students import load_student
     from sdprelax.distillation._torch_teacher import TorchTeacher
     from sdprelax.distillation.images.digits import DigitImages
@@ -95,10 +98,10 @@ def test_the_student_that_is_kept_is_the_one_that_was_measured(finished: tuple[P
         teachers.create("digits_cnn", {"width": 4, "epochs": 2}).load(found.folder / "teacher"),
         DigitImages().load(),
     )
-    for record in found.records:
-        if record["name"] == "pruning":
+    for record in records_of(found):
+        if record["trial"]["distiller"] == "pruning":
             continue
-        student = load_student(found.folder / "runs" / record["hash"] / "student.npz")
+        student = load_student(found.folder / "trials" / record["hash"] / "student.npz")
         network = TorchTeacher(model, record["block"]).with_student(student)
         with torch.inference_mode():
             right = network(torch.from_numpy(data.test[:])).argmax(1).numpy() == data.test_labels
@@ -106,24 +109,20 @@ def test_the_student_that_is_kept_is_the_one_that_was_measured(finished: tuple[P
 
 
 def test_a_second_call_runs_nothing_and_changes_no_run(copied: Path) -> None:
-    before = contents(copied / "results" / "small" / "runs")
+    before = contents(copied / "results" / "small" / "trials")
     watch = Interrupting(1)
     run(copied, watch=watch)
-    assert not watch.seen and contents(copied / "results" / "small" / "runs") == before
+    assert not watch.seen and contents(copied / "results" / "small" / "trials") == before
 
 
-def test_an_interrupted_study_goes_on_and_ends_the_same(finished: tuple[Path, StudyResults], tmp_path: Path) -> None:
+def test_an_interrupted_study_goes_on_and_ends_the_same(finished: tuple[Path, Results], tmp_path: Path) -> None:
     _, whole = finished
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, watch=Interrupting(3))
-    # What an interrupted run leaves is no hindrance.
-    (tmp_path / "results" / "small" / "runs" / f".new-{whole.records[3]['hash']}").mkdir()
     rest = Interrupting(RUNS)
     found = run(tmp_path, watch=rest)
     assert len(rest.seen) == RUNS - 3
-    timeless = [name for name in found.table if name != "seconds" and not name.startswith(("student_ms", "block_ms"))]
-    timeless = [name for name in timeless if not name.startswith(("network_ms", "teacher_ms"))]
-    assert found.table[timeless].equals(whole.table[timeless])
+    assert timeless(found).equals(timeless(whole))
 
 
 def test_a_run_that_fails_is_a_row_and_can_be_retried(tmp_path: Path) -> None:
@@ -137,7 +136,7 @@ def test_a_run_that_fails_is_a_row_and_can_be_retried(tmp_path: Path) -> None:
     assert not again.seen
     run(tmp_path, text, watch=again, retry=["failed"])
     assert [record["status"] for record in again.seen] == ["error"] * 4
-    with pytest.raises(InputError, match="no run ends like that"):
+    with pytest.raises(InputError, match="no trial ends like that"):
         run(tmp_path, text, retry=["fialed"])
 
 
@@ -172,24 +171,28 @@ def test_activations_of_another_teacher_are_not_taken_for_this_ones(copied: Path
 
 def test_a_folder_that_cannot_be_written_to_stops_the_study(tmp_path: Path) -> None:
     (tmp_path / "results" / "small").mkdir(parents=True)
-    (tmp_path / "results" / "small" / "runs").write_text("in the way")
-    with pytest.raises(StorageError, match="the same command goes on"):
+    (tmp_path / "results" / "small" / "trials").write_text("in the way")
+    with pytest.raises(StorageError, match="results cannot be written to"):
         run(tmp_path, STUDY, "block=head")
 
 
-def test_two_processes_do_not_work_in_one_folder(tmp_path: Path) -> None:
-    with RunStore(tmp_path).alone(), pytest.raises(InputError, match="another process"), RunStore(tmp_path).alone():
-        pass
-
-
 def proved(folder: Path) -> dict[str, tuple[str, ...]]:
-    return {found.hash: found.faults for found in verify_study(folder / "results" / "small")}
+    """Return what is wrong with each trial that has a certificate, or anything wrong."""
+    folder = folder / "results" / "small"
+    findings = [found for found in audit(folder) if found.name != "table"]
+    return {
+        found.name: found.faults
+        for found in findings
+        if found.faults or (folder / "trials" / found.name / "certificate.npz").is_file()
+    }
 
 
-def test_every_bound_can_be_proved_again(finished: tuple[Path, StudyResults]) -> None:
+def test_every_bound_can_be_proved_again(finished: tuple[Path, Results]) -> None:
     folder, found = finished
     holds = proved(folder)
-    assert set(holds) == {record["hash"] for record in found.records if record["name"] == "gated_relu"}
+    assert set(holds) == {
+        record["hash"] for record in records_of(found) if record["trial"]["distiller"] == "gated_relu"
+    }
     assert not any(holds.values())
 
 
@@ -208,14 +211,14 @@ def scaled(name: str, factor: float) -> Callable[[dict[str, Any]], None]:
     (lambda record: record["details"].update(program_upper=1.0), "it says program_upper"),
     (lambda record: record["details"].update(gamma=1.0), "it says gamma"),
     (lambda record: record.update(distiller="adam"), "it says distiller 'adam'"),
-    (lambda record: record.update(name="adam", options={}), "are not those that its name stands for"),
-    (lambda record: record["options"].update(gates=3), "are not those that its name stands for"),
-    (lambda record: record["origin"].update(teacher="another"), "are not those that its name stands for"),
+    (lambda record: record["trial"].update(distiller="adam", options={}), "are not those that its name stands for"),
+    (lambda record: record["trial"]["options"].update(gates=3), "are not those that its name stands for"),
+    (lambda record: record["trial"]["teacher"].update(identity="another"), "are not those that its name stands for"),
 ])  # fmt: skip
 def test_a_claim_that_is_not_what_is_proved_is_found(
     copied: Path, change: Callable[[dict[str, Any]], None], message: str
 ) -> None:
-    path = next((copied / "results" / "small" / "runs").glob("*/certificate.npz")).with_name("record.json")
+    path = next((copied / "results" / "small" / "trials").glob("*/certificate.npz")).with_name("record.json")
     for other in path.parent.parent.iterdir():
         if other != path.parent:
             shutil.rmtree(other)
@@ -227,7 +230,7 @@ def test_a_claim_that_is_not_what_is_proved_is_found(
 
 
 def test_a_forged_certificate_is_found(copied: Path) -> None:
-    path = next((copied / "results" / "small" / "runs").glob("*/certificate.npz"))
+    path = next((copied / "results" / "small" / "trials").glob("*/certificate.npz"))
     program = GroupCertificate.load(path)
     for forged, message in (
         (dataclasses.replace(program, dual_value=program.value), "it claims dual_value"),
@@ -241,18 +244,21 @@ def test_a_forged_certificate_is_found(copied: Path) -> None:
 
 
 def test_two_rivals_whose_names_were_swapped_are_found(copied: Path) -> None:
-    paths = [path / "record.json" for path in (copied / "results" / "small" / "runs").iterdir()]
+    paths = [path / "record.json" for path in (copied / "results" / "small" / "trials").iterdir()]
     records = {path: json.loads(path.read_text()) for path in paths}
-    adam, pruning = (next(p for p, r in records.items() if r["name"] == name) for name in ("adam", "pruning"))
+    adam, pruning = (
+        next(p for p, r in records.items() if r["trial"]["distiller"] == name) for name in ("adam", "pruning")
+    )
     for path, other in ((adam, pruning), (pruning, adam)):
-        record = records[path] | {key: records[other][key] for key in ("name", "options", "distiller")}
+        swapped = {key: records[other]["trial"][key] for key in ("distiller", "options")}
+        record = records[path] | {"distiller": records[other]["distiller"], "trial": records[path]["trial"] | swapped}
         path.write_text(json.dumps(record))
     assert {run for run, sentences in proved(copied).items() if sentences} == {adam.parent.name, pruning.parent.name}
 
 
 def test_verification_keeps_a_time_limit(copied: Path) -> None:
-    *_, late = verify_study(copied / "results" / "small", Deadline(0.0))
-    assert late.hash == "the rest" and late.faults == (
+    *_, late = audit(copied / "results" / "small", deadline=Deadline(0.0))
+    assert late.name == "the rest" and late.late and late.faults == (
         "they were not verified within 0 seconds; allow more with --time-limit.",
     )  # fmt: skip
 
@@ -261,14 +267,14 @@ def test_another_student_or_other_activations_are_found(copied: Path) -> None:
     from sdprelax.distillation._students import load_student
 
     folder = copied / "results" / "small"
-    path = next((folder / "runs").glob("*/certificate.npz")).with_name("student.npz")
+    path = next((folder / "trials").glob("*/certificate.npz")).with_name("student.npz")
     student = load_student(path)
     with torch.no_grad():
         for weights in student.parameters():
             weights.mul_(1.5)
     student.save(path)
     (changed,) = [sentences for sentences in proved(copied).values() if sentences]
-    assert "not the one whose bound is proved" in changed[0]
+    assert "not the one whose bound is proved" in " ".join(changed)
     for block in ("head", "body"):
         held = folder / "activations" / block / "leaving.float32"
         (np.fromfile(held, np.float32) * np.float32(2.0)).tofile(held)
@@ -277,8 +283,23 @@ def test_another_student_or_other_activations_are_found(copied: Path) -> None:
 
 def test_a_missing_certificate_or_store_is_found(copied: Path) -> None:
     folder = copied / "results" / "small"
-    gone = next((folder / "runs").glob("*/certificate.npz"))
+    gone = next((folder / "trials").glob("*/certificate.npz"))
     gone.unlink()
-    assert proved(copied)[gone.parent.name] == ("its certificate is not there.",)
+    assert "its certificate is not there." in proved(copied)[gone.parent.name]
     shutil.rmtree(folder / "activations" / "body")
     assert any("there are no activations" in sentence for one in proved(copied).values() for sentence in one)
+
+
+def timeless(found: Results) -> Any:
+    """Return the table without what depends on the clock, the memory or the process."""
+    clocks = ("seconds", "student_ms", "block_ms", "network_ms", "teacher_ms", "peak_memory_mb")
+    return found.table[[name for name in found.table if not name.startswith(clocks)]]
+
+
+def test_workers_give_the_table_of_one_process_and_the_memory_limit_holds(
+    finished: tuple[Path, Results], tmp_path: Path
+) -> None:
+    found = run(tmp_path, STUDY, engine="processes", workers=2)
+    assert timeless(found).equals(timeless(finished[1]))
+    limited = run(tmp_path, STUDY, "limits.memory=1MB", "block=head", "repeat=1", engine="processes", force=True)
+    assert set(limited.table["status"]) == {"out of memory"} and limited.table["lower"].isna().all()

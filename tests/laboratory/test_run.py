@@ -16,13 +16,13 @@ import pytest
 from sdprelax import InputError, Network, Problem, verify
 from sdprelax.certificate import Certificate
 from sdprelax.datasets import datasets
-from sdprelax.laboratory import Store, Trial, load_sweep, run_sweep, schedule
+from sdprelax.laboratory import Store, load_sweep, run_sweep, schedule
 from sdprelax.laboratory._job import Job
-from sdprelax.laboratory._plan import plan
 from sdprelax.laboratory.engines.local import Serial
-from sdprelax.laboratory.results import STYLE, load_table, origins, render, tightness_picture, tightness_table, unsound
-from sdprelax.laboratory.results._plots import write_plots
-from sdprelax.laboratory.results._tables import COLUMNS, ORIGINS, PREDICTIONS, TIGHTNESS, results_table
+from sdprelax.laboratory.results import STYLE, load_table, origins, render, write_pictures
+from sdprelax.laboratory.training import TrainingTrial, tightness_picture, tightness_table, unsound
+from sdprelax.laboratory.training._plots import training_pictures
+from sdprelax.laboratory.training._tables import COLUMNS, ORIGINS, PREDICTIONS, TIGHTNESS, results_table
 
 SWEEP = """\
 name: small
@@ -43,7 +43,7 @@ def sweep(folder: Path, text: str = SWEEP) -> Any:
     return load_sweep(path)
 
 
-def missing_trials(sweep: Any, results: Path, **options: Any) -> list[Trial]:
+def missing_trials(sweep: Any, results: Path, **options: Any) -> list[TrainingTrial]:
     return [job.trial for job in schedule(sweep, results, **options).jobs]
 
 
@@ -70,7 +70,7 @@ def test_the_table_has_a_row_per_trial_and_the_methods_meet(finished: Path) -> N
 
 def test_what_is_stored_proves_the_row_again(finished: Path) -> None:
     folder = finished / "small"
-    for trial in plan(sweep(finished)):
+    for trial in sweep(finished).plan():
         record = json.loads((folder / "trials" / trial.hash / "record.json").read_text())
         data = datasets.create(trial.dataset, trial.dataset_options).load()
         problem = Problem(data.X, data.Y, trial.gamma, trial.bias)
@@ -137,7 +137,7 @@ def test_an_unexpected_exception_is_a_row_with_its_name_and_a_log(
     monkeypatch.setattr("sdprelax.methods.lbfgs.train", explode)
     store = Store(tmp_path)
     store.prepare()
-    trial = next(trial for trial in plan(sweep(tmp_path)) if trial.method == "lbfgs")
+    trial = next(trial for trial in sweep(tmp_path).plan() if trial.method == "lbfgs")
     (record,) = Serial().run([Job(trial)], store, [])
     assert record["status"] == "error" and record["message"] == "ZeroDivisionError: of all things"
     assert "Traceback" in (tmp_path / "trials" / trial.hash / "log.txt").read_text()
@@ -161,7 +161,7 @@ def test_a_damaged_record_counts_as_none_and_a_damaged_table_is_rebuilt(tmp_path
 
 def test_time_limits_reach_the_method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Nothing ends it from outside: it returns by itself.
-    monkeypatch.setattr("sdprelax.laboratory._supervisor.grace", lambda limit: math.inf)
+    monkeypatch.setattr(TrainingTrial, "grace", lambda trial, limit: math.inf)
     endless = "methods: [lbfgs: {width: 100, restarts: 100000}]\nlimits: {time: 0.5}\n"
     table = run_sweep(sweep(tmp_path, SWEEP.split("methods:")[0] + endless), tmp_path, workers=1, engine="serial").table
     local = table[table["method"] == "lbfgs"]
@@ -239,7 +239,7 @@ def strange_table() -> pd.DataFrame:
 def test_names_are_drawn_letter_by_letter_whatever_ones_own_settings_are(usual: dict[str, Any], tmp_path: Path) -> None:
     trace = pd.DataFrame({"hash": list(strange_table()["hash"]), "seconds": 1.0, "lower": 1.0, "upper": 2.0})
     with matplotlib.rc_context(usual):
-        (written, *_) = write_plots(tmp_path, strange_table(), trace)
+        (written, *_) = write_pictures(tmp_path, training_pictures(strange_table(), trace))
         figure = tightness_picture(strange_table())
         with matplotlib.rc_context({**STYLE, "svg.fonttype": "none"}):
             figure.savefig(tmp_path / "drawn.svg")
@@ -268,7 +268,7 @@ def test_every_column_is_proved_attained_measured_or_reported_or_says_which_tria
         "dataset", "gamma", "bias", "method", "repeat", "seed", "options", "dataset_options", "hash", "attempt",
         "predictor",
     }  # fmt: skip
-    assert origins(TIGHTNESS) == (
+    assert origins(ORIGINS, TIGHTNESS) == (
         "proved: lower; attained: upper; from these: gap, certified percent, excess percent; reported: status, seconds."
     )
 

@@ -22,9 +22,10 @@ from sdprelax import Certificate, GroupCertificate, InputError, Network
 from sdprelax.base import Deadline
 from sdprelax.certificate import group_certificate
 from sdprelax.cli import app
-from sdprelax.laboratory import Trial, load_problem, load_sweep, run_sweep
+from sdprelax.laboratory import load_sweep, run_sweep
 from sdprelax.laboratory._store import seal
 from sdprelax.laboratory.results import audit, collect, find_trial, rerun
+from sdprelax.laboratory.training import TrainingTrial, load_problem
 from sdprelax.problem import Units
 
 
@@ -183,7 +184,7 @@ def test_solved_is_held_against_the_gap_that_the_method_closes(copy: Path) -> No
     path = trial(copy, "mkl")
     program = GroupCertificate.load(path / "certificate-program.npz")
     record = json.loads((path / "record.json").read_text())
-    _, problem = load_problem(Trial.from_dict(record["trial"]))
+    _, problem = load_problem(TrainingTrial.from_dict(record["trial"]))
     weights = 0.9 * program.weights
     units = Units(problem, *program.units)
     whole = np.zeros((program.design.count, *weights.shape[1:]))
@@ -305,7 +306,7 @@ def test_changed_data_and_a_changed_table_are_caught(finished: Path, copy: Path)
     path = finished / "mine.csv"
     original = path.read_text()
     try:
-        from sdprelax.laboratory._trial import _load
+        from sdprelax.laboratory.training._trial import _load
 
         _load.cache_clear()
         path.write_text(original.replace("x", "z", 1))
@@ -338,7 +339,7 @@ def test_rerun_reproduces_a_trial_bit_for_bit(finished: Path, copy: Path) -> Non
 
 def test_a_record_holds_everything_that_it_takes_to_run_it_again(finished: Path) -> None:
     record = json.loads((trial(finished / "audited", "sdp") / "record.json").read_text())
-    assert Trial.from_dict(record["trial"]).hash == record["hash"]
+    assert TrainingTrial.from_dict(record["trial"]).hash == record["hash"]
     origin = record["provenance"]
     assert {"python", "sdprelax", "numpy", "clarabel", "scs"} <= set(origin["versions"])
     assert any(library["user_api"] == "blas" and library["num_threads"] for library in origin["blas"])

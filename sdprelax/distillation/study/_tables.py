@@ -1,16 +1,15 @@
-"""Tables over the runs of a study."""
+"""Tables over the trials of a study."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import json
 from typing import Any
 
 import pandas as pd
 
-from sdprelax.base import write_whole
 from sdprelax.laboratory.results import merged_status
 
-__all__ = ["runs_table", "summary", "write_tables"]
+__all__ = ["ORIGINS", "students_summary", "students_table"]
 
 WORDS = ["block", "distiller"]
 NUMBERS = [
@@ -24,20 +23,34 @@ LATENCIES = [f"{part}_{form}" for form in ("ms", "ms_batch") for part in PARTS]
 DETAILS = ("gamma", "shrinkage", "neurons", "view")
 COLUMNS = [
     *WORDS, "fraction", "samples", "repeat", "seed", "status", "message", "seconds", *NUMBERS, *LATENCIES,
-    "latency_batch", *DETAILS, "hash",
+    "latency_batch", *DETAILS, "peak_memory_mb", "options", "teacher", "images", "hash", "attempt",
 ]  # fmt: skip
+# What ``sdprelax verify`` does with the columns of all tables; the others say which trial a row is of.
+ORIGINS = {
+    "proved": ("lower", "upper"),
+    "from these": ("gap", "program_gap"),
+    "counted again": ("samples", "parameters"),
+    "reported": ("status", "seconds", "activation_error", "agreement", "accuracy", "teacher_accuracy", "peak_memory_mb",
+                 "message"),
+}  # fmt: skip
 
 
-def runs_table(records: list[dict[str, Any]]) -> pd.DataFrame:
-    """Return one row per run, in the order of the records.
+def students_table(records: list[dict[str, Any]]) -> pd.DataFrame:
+    """Return one row per trial, in the order of the records.
 
     ``gap`` is (upper − lower)/upper of the student itself, ``program_gap`` that of the convex program's solution.
     """
     rows = [
-        {**record, **_latencies(record), **{k: record.get("details", {}).get(k) for k in DETAILS}} for record in records
-    ]
+        {
+            **record, **_latencies(record), **{k: record["details"].get(k) for k in DETAILS},
+            "options": json.dumps(record["trial"]["options"], sort_keys=True),
+            **{name: json.dumps([record["trial"][name][part] for part in ("name", "options")], sort_keys=True)
+               for name in ("teacher", "images")},
+        }
+        for record in records
+    ]  # fmt: skip
     table = pd.DataFrame(rows, columns=pd.Index(COLUMNS))
-    for name in ["seconds", *NUMBERS, *LATENCIES, "latency_batch", "gamma", "shrinkage"]:
+    for name in ["seconds", "samples", *NUMBERS, *LATENCIES, "latency_batch", "gamma", "shrinkage", "peak_memory_mb"]:
         table[name] = pd.to_numeric(table[name], errors="coerce")
     # One distiller counts its neurons, another one says of what kind they are.
     for name in ("neurons", "view"):
@@ -46,7 +59,7 @@ def runs_table(records: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def _latencies(record: dict[str, Any]) -> dict[str, Any]:
-    measured = record.get("latency") or {}
+    measured = record["latency"]
     if not measured:
         return {}
     sizes = sorted(measured, key=int)
@@ -56,13 +69,13 @@ def _latencies(record: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per block and distiller: what its runs on the most samples come to.
+def students_summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per block and distiller: what its trials on the most samples come to.
 
     Means over the repeats, ``accuracy_deviation`` their standard deviation; ``program_gap`` is the largest of them.
     Shares are of the block's parameters, bytes and multiply-adds, and of its median time for one input and for many.
     """
-    ended = table[table["status"] != "error"]
+    ended = table[table["parameters"].notna()]
     largest = ended.groupby(WORDS, sort=False)["fraction"].transform("max")
     rows = ended[ended["fraction"] == largest]
     found = rows.groupby(WORDS, sort=False).agg(
@@ -86,9 +99,3 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
         ratio = (rows[part] / rows[whole].where(rows[whole] > 0)).rename(name)
         found[name] = ratio.groupby([rows[word] for word in WORDS], sort=False).mean()
     return found.reset_index()
-
-
-def write_tables(folder: Path, table: pd.DataFrame) -> None:
-    """Write the table as CSV and Parquet, each whole."""
-    write_whole(folder / "table.csv", table.to_csv(index=False).encode())
-    write_whole(folder / "table.parquet", table.to_parquet(index=False))

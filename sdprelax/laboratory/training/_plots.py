@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import itertools
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -14,8 +11,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sdprelax.base import InputError, write_whole
-from sdprelax.laboratory.results._tables import PROBLEM, tightness_table
+from sdprelax.base import InputError
+from sdprelax.laboratory.results._pictures import COLOURS, STYLE, literal, looks_of
+from sdprelax.laboratory.training._tables import PROBLEM, tightness_table
 from sdprelax.networks import Network
 from sdprelax.problem import Problem
 
@@ -25,34 +23,12 @@ __all__ = [
     "geometry_picture",
     "neurons_picture",
     "tightness_picture",
-    "write_plots",
+    "training_pictures",
 ]
 
-# Okabe and Ito's palette, told apart by every kind of colour vision, and one marker each.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-# Matplotlib's own settings, whatever a user's matplotlibrc says, and what differs from them.
-STYLE: dict[Any, Any] = {
-    **{name: value for name, value in matplotlib.rcParamsDefault.items() if name not in ("backend", "interactive")},
-    "font.size": 9, "axes.titlesize": 9, "axes.labelsize": 9, "legend.fontsize": 8, "xtick.labelsize": 8,
-    "ytick.labelsize": 8, "axes.spines.top": False, "axes.spines.right": False, "pdf.fonttype": 42,
-    "figure.constrained_layout.use": True,
-}  # fmt: skip
-PICTURES = ("tightness", "time", "gap")
 # Trials in one picture, at most.
 MOST_DRAWN = 1000
 SMALLEST_GAP = 1e-10
-
-
-def literal(name: Any) -> str:
-    """Return a name as Matplotlib draws it letter by letter: what stands between two dollars would be a formula."""
-    return str(name).replace("$", r"\$")
-
-
-def _looks(names: list[str]) -> dict[str, tuple[str, str]]:
-    # Where colours begin anew, markers are one further on.
-    markers = [MARKERS[(k + k // len(COLOURS)) % len(MARKERS)] for k in range(len(names))]
-    return {n: (COLOURS[k % len(COLOURS)], markers[k]) for k, n in enumerate(names)}
 
 
 @matplotlib.rc_context(STYLE)
@@ -65,7 +41,7 @@ def tightness_picture(table: pd.DataFrame) -> Figure:
     tight = tightness_table(table)
     tight["problem"] = [f"{d}, γ={g:g}" for d, g in zip(tight["dataset"], tight["gamma"], strict=True)]
     problems, methods = list(dict.fromkeys(tight["problem"])), list(dict.fromkeys(tight["method"]))
-    looks = _looks(methods)
+    looks = looks_of(methods)
     height = 0.9 + 0.17 * len(problems) * (len(methods) + 1)
     figure = Figure(figsize=(6.5, height))
     axes = figure.subplots()
@@ -109,7 +85,7 @@ def gap_by_method(table: pd.DataFrame) -> Figure:
     rows = table.dropna(subset=["gap"])
     gammas = sorted(rows["gamma"].unique(), reverse=True)
     methods = list(dict.fromkeys(rows["method"]))
-    looks = _looks(list(dict.fromkeys(table["method"])))
+    looks = looks_of(list(dict.fromkeys(table["method"])))
     names = 0.4 + 0.07 * max(len(method) for method in methods)
     figure = Figure(figsize=(names + 2.6 * len(gammas), 1.1 + 0.4 * len(methods)))
     panels: list[Axes] = list(np.atleast_1d(figure.subplots(1, len(gammas), sharey=True)))
@@ -139,7 +115,7 @@ def bounds_against_time(trace: pd.DataFrame, table: pd.DataFrame) -> Figure:
     Solid: what the lower bound leaves uncertified, 1 − lower/best; dotted: what the network loses, upper/best − 1.
     """
     problems = list(table.groupby(PROBLEM, sort=False).groups)
-    looks = _looks(list(dict.fromkeys(table["method"])))
+    looks = looks_of(list(dict.fromkeys(table["method"])))
     columns = min(3, max(1, len(problems)))
     lines = -(-max(1, len(problems)) // columns)
     longest = max((len(name) for name in looks), default=0)
@@ -283,24 +259,14 @@ def geometry_picture(problem: Problem, network: Network, samples: Sequence[int] 
     return figure
 
 
-def write_plots(folder: Path, table: pd.DataFrame, trace: pd.DataFrame) -> list[Path]:
-    """Write the pictures of a sweep into its folder as PDF and PNG; return the PNG files.
+def training_pictures(table: pd.DataFrame, trace: pd.DataFrame) -> dict[str, Figure | None]:
+    """Return the pictures of a sweep by name; None where there is nothing to see.
 
     More than a thousand trials make no picture that could be read: then there is none.
     """
-    written: list[Path] = []
-    if table["upper"].notna().sum() == 0 or len(table) > MOST_DRAWN:
-        for name, form in itertools.product(PICTURES, ("pdf", "png")):
-            (folder / f"{name}.{form}").unlink(missing_ok=True)
-        return written
-    with matplotlib.rc_context(STYLE):  # the type of a PDF's fonts is settled when it is written
-        figures = {"tightness": tightness_picture(table), "time": bounds_against_time(trace, table)}
-        if table["gap"].notna().any():
-            figures["gap"] = gap_by_method(table)
-        for name, figure in figures.items():
-            for form in ("pdf", "png"):
-                drawn = io.BytesIO()
-                figure.savefig(drawn, format=form, dpi=200)
-                write_whole(folder / f"{name}.{form}", drawn.getvalue())
-            written.append(folder / f"{name}.png")
-    return written
+    drawn = bool(table["upper"].notna().any()) and len(table) <= MOST_DRAWN
+    return {
+        "tightness": tightness_picture(table) if drawn else None,
+        "time": bounds_against_time(trace, table) if drawn else None,
+        "gap": gap_by_method(table) if drawn and table["gap"].notna().any() else None,
+    }

@@ -1,26 +1,24 @@
 "use strict";
 (() => {
   const report = JSON.parse(document.getElementById("data").textContent);
-  const extra = ["trace", "log", "options", "origin", "network", "details", "predictors"];
-  const names = [...report.columns, ...extra];
+  const names = report.columns;
   const trials = report.trials.map((values) => Object.fromEntries(names.map((name, k) => [name, values[k]])));
   const COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"];
   const SYMBOLS = ["circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x"];
   const $ = (id) => document.getElementById(id);
   const unique = (values) => [...new Set(values)];
-  const methods = unique(trials.map((t) => t.method));
+  const methods = unique(trials.map((t) => t.what));
   const colour = (method) => COLOURS[methods.indexOf(method) % COLOURS.length];
   const symbol = (method) => SYMBOLS[methods.indexOf(method) % SYMBOLS.length];
-  const problemOf = (t) => `${t.dataset}${t.bias ? " + bias" : ""}, γ=${t.gamma}`;
-  trials.forEach((t) => { t.problem = problemOf(t); });
+  if (!report.plots) document.querySelectorAll(".plots").forEach((part) => part.remove());
 
   // Numbers as people read them.
   const general = (value, digits = 6) => (value === null || value === undefined ? "" : String(+value.toPrecision(digits)));
   const show = {
-    gap: (v) => (v === null ? "" : v.toExponential(1)), seconds: (v) => (v === null ? "" : v < 10 ? v.toFixed(2) : v.toFixed(1)),
+    gap: (v) => (v === null ? "" : v.toExponential(1)), program_gap: (v) => (v === null ? "" : v.toExponential(1)), seconds: (v) => (v === null ? "" : v < 10 ? v.toFixed(2) : v.toFixed(1)),
     lower: (v) => general(v, 8), upper: (v) => general(v, 8), peak_memory_mb: (v) => (v === null ? "" : v.toFixed(0)),
-    train_accuracy: (v) => (v === null ? "" : (100 * v).toFixed(1) + " %"),
-    test_accuracy: (v) => (v === null ? "" : (100 * v).toFixed(1) + " %"), bias: (v) => (v ? "yes" : "no"),
+    ...Object.fromEntries(["train_accuracy", "test_accuracy", "accuracy", "agreement"].map((name) => [name, (v) => (v === null ? "" : (100 * v).toFixed(1) + " %")])),
+    bias: (v) => (v ? "yes" : "no"),
   };
   const text = (t, name) => (show[name] ? show[name](t[name]) : typeof t[name] === "number" ? general(t[name]) : String(t[name] ?? ""));
   const duration = (s) => (s < 60 ? `${s.toFixed(0)} s` : s < 3600 ? `${(s / 60).toFixed(1)} min` : s < 172800 ? `${(s / 3600).toFixed(1)} h` : `${(s / 86400).toFixed(1)} d`);
@@ -42,14 +40,14 @@
   const closed = Object.values(best).filter((b) => b.lower > -Infinity && (b.upper - b.lower) <= 1e-4 * b.upper).length;
   const statuses = unique(trials.map((t) => t.status)).map((s) => `${trials.filter((t) => t.status === s).length} ${s}`);
   for (const [label, value] of [
-    ["trials", `${trials.length}`], ["how they ended", statuses.join(", ") || "none"], ["problems", `${Object.keys(best).length}`],
-    ["certified optimal to 0.01 %", `${closed} of ${Object.keys(best).length}`], ["methods", `${methods.length}`],
+    ["trials", `${trials.length}`], ["how they ended", statuses.join(", ") || "none"], ["methods", `${methods.length}`],
+    ...(report.plots ? [["problems", `${Object.keys(best).length}`], ["certified optimal to 0.01 %", `${closed} of ${Object.keys(best).length}`]] : []),
     ["computed for", duration(given(trials.map((t) => t.seconds)).reduce((a, b) => a + b, 0))],
   ]) { const card = element("div", label); card.prepend(element("b", value)); $("summary").append(card); }
   report.unsound.forEach((sentence) => $("unsound").append(element("p", sentence)));
 
   // The table: only the rows in sight exist.
-  const columns = report.columns.filter((name) => name !== "hash" && name !== "attempt" && name !== "solver_status" &&
+  const columns = report.shown.filter((name) => name !== "hash" && name !== "attempt" && name !== "solver_status" &&
     trials.some((t) => t[name] !== null && t[name] !== "" && t[name] !== false));
   const numeric = new Set(columns.filter((name) => trials.some((t) => typeof t[name] === "number")));
   const HEIGHT = 28;
@@ -64,8 +62,10 @@
     head.append(cell);
   });
   const searched = trials.map((t) => columns.map((name) => text(t, name)).join(" ").toLowerCase() + " " + t.hash);
-  const filters = { dataset: $("filter-dataset"), gamma: $("filter-gamma"), method: $("filter-method"), status: $("filter-status") };
+  const filters = Object.fromEntries(report.filters.map((name) => [name, element("select")]));
   for (const [name, select] of Object.entries(filters)) {
+    select.id = `filter-${name}`; select.setAttribute("aria-label", name);
+    $("clear").before(select, " ");
     select.append(new Option(`all: ${name}`, ""));
     unique(trials.map((t) => String(t[name]))).forEach((value) => select.append(new Option(value, value)));
     select.addEventListener("change", update);
@@ -104,7 +104,7 @@
     for (const t of rows.slice(first, last)) {
       const row = element("tr", "", t === opened ? "row open" : "row");
       row.dataset.hash = t.hash;
-      columns.forEach((name) => row.append(element("td", text(t, name), numeric.has(name) ? "number" : name === "status" && t.status !== "solved" ? "bad" : "")));
+      columns.forEach((name) => row.append(element("td", text(t, name), numeric.has(name) ? "number" : name === "status" && t.status !== report.usual ? "bad" : "")));
       row.addEventListener("click", () => { location.hash = `trial-${t.hash}`; });
       painted.append(row);
     }
@@ -122,7 +122,7 @@
     paint();
     if (!opened) return;
     const t = opened;
-    section.append(element("h2", `${t.problem} · ${t.method} · #${t.repeat}`));
+    section.append(element("h2", `${t.problem} · ${t.what} · #${t.repeat}`));
     const close = element("button", "close");
     close.addEventListener("click", () => { history.replaceState(null, "", "#"); open(); });
     section.firstChild.append(" ", close);
@@ -130,7 +130,7 @@
     section.append(parts);
     const part = (title, ...content) => { const box = element("div"); box.append(element("h3", title), ...content); parts.append(box); return box; };
     const list = element("dl");
-    for (const name of ["status", "message", "lower", "upper", "gap", "solver_value", "solver_status", "seconds", "peak_memory_mb", "width", "train_accuracy", "test_accuracy", "n", "d", "c", "hash", "attempt"]) {
+    for (const name of report.shown.filter((name) => !["dataset", "bias", "gamma", "method", "repeat"].includes(name))) {
       if (t[name] === null || t[name] === "") continue;
       const exact = name === "lower" || name === "upper" || name === "solver_value";
       list.append(element("dt", name.replaceAll("_", " ")), element("dd", exact ? String(t[name]) : text(t, name)));
@@ -144,13 +144,13 @@
       }
       copy.textContent = "copied";
     });
-    part("Options as a sweep", copy, options);
-    const tested = t.predictors.filter((p) => p.test_rmse !== null);
+    if (t.options) part("Options as a sweep", copy, options);
+    const tested = (t.predictors ?? []).filter((p) => p.test_rmse !== null);
     if (tested.length) part("On the test set", predictions(tested));
     if (t.network) { const box = element("div", "", "plot"); box.id = "plot-neurons"; part("Neurons", box); neurons(t); }
-    if (t.trace.length) { const box = element("div", "", "plot"); box.id = "plot-trial"; part("Bounds against time, as reported (solid: lower, dotted: upper)", box); traces("plot-trial", [t], t.problem); }
+    if (t.trace?.length) { const box = element("div", "", "plot"); box.id = "plot-trial"; part("Bounds against time, as reported (solid: lower, dotted: upper)", box); traces("plot-trial", [t], t.problem); }
     part("Log", element("pre", t.log || "(empty)", "log"));
-    if (Object.keys(t.details).length) part("Details (value, dual_value and program_gap proved, all else reported)", element("pre", JSON.stringify(t.details, null, 1)));
+    if (Object.keys(t.details).length) part(`Details (${report.details})`, element("pre", JSON.stringify(t.details, null, 1)));
     part("Where it was computed", element("pre", report.origins[t.origin]));
     section.scrollIntoView({ block: "start" });
   }
@@ -185,7 +185,7 @@
 
   function gaps() {
     const data = [];
-    for (const [method, list] of by(rows.filter((t) => t.gap !== null), (t) => t.method)) {
+    for (const [method, list] of by(rows.filter((t) => t.gap !== null), (t) => t.what)) {
       data.push({ type: "box", name: method, boxpoints: list.length <= 400 ? "all" : "outliers", jitter: 0.4, pointpos: 0, marker: { color: colour(method), size: 5, opacity: 0.7 },
         line: { width: 1 }, x: list.map((t) => Math.max(t.gap, 1e-12)), text: list.map((t) => t.problem), hovertemplate: "%{text}<br>gap %{x:.2e}<extra>%{fullData.name}</extra>" });
     }
@@ -202,10 +202,10 @@
         if (!points.length) continue;
         let running = k === 1 ? -Infinity : Infinity;
         const y = points.map((p) => (running = k === 1 ? Math.max(running, p[k]) : Math.min(running, p[k])) / scale);
-        data.push({ x: points.map((p) => Math.max(p[0], 1e-3)), y, mode: "lines+markers", line: { shape: "hv", color: colour(t.method), width: 1.5, dash: k === 1 ? "solid" : "dot" },
-          marker: { size: 5, symbol: symbol(t.method), color: colour(t.method) }, name: t.method, legendgroup: t.method, showlegend: !seen.has(t.method),
+        data.push({ x: points.map((p) => Math.max(p[0], 1e-3)), y, mode: "lines+markers", line: { shape: "hv", color: colour(t.what), width: 1.5, dash: k === 1 ? "solid" : "dot" },
+          marker: { size: 5, symbol: symbol(t.what), color: colour(t.what) }, name: t.what, legendgroup: t.what, showlegend: !seen.has(t.what),
           hovertemplate: `${label} %{y:.6f} after %{x:.3g} s<extra>%{fullData.name} #${t.repeat}</extra>` });
-        seen.add(t.method);
+        seen.add(t.what);
       }
     }
     draw(id, data, layout("seconds", "bound / best network", {
@@ -224,13 +224,13 @@
       return t.lower !== null && t.lower >= (1 - Number(rule)) * b.upper;
     };
     const problems = by(rows, (t) => `${t.problem} #${t.repeat}`);
-    const ratios = new Map(unique(rows.map((t) => t.method)).map((m) => [m, []]));
+    const ratios = new Map(unique(rows.map((t) => t.what)).map((m) => [m, []]));
     let counted = 0;
     for (const list of problems.values()) {
       const fine = list.filter(solved);
       counted += 1;
       const fastest = minimum(fine.map((t) => t.seconds));
-      fine.forEach((t) => ratios.get(t.method).push(Math.max(1, t.seconds / Math.max(fastest, 1e-9))));
+      fine.forEach((t) => ratios.get(t.what).push(Math.max(1, t.seconds / Math.max(fastest, 1e-9))));
     }
     const most = 1.3 * maximum([2, ...[...ratios.values()].flat()]);
     const data = [...ratios].filter(([, list]) => list.length).map(([method, list]) => {
@@ -244,7 +244,7 @@
 
   function scaling() {
     const data = [];
-    for (const [method, list] of by(rows.filter((t) => t.n !== null && t.seconds !== null && ["solved", "time limit", "timeout"].includes(t.status)), (t) => t.method)) {
+    for (const [method, list] of by(rows.filter((t) => t.n !== null && t.seconds !== null && ["solved", "time limit", "timeout"].includes(t.status)), (t) => t.what)) {
       const sizes = [...by(list, (t) => t.n)].sort((a, b) => a[0] - b[0]);
       data.push({ x: sizes.map(([n]) => n), y: sizes.map(([, l]) => Math.max(1e-3, median(l.map((t) => t.seconds)))), mode: "lines+markers", name: method,
         line: { color: colour(method) }, marker: { symbol: symbol(method), size: 7 }, hovertemplate: "n = %{x}: %{y:.3g} s<extra>%{fullData.name}</extra>" });
@@ -269,12 +269,14 @@
     draw("plot-neurons", data, layout("x₁", "x₂", { yaxis: { scaleanchor: "x", title: { text: "x₂" } } }));
   }
 
-  unique(trials.map((t) => t.problem)).forEach((problem) => $("problem").append(new Option(problem, problem)));
-  const time = () => traces("plot-time", rows.filter((t) => t.problem === $("problem").value).slice(0, 60), $("problem").value);
-  $("problem").addEventListener("change", time);
-  $("success").addEventListener("change", profile);
+  if (report.plots) {
+    unique(trials.map((t) => t.problem)).forEach((problem) => $("problem").append(new Option(problem, problem)));
+    $("problem").addEventListener("change", time);
+    $("success").addEventListener("change", profile);
+  }
+  function time() { traces("plot-time", rows.filter((t) => t.problem === $("problem").value).slice(0, 60), $("problem").value); }
   let timer = 0;
-  function plotsLater() { clearTimeout(timer); timer = setTimeout(() => { gaps(); time(); profile(); scaling(); }, 150); }
+  function plotsLater() { if (!report.plots) return; clearTimeout(timer); timer = setTimeout(() => { gaps(); time(); profile(); scaling(); }, 150); }
 
   update();
   open();

@@ -1,4 +1,4 @@
-"""What files of settings have in common: registered entries with grids of options, quantities, overrides, errors."""
+"""What files of settings have in common: their keys, registered entries with grids, overrides, errors, JSON Schema."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import itertools
 import operator
 import re
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
@@ -16,23 +16,24 @@ import pydantic
 import yaml
 
 from sdprelax.base import InputError, Registry, misread, nearest
-from sdprelax.laboratory._document import Document, Path_, parsed, read_document
+from sdprelax.laboratory._document import Document, Path_, parsed
+from sdprelax.laboratory._job import Limits
 from sdprelax.laboratory._modules import load_modules
+from sdprelax.laboratory.engines import engines
 
 __all__ = [
     "MEGABYTES",
     "SECONDS",
     "Entry",
+    "Family",
     "Settings",
+    "Written",
     "checked",
+    "common",
     "expanded",
-    "folder_name",
+    "file_schema",
     "in_units",
     "only",
-    "own_modules",
-    "quantity",
-    "read_settings",
-    "takes_list",
 ]
 
 Model = TypeVar("Model", bound=pydantic.BaseModel)
@@ -48,9 +49,32 @@ MEGABYTES = {
 }
 
 
+# A key, the entries it may name, and whether it takes a list of them whose options have grids.
+Family = tuple[str, Registry[Any], bool]
+ONE_ENGINE = "one engine runs a sweep; its options are single values."
+
+
+class _Limits(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid")
+    time: float | str | None = pydantic.Field(default=None, description="wall time: seconds, or e.g. 10min")
+    memory: float | str | None = pydantic.Field(default=None, description="memory with its unit, e.g. 4GB")
+
+
+class Written(pydantic.BaseModel):
+    """Top-level keys of every file; entries are checked against their own classes afterwards."""
+
+    model_config = pydantic.ConfigDict(extra="forbid")
+    name: str = pydantic.Field(description="folder of the results")
+    repeat: int = pydantic.Field(1, ge=1, description="runs of each trial, with different random numbers")
+    seed: int = pydantic.Field(0, ge=0, lt=2**63, description="what the random numbers derive from")
+    limits: _Limits = pydantic.Field(_Limits(), description="what one trial may take")
+    engine: Any = pydantic.Field("processes", description="where trials run")
+    modules: list[str] = pydantic.Field([], description="Python files with registered classes of your own")
+
+
 @dataclass(frozen=True)
 class Entry:
-    """A data set or method with one choice of every option that the user gave."""
+    """A registered entry with one choice of every option that the user gave."""
 
     name: str
     options: dict[str, Any]
@@ -64,14 +88,13 @@ class Settings:
     ----------
     kind: what the file is called in messages, with its article.
     model: the top level's keys.
-    lists: keys with lists of registered entries; ``single``: keys with one entry.
+    families: keys that name registered entries, beside ``engine``.
     examples: overrides that this kind of file takes, for messages.
     """
 
     kind: str
-    model: type[pydantic.BaseModel]
-    lists: tuple[str, ...]
-    single: tuple[str, ...]
+    model: type[Written]
+    families: tuple[Family, ...]
     examples: str
 
     def override(self, document: Document, text: str) -> None:
@@ -81,6 +104,8 @@ class Settings:
         ------
         InputError: no such setting, or a value that is not YAML.
         """
+        lists = [key for key, _, grid in self.families if grid]
+        single = ["engine", *(key for key, _, grid in self.families if not grid)]
         path, separator, value_text = text.partition("=")
         if not separator:
             raise InputError(f"--set {text}: write it as key=value, e.g. {self.examples}.")
@@ -96,28 +121,14 @@ class Settings:
             content[keys[0]] = value
         elif keys[0] == "limits" and len(keys) == 2:
             content["limits"] = {**(content.get("limits") or {}), keys[1]: value}
-        elif keys[0] in self.single and len(keys) == 3:
+        elif keys[0] in single and len(keys) == 3:
             written = content.get(keys[0])
             options = written.get(keys[1]) if isinstance(written, dict) else None
             content[keys[0]] = {keys[1]: {**(options or {}), keys[2]: value}}
-        elif keys[0] in self.lists and len(keys) >= 3:
+        elif keys[0] in lists and len(keys) >= 3:
             _override_entries(self.kind, content[keys[0]], keys, value, text)
         else:
             raise InputError(f"--set {text}: no such setting; write e.g. {self.examples}.")
-
-
-def read_settings(path: Path, settings: Settings) -> Document:
-    """Read a file of settings and those that it includes.
-
-    Raises
-    ------
-    InputError: it cannot be read, or is no mapping.
-    """
-    document = read_document(path)
-    if not isinstance(document.content, dict):
-        keys = ", ".join(settings.model.model_fields)
-        raise InputError(f"{path}: {settings.kind} is a mapping with the keys {keys}, include.")
-    return document
 
 
 def checked(document: Document, model: type[Model]) -> Model:
@@ -139,32 +150,31 @@ def checked(document: Document, model: type[Model]) -> Model:
     return found
 
 
-def folder_name(document: Document, name: str) -> str:
-    """Return the settings' name if it can be a folder's.
+def common(document: Document, path: Path, written: Written) -> dict[str, Any]:
+    """Return the fields that every sweep has, by name; the user's own Python files, relative to the file, are executed.
 
     Raises
     ------
-    InputError: it cannot.
+    InputError: a name that cannot be a folder's, a limit that is none, a Python file that fails, an unknown engine.
     """
+    name = written.name
     if not re.fullmatch(r"[\w.-]+", name) or name.startswith("."):
         message = f"the name '{name}' becomes a folder; use letters, digits, '-', '_' and '.' only."
         raise document.error(("name",), message)
-    return name
-
-
-def own_modules(document: Document, path: Path, names: list[str]) -> tuple[str, ...]:
-    """Execute the user's own Python files, relative to the settings' file; return their absolute paths.
-
-    Raises
-    ------
-    InputError: one of them is not there or fails.
-    """
-    modules = tuple(str((path.parent / name).resolve()) for name in names)
+    modules = tuple(str((path.parent / module).resolve()) for module in written.modules)
     try:
         load_modules(modules)
     except InputError as error:
         raise document.error(("modules",), str(error)) from None
-    return modules
+    limits = Limits(
+        _quantity(document, "time", written.limits.time, SECONDS, "s, min, h or d such as '10min'"),
+        _quantity(document, "memory", written.limits.memory, MEGABYTES, "MB, GB or TB such as '4GB'"),
+    )
+    engine = only(document, "engine", engines, written.engine, ONE_ENGINE)
+    return {
+        "document": document, "name": name, "repeat": written.repeat, "seed": written.seed, "limits": limits,
+        "engine": engine, "modules": modules,
+    }  # fmt: skip
 
 
 def expanded(document: Document, key: str, registry: Registry[Any], items: list[Any] | None = None) -> Iterator[Entry]:
@@ -194,7 +204,7 @@ def expanded(document: Document, key: str, registry: Registry[Any], items: list[
             raise document.error(where, str(error)) from None
         axes = []
         for option, value in options.items():
-            listed = isinstance(value, list) and not takes_list(hints.get(option))
+            listed = isinstance(value, list) and not _takes_list(hints.get(option))
             if listed and not value:
                 raise document.error((*where, option), f"the list of '{option}' is empty.")
             axes.append([(option, choice) for choice in (value if listed else [value])])
@@ -208,9 +218,9 @@ def expanded(document: Document, key: str, registry: Registry[Any], items: list[
             yield Entry(name, chosen)
 
 
-def takes_list(hint: Any) -> bool:
+def _takes_list(hint: Any) -> bool:
     """Say whether a field's own type admits a list, so that a list is a value and not a grid."""
-    return typing.get_origin(hint) in (list, tuple) or any(takes_list(part) for part in typing.get_args(hint))
+    return typing.get_origin(hint) in (list, tuple) or any(_takes_list(part) for part in typing.get_args(hint))
 
 
 def only(document: Document, key: str, registry: Registry[Any], written: Any, sentence: str) -> Entry:
@@ -230,7 +240,7 @@ def only(document: Document, key: str, registry: Registry[Any], written: Any, se
     return entries[0]
 
 
-def quantity(
+def _quantity(
     document: Document, name: str, written: float | str | None, units: dict[str, float], examples: str
 ) -> float | None:
     """Return a limit in its base unit.
@@ -301,3 +311,48 @@ def in_units(written: float | str, units: dict[str, float]) -> float:
     if value <= 0.0:
         raise ValueError
     return value
+
+
+def file_schema(model: type[pydantic.BaseModel], families: Sequence[Family], title: str) -> dict[str, Any]:
+    """Return the JSON Schema of a file whose top level is ``model``, every registered name and option included."""
+    found = model.model_json_schema()
+    definitions = found.setdefault("$defs", {})
+    properties = found["properties"]
+    properties["include"] = {
+        "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+        "description": "files whose keys stand here unless this file has them",
+    }
+    found["required"] = []  # an included file may have them
+    for key, registry, grid in families:
+        names = list(registry)
+        options = {name: _options_schema(registry, name, definitions, grid=grid) for name in names}
+        required = {name: any(option.required for option in registry.options(name)) for name in names}
+        entry = {
+            "anyOf": [
+                {"enum": [name for name in names if not required[name]]},
+                {"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": False,
+                 "properties": options},
+            ]
+        }  # fmt: skip
+        description = properties[key]["description"]
+        properties[key] = {"type": "array", "minItems": 1, "items": entry} if grid else dict(entry)
+        properties[key]["description"] = description
+    found["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    found["title"] = title
+    return found
+
+
+def _options_schema(registry: Registry[Any], name: str, definitions: dict[str, Any], *, grid: bool) -> dict[str, Any]:
+    written = pydantic.TypeAdapter(registry[name]).json_schema()
+    definitions.update(written.pop("$defs", {}))
+    properties = written.get("properties", {})
+    hints = get_type_hints(registry[name])
+    for option, value in properties.items():
+        if grid and not _takes_list(hints[option]):
+            value.pop("title", None)
+            properties[option] = {"anyOf": [value, {"type": "array", "minItems": 1, "items": value}]}
+    found = {"type": ["object", "null"], "additionalProperties": False, "properties": properties}
+    found["description"] = registry.summary(name)
+    if written.get("required"):
+        found["required"] = written["required"]
+    return found

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -12,13 +10,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sdprelax.base import write_whole
-from sdprelax.distillation.study.tables import WORDS, summary
-from sdprelax.laboratory.results import COLOURS, MARKERS, STYLE, literal
+from sdprelax.distillation.study._tables import WORDS, students_summary
+from sdprelax.laboratory.results import COLOURS, STYLE, literal, looks_of
 
-__all__ = ["errors_picture", "fractions_picture", "size_picture", "write_pictures"]
+__all__ = ["errors_picture", "fractions_picture", "size_picture", "study_pictures"]
 
-NAMES = ("fractions", "errors", "size")
 SIZES = {
     "parameters_share": "parameters", "bytes_share": "bytes", "multiply_adds_share": "multiply-adds",
     "latency_share": "latency, one input", "latency_batch_share": "latency, many inputs",
@@ -26,15 +22,8 @@ SIZES = {
 
 
 def _looks(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    names = dict.fromkeys(table["distiller"])
-    return {
-        name: {
-            "color": COLOURS[k % len(COLOURS)],
-            "marker": MARKERS[(k + k // len(COLOURS)) % len(MARKERS)],
-            "markersize": 4,
-        }
-        for k, name in enumerate(names)
-    }
+    found = looks_of(list(dict.fromkeys(table["distiller"])))
+    return {name: {"color": colour, "marker": marker, "markersize": 4} for name, (colour, marker) in found.items()}
 
 
 def _panels(table: pd.DataFrame, width: float, height: float) -> tuple[Figure, dict[str, Axes]]:
@@ -66,7 +55,7 @@ def fractions_picture(table: pd.DataFrame) -> Figure:
 
     Means over repeats, bars their standard deviation; what looks at no pictures, and the teacher, are level lines.
     """
-    ended = table[table["status"] != "error"]
+    ended = table[table["parameters"].notna()]
     figure, panels = _panels(ended, 3.3, 2.7)
     looks, figured = _looks(table), "accuracy" if ended["accuracy"].notna().any() else "agreement"
     for block, axes in panels.items():
@@ -107,7 +96,7 @@ def errors_picture(records: list[dict[str, Any]]) -> Figure:
             {"block": record["block"], "distiller": record["distiller"], "fraction": record["fraction"],
              "layer": layer, "error": error}
             for record in records
-            if record["status"] != "error"
+            if record["parameters"] is not None
             for layer, error in {record["block"]: record["activation_error"], **record["layer_errors"]}.items()
         ],
         columns=pd.Index(["block", "distiller", "fraction", "layer", "error"]),
@@ -138,7 +127,7 @@ def errors_picture(records: list[dict[str, Any]]) -> Figure:
 @matplotlib.rc_context(STYLE)
 def size_picture(table: pd.DataFrame) -> Figure:
     """Draw what every student costs, as shares of the block that it replaces; the line at 100 % is the block."""
-    found = summary(table)
+    found = students_summary(table)
     shown = {name: label for name, label in SIZES.items() if found[name].notna().any()}
     names = list(dict.fromkeys(found["distiller"]))
     figure, panels = _panels(found, 3.3, 0.9 + 0.16 * len(names) * (len(shown) + 1))
@@ -163,25 +152,12 @@ def size_picture(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def write_pictures(folder: Path, table: pd.DataFrame, records: list[dict[str, Any]]) -> list[Path]:
-    """Write the pictures that there is something to see on as PDF and PNG; return the PNG files."""
-    ended = table[table["status"] != "error"]
-    figures: dict[str, Figure] = {}
-    with matplotlib.rc_context(STYLE):  # the type of a PDF's fonts is settled when it is written
-        fractions = ended.groupby(WORDS)["fraction"].agg(["min", "max"])
-        if (fractions["min"] < fractions["max"]).any():
-            figures["fractions"] = fractions_picture(table)
-        if any(record.get("layer_errors") for record in records):
-            figures["errors"] = errors_picture(records)
-        if len(ended):
-            figures["size"] = size_picture(table)
-        for name in NAMES:
-            for form in ("pdf", "png"):
-                path = folder / f"{name}.{form}"
-                if name not in figures:
-                    path.unlink(missing_ok=True)
-                    continue
-                drawn = io.BytesIO()
-                figures[name].savefig(drawn, format=form, dpi=200)
-                write_whole(path, drawn.getvalue())
-    return [folder / f"{name}.png" for name in NAMES if name in figures]
+def study_pictures(table: pd.DataFrame, records: list[dict[str, Any]]) -> dict[str, Figure | None]:
+    """Return the pictures of a study by name; None where there is nothing to see."""
+    ended = table[table["parameters"].notna()]
+    fractions = ended.groupby(WORDS)["fraction"].agg(["min", "max"])
+    return {
+        "fractions": fractions_picture(table) if (fractions["min"] < fractions["max"]).any() else None,
+        "errors": errors_picture(records) if any(record["layer_errors"] for record in records) else None,
+        "size": size_picture(table) if len(ended) else None,
+    }

@@ -20,6 +20,7 @@ from sdprelax import InputError
 from sdprelax.laboratory import load_sweep, run_sweep
 from sdprelax.laboratory.engines import engines
 from sdprelax.laboratory.results import audit
+from tests.distillation import MODULES
 from tests.waiting import LONG, wait_for
 
 pytest.importorskip("distributed", reason="dask is not installed (extra: dask)")
@@ -89,6 +90,35 @@ def test_a_lost_worker_costs_nothing_and_the_table_is_that_of_processes(
     same = ["dataset", "gamma", "method", "status", "lower", "upper", "gap", "solver_value", "width", "hash", "attempt"]
     pd.testing.assert_frame_equal(spread.table[same], local.table[same], check_exact=True)
     assert spread.table["lower"].notna().sum() == 4
+    assert all(not finding.faults for finding in audit(spread.folder))
+
+
+def test_a_study_on_two_workers_one_of_them_killed_has_the_table_of_one_process(
+    cluster: tuple[str, list[subprocess.Popen[bytes]]], tmp_path: Path
+) -> None:
+    pytest.importorskip("torch", reason="teachers and students are PyTorch's")
+    address, workers = cluster
+    path = tmp_path / "study.yaml"
+    path.write_text(
+        "name: small\nteacher: {digits_cnn: {width: 4, epochs: 1}}\nimages: digits\nblock: [head, body]\n"
+        f"modules: [{MODULES['digits_cnn']}]\nfraction: [0.1, 0.2, 0.3]\n"
+        "distillers: [gated_relu: {gates: 2, budget: 0.5, shrinkage: 1e-3}, pruning]\n"
+    )
+    ended: list[str] = []
+
+    def progress(record: dict[str, Any]) -> None:
+        ended.append(record["hash"])
+        if len(ended) == 2:
+            os.kill(workers[0].pid, signal.SIGKILL)
+
+    engine = f"engine={{dask: {{scheduler: '{address}', wait: {LONG}}}}}"
+    spread = run_sweep(load_sweep(path, [engine]), tmp_path / "a", progress=progress)
+    assert workers[0].wait(LONG) == -signal.SIGKILL and len(ended) == len(set(ended)) == 8
+    local = run_sweep(load_sweep(path), tmp_path / "b", engine="serial")
+    same = ["block", "distiller", "fraction", "status", "lower", "upper", "gap", "program_gap", "parameters",
+            "activation_error", "agreement", "accuracy", "hash", "attempt"]  # fmt: skip
+    pd.testing.assert_frame_equal(spread.table[same], local.table[same], check_exact=True)
+    assert set(spread.table["status"]) == {"finished"} and spread.table["lower"].notna().sum() == 6
     assert all(not finding.faults for finding in audit(spread.folder))
 
 

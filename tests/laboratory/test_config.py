@@ -8,10 +8,9 @@ import pytest
 import yaml
 
 from sdprelax import InputError
-from sdprelax.laboratory import load_sweep, schema
+from sdprelax.laboratory import kinds, load_sweep
 from sdprelax.laboratory._document import read_document
 from sdprelax.laboratory._job import Limits
-from sdprelax.laboratory._plan import plan
 
 GOOD = """\
 name: small
@@ -35,7 +34,7 @@ def written(folder: Path, text: str) -> Path:
 
 def test_every_combination_of_the_lists_is_a_trial(tmp_path: Path) -> None:
     sweep = load_sweep(written(tmp_path, GOOD))
-    trials = plan(sweep)
+    trials = sweep.plan()
     assert len(trials) == 3 * 2 * 3 * 2 == len({trial.hash for trial in trials})
     assert sweep.limits == Limits(time=120.0)
     assert trials[0].method_options["form"] == "reduced", "the trial holds every option, defaults too"
@@ -45,11 +44,11 @@ def test_every_combination_of_the_lists_is_a_trial(tmp_path: Path) -> None:
 
 
 def test_hashes_do_not_depend_on_the_file_but_on_what_is_run(tmp_path: Path) -> None:
-    first = {t.hash for t in plan(load_sweep(written(tmp_path, GOOD)))}
+    first = {t.hash for t in load_sweep(written(tmp_path, GOOD)).plan()}
     reordered = GOOD.replace("gamma: [0.1, 1]", "gamma: [1, 0.1]").replace("name: small", "name: other")
-    assert {t.hash for t in plan(load_sweep(written(tmp_path, reordered)))} == first
+    assert {t.hash for t in load_sweep(written(tmp_path, reordered)).plan()} == first
     changed = GOOD.replace("width: 5", "width: 6")
-    assert len({t.hash for t in plan(load_sweep(written(tmp_path, changed)))} & first) == len(first) * 2 // 3
+    assert len({t.hash for t in load_sweep(written(tmp_path, changed)).plan()} & first) == len(first) * 2 // 3
 
 
 VERSIONED = """\
@@ -79,17 +78,17 @@ LOCAL, RELAXED = ("cross_validated(of=lbfgs, gammas=[1.0])",
     ("sdprelax.solvers.interior_point.InteriorPoint.version", ["sdp", "exact", "mkl(gates=sdp)"], 2),
     ("sdprelax.rounding.gaussian.Gaussian.version", ["sdp", "mkl(gates=sdp)"], 2),
     ("sdprelax.datasets.synthetic.Spiral.version", [*ALL, LOCAL, RELAXED], 1),
-    ("sdprelax.laboratory._job.PROOF_VERSION", [ALL[0], "sdp", "exact", "mkl(gates=sdp)"], 2),
+    ("sdprelax.laboratory.training._trial.PROOF_VERSION", [ALL[0], "sdp", "exact", "mkl(gates=sdp)"], 2),
     ("sdprelax.methods.wedge.Wedge.version", [], 0),
 ])  # fmt: skip
 def test_a_version_runs_what_it_is_of_once_more_and_nothing_else(
     raised: str, again: list[str], sets: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sweep = load_sweep(written(tmp_path, VERSIONED))
-    before = {trial.hash for trial in plan(sweep)}
+    before = {trial.hash for trial in sweep.plan()}
     assert len(before) == 14
     monkeypatch.setattr(raised, 99, raising=False)
-    changed = [trial for trial in plan(sweep) if trial.hash not in before]
+    changed = [trial for trial in sweep.plan() if trial.hash not in before]
     assert list(dict.fromkeys(trial.method_label for trial in changed)) == again
     assert len({trial.dataset for trial in changed}) == sets and len(changed) == sets * len(again)
 
@@ -99,7 +98,7 @@ def test_a_version_runs_what_it_is_of_once_more_and_nothing_else(
     ("gamma=[0.5, 2]", lambda sweep: sweep.gamma == (0.5, 2.0)),
     ("methods.sdp.solver=scs", lambda sweep: [m.options.get("solver") for m in sweep.methods] == ["scs", None]),
     ("methods.sdp.solver_options.tolerance=1e-3",
-     lambda sweep: plan(sweep)[0].method_options["solver_options"] == {"tolerance": 1e-3}),
+     lambda sweep: sweep.plan()[0].method_options["solver_options"] == {"tolerance": 1e-3}),
     ("limits.time=5", lambda sweep: sweep.limits.time == 5.0),
     ("datasets.random.n=9", lambda sweep: sweep.datasets[0].options["n"] == 9),
 ])  # fmt: skip
@@ -263,8 +262,8 @@ def test_aliases_that_would_fill_the_memory_are_refused(tmp_path: Path) -> None:
 
 
 def test_limits_are_no_part_of_a_trial_s_name(tmp_path: Path) -> None:
-    first = [trial.hash for trial in plan(load_sweep(written(tmp_path, GOOD)))]
-    wider = plan(load_sweep(written(tmp_path, GOOD), ["limits.time=1h", "limits.memory=1GB"]))
+    first = [trial.hash for trial in load_sweep(written(tmp_path, GOOD)).plan()]
+    wider = load_sweep(written(tmp_path, GOOD), ["limits.time=1h", "limits.memory=1GB"]).plan()
     assert [trial.hash for trial in wider] == first and wider[0].limits == Limits(3600.0, 1024.0)
 
 
@@ -274,13 +273,13 @@ def test_the_content_of_a_file_is_part_of_a_trial_s_name(tmp_path: Path) -> None
     hashes = []
     for value in (1, 2):
         data.write_text(f"a,y\n{value},0\n3,1\n")
-        hashes.append({t.hash for t in plan(load_sweep(written(tmp_path, text)))})
+        hashes.append({t.hash for t in load_sweep(written(tmp_path, text)).plan()})
     assert len(hashes[0] & hashes[1]) == len(hashes[0]) * 2 // 3, "the other data set's trials keep theirs"
 
 
 def test_the_schema_admits_every_sweep_here_and_no_misspelling(tmp_path: Path) -> None:
     jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed (extra: dev)")
-    validator = jsonschema.Draft202012Validator(schema())
+    validator = jsonschema.Draft202012Validator(kinds("training").schema())
     validator.check_schema(validator.schema)
     texts = [path.read_text() for path in (Path(__file__).resolve().parents[2] / "experiments").glob("*.yaml")]
     assert len(texts) >= 3

@@ -12,10 +12,11 @@ import pandas as pd
 import pytest
 
 import sdprelax
-from sdprelax.laboratory import Trial, load_problem, load_sweep, run_sweep
+from sdprelax.laboratory import load_sweep, run_sweep
 from sdprelax.laboratory._store import seal
-from sdprelax.laboratory._trial import EVALUATED
 from sdprelax.laboratory.results import audit, load_table
+from sdprelax.laboratory.training import TrainingTrial, load_problem
+from sdprelax.laboratory.training._trial import EVALUATED
 from sdprelax.networks import load_pipeline, load_predictor, metrics, paper_accuracy
 
 SWEEP = """\
@@ -53,7 +54,7 @@ def records(folder: Path) -> list[dict[str, Any]]:
 def test_every_predictor_is_measured_on_the_test_set_as_its_file_predicts(finished: Path) -> None:
     names = set()
     for record in records(finished):
-        data, problem = load_problem(Trial.from_dict(record["trial"]))
+        data, problem = load_problem(TrainingTrial.from_dict(record["trial"]))
         assert data.X_test is not None and data.Y_test is not None
         for entry in record["predictors"]:
             names.add(entry["name"])

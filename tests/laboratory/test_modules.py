@@ -14,12 +14,12 @@ from typer.testing import CliRunner
 from sdprelax import InputError
 from sdprelax.cli import app
 from sdprelax.datasets import datasets
-from sdprelax.laboratory import Store, Trial, load_modules, load_sweep, run_sweep
+from sdprelax.laboratory import Store, load_modules, load_sweep, run_sweep
 from sdprelax.laboratory._job import Job
-from sdprelax.laboratory._plan import plan
 from sdprelax.laboratory._store import seal
 from sdprelax.laboratory.engines.local import Serial
 from sdprelax.laboratory.results import collect, rerun
+from sdprelax.laboratory.training import TrainingTrial
 from sdprelax.methods import methods
 
 SWEEP = """\
@@ -81,9 +81,9 @@ def test_editing_ones_own_file_runs_exactly_the_trials_that_use_what_it_register
     assert methods.version("ntk") == "1"
 
     def changed(registry: Any, name: str) -> list[tuple[str, str]]:
-        before = {trial.hash for trial in plan(sweep)}
+        before = {trial.hash for trial in sweep.plan()}
         monkeypatch.setitem(registry._sources, name, "of another file")
-        return [(trial.dataset, trial.method) for trial in plan(sweep) if trial.hash not in before]
+        return [(trial.dataset, trial.method) for trial in sweep.plan() if trial.hash not in before]
 
     assert changed(methods, "own_nothing") == [
         (data, method) for data in ("random", "own_points") for method in ("own_nothing", "cross_validated")
@@ -94,7 +94,7 @@ def test_editing_ones_own_file_runs_exactly_the_trials_that_use_what_it_register
 
 
 def test_code_that_is_not_what_the_trial_was_planned_with_does_not_run_it(own: Path, tmp_path: Path) -> None:
-    planned = plan(load_sweep(own))[0]
+    planned = load_sweep(own).plan()[0]
     other = dataclasses.replace(planned, versions={**planned.versions, "method own_nothing": "1, sha256 0123"})
     store = Store(tmp_path)
     store.prepare()
@@ -127,7 +127,7 @@ def renamed(folder: Path, method: str, what: str, change: str) -> Path:
         record = json.loads((path / "record.json").read_text())
         if record["trial"]["method"] == method:
             break
-    trial = Trial.from_dict({**record["trial"], what: change})
+    trial = TrainingTrial.from_dict({**record["trial"], what: change})
     record |= {"trial": trial.to_dict(), "hash": trial.hash, what: getattr(trial, f"{what}_label")}
     record["seal"] = seal(record, path)
     (path / "record.json").write_text(json.dumps(record))
@@ -137,7 +137,7 @@ def renamed(folder: Path, method: str, what: str, change: str) -> Path:
 def test_nothing_from_a_results_folder_is_executed_unless_the_call_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sdprelax.laboratory.results._plots.write_plots", lambda *_: [])  # they take their time
+    monkeypatch.setattr("sdprelax.laboratory.results._pictures.write_pictures", lambda *_: [])  # they take their time
     path = tmp_path / "small.yaml"
     path.write_text(
         "name: small\ndatasets: [random: {n: 4}]\ngamma: 0.1\nmethods: [lbfgs: {width: 2, restarts: 1}, nngp, ntk]\n"

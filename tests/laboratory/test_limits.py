@@ -17,8 +17,8 @@ import pytest
 from sdprelax import InputError, Network, Outcome
 from sdprelax.laboratory import Store, load_sweep, run_sweep, schedule
 from sdprelax.laboratory import _supervisor as supervisor
-from sdprelax.laboratory._supervisor import grace
 from sdprelax.laboratory.results import Results, audit, overview
+from sdprelax.laboratory.training import TrainingTrial
 from tests.waiting import interruptible, wait_for
 
 MODULE = Path(__file__).with_name("trying_methods.py")
@@ -50,18 +50,19 @@ def one(found: Results, method: str) -> dict[str, Any]:
 
 
 def test_a_method_has_a_tenth_of_its_limit_and_two_seconds_at_least_to_return_what_it_has() -> None:
-    assert (grace(1.0), grace(20.0), grace(3600.0)) == (2.0, 2.0, 360.0)
+    trial = TrainingTrial("random", {}, "", 1.0, False, "ntk", {}, 0, 0)
+    assert [trial.grace(limit) for limit in (1.0, 20.0, 3600.0)] == [2.0, 2.0, 360.0]
 
 
 @pytest.mark.parametrize("engine", ["processes", "serial"])
 def test_a_method_that_ignores_its_deadline_is_killed_and_keeps_its_bounds(
     engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def until_it_has_reported(limit: float) -> float:
+    def until_it_has_reported(trial: TrainingTrial, limit: float) -> float:
         running = Store(tmp_path / "trying").now_running()
         return 0.0 if any(trial.record["upper"] is not None for trial in running) else math.inf
 
-    monkeypatch.setattr(supervisor, "grace", until_it_has_reported)
+    monkeypatch.setattr(TrainingTrial, "grace", until_it_has_reported)
     monkeypatch.setattr(supervisor, "BEAT", supervisor.LOOK)
     found = run_sweep(sweep(tmp_path, "[stubborn, idle]", "{time: 0.1}"), tmp_path, engine=engine, workers=1)
     row = one(found, "stubborn")

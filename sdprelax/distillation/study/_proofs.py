@@ -1,0 +1,125 @@
+"""Proves the bounds of a student again, from the activations as they are stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sdprelax.base import Deadline, Floats, InputError
+from sdprelax.certificate import Gates, GroupCertificate, relative_gap, verify_residual
+from sdprelax.distillation._activations import ActivationStore, collect_activations
+from sdprelax.distillation.distillers import distillers
+from sdprelax.distillation.study._trial import DistillationTrial, activations_folder, sampled
+from sdprelax.laboratory import UNTRUSTED
+from sdprelax.lasso import GatedNeurons
+
+__all__ = ["examine_student"]
+
+# What another machine's rounding may change, relatively.
+SAME = 1e-9
+
+
+def examine_student(
+    trial: DistillationTrial, folder: Path, record: dict[str, Any], shared: Path, deadline: Deadline
+) -> tuple[int, list[str], list[str]]:
+    """Return how many bounds were proved, what is wrong with a record, and what could not be looked at.
+
+    Bounds, gaps and the student's parameters must be what the certificates and the student say; accuracies, errors,
+    latencies and seconds are reported by the trial, and nothing here proves them.
+    """
+    said = {"block": trial.block or "", "fraction": trial.fraction, "repeat": trial.repeat, "seed": trial.seed}
+    notes = []
+    if trial.distiller in distillers:
+        said["distiller"] = trial.method_label
+    else:
+        notes.append(f"its distiller '{trial.distiller}' is {UNTRUSTED}.")
+    faults = [f"it says {key} {record[key]!r}, and that is {value!r}." for key, value in said.items()
+              if record[key] != value]  # fmt: skip
+    if (folder / "certificate.npz").is_file():
+        bounds, wrong = _prove(trial, folder, record, shared, deadline)
+        return bounds, faults + wrong, notes
+    if any(record[name] is not None for name in ("lower", "upper", "gap", "program_gap")):
+        faults.append("its certificate is not there.")
+    return 0, faults, notes
+
+
+def _prove(
+    trial: DistillationTrial, folder: Path, record: dict[str, Any], shared: Path, deadline: Deadline
+) -> tuple[int, list[str]]:
+    """Prove the optimum of a convex program, and the objective of the student that stands for it."""
+    from sdprelax.distillation._students import load_student
+
+    student = load_student(folder / "student.npz")
+    program, fitted = (GroupCertificate.load(folder / name) for name in ("certificate.npz", "certificate-student.npz"))
+    activations = _activations(trial, shared)
+    samples = sampled(activations.samples, trial.fraction, trial.seed)
+    rows = activations.rows(student.layout, samples)
+    optimum, objective = (
+        verify_residual(one, rows.shape, ((block.inputs, block.targets) for block in rows.blocks()), deadline)
+        for one in (program, fitted)
+    )
+    details, gates = record["details"], program.design
+    if not isinstance(gates, Gates) or not isinstance(fitted.design, Gates) or not _same_program(program, fitted):
+        return 0, ["its two certificates are not of one gated program."]
+    said = {
+        "samples": (record["samples"], len(samples)), "gamma": (details["gamma"], program.gamma),
+        "lower": (record["lower"], program.dual_value), "upper": (record["upper"], fitted.value),
+        "gap": (record["gap"], relative_gap(program.dual_value, fitted.value)),
+        "program_gap": (record["program_gap"], relative_gap(program.dual_value, program.value)),
+        "program_upper": (details["program_upper"], program.value),
+        "parameters": (record["parameters"], student.parameter_count),
+    }  # fmt: skip
+    faults = [f"it says {key} {claim!r}, and that is {value!r}." for key, (claim, value) in said.items()
+              if claim != value]  # fmt: skip
+    if program.dual_value < optimum.lower * (1.0 - SAME) or program.value > optimum.upper * (1.0 + SAME):
+        faults.append(f"its program's optimum is proved to be {optimum.lower!r} to {optimum.upper!r}, not as said.")
+    if fitted.value > objective.upper * (1.0 + SAME):
+        faults.append(f"its student attains {objective.upper!r}, and its certificate claims {fitted.value!r}.")
+    weights = _student_weights(student, gates)
+    if weights is None or not np.allclose(weights, fitted.whole_weights(), rtol=1e-12, atol=0.0):
+        faults.append("the student that is stored is not the one whose bound is proved.")
+    return 0 if faults else 3, faults
+
+
+def _same_program(one: GroupCertificate, other: GroupCertificate) -> bool:
+    """Say whether two certificates over gates are of one program."""
+    a, b = vars(one.design), vars(other.design)
+    same = np.array_equal(a["directions"], b["directions"]) and a["skip"] == b["skip"]
+    return bool(same and one.gamma == other.gamma and one.penalty == other.penalty)
+
+
+def _activations(trial: DistillationTrial, shared: Path) -> ActivationStore:
+    """Return the activations that a student was fitted to.
+
+    Raises
+    ------
+    InputError: they are not there, not whole, or those of others.
+    """
+    folder = activations_folder(shared, trial.block)
+    if not (folder / "store.json").is_file():
+        raise InputError(f"there are no activations in {folder}.")
+    # A finished store is returned as it is.
+    return collect_activations(_nothing, (), folder, identity=trial.activations)
+
+
+def _nothing(batch: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+    raise InputError("its activations are not whole.")
+
+
+def _student_weights(student: Any, gates: Gates) -> Floats | None:
+    """Return a gated student's W, shape (m, d, c), over the certificate's gates; None if it has others."""
+    arrays = student.to_arrays()
+    if "gates" not in arrays:
+        return None
+    place = {direction.tobytes(): k for k, direction in enumerate(gates.directions.T.astype(np.float32))}
+    numbers = [place.get(gate.tobytes()) for gate in arrays["gates"].T.astype(np.float32)]
+    if None in numbers:
+        return None
+    # Number −1, the gate that is always open, is the last one.
+    of = np.array([*numbers, gates.count - 1], dtype=np.intp)
+    inner, outer, full = (arrays[name].astype(np.float64) for name in ("inner", "outer", "full"))
+    found = GatedNeurons(of[np.asarray(student.gate_of)], inner, outer, of[np.asarray(student.full_gate_of)], full)
+    return found.weights(gates.count)

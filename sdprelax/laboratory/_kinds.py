@@ -1,0 +1,206 @@
+"""Kinds of trial: how a file of one becomes trials, and what is made of their records.
+
+Store, runner, supervisor, engines and commands serve every kind, and know none. A kind is found by the name that a
+sweep's folder has, or by the keys of a YAML file, and its module is imported only then: it may need optional packages.
+"""
+
+from __future__ import annotations
+
+import abc
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pandas as pd
+
+from sdprelax.base import InputError
+from sdprelax.laboratory._document import Document
+from sdprelax.laboratory._job import Job, Limits, Trial
+from sdprelax.laboratory._settings import Entry, Settings, file_schema
+from sdprelax.laboratory._store import Store
+from sdprelax.laboratory.engines import engines
+from sdprelax.lasso import Stage
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure  # it takes its time
+
+__all__ = ["CellForm", "Look", "Sweep", "TrialKind", "figures", "job_of", "kind_of", "kind_of_store", "kinds"]
+
+# The module of each kind, the name it has there, and keys that a YAML file of no other kind has.
+MODULES: dict[str, tuple[str, str, frozenset[str]]] = {
+    "training": ("sdprelax.laboratory.training", "TRAINING", frozenset({"datasets", "methods", "gamma"})),
+    "distillation": (
+        "sdprelax.distillation.study",
+        "DISTILLATION",
+        frozenset({"teacher", "images", "distillers", "block"}),
+    ),
+}
+# How a cell is written, and the title of its column.
+CellForm = Callable[[Any], str]
+Look = tuple[str, CellForm]
+
+
+def figures(form: str, factor: float = 1.0, unit: str = "") -> CellForm:
+    """Return how a number is written: with a format, after multiplication by a factor, with a unit; "-" for none."""
+    return lambda value: "-" if value is None or pd.isna(value) else format(factor * value, form) + unit
+
+
+@dataclass(frozen=True)
+class Sweep(abc.ABC):
+    """A validated file, of whatever kind: every combination of its lists is a trial.
+
+    Attributes
+    ----------
+    document: the file, for errors that say where in it they are.
+    name: folder of the results.
+    repeat: how often each trial is run, with different random numbers.
+    seed: what the random numbers derive from.
+    limits: what one trial may take.
+    engine: where trials run.
+    modules: the user's own Python files, as absolute paths.
+    """
+
+    kind: ClassVar[str]
+    document: Document
+    name: str
+    repeat: int
+    seed: int
+    limits: Limits
+    engine: Entry
+    modules: tuple[str, ...]
+
+    @abc.abstractmethod
+    def plan(self) -> Sequence[Trial]:
+        """Return the distinct trials in the order of the file."""
+
+    @abc.abstractmethod
+    def check(self, trials: Sequence[Trial], store: Store) -> Callable[[Stage], None]:
+        """See that trials can be run, and write nothing; return what makes ready all that they share.
+
+        The returned call is made once, before the first of the trials starts and after the store's folder is there.
+
+        Raises
+        ------
+        InputError: they cannot, because of what the file says.
+        """
+
+    def kernels(self, trials: Sequence[Trial]) -> list[str]:
+        """Return the modules of compiled functions that trials compute with."""
+        return []
+
+    def sizes(self, trials: Sequence[Trial]) -> list[str]:
+        """Return lines on how large trials are, for a dry run."""
+        return []
+
+
+Record = dict[str, Any]
+Tables = dict[str, pd.DataFrame]
+
+
+def _no_sentences(table: pd.DataFrame) -> list[str]:
+    return []
+
+
+def _no_sections(table: pd.DataFrame, records: list[Record], pictures: list[Path]) -> str:
+    return ""
+
+
+def _nothing_shown(record: Record, folder: Path, data: list[Any]) -> dict[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TrialKind:
+    """What the laboratory asks of a kind of trial.
+
+    Parameters
+    ----------
+    settings: its file.
+    read: the validated file of a path and its document; InputError: one sentence with file and line.
+    trial: the trial whose :meth:`Trial.to_dict` is given.
+    words: what a trial was run on, and what was run, in words, of its record or its row.
+    kept: what ``tables`` and ``pictures`` need of a record.
+    tables: of records, by name; "table" has one row per trial, in their order.
+    pictures: by name, of tables and records; None where there is nothing to see.
+    summary: what the trials come to, in few rows, of "table".
+    keys: what tells every row of "table" from the others, the same in every sweep with that trial.
+    looks: columns of the summary in print; ``section``: those of them whose change begins a section.
+    usual: the status that is not worth a word.
+    source: what ``verify`` proves bounds from, in words.
+    compared: entries of a record that must be the same when its trial is run again.
+    reported: columns of "table" that a report shows; ``filters``: those that it filters by.
+    origins: of columns, by what ``verify`` does with them: :func:`sdprelax.laboratory.results.origins`.
+    details: which of the details in a record ``verify`` proves, in words.
+    notes: what is said below the summary, by default of its columns' origins.
+    unsound: a sentence for every lower bound in "table" that exceeds an upper bound: a bug.
+    sections: what stands in a report above its trials, as HTML, of "table", records and the pictures' files.
+    shown: what a report shows of a trial beside its row, record and log; what several trials share is added to
+        ``data``, and referred to by its number.
+    plots: whether a report draws bounds and seconds.
+    """
+
+    settings: Settings
+    read: Callable[[Path, Document], Sweep]
+    trial: Callable[[Record], Trial]
+    words: Callable[[Record], tuple[str, str]]
+    kept: Callable[[Record], Record]
+    tables: Callable[[list[Record]], Tables]
+    pictures: Callable[[Tables, list[Record]], dict[str, Figure | None]]
+    summary: Callable[[pd.DataFrame], pd.DataFrame]
+    keys: Callable[[pd.DataFrame], pd.Series]
+    looks: dict[str, Look]
+    section: tuple[str, ...]
+    usual: str
+    source: str
+    compared: tuple[str, ...]
+    reported: tuple[str, ...]
+    filters: tuple[str, ...]
+    origins: dict[str, tuple[str, ...]]
+    details: str
+    notes: str = ""
+    unsound: Callable[[pd.DataFrame], list[str]] = _no_sentences
+    sections: Callable[[pd.DataFrame, list[Record], list[Path]], str] = _no_sections
+    shown: Callable[[Record, Path, list[Any]], dict[str, Any]] = _nothing_shown
+    plots: bool = False
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of its file, every registered name and option included."""
+        title = f"sdprelax {self.settings.kind.split()[-1]}"
+        return file_schema(self.settings.model, [*self.settings.families, ("engine", engines, False)], title)
+
+
+def kinds(name: str) -> TrialKind:
+    """Return the kind of a name.
+
+    Raises
+    ------
+    InputError: there is none.
+    """
+    if name not in MODULES:
+        raise InputError(f"there are no trials of kind '{name}' in this version: kinds are {', '.join(MODULES)}.")
+    module, attribute, _ = MODULES[name]
+    found: TrialKind = getattr(importlib.import_module(module), attribute)
+    return found
+
+
+def kind_of(document: Document) -> TrialKind:
+    """Return the kind of which a YAML file is, by its keys."""
+    written = document.content if isinstance(document.content, dict) else {}
+    return kinds(max(MODULES, key=lambda name: len(MODULES[name][-1] & written.keys())))
+
+
+def kind_of_store(store: Store) -> TrialKind:
+    """Return the kind of a store's trials.
+
+    Raises
+    ------
+    InputError: it is no sweep's folder.
+    """
+    return kinds(store.plan().get("kind", "training"))
+
+
+def job_of(content: dict[str, Any]) -> Job:
+    """Return the attempt whose :meth:`Job.to_dict` this is."""
+    return Job(kinds(content["kind"]).trial(content["trial"]), content["attempt"])

@@ -1,0 +1,300 @@
+"""One training trial: a method on a problem, the witnesses of its bounds, and figures of all that it predicts with."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import importlib
+import json
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, get_args
+
+import numpy as np
+
+from sdprelax.base import Deadline, InputError, SdprelaxError, ready
+from sdprelax.certificate import PROOF_VERSION, Certificate
+from sdprelax.datasets import Dataset, datasets
+from sdprelax.laboratory._job import Attempt, Found, Limits, Trial, label
+from sdprelax.methods import Method, methods
+from sdprelax.networks import METRICS, Network, Predictor, is_registered, metrics, paper_accuracy, save_predictor
+from sdprelax.problem import Problem
+from sdprelax.training import Outcome, Status
+
+__all__ = [
+    "EVALUATED", "PROGRAM", "STATUSES", "TrainingTrial", "data_digest", "evaluate", "load_problem", "training_versions",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TrainingTrial(Trial):
+    """One run of one method on one problem; options are complete, with their defaults.
+
+    Attributes
+    ----------
+    dataset_digest: SHA-256 of the user's own file; "" for data that the options alone determine.
+    protocol: "standard", or "paper": the accuracies of Prakhya, Birdal and Yurtsever 2025 too, whose threshold is
+        chosen on the test set.
+    """
+
+    kind: ClassVar[str] = "training"
+    dataset: str
+    dataset_options: dict[str, Any]
+    dataset_digest: str
+    gamma: float
+    bias: bool
+    method: str
+    method_options: dict[str, Any]
+    repeat: int
+    seed: int
+    limits: Limits = field(default_factory=Limits)
+    protocol: str = "standard"
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the trial as JSON can hold it."""
+        return {name: getattr(self, name) for name in FIELDS} | {"limits": vars(self.limits)}
+
+    @staticmethod
+    def from_dict(content: dict[str, Any]) -> TrainingTrial:
+        """Return the trial that :meth:`to_dict` gave."""
+        return TrainingTrial(**{**content, "limits": Limits(**content["limits"])})
+
+    @cached_property
+    def hash(self) -> str:
+        """The first 16 hex digits of the SHA-256 of everything that determines the result."""
+        content = {name: getattr(self, name) for name in FIELDS}
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @cached_property
+    def dataset_label(self) -> str:
+        """The data set with the options that differ from their defaults."""
+        return label(self.dataset, self.dataset_options, datasets)
+
+    @cached_property
+    def method_label(self) -> str:
+        """The method with the options that differ from their defaults."""
+        return label(self.method, self.method_options, methods)
+
+    @property
+    def problem_label(self) -> str:
+        """Data set and γ, in words."""
+        return f"{self.dataset_label} gamma={self.gamma:g}"
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """What of the trial is not registered in this process: a user's own file defines it, which was not executed."""
+        named = ((datasets, self.dataset), (methods, self.method))
+        return tuple(f"{registry.kind} '{name}'" for registry, name in named if name not in registry)
+
+    def generator(self) -> np.random.Generator:
+        """Return the trial's source of random numbers: of the sweep's seed and the repeat alone."""
+        return np.random.default_rng([self.seed, self.repeat])
+
+    def versions_here(self) -> dict[str, str]:
+        """Return the versions of data set, method and proof in this process."""
+        return training_versions(self.dataset, self.method, methods.create(self.method, self.method_options))
+
+    def make_ready(self) -> None:
+        """Compile what the method computes with; import what takes a second."""
+        for module in ("cvxpy", "sklearn.metrics"):
+            importlib.import_module(module)
+        ready(methods.kernels(self.method, methods.create(self.method, self.method_options)))
+
+    def blank(self) -> dict[str, Any]:
+        """Return the entries of a record of which the data were never loaded."""
+        return self._found(Outcome(), None).fields
+
+    def run(self, attempt: Attempt) -> Found:
+        """Return what the method returns, every bound of it with its witness."""
+        method = methods.create(self.method, self.method_options)
+        loaded = data, problem = load_problem(self)
+        attempt.known(self._found(Outcome(), loaded))
+        outcome = method.run(
+            problem, rng=self.generator(), deadline=attempt.deadline,
+            report=lambda best: attempt.report(self._found(_witnessed(best), loaded)),
+        )  # fmt: skip
+        outcome = _witnessed(outcome)
+        if self.protocol == "paper":
+            outcome = _with_papers_choice(outcome, data)
+        return dataclasses.replace(self._found(outcome, loaded), status=str(outcome.status))
+
+    def _found(self, outcome: Outcome, loaded: tuple[Dataset, Problem] | None) -> Found:
+        n, d, c = (None, None, None) if loaded is None else loaded[1].shape
+        files = _predictor_files(outcome)
+        predictors = [] if loaded is None else [
+            {"name": name, "file": file, **evaluate(predictor, loaded[1], loaded[0], self.protocol)}
+            for name, file, predictor in files
+        ]  # fmt: skip
+        first = predictors[0] if predictors else dict.fromkeys(EVALUATED)
+        fields = {
+            "dataset": self.dataset_label, "n": n, "d": d, "c": c, "gamma": self.gamma, "bias": self.bias,
+            "method": self.method_label, "repeat": self.repeat, "lower": outcome.lower, "upper": outcome.upper,
+            "gap": outcome.gap, "solver_value": outcome.solver_value, "solver_status": outcome.solver_status,
+            "width": outcome.network.width if outcome.network else None,
+            **{name: first[name] for name in EVALUATED if name != "objective"},
+            "data_digest": None if loaded is None else data_digest(loaded[0]), "details": outcome.details,
+            "predictors": predictors, "trace": [[point.seconds, point.lower, point.upper] for point in outcome.trace],
+        }  # fmt: skip
+
+        def save(folder: Path) -> None:
+            for name, file, predictor in files:
+                save_predictor(folder / file, predictor if loaded is None else loaded[0].pipeline(predictor), name)
+            if outcome.certificate is not None:
+                outcome.certificate.save(folder / "certificate.npz")
+            if outcome.program is not None:
+                outcome.program.save(folder / "certificate-program.npz")
+
+        return Found(fields, save=save, log=outcome.log)
+
+    def examine(
+        self, folder: Path, record: dict[str, Any], shared: Path, deadline: Deadline
+    ) -> tuple[int, list[str], list[str]]:
+        """Prove bounds and evaluate predictors again, on data loaded anew."""
+        from sdprelax.laboratory.training._proofs import examine_record
+
+        return examine_record(self, folder, record, deadline)
+
+
+# What determines a trial's result.
+FIELDS = tuple(item.name for item in dataclasses.fields(TrainingTrial) if item.name != "limits")
+
+
+def training_versions(dataset: str, method: str, chosen: Method) -> dict[str, str]:
+    """Return the version of everything that determines a trial's result beside its options.
+
+    Raised by one, a version runs the trials that it is in once more, and no others.
+
+    Parameters
+    ----------
+    chosen: the method ``method`` with its options.
+    """
+    proof = {"proof": str(PROOF_VERSION)} if getattr(chosen, "proves", True) else {}
+    return {f"{datasets.kind} {dataset}": datasets.version(dataset), **methods.versions(method, chosen), **proof}
+
+
+def _predictor_files(outcome: Outcome) -> list[tuple[str, str, Predictor]]:
+    """Return name, file and predictor of everything that an outcome predicts with, what the row speaks of first.
+
+    That is the network, unless it has no neurons (it is there for the upper bound only) and something else predicts.
+    """
+    others = [(name, f"predictor-{k}.npz", one) for k, (name, one) in enumerate(outcome.predictors.items(), start=1)]
+    if outcome.network is None:
+        return others
+    network = [("network", "network.npz", outcome.network)]
+    return [*network, *others] if outcome.network.width else [*others, *network]
+
+
+@functools.lru_cache(maxsize=4)
+def _load(dataset: str, options: str, digest: str) -> Dataset:
+    source = datasets.create(dataset, json.loads(options))
+    if hasattr(source, "digest") and source.digest() != digest:
+        raise InputError("the data file has changed since the sweep was planned.")
+    return source.load()
+
+
+def load_problem(trial: TrainingTrial) -> tuple[Dataset, Problem]:
+    """Return a trial's data and the training problem on it.
+
+    Raises
+    ------
+    InputError: the data cannot be read, are not finite numbers of fitting shapes, or are not what they were.
+    """
+    data = _load(trial.dataset, json.dumps(trial.dataset_options, sort_keys=True), trial.dataset_digest)
+    return data, Problem(data.X, data.Y, trial.gamma, trial.bias, queries=data.X_test)
+
+
+@functools.lru_cache(maxsize=4)
+def data_digest(data: Dataset) -> str:
+    """Return the SHA-256 of the arrays, test part and shapes included."""
+    found = hashlib.sha256()
+    for array in (part for part in (data.X, data.Y, data.X_test, data.Y_test) if part is not None):
+        found.update(str(array.shape).encode())
+        found.update(np.ascontiguousarray(array, dtype=np.float64).tobytes())
+    return found.hexdigest()
+
+
+def _witnessed(outcome: Outcome) -> Outcome:
+    """Return an outcome whose bounds have their witnesses.
+
+    Raises
+    ------
+    SdprelaxError: one has none, or is not a finite number; such a bound is not published.
+    """
+    for name, bound, witness, kind in (
+        ("lower", outcome.lower, outcome.certificate, Certificate), ("upper", outcome.upper, outcome.network, Network),
+    ):  # fmt: skip
+        if bound is None:
+            continue
+        if not (isinstance(bound, (float, int, np.floating)) and math.isfinite(bound)):
+            raise SdprelaxError(f"the method returned the {name} bound {bound!r}, which is not a finite number.")
+        if not isinstance(witness, kind):
+            article, witness_name = "a" if name == "lower" else "an", kind.__name__.lower()
+            raise SdprelaxError(
+                f"the method returned {article} {name} bound without the {witness_name} that proves it."
+            )
+    lower, certificate = outcome.lower, outcome.certificate
+    if lower is not None and certificate is not None and lower != certificate.lower:
+        raise SdprelaxError(
+            f"the method returned the lower bound {lower!r} and a certificate of {certificate.lower!r}."
+        )
+    said = sorted({*PROGRAM} & outcome.details.keys())
+    if said and outcome.program is None:
+        raise SdprelaxError(
+            f"the method returned {', '.join(said)} without the certificate that proves a program's value."
+        )
+    for called, predictor in outcome.predictors.items():
+        if not is_registered(predictor):
+            raise SdprelaxError(
+                f"the method's predictor '{called}' cannot be stored: register {type(predictor).__name__} "
+                "with sdprelax.networks.register_predictor."
+            )
+    return outcome
+
+
+def _with_papers_choice(outcome: Outcome, data: Dataset) -> Outcome:
+    """Return an outcome that offers the paper's network too: of the candidates the one best on the test set."""
+    if not outcome.candidates or data.X_test is None or data.Y_test is None or data.classes is None:
+        return outcome
+    X, Y = data.X_test, data.Y_test
+    chosen = max(outcome.candidates, key=lambda network: paper_accuracy(network.predict(X), Y)[0])
+    return dataclasses.replace(outcome, predictors={**outcome.predictors, "iterate best on the test set": chosen})
+
+
+# How a trial can end.
+STATUSES = (*get_args(Status), "timeout", "out of memory", "too large", "unavailable", "error")
+# Details that stand for what the certificate of a program proves.
+PROGRAM = ("value", "dual_value", "program_gap")
+# What is said of every predictor.
+EVALUATED = (
+    "objective", *(f"{part}_{name}" for part in ("train", "test") for name in METRICS), "paper_accuracy",
+    "paper_threshold",
+)  # fmt: skip
+
+
+def evaluate(predictor: Predictor, problem: Problem, data: Dataset, protocol: str) -> dict[str, float | None]:
+    """Return what a record says of a predictor: a network's objective, proved, and metrics on training and test data.
+
+    Parameters
+    ----------
+    protocol: "paper" also evaluates as Prakhya, Birdal and Yurtsever 2025 did, on the test set
+        (:func:`sdprelax.networks.paper_accuracy`).
+    """
+    found: dict[str, float | None] = dict.fromkeys(EVALUATED)
+    if isinstance(predictor, Network):
+        found["objective"] = problem.upper_bound(predictor)
+    for part, X, Y in (("train", data.X, data.Y), ("test", data.X_test, data.Y_test)):
+        if X is None or Y is None:
+            continue
+        predicted = np.asarray(predictor.predict(X))
+        if predicted.shape != Y.shape:
+            raise SdprelaxError(f"it predicts outputs of shape {predicted.shape}, and the targets have {Y.shape}.")
+        measured = metrics(predicted, Y, classification=data.classes is not None)
+        found |= {f"{part}_{name}": value for name, value in measured.items()}
+        if part == "test" and protocol == "paper" and data.classes is not None:
+            found["paper_accuracy"], found["paper_threshold"] = paper_accuracy(predicted, Y)
+    return found
