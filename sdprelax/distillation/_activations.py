@@ -171,10 +171,14 @@ class ActivationRows:
             )
         if block_rows < 1:
             raise InputError(f"block_rows = {block_rows} must be at least 1.")
+        self._told = store, layout, subset, block_rows
         self._layout = layout
         self._samples = _samples(subset, store.samples)
         self._entering, self._leaving = store.entering, store.leaving
         self._size = max(1, block_rows // layout.positions)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ActivationRows, self._told  # mapped files are mapped anew, not sent
 
     @property
     def shape(self) -> tuple[int, int, int]:

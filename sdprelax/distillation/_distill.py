@@ -18,7 +18,7 @@ from sdprelax.distillation._comparison import NetworkComparison, compared
 from sdprelax.distillation._onnx_teacher import OnnxTeacher
 from sdprelax.distillation._torch_teacher import TorchTeacher
 from sdprelax.distillation.distillers import Distilled, Task, distillers
-from sdprelax.lasso import Stage, silent
+from sdprelax.lasso import Spread, Stage, silent
 
 __all__ = ["Distillation", "distill"]
 
@@ -58,6 +58,7 @@ def distill(
     seed: int = 0,
     time_limit: float | None = None,
     stage: Stage = silent,
+    spread: Spread | None = None,
     progress: Callable[[int, int | None], None] | None = None,
     **options: Any,
 ) -> Distillation:
@@ -77,6 +78,8 @@ def distill(
     seed: of everything random.
     time_limit: seconds after which solvers stop with what they have; None for no limit.
     stage: ``stage(name, rows)`` is called when a pass over the activations starts and returns ``advance(rows_read)``.
+    spread: where passes for statistics are computed, e.g. ``Spread.over_dask(client)`` of ``sdprelax.lasso``, whose
+        workers must see ``folder``; None for this process.
     progress: called after every batch with the batches collected, and the number of all if it is known.
     options: the distiller's own, e.g. ``gates=16, budget=0.25``.
 
@@ -103,7 +106,8 @@ def distill(
         store = collect_activations(watched.capture, loader, place, identity=name, progress=progress)
         if kept is not None:
             _require_same(watched, loader, store)
-        task = Task(watched, store, seed=int(seed), folder=kept, stage=stage, deadline=Deadline.of(time_limit))
+        until = Deadline.of(time_limit)
+        task = Task(watched, store, seed=int(seed), folder=kept, stage=stage, deadline=until, spread=spread)
         found = chosen.fit(task)
     network, comparison = watched.with_student(found.student), None
     if test is not None:

@@ -22,6 +22,7 @@ from sdprelax.lasso._alternating import StatisticsProgram, alternating
 from sdprelax.lasso._cross_validation import best_share, largest_gamma
 from sdprelax.lasso._program import Fit, Stop
 from sdprelax.lasso._rows import ResidualRows, Rows, prove
+from sdprelax.lasso._spread import Spread, spread_statistics
 from sdprelax.lasso._statistics import Statistics, fits, statistics_of, total
 from sdprelax.problem import norms
 from sdprelax.problem.norms import Penalty
@@ -76,6 +77,7 @@ def train_out_of_core(
     folder: Path | None = None,
     stage: Stage = silent,
     deadline: Deadline | None = None,
+    spread: Spread | None = None,
 ) -> Trained:
     """Train behind fixed gates on samples that need not fit in memory.
 
@@ -88,6 +90,7 @@ def train_out_of_core(
     folder: where a checkpoint of the pass for statistics may be kept while it goes on.
     stage: called at the start of every pass.
     deadline: stops the exchange of blocks, and the solver.
+    spread: where the passes for statistics are computed; None for this process. Spread passes have no checkpoint.
 
     Raises
     ------
@@ -112,10 +115,12 @@ def train_out_of_core(
     for round_ in range(1, ROUNDS + 1):
         fixed = weights.copy()
         fixed[active] = 0.0
-        parts = statistics_of(
-            ResidualRows(rows, gates, fixed), gates.over(active), folds=folds if round_ == 1 else 1,
-            checkpoint=checkpoint if round_ == 1 else None, advance=stage("statistics", n),
-        )  # fmt: skip
+        left, used, parted = ResidualRows(rows, gates, fixed), gates.over(active), folds if round_ == 1 else 1
+        if spread is None:
+            kept_at = checkpoint if round_ == 1 else None
+            parts = statistics_of(left, used, folds=parted, checkpoint=kept_at, advance=stage("statistics", n))
+        else:
+            parts = spread_statistics(left, used, spread, folds=parted, advance=stage("statistics", n))
         if round_ == 1:
             if share == "auto":
                 chosen, errors = best_share(parts, penalty, deadline=until)

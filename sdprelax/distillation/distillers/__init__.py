@@ -21,7 +21,7 @@ from sdprelax.distillation._layout import Layout, View
 from sdprelax.distillation._onnx_teacher import OnnxTeacher
 from sdprelax.distillation._torch_teacher import TorchTeacher
 from sdprelax.distillation.images import Labels, Pictures
-from sdprelax.lasso import Stage, silent
+from sdprelax.lasso import Spread, Stage, silent
 
 __all__ = ["Budget", "Distilled", "Distiller", "Task", "View", "distillers"]
 
@@ -42,6 +42,7 @@ class Task:
     folder: where checkpoints may be kept while this is fitted; None for nowhere.
     stage: ``stage(name, rows)`` is called when a pass over the rows starts and returns ``advance(rows_read)``.
     deadline: at which solvers stop with what they have.
+    spread: where passes for statistics are computed; None for this process.
     """
 
     teacher: TorchTeacher | OnnxTeacher
@@ -53,6 +54,7 @@ class Task:
     folder: Path | None = None
     stage: Stage = silent
     deadline: Deadline = field(default_factory=Deadline)
+    spread: Spread | None = None
 
     def layout(self, view: View, kernel: int, bias: bool = True) -> Layout:
         """Return how activations become rows."""

@@ -88,7 +88,7 @@ class GatedReLUDistiller:
         gates = Gates(_distinct(self._directions(task, layout, moments)), self.skip)
         trained = train_out_of_core(
             rows, gates, self.penalty, share=self.shrinkage, tolerance=self.tolerance, memory=self.memory,
-            folder=task.folder, stage=task.stage, deadline=task.deadline,
+            folder=task.folder, stage=task.stage, deadline=task.deadline, spread=task.spread,
         )  # fmt: skip
         if budget is None:
             neurons = exact_neurons(trained.weights)

@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdprelax.base import Deadline, InputError, Registry, SdprelaxError
-from sdprelax.certificate import relative_gap
 from sdprelax.distillation._activations import ActivationStore, collect_activations
 from sdprelax.distillation._comparison import NetworkComparison, compared
 from sdprelax.distillation._onnx_teacher import OnnxTeacher
@@ -37,6 +36,8 @@ __all__ = [
 
 # Samples that a student is fitted to, at least.
 LEAST = 2
+# What is proved of a student.
+BOUNDS = ("lower", "upper", "gap", "program_gap")
 
 
 @dataclass(frozen=True)
@@ -122,8 +123,8 @@ class DistillationTrial(Trial):
         figures = dict.fromkeys(item.name for item in dataclasses.fields(NetworkComparison))
         return {
             "block": self.block or "", "distiller": self.method_label, "fraction": self.fraction, "samples": None,
-            "repeat": self.repeat, "seed": self.seed, "lower": None, "upper": None, "gap": None, "program_gap": None,
-            **figures, "layer_errors": {}, "latency": {}, "details": {},
+            "repeat": self.repeat, "seed": self.seed, **dict.fromkeys(BOUNDS), **figures,
+            "layer_errors": {}, "latency": {}, "details": {},
         }  # fmt: skip
 
     def run(self, attempt: Attempt) -> Found:
@@ -145,11 +146,9 @@ class DistillationTrial(Trial):
             status = "time limit" if deadline.expired else "finished"
             network = teacher.with_student(distilled.student)
             figures = compared(teacher, distilled, network, loaded.test, loaded.test_labels, timed=self.timed)
-        lower, upper = distilled.lower, distilled.upper
-        gap = None if lower is None or upper is None else relative_gap(lower, upper)
         fields = {
-            "samples": len(samples), "seconds": seconds, "lower": lower, "upper": upper, "gap": gap,
-            "program_gap": distilled.program_gap, **figures.as_dict(), "details": distilled.details,
+            "samples": len(samples), "seconds": seconds, **{name: getattr(distilled, name) for name in BOUNDS},
+            **figures.as_dict(), "details": distilled.details,
         }  # fmt: skip
         return Found(fields, status, lambda folder: _save(distilled, folder))
 

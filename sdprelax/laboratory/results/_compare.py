@@ -78,7 +78,7 @@ def compare(a: Path, b: Path, threshold: float = 0.05) -> Comparison:
 
 
 def _keyed(folder: Path) -> pd.DataFrame:
-    found = collect(folder)
+    found = collect(folder, reuse=True)
     words = [found.kind.words(row) for row in found.table.to_dict("records")]
     return found.table.assign(
         key=found.kind.keys(found.table),
