@@ -6,7 +6,7 @@ from sdprelax.laboratory._attempt import run_trial
 from sdprelax.laboratory._config import load_sweep, load_sweeps
 from sdprelax.laboratory._document import Document
 from sdprelax.laboratory._job import Attempt, Found, Limits, Trial, label
-from sdprelax.laboratory._kinds import Look, Sweep, TrialKind, figures, kind_of_store, kinds
+from sdprelax.laboratory._kinds import Look, Sweep, TrialKind, entry_key, figures, kind_of_store, kinds
 from sdprelax.laboratory._modules import UNTRUSTED, load_modules
 from sdprelax.laboratory._runner import FAILED, Scheduled, run_scheduled, run_sweep, schedule
 from sdprelax.laboratory._settings import SECONDS, Entry, Settings, Written, checked, common, expanded, in_units, only
@@ -33,6 +33,7 @@ __all__ = [
     "Written",
     "checked",
     "common",
+    "entry_key",
     "expanded",
     "figures",
     "in_units",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import abc
 import importlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pandas as pd
 
-from sdprelax.base import InputError
+from sdprelax.base import InputError, Registry
 from sdprelax.laboratory._document import Document
 from sdprelax.laboratory._job import Job, Limits, Trial
 from sdprelax.laboratory._settings import Entry, Settings, file_schema
@@ -26,7 +27,9 @@ from sdprelax.lasso import Stage
 if TYPE_CHECKING:
     from matplotlib.figure import Figure  # it takes its time
 
-__all__ = ["CellForm", "Look", "Sweep", "TrialKind", "figures", "job_of", "kind_of", "kind_of_store", "kinds"]
+__all__ = [
+    "CellForm", "Look", "Sweep", "TrialKind", "entry_key", "figures", "job_of", "kind_of", "kind_of_store", "kinds",
+]  # fmt: skip
 
 # The module of each kind, the name it has there, and keys that a YAML file of no other kind has.
 MODULES: dict[str, tuple[str, str, frozenset[str]]] = {
@@ -45,6 +48,15 @@ Look = tuple[str, CellForm]
 def figures(form: str, factor: float = 1.0, unit: str = "") -> CellForm:
     """Return how a number is written: with a format, after multiplication by a factor, with a unit; "-" for none."""
     return lambda value: "-" if value is None or pd.isna(value) else format(factor * value, form) + unit
+
+
+def entry_key(registry: Registry[Any], label: str, options: str) -> str:
+    """Return what a registered entry is in every sweep, of its label and its options as JSON.
+
+    An option that there was not yet when it ran is at its default.
+    """
+    name = label.partition("(")[0]
+    return f"{name} {json.dumps(registry.completed(name, json.loads(options)), sort_keys=True)}"
 
 
 @dataclass(frozen=True)

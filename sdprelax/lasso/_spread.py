@@ -63,7 +63,7 @@ def _collected(rows: Rows, gates: Gates, folds: int, piece: Piece) -> list[Stati
 def spread_statistics(
     rows: Rows, gates: Gates, spread: Spread, *, folds: int = 1, advance: Callable[[int], None] = lambda _: None
 ) -> list[Statistics]:
-    """Return the statistics of every fold, as :func:`statistics_of` does but for rounding: pieces are added in their order.
+    """Return the statistics of every fold, as :func:`statistics_of` does but for rounding; pieces add up in order.
 
     Parameters
     ----------

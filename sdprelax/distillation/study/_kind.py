@@ -6,12 +6,13 @@ from typing import Any
 
 import pandas as pd
 
+from sdprelax.distillation.distillers import distillers
 from sdprelax.distillation.study._config import SETTINGS, read_study
 from sdprelax.distillation.study._pictures import study_pictures
 from sdprelax.distillation.study._sections import LOOKS, study_sections
 from sdprelax.distillation.study._tables import COLUMNS, ORIGINS, students_summary, students_table
 from sdprelax.distillation.study._trial import DistillationTrial
-from sdprelax.laboratory import TrialKind
+from sdprelax.laboratory import TrialKind, entry_key
 
 __all__ = ["DISTILLATION"]
 
@@ -26,9 +27,12 @@ def _kept(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _keys(table: pd.DataFrame) -> pd.Series:
-    names = [name.partition("(")[0] for name in table["distiller"]]
-    columns = [table[name] for name in ("teacher", "images", "block", "options", "fraction", "seed")]
-    return pd.Series(list(zip(names, *columns, strict=True)), index=table.index, dtype=object)
+    named = [
+        entry_key(distillers, label, options)
+        for label, options in zip(table["distiller"], table["options"], strict=True)
+    ]
+    columns = [table[name] for name in ("teacher", "images", "block", "fraction", "seed")]
+    return pd.Series(list(zip(named, *columns, strict=True)), index=table.index, dtype=object)
 
 
 DISTILLATION = TrialKind(

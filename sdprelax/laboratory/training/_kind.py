@@ -11,11 +11,13 @@ import pandas as pd
 import yaml
 
 from sdprelax.base import SdprelaxError
-from sdprelax.laboratory._kinds import TrialKind, figures
+from sdprelax.datasets import datasets
+from sdprelax.laboratory._kinds import TrialKind, entry_key, figures
 from sdprelax.laboratory.training import _tables
 from sdprelax.laboratory.training._plots import training_pictures
 from sdprelax.laboratory.training._sweep import SETTINGS, read_sweep
 from sdprelax.laboratory.training._trial import TrainingTrial, load_problem
+from sdprelax.methods import methods
 from sdprelax.networks import bare_network
 
 __all__ = ["TRAINING"]
@@ -37,12 +39,13 @@ def _tables_of(records: list[dict[str, Any]]) -> dict[str, pd.DataFrame]:
 
 
 def _keys(table: pd.DataFrame) -> pd.Series:
-    """Return data set, bias, γ, method and repeat: labels are those of one sweep, options tell all."""
-    names = table[["dataset", "method"]].map(lambda label: label.partition("(")[0])
-    columns = [table[name] for name in ("dataset_options", "options", "bias", "gamma", "repeat")]
-    return pd.Series(
-        list(zip(names["dataset"], names["method"], *columns, strict=True)), index=table.index, dtype=object
-    )
+    """Return data set, method, bias, γ and repeat: labels are those of one sweep, options tell all."""
+    named = [
+        [entry_key(registry, label, options) for label, options in zip(table[column], table[given], strict=True)]
+        for registry, column, given in ((datasets, "dataset", "dataset_options"), (methods, "method", "options"))
+    ]
+    columns = [table[name] for name in ("bias", "gamma", "repeat")]
+    return pd.Series(list(zip(*named, *columns, strict=True)), index=table.index, dtype=object)
 
 
 def _shown(record: dict[str, Any], folder: Path, data: list[Any]) -> dict[str, Any]:

@@ -73,6 +73,21 @@ def test_show_prints_the_summary_again(finished: tuple[Path, str]) -> None:
     assert lines[0].startswith("block,distiller,fraction,repeats") and len(lines) == 3
 
 
+def test_what_serves_sweeps_serves_a_study(finished: tuple[Path, str]) -> None:
+    folder, _ = finished
+    study = str(folder / "results" / "small")
+    said = {name: sdprelax(name, study, cwd=folder) for name in ("status", "collect", "report")}
+    assert "3 of 3 trials ended (3 finished)" in said["status"].stdout
+    assert "3 trials: " in said["collect"].stdout and "size.png" in said["collect"].stdout
+    assert said["report"].stdout.strip().endswith("report.html")
+    compared = sdprelax("compare", study, study, "--fail-if-worse", "0%", cwd=folder)
+    assert compared.returncode == 0 and "3 trials in both" in compared.stdout
+    trial = next((folder / "results" / "small" / "trials").glob("*/certificate.npz")).parent
+    again = sdprelax("rerun", str(trial), cwd=folder)
+    assert again.returncode == 0 and "reproduced" in again.stdout
+    assert not list((folder / "results" / "small" / "checkpoints").iterdir()), "what has ended needs none"
+
+
 def test_a_dry_run_lists_the_runs(finished: tuple[Path, str]) -> None:
     folder, _ = finished
     listed = sdprelax("distill", "study.yaml", "--dry-run", "--set", "fraction=[0.1, 0.2, 0.3]", cwd=folder)
@@ -116,21 +131,6 @@ def test_an_interrupt_is_a_sentence_and_exit_code_130(finished: tuple[Path, str]
     assert (done.returncode, done.stdout.count("finished in")) == (130, 0)
     assert done.stderr == "sdprelax: interrupted; finished trials are kept, and the same command goes on.\n"
     assert "0 of 3 trials would run" in sdprelax("distill", "study.yaml", "--dry-run", cwd=folder).stdout
-
-
-def test_what_serves_sweeps_serves_a_study(finished: tuple[Path, str]) -> None:
-    folder, _ = finished
-    study = str(folder / "results" / "small")
-    said = {name: sdprelax(name, study, cwd=folder) for name in ("status", "collect", "report")}
-    assert "3 of 3 trials ended (3 finished)" in said["status"].stdout
-    assert "3 trials: " in said["collect"].stdout and "size.png" in said["collect"].stdout
-    assert said["report"].stdout.strip().endswith("report.html")
-    compared = sdprelax("compare", study, study, "--fail-if-worse", "0%", cwd=folder)
-    assert compared.returncode == 0 and "3 trials in both" in compared.stdout
-    trial = next((folder / "results" / "small" / "trials").glob("*/certificate.npz")).parent
-    again = sdprelax("rerun", str(trial), cwd=folder)
-    assert again.returncode == 0 and "reproduced" in again.stdout
-    assert not list((folder / "results" / "small" / "checkpoints").iterdir()), "what has ended needs none"
 
 
 def test_a_study_of_an_earlier_version_is_refused_in_one_sentence(tmp_path: Path) -> None:
