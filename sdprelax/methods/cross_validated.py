@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -88,7 +88,7 @@ class CrossValidated:
         inner = self._inner()
         if hasattr(inner, "check"):
             try:
-                inner.check(Problem(problem.X, problem.Y, self.gammas[0] * problem.gamma, problem.bias))
+                inner.check(replace(problem, gamma=self.gammas[0] * problem.gamma, queries=None))
             except InputError as error:
                 raise InputError(f"method 'cross_validated' runs '{self.of}' without test inputs: {error}") from None
 
@@ -145,7 +145,7 @@ class CrossValidated:
         for (train, test), seed in zip(splits, seeds, strict=True):
             for factor in self.gammas:
                 gamma = factor * problem.gamma
-                part = Problem(problem.X[train], problem.Y[train], gamma, problem.bias)
+                part = replace(problem, X=problem.X[train], Y=problem.Y[train], gamma=gamma, queries=None)
                 until = deadline.fraction(1.0 / left)
                 left -= 1
                 try:
@@ -194,7 +194,7 @@ def _at_chosen(
     runs: list[dict[str, Any]] = []
     gammas = list(dict.fromkeys(chosen.values()))
     for k, gamma in enumerate(gammas):
-        whole = Problem(problem.X, problem.Y, gamma, problem.bias)
+        whole = replace(problem, gamma=gamma, queries=None)
         until = deadline.fraction(1.0 / (len(gammas) - k))
         outcome = inner.run(whole, rng=np.random.default_rng(seed), deadline=until)
         ends.append(outcome.status)

@@ -72,7 +72,7 @@ class Presolved:
 
     def merged(self, parallel: float = PARALLEL) -> Presolved:
         """Return the same with unit rows nearer than ``parallel`` made one generator row."""
-        return dataclasses.replace(self, rows=reduce_inputs(self.problem.inputs, parallel))
+        return dataclasses.replace(self, rows=reduce_inputs(self.problem.inputs, parallel, self.problem.activation))
 
     def reduced_network(self, hidden: Floats, output: Floats) -> Network:
         """Return the network of ``problem`` with reduced hidden weights, shape (r, m), and output weights (m, c)."""

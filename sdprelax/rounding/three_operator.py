@@ -66,7 +66,7 @@ class ThreeOperator:
         Z[:, :kept] = vectors[:, ::-1][:, :kept] * np.sqrt(positive_part(eigenvalues[::-1][:kept]))
         norm = float(np.linalg.norm(lifted))
         if norm == 0.0:
-            yield Network.empty(problem.X.shape[1], problem.Y.shape[1], problem.bias)
+            yield problem.empty_network()
             return
         eta = self.step / norm
         basis = np.linalg.qr(lifting.face)[0]

@@ -33,7 +33,7 @@ class Incumbent:
     def __init__(self, presolved: Presolved, deadline: Deadline, report: Report = unreported) -> None:
         self.presolved, self.deadline, self._report = presolved, deadline, report
         self.details: dict[str, Any] = {}
-        self.scaled = Network.empty(*presolved.problem.shape[1:])
+        self.scaled = presolved.problem.empty_network()
         self._best = Outcome()
         self._trace: list[Bound] = []
 
@@ -108,14 +108,14 @@ class Incumbent:
 
     def offer_empty(self) -> None:
         """Offer the network without neurons."""
-        self.offer(Network.empty(*self.presolved.problem.shape[1:]))
+        self.offer(self.presolved.problem.empty_network())
 
     def empty_is_optimal(self) -> bool:
         """Say whether the network without neurons is optimal, and prove and report it, where that is evident.
 
         Where it is not, that network is the best so far without being reported.
         """
-        empty, _ = self._better(Network.empty(*self.presolved.problem.shape[1:]))
+        empty, _ = self._better(self.presolved.problem.empty_network())
         certificate = empty_network_certificate(self.presolved.problem, self.presolved.reduction)
         if certificate is None:
             self._best = dataclasses.replace(self._best, **empty)
