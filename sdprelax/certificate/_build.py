@@ -24,7 +24,7 @@ from sdprelax.certificate._verify import (
     reduced_slack,
 )
 from sdprelax.lifting.inequalities import Forms, Inequality
-from sdprelax.problem import Problem, Reduction, Units, sizes
+from sdprelax.problem import Problem, Reduction, Units, units_of
 
 __all__ = ["cone_certificate", "empty_network_certificate", "relaxation_certificate"]
 
@@ -46,7 +46,7 @@ class _Draft:
 
     def __init__(self, problem: Problem, reduction: Reduction, A: Floats) -> None:
         self.problem = problem
-        self.units = sizes(problem)
+        self.units = units_of(problem)
         self.data = MeasuredData.of(problem, self.units)
         factor = reduction.factor / self.units[0]
         self.reduction = dataclasses.replace(reduction, factor=factor, activation=problem.activation)

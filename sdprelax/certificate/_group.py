@@ -41,7 +41,7 @@ __all__ = [
     "group_bounds",
     "group_certificate",
     "group_rows",
-    "relative_gap",
+    "program_gap_of",
     "residual_certificate",
     "verify_group",
     "verify_residual",
@@ -95,8 +95,8 @@ class GroupBounds:
 
     @property
     def gap(self) -> float:
-        """(upper − lower)/upper: :func:`relative_gap`."""
-        return relative_gap(self.lower, self.upper)
+        """(upper − lower)/upper: :func:`program_gap_of`."""
+        return program_gap_of(self.lower, self.upper)
 
     @cached_property
     def steepness(self) -> Floats:
@@ -107,7 +107,7 @@ class GroupBounds:
         return norms.steepness(self.slopes, self.norm)
 
 
-def relative_gap(lower: float, upper: float, negligible: float = UNDERFLOW) -> float:
+def program_gap_of(lower: float, upper: float, negligible: float = UNDERFLOW) -> float:
     """Return (upper − lower)/upper; 0 where the upper bound is no more than what is negligible."""
     return (upper - lower) / upper if upper > negligible else 0.0
 
@@ -213,7 +213,7 @@ class GroupCertificate:
         _, t = self.units
         Y = problem.Y / t
         negligible = max(ROUNDING * problem.loss.value(np.zeros_like(Y), Y), UNDERFLOW)
-        return relative_gap(self.dual_value / t / t, self.value / t / t, negligible)
+        return program_gap_of(self.dual_value / t / t, self.value / t / t, negligible)
 
     def details(self, problem: Problem) -> dict[str, float]:
         """Return what a record says of it: ``value``, ``dual_value`` and ``program_gap``."""

@@ -28,7 +28,6 @@ from sdprelax.networks import Operations, Pipeline, Predictor, Preprocessing, Sc
 
 __all__ = [
     "Dataset",
-    "Scaling",
     "Share",
     "Source",
     "datasets",

@@ -27,7 +27,7 @@ SIZES, CALLS = (1, 32), 15
 LONG = 20.0
 
 # What leaves some layers for a batch of inputs, by their names: arrays (B, ...).
-Activations = Mapping[str, NDArray[Any]]
+Captured = Mapping[str, NDArray[Any]]
 # Milliseconds of a call: median, lower and upper quartile.
 Latency = tuple[float, ...]
 
@@ -158,7 +158,7 @@ def accuracy(outputs: NDArray[Any], labels: Labels) -> float:
     return float(np.mean(np.argmax(outputs, axis=1) == labels))
 
 
-def relative_errors(pairs: Iterable[tuple[Activations, ...]]) -> dict[str, float]:
+def relative_errors(pairs: Iterable[tuple[Captured, ...]]) -> dict[str, float]:
     """Return by layer ‖a − t‖²/‖t − t̄‖², t the teacher's activations, t̄ their mean over samples, a the network's.
 
     The squares are summed over all samples and entries in one pass, in double precision: 0 is exact and 1 as bad as

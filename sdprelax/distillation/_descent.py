@@ -17,10 +17,10 @@ from sdprelax.distillation._layout import Layout, View
 from sdprelax.distillation.distillers import Budget, Task
 from sdprelax.distillation.teachers import pytorch
 
-__all__ = ["LocalTraining", "Loss", "descend", "relu_start", "relu_width"]
+__all__ = ["BatchLoss", "LocalTraining", "descend", "relu_start", "relu_width"]
 
 # Mean loss of the samples of some numbers, a tensor that knows its gradient.
-Loss = Callable[[NDArray[np.int64]], Any]
+BatchLoss = Callable[[NDArray[np.int64]], Any]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class LocalTraining:
         layout = task.layout(self.view, self.kernel)
         return relu_start(layout, relu_width(layout, task.parameters(self.budget)), task.seed)
 
-    def descend(self, student: Any, loss: Loss, count: int, task: Task, patience: int) -> None:
+    def descend(self, student: Any, loss: BatchLoss, count: int, task: Task, patience: int) -> None:
         """Train the student: see :func:`descend`."""
         descend(
             student, loss, count, epochs=self.epochs, learning_rate=self.learning_rate, batch=self.batch,
@@ -90,7 +90,7 @@ def relu_start(layout: Layout, neurons: int, seed: int) -> Any:
 
 
 def descend(
-    student: Any, loss: Loss, count: int, *, epochs: int, learning_rate: float, batch: int, patience: int,
+    student: Any, loss: BatchLoss, count: int, *, epochs: int, learning_rate: float, batch: int, patience: int,
     seed: int = 0, validation: float = 0.1, deadline: Deadline | None = None,
 ) -> None:  # fmt: skip
     """Take Adam's steps with a cosine schedule; leave the student at its best iterate on the held-out part.

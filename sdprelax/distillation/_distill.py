@@ -41,7 +41,7 @@ class Distillation(Distilled):
 
     def export_onnx(self, path: str | Path) -> None:
         """Write the student as an ONNX model."""
-        from sdprelax.distillation._students import export_onnx
+        from sdprelax.distillation._onnx import export_onnx
 
         export_onnx(self.student, np.zeros((1, *self.student.layout.input_shape), dtype=np.float32), path)
 

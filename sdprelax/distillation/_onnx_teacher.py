@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib
 import itertools
 import math
 import zlib
@@ -14,23 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sdprelax.base import InputError, SolverUnavailable, nearest
+from sdprelax.base import InputError, nearest
+from sdprelax.distillation._onnx import onnx_model, onnx_packages
 from sdprelax.distillation._torch_teacher import NAMED
 
-__all__ = ["OnnxTeacher", "onnx_packages"]
-
-
-def onnx_packages(*names: str) -> list[Any]:
-    """Return these modules.
-
-    Raises
-    ------
-    SolverUnavailable: one of them is not installed.
-    """
-    try:
-        return [importlib.import_module(name) for name in names]
-    except ImportError:
-        raise SolverUnavailable('ONNX is not installed: pip install "sdprelax[onnx]".') from None
+__all__ = ["OnnxTeacher"]
 
 
 class OnnxTeacher:
@@ -131,8 +118,6 @@ class OnnxTeacher:
         """
         (onnx,) = onnx_packages("onnx")
         if hasattr(student, "layout"):
-            from sdprelax.distillation._students import onnx_model
-
             student = onnx_model(student, np.zeros((1, *student.layout.input_shape), dtype=np.float32))
         part = copy.deepcopy(student) if isinstance(student, onnx.ModelProto) else _loaded("student", student)
         whole, part = _reconciled(copy.deepcopy(self._model), part)

@@ -5,14 +5,9 @@ Importing this file imports PyTorch: other modules import it inside functions.
 
 from __future__ import annotations
 
-import contextlib
-import copy
 import dataclasses
 import json
-import logging
 import math
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,15 +17,11 @@ from numpy.typing import ArrayLike, NDArray
 from torch import nn
 from torch.nn import functional
 
-from sdprelax.base import InputError, StorageError, first_line, read_arrays, write_arrays, write_whole
+from sdprelax.base import InputError, first_line, read_arrays, write_arrays
 from sdprelax.distillation._layout import Layout
-from sdprelax.distillation._onnx_teacher import onnx_packages
 from sdprelax.networks import ReLU
 
-__all__ = ["GatedStudent", "ReLUStudent", "Student", "export_onnx", "load_student", "onnx_model"]
-
-# Most entries of a weight that is folded into its kernel: no weight has more.
-LARGEST = 2**31
+__all__ = ["GatedStudent", "ReLUStudent", "Student", "load_student"]
 
 
 class Student(nn.Module):  # type: ignore[misc]
@@ -227,64 +218,6 @@ def load_student(path: str | Path) -> Student:
     except Exception as error:
         # A damaged archive fails in zlib, zipfile or NumPy, each with errors of its own.
         raise InputError(f"{path} is not a readable student: {first_line(error)}.") from None
-
-
-def export_onnx(module: Any, example: Any, path: str | Path) -> None:
-    """Write :func:`onnx_model` to a file, whole or not at all.
-
-    Raises
-    ------
-    SolverUnavailable: packages that write ONNX are not installed.
-    StorageError: the file cannot be written.
-    """
-    model = onnx_model(module, example)
-    try:
-        write_whole(Path(path), model.SerializeToString())
-    except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror or error}.") from None
-
-
-def onnx_model(module: Any, example: Any) -> Any:
-    """Return a module as an ``onnx.ModelProto`` from ``input`` to ``output``, for batches of any size.
-
-    Parameters
-    ----------
-    module: a student, or a network of one tensor.
-    example: a batch of its inputs, shape (B, ...), of which only shape and type matter.
-
-    Raises
-    ------
-    SolverUnavailable: packages that write ONNX are not installed.
-    """
-    _, optimizer = onnx_packages("onnx", "onnxscript.optimizer")
-    # Two samples, for the exporter takes a batch of one for a network that knows no others.
-    pair = torch.as_tensor(example)[:1].cpu().repeat_interleave(2, dim=0)
-    # The exporter warns of optional packages at every call.
-    with warnings.catch_warnings(), _quiet("torch.onnx"):
-        warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            copy.deepcopy(module).cpu().eval(),
-            (pair,),
-            dynamo=True,
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
-            input_names=["input"],
-            output_names=["output"],
-            verbose=False,
-        )
-    # Slices and reshapes of large weights, which the exporter leaves to every run, are computed once.
-    return optimizer.optimize(program.model_proto, input_size_limit=LARGEST, output_size_limit=LARGEST)
-
-
-@contextlib.contextmanager
-def _quiet(name: str) -> Iterator[None]:
-    """Silence a logger, and those below it, up to errors."""
-    logger = logging.getLogger(name)
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def _tensor(name: str, given: ArrayLike, shape: tuple[int | None, ...]) -> Any:

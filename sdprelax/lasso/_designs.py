@@ -16,7 +16,7 @@ from sdprelax.base import Floats
 
 __all__ = ["Directions", "Masked"]
 
-Chosen = NDArray[np.intp] | NDArray[np.bool_]
+Selected = NDArray[np.intp] | NDArray[np.bool_]
 
 # What a computed norm may be too small by, relatively.
 ROUNDING = 1e-12
@@ -48,7 +48,7 @@ class Directions:
         """‖φ_k‖, shape (m,)."""
         return np.asarray(np.linalg.norm(self.features, axis=0) * (1.0 + ROUNDING))
 
-    def over(self, groups: Chosen) -> Directions:
+    def over(self, groups: Selected) -> Directions:
         """Return some of the groups."""
         return Directions(self.features[:, groups])
 
@@ -106,7 +106,7 @@ class Masked:
         widest = np.max(np.abs(self.masks), axis=0, initial=0.0) * np.linalg.norm(self.inputs, 2) * (1.0 + ROUNDING)
         return np.asarray(np.minimum(masked, widest))
 
-    def over(self, groups: Chosen) -> Masked:
+    def over(self, groups: Selected) -> Masked:
         """Return some of the groups."""
         part = Masked(self.inputs, np.ascontiguousarray(self.masks[:, groups]))
         if "_gram" in vars(self):

@@ -7,7 +7,7 @@ from sdprelax.problem._presolved import Presolved
 from sdprelax.problem._problem import Problem
 from sdprelax.problem._reduction import PARALLEL, Reduction, reduce, reduce_inputs
 from sdprelax.problem._taken import require_taken
-from sdprelax.problem._units import Units, sizes
+from sdprelax.problem._units import Units, units_of
 from sdprelax.problem.losses import Loss, ProvedRay, Ray, largest_multiple, losses
 from sdprelax.problem.losses.squared import QuadraticRay, Squared
 from sdprelax.problem.norms import Penalty
@@ -32,5 +32,5 @@ __all__ = [
     "reduce",
     "reduce_inputs",
     "require_taken",
-    "sizes",
+    "units_of",
 ]

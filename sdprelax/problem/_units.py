@@ -19,13 +19,13 @@ from sdprelax.base import Floats
 from sdprelax.networks import Network
 from sdprelax.problem._problem import Problem
 
-__all__ = ["Units", "sizes"]
+__all__ = ["Units", "units_of"]
 
 # Sizes at which interior-point solvers stall last, by measurement (docs/performance.md).
 LONGEST_ROW, TARGET_NORM = 16.0, 100.0
 
 
-def sizes(problem: Problem) -> tuple[float, float]:
+def units_of(problem: Problem) -> tuple[float, float]:
     """Return the powers of two (s, t) for which the longest row of X/s is about 16 and ‖Y/t‖ about 100.
 
     t is 1 where the loss has no degree.
@@ -55,7 +55,7 @@ class Units:
     @staticmethod
     def of(problem: Problem) -> Units:
         """Return the problem's units; 1 where those would lose digits."""
-        found = Units(problem, *sizes(problem))
+        found = Units(problem, *units_of(problem))
         return found if found.exact else Units(problem)
 
     @property

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
-from sdprelax.base import Floats, compiled
+from sdprelax.base import Floats, Integers, compiled
 
 __all__ = ["schur_matrix"]
 
-Pairs = NDArray[np.int64]
-
 
 @compiled("void(f8[::1,:], f8[::1,:], i8[::1], i8[::1], f8[::1], f8[:,::1])", fastmath=True)
-def schur_matrix(P: Floats, Q: Floats, first: Pairs, second: Pairs, weight: Floats, out: Floats) -> None:
+def schur_matrix(P: Floats, Q: Floats, first: Integers, second: Integers, weight: Floats, out: Floats) -> None:
     """Fill the lower triangle of tr(F_p X F_q W), from P = GXGᵀ and Q = GWGᵀ.
 
     Parameters

@@ -18,7 +18,7 @@ from sdprelax.base import UNIT, Ball, Deadline
 from sdprelax.cells import Cone, whole_space
 from sdprelax.certificate import BlockProof, ConeProof, RelaxationProof
 from sdprelax.certificate._certificate import LONGEST_PATH, MOST_BLOCKS, MOST_WALLS
-from sdprelax.problem import Reduction, sizes
+from sdprelax.problem import Reduction, units_of
 from tests.certificate.verifiers import proved_by_both, refused_by_both, refused_by_the_second
 
 ONE = np.ones((1, 1))
@@ -33,7 +33,7 @@ def forged(lower: float, A: object, rows: object, group: object, factor: object,
 
 def overflowing(problem: Problem, power: int) -> Certificate:
     """Return a certificate whose multipliers, about 2^power, overflow in a factorisation into what is not a number."""
-    X = problem.inputs / sizes(problem)[0]
+    X = problem.inputs / units_of(problem)[0]
     n, d = X.shape
     # Three spare generator rows that no sample uses, then the true samples with negative sign.
     rows = np.vstack([np.full(d, 2.0**30), np.zeros(d), np.zeros(d), -X])
@@ -51,9 +51,9 @@ def overflowing(problem: Problem, power: int) -> Certificate:
         enter(g, g + i, 2.0 ** (power - 13))
     reduction = Reduction(rows, np.eye(d), np.arange(3, g), -np.ones(n))
     proof = RelaxationProof((BlockProof(whole_space(g), N, 0.0, 0.0),))
-    targets = sizes(problem)[1]
+    targets = units_of(problem)[1]
     lower = 0.999999 * 0.5 * float(np.sum(problem.Y**2))
-    return Certificate(lower, problem.Y / targets, reduction, proof, sizes(problem))
+    return Certificate(lower, problem.Y / targets, reduction, proof, units_of(problem))
 
 
 @functools.cache

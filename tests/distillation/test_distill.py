@@ -220,7 +220,7 @@ def test_the_same_student_comes_from_an_onnx_teacher(
 ) -> None:
     pytest.importorskip("onnxruntime", reason="ONNX is not installed (extra: onnx)")
     onnx = pytest.importorskip("onnx", reason="ONNX is not installed (extra: onnx)")
-    from sdprelax.distillation._students import export_onnx
+    from sdprelax.distillation._onnx import export_onnx
 
     path = tmp_path / "network.onnx"
     export_onnx(network, batches[0], path)

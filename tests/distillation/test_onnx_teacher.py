@@ -181,7 +181,8 @@ def test_an_old_models_weights_are_no_inputs() -> None:
 def test_exported_networks_behave_as_in_torch(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is optional")
     pytest.importorskip("onnxscript", reason="ONNX Script is optional")
-    from sdprelax.distillation._students import GatedStudent, export_onnx
+    from sdprelax.distillation._onnx import export_onnx
+    from sdprelax.distillation._students import GatedStudent
     from sdprelax.distillation._torch_teacher import TorchTeacher
 
     torch.manual_seed(0)

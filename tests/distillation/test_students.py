@@ -13,7 +13,8 @@ torch = pytest.importorskip("torch", reason="PyTorch is optional")
 
 from sdprelax.base import InputError, SolverUnavailable, StorageError  # noqa: E402
 from sdprelax.distillation._layout import Layout  # noqa: E402
-from sdprelax.distillation._students import GatedStudent, ReLUStudent, export_onnx, load_student  # noqa: E402
+from sdprelax.distillation._onnx import export_onnx  # noqa: E402
+from sdprelax.distillation._students import GatedStudent, ReLUStudent, load_student  # noqa: E402
 from sdprelax.distillation._torch_teacher import TorchTeacher  # noqa: E402
 
 SHAPES: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {

@@ -220,7 +220,7 @@ def test_a_users_function_that_is_wrong_is_one_sentence(tmp_path, function, mess
 def test_an_onnx_models_block_lies_between_its_tensors(tmp_path):
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     pytest.importorskip("onnxscript", reason="onnxscript is not installed")
-    from sdprelax.distillation._students import export_onnx
+    from sdprelax.distillation._onnx import export_onnx
 
     path, inputs = tmp_path / "model.onnx", torch.rand(3, 4)
     network = nn.Sequential(nn.Linear(4, 5), nn.ReLU()).eval()

@@ -15,7 +15,7 @@ import pydantic
 from numpy.typing import NDArray
 
 from sdprelax.base import Deadline, InputError, Registry
-from sdprelax.certificate import GroupCertificate, relative_gap
+from sdprelax.certificate import GroupCertificate, program_gap_of
 from sdprelax.distillation._activations import ActivationRows, ActivationStore
 from sdprelax.distillation._layout import Layout, View
 from sdprelax.distillation._onnx_teacher import OnnxTeacher
@@ -122,12 +122,12 @@ class Distilled:
     @property
     def gap(self) -> float | None:
         """(upper − lower)/upper: what this student loses against the best one behind its gates, at most."""
-        return None if self.lower is None or self.upper is None else relative_gap(self.lower, self.upper)
+        return None if self.lower is None or self.upper is None else program_gap_of(self.lower, self.upper)
 
     @property
     def program_gap(self) -> float | None:
         """Relative duality gap of the convex program's own solution, proved; None for rivals."""
-        return None if self.program is None else relative_gap(self.program.dual_value, self.program.value)
+        return None if self.program is None else program_gap_of(self.program.dual_value, self.program.value)
 
 
 class Distiller(Protocol):

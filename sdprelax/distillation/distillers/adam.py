@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdprelax.base import InputError
-from sdprelax.distillation._descent import LocalTraining, Loss
+from sdprelax.distillation._descent import BatchLoss, LocalTraining
 from sdprelax.distillation.distillers import Distilled, Task, distillers
 from sdprelax.distillation.teachers import pytorch
 from sdprelax.lasso import moments_of, require_budget, sampled_gates
@@ -63,7 +63,7 @@ class AdamDistiller(LocalTraining):
         return GatedStudent(layout, gates, np.arange(neurons), inner, outer, np.zeros(0), none)
 
 
-def squared_errors(student: Any, entering: NDArray[Any], leaving: NDArray[Any]) -> Loss:
+def squared_errors(student: Any, entering: NDArray[Any], leaving: NDArray[Any]) -> BatchLoss:
     """Return the student's mean squared error over entries and samples.
 
     Parameters

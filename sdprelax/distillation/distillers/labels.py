@@ -12,7 +12,7 @@ from pydantic import PositiveFloat
 
 from sdprelax.base import InputError
 from sdprelax.distillation._comparison import logits
-from sdprelax.distillation._descent import LocalTraining, Loss
+from sdprelax.distillation._descent import BatchLoss, LocalTraining
 from sdprelax.distillation.distillers import Distilled, Task, distillers
 from sdprelax.distillation.images import Labels, Pictures
 from sdprelax.distillation.teachers import pytorch
@@ -68,7 +68,7 @@ def label_loss(
     teacher_logits: NDArray[Any],
     temperature: float,
     mix: float,
-) -> Loss:
+) -> BatchLoss:
     """Return mix·CE(labels) + (1 − mix)·T²·KL(teacher ‖ network), both outputs of KL divided by the temperature T.
 
     Source: Hinton, Vinyals and Dean, *Distilling the knowledge in a neural network* (2015).

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdprelax.base import Deadline, Floats, InputError
-from sdprelax.certificate import Gates, GroupCertificate, relative_gap, verify_residual
+from sdprelax.certificate import Gates, GroupCertificate, program_gap_of, verify_residual
 from sdprelax.distillation._activations import ActivationStore, collect_activations
 from sdprelax.distillation.distillers import distillers
 from sdprelax.distillation.study._trial import DistillationTrial, activations_folder, sampled
@@ -67,8 +67,8 @@ def _prove(
     said = {
         "samples": (record["samples"], len(samples)), "gamma": (details["gamma"], program.gamma),
         "lower": (record["lower"], program.dual_value), "upper": (record["upper"], fitted.value),
-        "gap": (record["gap"], relative_gap(program.dual_value, fitted.value)),
-        "program_gap": (record["program_gap"], relative_gap(program.dual_value, program.value)),
+        "gap": (record["gap"], program_gap_of(program.dual_value, fitted.value)),
+        "program_gap": (record["program_gap"], program_gap_of(program.dual_value, program.value)),
         "program_upper": (details["program_upper"], program.value),
         "parameters": (record["parameters"], student.parameter_count),
     }  # fmt: skip
