@@ -82,11 +82,11 @@ def _print_rows(rows: pd.DataFrame, looks: dict[str, Look], section: tuple[str, 
     shown = {name: look for name, look in looks.items() if name in rows and rows[name].notna().any()}
     if set(rows["status"]) <= {usual}:
         shown.pop("status", None)
-    for title, form in shown.values():
-        words = form is str
+    for name, (title, form) in shown.items():
+        words = form is str or name in section
         printed.add_column(
             title, justify="left" if words else "right", overflow="fold" if words else "ellipsis", no_wrap=not words,
-            min_width=12 if words and title != "status" else None,
+            min_width=12 if form is str and title != "status" else None,
         )  # fmt: skip
     last: Any = None
     for row in rows.to_dict("records"):

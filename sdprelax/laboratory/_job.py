@@ -159,7 +159,7 @@ class Job:
         return self.trial.hash if self.attempt == 1 else f"{self.trial.hash}.{self.attempt}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the attempt as JSON can hold it: see :func:`sdprelax.laboratory._kinds.job`."""
+        """Return the attempt as JSON can hold it: its kind, its trial and its number."""
         return {"kind": self.trial.kind, "trial": self.trial.to_dict(), "attempt": self.attempt}
 
 
