@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+import tomllib
 from collections import defaultdict
 from pathlib import Path
 
@@ -83,3 +85,19 @@ def test_rooms_enter_each_other_by_the_front_door() -> None:
                 if private and parts[1] != path.parts[0]:
                     intruders.append(f"{path}: from {node.module} import {node.names[0].name}")
     assert intruders == []
+
+
+def test_the_table_of_rooms_is_the_import_contract() -> None:
+    """CONTRIBUTING's table names every room in the order of the layers."""
+    checkout = ROOT.parent
+    if not (checkout / "CONTRIBUTING.md").exists():
+        pytest.skip("documents lie beside the package in a checkout alone")
+    contract = tomllib.loads((checkout / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    layers = [
+        [room.strip().removeprefix("sdprelax.") for room in layer.split("|")]
+        for layer in contract["contracts"][0]["layers"]
+    ]
+    section = (checkout / "CONTRIBUTING.md").read_text(encoding="utf-8").split("## The rooms")[1].split("\n## ")[0]
+    rows = [re.findall(r"`(\w+)`", row.split("|")[1]) for row in section.splitlines() if row.startswith("| `")]
+    assert rows == layers
+    assert {room for layer in layers for room in layer} == {path.parts[0] for path in MODULES if len(path.parts) > 1}
