@@ -18,7 +18,7 @@ from sdprelax.base._errors import (
     nearest,
 )
 from sdprelax.base._files import read_arrays, whole_file, write_arrays, write_whole
-from sdprelax.base._registry import Registry, Use, misread, registering
+from sdprelax.base._registry import LATER, Registry, Use, misread, registering
 from sdprelax.base._verified import (
     UNIT,
     Ball,
@@ -32,6 +32,7 @@ from sdprelax.base._verified import (
 )
 
 __all__ = [
+    "LATER",
     "UNIT",
     "Ball",
     "CertificateError",

@@ -21,8 +21,10 @@ import pydantic
 
 from sdprelax.base._errors import InputError, nearest
 
-__all__ = ["Option", "Registry", "Use", "misread", "registering"]
+__all__ = ["LATER", "Option", "Registry", "Use", "misread", "registering"]
 
+# Metadata of an option that came after results were kept: at its default, those are results of its class still.
+LATER = {"later": True}
 # Numbers among the options are finite: one that may be absent is None then, not infinity.
 FINITE = pydantic.ConfigDict(allow_inf_nan=False)
 T = TypeVar("T")
@@ -225,6 +227,17 @@ class Registry(Generic[T]):
         """
         declared = self.options(name) if name in self else []
         return {option.name: option.default for option in declared if not option.required} | dict(options)
+
+    def identified(self, entry: T) -> dict[str, Any]:
+        """Return the options that an entry's results are kept by: all but those of ``LATER`` at their defaults."""
+        options = dataclasses.asdict(cast(Any, entry))
+        for item in dataclasses.fields(cast(Any, entry)):
+            if item.metadata.get("later"):
+                factory = item.default_factory
+                default = item.default if factory is dataclasses.MISSING else factory()
+                if options[item.name] == default:
+                    del options[item.name]
+        return options
 
     def typed(self, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return options converted to the types that the entry's fields declare.

@@ -13,7 +13,7 @@ import scipy.linalg
 import scipy.sparse as sp
 from pydantic import PositiveInt
 
-from sdprelax.base import Deadline, Floats, InputError, SolverFailed, Use
+from sdprelax.base import LATER, Deadline, Floats, InputError, SolverFailed, Use
 from sdprelax.cells import Cone, whole_space
 from sdprelax.exact import EXACT_KERNELS, generate_columns
 from sdprelax.lasso import OnDirections
@@ -89,7 +89,7 @@ class SDP:
     splitting: Splitting = "violation"
     rounding: str | None = "gaussian"
     rounding_options: dict[str, Any] = field(default_factory=dict)
-    more_inequalities: list[str | dict[str, dict[str, Any]]] = field(default_factory=list)
+    more_inequalities: list[str | dict[str, dict[str, Any]]] = field(default_factory=list, metadata=LATER)
     more_roundings: list[str | dict[str, dict[str, Any]]] = field(default_factory=list)
     polish: bool = True
     transductive: bool = False

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 import yaml
 
 from sdprelax import InputError
+from sdprelax.base import LATER
 from sdprelax.laboratory import kinds, load_sweep
 from sdprelax.laboratory._document import read_document
-from sdprelax.laboratory._job import Limits
+from sdprelax.laboratory._job import Limits, Trial
+from sdprelax.methods import methods
 
 GOOD = """\
 name: small
@@ -91,6 +94,24 @@ def test_a_version_runs_what_it_is_of_once_more_and_nothing_else(
     changed = [trial for trial in sweep.plan() if trial.hash not in before]
     assert list(dict.fromkeys(trial.method_label for trial in changed)) == again
     assert len({trial.dataset for trial in changed}) == sets and len(changed) == sets * len(again)
+
+
+def test_an_option_that_came_later_leaves_the_trials_of_before_as_they_were(tmp_path: Path) -> None:
+    def planned(*options: dataclasses.Field[int]) -> list[Trial]:
+        fields = [("width", int, 5)] + [(f"later_{k}", int, option) for k, option in enumerate(options)]
+        entry = dataclasses.make_dataclass("Grown", fields, frozen=True)
+        monkeypatch.setitem(methods._entries, "grown", entry)
+        return list(load_sweep(written(tmp_path, text)).plan())
+
+    text = "name: grown\ndatasets: [random: {n: 6}]\ngamma: 1\nmethods: [grown]\n"
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        (before,) = planned()
+        assert [trial.hash for trial in planned(dataclasses.field(default=3, metadata=LATER))] == [before.hash]
+        assert [trial.hash for trial in planned(dataclasses.field(default=3))] != [before.hash]
+        text = text.replace("[grown]", "[grown: {later_0: [3, 4]}]")
+        same, other = planned(dataclasses.field(default=3, metadata=LATER))
+        assert same.hash == before.hash != other.hash
+        assert other.method_label == "grown(later_0=4)"
 
 
 @pytest.mark.parametrize(("override", "check"), [

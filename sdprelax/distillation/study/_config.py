@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -68,7 +67,7 @@ class Study(Sweep):
             for entry in self.distillers:
                 everything = getattr(distillers[entry.name], "uses_data", True)
                 fractions, repeats = (self.fractions, self.repeat) if everything else ((1.0,), 1)
-                options = dataclasses.asdict(distillers.create(entry.name, entry.options))  # type: ignore[call-overload]
+                options = distillers.identified(distillers.create(entry.name, entry.options))
                 for fraction in fractions:
                     for repeat in range(repeats):
                         seed = int(np.random.SeedSequence([self.seed, repeat]).generate_state(1)[0])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import typing
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -52,7 +51,7 @@ class TrainingSweep(Sweep):
         for entry in self.datasets:
             source = datasets.create(entry.name, entry.options)
             digest = source.digest() if hasattr(source, "digest") else ""
-            sources.append((entry.name, dataclasses.asdict(source), digest))  # type: ignore[call-overload]
+            sources.append((entry.name, datasets.identified(source), digest))
         chosen = [(entry.name, methods.create(entry.name, entry.options)) for entry in self.methods]
         for dataset, dataset_options, digest in sources:
             for bias in self.bias:
@@ -61,7 +60,7 @@ class TrainingSweep(Sweep):
                         for repeat in range(self.repeat):
                             trial = TrainingTrial(
                                 dataset, dataset_options, digest, gamma, bias, name,
-                                dataclasses.asdict(method),  # type: ignore[call-overload]
+                                methods.identified(method),
                                 repeat, self.seed, self.limits, self.protocol, training_versions(dataset, name, method),
                             )  # fmt: skip
                             trials.setdefault(trial.hash, trial)
