@@ -45,7 +45,7 @@ from sdprelax.training import Outcome, Report, unreported
 if TYPE_CHECKING:
     from sdprelax.distillation import OnnxTeacher, distill
 
-__version__ = "0.10.0"
+__version__ = "0.11.0"
 
 __all__ = [
     "Certificate",

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sdprelax.base import CertificateError, Floats, read_arrays
 from sdprelax.cells import Cone
+from sdprelax.certificate._checks import refusing
 from sdprelax.lifting.inequalities import STANDARD, Forms
 from sdprelax.problem import Reduction
 
@@ -109,11 +110,17 @@ class Certificate:
 
         That is N between the family's forms and all forms of the block, or N at the family's products that vanish;
         empty where the family says nothing of a cone.
+
+        Raises
+        ------
+        CertificateError: the arrays of the certificate do not fit each other.
         """
         blocks = self.proof.blocks if isinstance(self.proof, RelaxationProof) else ()
-        named = [
-            Forms.of(self.reduction.rows, block.cone, block.forms).multipliers(block.multipliers) for block in blocks
-        ]
+        with refusing():
+            named = [
+                Forms.of(self.reduction.rows, block.cone, block.forms).multipliers(block.multipliers)
+                for block in blocks
+            ]
         return tuple(multipliers.get(inequality, np.zeros(0)) for multipliers in named)
 
     def save(self, path: str | Path) -> None:

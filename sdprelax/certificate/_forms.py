@@ -28,6 +28,8 @@ __all__ = ["MOST_CONCAVE", "ProvedForms", "path_normals", "proved_forms", "short
 
 # Negative entries of a in one form: their choices of θ double with each.
 MOST_CONCAVE = 4
+# Far above all that can underflow in the size of a form.
+LEAST_SIZE = 1e-130
 # A form that may be below minus this share of its largest magnitude is not proved.
 NEGLIGIBLE = 1e-9
 
@@ -86,7 +88,8 @@ def proved_forms(rows: Floats, forms: Forms, deadline: Deadline | None = None) -
     if len(others):
         shortfall[others] = shortfalls(free, normals, S[others].toarray(), X[others], deadline)
         magnitude = abs(S) @ Ball.exact(free).row_norms() + Ball.exact(X).row_norms()
-        size = magnitude * (1.0 + 4.0 * gamma(len(free) + 4))
+        # Products may underflow, and N may be large; more than the size of a form only charges more.
+        size = magnitude * (1.0 + 4.0 * gamma(len(free) + 4)) + LEAST_SIZE
     for p in np.flatnonzero(shortfall > NEGLIGIBLE * size):
         family = next(name for name, place in forms.places.items() if place.start <= p < place.stop)
         lowest = f"one of its forms may be as low as {-shortfall[p]:.1e} times ‖w‖"

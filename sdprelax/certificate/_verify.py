@@ -21,6 +21,7 @@ from fractions import Fraction
 import numpy as np
 
 from sdprelax.base import (
+    UNIT,
     Ball,
     Deadline,
     Floats,
@@ -70,6 +71,8 @@ PROOF_VERSION = 1
 LARGEST_MULTIPLIER = 2.0**200
 # Multiplications that all blocks of a relaxation's proof together may take.
 MOST_MULTIPLICATIONS = 10**13
+# Multiplications, about, of one nonnegative least-squares problem: no deadline interrupts it.
+MOST_COMBINED = 10**10
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +141,9 @@ def _checked(problem: Problem, certificate: Certificate) -> Certificate:
             int(checked_number("number of cones", proof.max_cones, 1, most)),
         )
         require(proof.target > 0.0, "its target is not a positive number")
-    lower = checked_number("lower bound", certificate.lower, 0.0, math.inf)
+    # An optimum of a loss without a degree may be negative, or 0 less what is lost to rounding.
+    least = 0.0 if problem.loss.degree is not None else -math.inf
+    lower = checked_number("lower bound", certificate.lower, least, math.inf)
     return Certificate(
         lower, checked_array("multiplier", certificate.multiplier, (n, c)), reduction, proof, (units[0], units[1])
     )
@@ -175,13 +180,22 @@ def _multiplications(block: BlockProof, r: int, c: int) -> int:
     # Nonnegative least squares for every row: once per wall that enters the combination, half a million to start with.
     sides = said * (walls * r * (min(walls, r) + 10) + 500_000) if walls else 0
     entries = g - said + r
+    require(
+        not stated or (2 * entries + walls) * entries**2 <= MOST_COMBINED,
+        f"the proof of one of its inequalities combines {2 * entries + walls} forms of {entries} numbers: too many",
+    )
     sides += 2**MOST_CONCAVE * stated * ((2 * entries + walls) * entries * (entries + 10) + 500_000)
     return int(order**2 * r + (order + r) ** 3 + g * r * c + sides)
 
 
 def pulled_back(reduction: Reduction, A: Floats) -> Ball:
-    """Return B = LᵀA with the rounding of its sums."""
-    return Ball.exact(A).combined(reduction.selection().T)
+    """Return B = LᵀA with the rounding of its sums, and of L's entries, slopes times factors."""
+    selection = reduction.selection()
+    dual = Ball.exact(A).combined(selection.T)
+    if all(math.frexp(slope)[0] in (0.0, 0.5, -0.5) for slope in reduction.activation.slopes):
+        return dual
+    weight = np.asarray(abs(selection).T @ np.abs(A))
+    return Ball(dual.mid, dual.rad + 4.0 * UNIT * weight + 1e-290)
 
 
 def block_oracle(

@@ -64,15 +64,15 @@ def duration(seconds: float | None) -> str:
 def print_summary(kind: TrialKind, table: pd.DataFrame) -> None:
     """Print what the trials come to, and what was said of those that failed."""
     rows = kind.summary(table)
-    _print_rows(rows, kind.looks, kind.section, kind.usual)
-    typer.echo(kind.notes or origins(kind.origins, rows.columns))
+    shown = _print_rows(rows, kind.looks, kind.section, kind.usual)
+    typer.echo(kind.notes or origins(kind.origins, shown))
     for row in table[table["message"] != ""].to_dict("records"):
         problem, what = kind.words(row)
         typer.echo(f"{row['status']}: {problem}, {what}: {row['message']}")
 
 
-def _print_rows(rows: pd.DataFrame, looks: dict[str, Look], section: tuple[str, ...], usual: str) -> None:
-    """Print the columns that say anything; a status is written where it is not the usual one.
+def _print_rows(rows: pd.DataFrame, looks: dict[str, Look], section: tuple[str, ...], usual: str) -> list[str]:
+    """Print the columns that say anything, and return them; a status is written where it is not the usual one.
 
     Parameters
     ----------
@@ -97,6 +97,7 @@ def _print_rows(rows: pd.DataFrame, looks: dict[str, Look], section: tuple[str, 
         printed.add_row(*("" if name == "status" and row[name] == usual else form(row[name])
                           for name, (_, form) in shown.items()))  # fmt: skip
     console().print(printed)
+    return list(shown)
 
 
 def print_predictions(summary: pd.DataFrame) -> None:

@@ -103,12 +103,13 @@ class SDP:
         name = self.solver or by_default(self._structured, 0)[0]
         object.__setattr__(self, "solver_options", solvers.typed(name, self.solver_options))
         solver = solvers.create(name, self.solver_options)
-        if isinstance(solver, StructuredSolver) and not (self._single and set(self._more) <= solver.takes):
+        more = self._more
+        if isinstance(solver, StructuredSolver) and not (self._single and set(more) <= solver.takes):
             raise InputError(
                 f"solver: {name} is for the presolved reduced form's single block; form: lifted, presolve: false, "
                 "cones and more_inequalities need a conic solver such as clarabel."
             )
-        if self.form == "lifted" and self.more_inequalities:
+        if self.form == "lifted" and more:
             raise InputError("form: lifted is the relaxation as published; more_inequalities need form: reduced.")
         if self.form == "lifted" and getattr(solver, "needs_interior", False):
             raise InputError(

@@ -97,6 +97,9 @@ class Problem:
         object.__setattr__(self, "queries", asked)
         object.__setattr__(self, "loss", chosen)
         object.__setattr__(self, "activation", activations.given(activation))
+        slopes = self.activation.slopes
+        if not (all(math.isfinite(slope) for slope in slopes) and any(slopes)):
+            raise InputError(f"the activation has the slopes {slopes}; both must be finite numbers, and not both 0.")
 
     def __repr__(self) -> str:
         n, d, c = self.shape

@@ -94,12 +94,13 @@ class Units:
         )  # fmt: skip
 
     def value(self, value: float) -> float:
-        """Return an objective value, ≥ 0, in the user's units, rounded down should that not be exact."""
+        """Return an objective value in the user's units, rounded down should that not be exact; one ≥ 0 stays so."""
         scaled = _times(value, self.targets, self._degree)
         if not math.isfinite(scaled):
-            return sys.float_info.max if math.isfinite(value) else scaled
+            return sys.float_info.max if scaled > 0.0 and math.isfinite(value) else scaled
         exact = _over(scaled, self.targets, self._degree) == value
-        return scaled if exact else max(0.0, math.nextafter(scaled, -math.inf))
+        below = scaled if exact else math.nextafter(scaled, -math.inf)
+        return max(0.0, below) if value >= 0.0 else below
 
     def value_above(self, value: float) -> float:
         """Return an objective value, ≥ 0, in the user's units, rounded up should that not be exact."""

@@ -54,6 +54,10 @@ def load_table(folder: Path, name: str = "table") -> pd.DataFrame:
     """
     path = folder / f"{name}.parquet"
     if not path.is_file():
+        if name == "predictions" and (folder / "table.parquet").is_file():
+            raise InputError(
+                f"{folder} has no table of predictions: its table says how well each of its students does."
+            )
         if (folder / "sweep.json").is_file():
             raise InputError(f"{path} is not there; sdprelax collect {folder} writes it.")
         raise InputError(f"{folder} holds no results: name a sweep's folder, e.g. results/quickstart.")
