@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from harness import Benchmark, Ended, Failed, Row, Run, isolated, peak_memory
 
-MODULE = Path(__file__).resolve().parents[1] / "tests" / "experiment" / "trying_methods.py"
+MODULE = Path(__file__).resolve().parents[1] / "tests" / "laboratory" / "trying_methods.py"
 
 benchmark = Benchmark(__doc__)
 

@@ -22,7 +22,7 @@ from sdprelax.laboratory.training import _trial as trials
 from sdprelax.methods import methods
 
 KERNEL = """\
-from sdprelax.compiled import compiled
+from sdprelax.base import compiled
 
 @compiled("f8(f8)")
 def {name}(x):

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from sdprelax import InputError, Network, Outcome
+from sdprelax import InputError
 from sdprelax.laboratory import Store, load_sweep, run_sweep, schedule
 from sdprelax.laboratory import _supervisor as supervisor
 from sdprelax.laboratory.results import Results, audit, overview
@@ -158,7 +158,7 @@ def test_force_runs_everything_once_more_beside_what_was(tmp_path: Path) -> None
 
 
 def test_of_two_writers_of_one_attempt_the_first_wins(tmp_path: Path) -> None:
-    from sdprelax.laboratory._job import Job
+    from sdprelax.laboratory._job import Found, Job
     from sdprelax.laboratory._store import Scratch
 
     store = Store(tmp_path)
@@ -167,11 +167,11 @@ def test_of_two_writers_of_one_attempt_the_first_wins(tmp_path: Path) -> None:
     scratch = Scratch.claim(store, job)
     assert scratch is not None and Scratch.claim(store, job) is None, "one at a time"
     first = {"hash": job.trial.hash, "status": "solved", "writer": 1}
-    assert scratch.finish(first, Outcome(network=Network.empty(2, 1)), "")["writer"] == 1
+    assert scratch.finish(first, Found(), "")["writer"] == 1
     scratch.close()
     late = Scratch.claim(store, job)
     assert late is not None
-    assert late.finish({**first, "writer": 2}, Outcome(network=Network.empty(2, 1)), "")["writer"] == 1
+    assert late.finish({**first, "writer": 2}, Found(), "")["writer"] == 1
     late.close()
     assert json.loads((store.trials / job.name / "record.json").read_text())["writer"] == 1
 
