@@ -37,6 +37,10 @@ def show_results(
     from sdprelax.laboratory.training import predictions_summary
 
     kind = kind_of_store(Store(results))
+    if predictions and "predictions" not in kind.tables([]):
+        raise InputError(
+            f"{results} has no table of predictions; what its trials come to is shown without that option."
+        )
     table = load_table(results, "predictions" if predictions else "table")
     shown = predictions_summary(table) if predictions else kind.summary(table)
     if form is Format.table and predictions:

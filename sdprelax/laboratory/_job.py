@@ -6,7 +6,7 @@ import abc
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from sdprelax.base import Deadline, Registry
 from sdprelax.lasso import Stage
@@ -113,6 +113,11 @@ class Trial(abc.ABC):
     @abc.abstractmethod
     def to_dict(self) -> dict[str, Any]:
         """Return the trial as JSON can hold it."""
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Self:
+        """Return the trial that :meth:`to_dict` gave."""
+        return cls(**{**content, "limits": Limits(**content["limits"])})
 
     @abc.abstractmethod
     def versions_here(self) -> dict[str, str]:

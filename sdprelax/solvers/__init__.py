@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
-from sdprelax.base import Deadline, Floats, Registry, SolverFailed, SolverUnavailable
+from sdprelax.base import Deadline, Floats, Registry, SolverFailed, SolverUnavailable, first_line
 from sdprelax.lifting import LiftedProgram
 from sdprelax.solvers._conic import ConeOf, rust_panics_fail, solve_conic
 
@@ -204,7 +204,7 @@ def solve_with_cvxpy(solver: Solver, run: Callable[[], object], program: Any) ->
             warnings.simplefilter("ignore", UserWarning)
             run()
     except cvxpy.error.SolverError as error:
-        raise SolverFailed(f"{state.name} failed: {str(error).splitlines()[0]}") from None
+        raise SolverFailed(f"{state.name} failed: {first_line(error)}.") from None
     if any(variable.value is None for variable in program.variables()):
         raise SolverFailed(f"{state.name} returned no point (status: {program.status}).")
     stats = program.solver_stats

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from sdprelax.base import Deadline, Floats, SolverFailed
+from sdprelax.base import Deadline, Floats, SolverFailed, first_line
 
 __all__ = ["ConeOf", "rust_panics_fail", "solve_conic"]
 
@@ -29,7 +29,7 @@ def rust_panics_fail(name: str) -> Iterator[None]:
         yield
     except BaseException as error:
         if type(error).__name__ == "PanicException":
-            raise SolverFailed(f"{name} failed: {str(error).splitlines()[0]}.") from None
+            raise SolverFailed(f"{name} failed: {first_line(error)}.") from None
         raise
 
 

@@ -77,11 +77,6 @@ class DistillationTrial(Trial):
         written: dict[str, Any] = json.loads(json.dumps(fields | {"limits": vars(self.limits)}, default=str))
         return written
 
-    @staticmethod
-    def from_dict(content: dict[str, Any]) -> DistillationTrial:
-        """Return the trial that :meth:`to_dict` gave."""
-        return DistillationTrial(**{**content, "limits": Limits(**content["limits"])})
-
     @cached_property
     def hash(self) -> str:
         """The first 16 hex digits of the SHA-256 of everything that determines the result."""

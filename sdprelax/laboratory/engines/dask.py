@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
-from sdprelax.base import InputError
+from sdprelax.base import InputError, first_line
 from sdprelax.laboratory._attempt import stopped
 from sdprelax.laboratory._job import Job
 from sdprelax.laboratory._store import Store
@@ -103,7 +103,7 @@ class Dask:
         try:
             client = distributed.Client(source, timeout=min(self.wait, 30.0), set_as_default=False)
         except (OSError, ValueError) as error:
-            raise InputError(f"there is no scheduler at {self.scheduler}: {str(error).splitlines()[0]}.") from None
+            raise InputError(f"there is no scheduler at {self.scheduler}: {first_line(error)}.") from None
         try:
             client.wait_for_workers(1, timeout=self.wait)
         except TimeoutError:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from sdprelax.base import InputError, write_whole
+from sdprelax.base import InputError, first_line, write_whole
 
 __all__ = ["load_table", "merged_status", "origins", "render", "write_tables"]
 
@@ -54,18 +54,13 @@ def load_table(folder: Path, name: str = "table") -> pd.DataFrame:
     """
     path = folder / f"{name}.parquet"
     if not path.is_file():
-        if name == "predictions" and (folder / "table.parquet").is_file():
-            raise InputError(
-                f"{folder} has no table of predictions: its table says how well each of its students does."
-            )
         if (folder / "sweep.json").is_file():
             raise InputError(f"{path} is not there; sdprelax collect {folder} writes it.")
         raise InputError(f"{folder} holds no results: name a sweep's folder, e.g. results/quickstart.")
     try:
         return pd.read_parquet(path)
     except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{path} is damaged; sdprelax collect {folder} rebuilds it ({reason}).") from None
+        raise InputError(f"{path} is damaged; sdprelax collect {folder} rebuilds it ({first_line(error)}).") from None
 
 
 def render(table: pd.DataFrame, form: str) -> str:

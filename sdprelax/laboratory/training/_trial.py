@@ -58,11 +58,6 @@ class TrainingTrial(Trial):
         """Return the trial as JSON can hold it."""
         return {name: getattr(self, name) for name in FIELDS} | {"limits": vars(self.limits)}
 
-    @staticmethod
-    def from_dict(content: dict[str, Any]) -> TrainingTrial:
-        """Return the trial that :meth:`to_dict` gave."""
-        return TrainingTrial(**{**content, "limits": Limits(**content["limits"])})
-
     @cached_property
     def hash(self) -> str:
         """The first 16 hex digits of the SHA-256 of everything that determines the result."""

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import scipy.linalg
 
-from sdprelax.base import Floats, InputError, SolverUnavailable
+from sdprelax.base import Floats, InputError, SolverUnavailable, first_line
 
 __all__ = ["Arrays", "Library", "arrays_of"]
 
@@ -91,7 +91,8 @@ def arrays_of(library: Library, device: str | None) -> Arrays:
         arrays.back(arrays.identity(1))
     except Exception as error:
         # Every library has errors of its own for a device that it does not know or cannot use.
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
         place = "" if device is None else f" on device '{device}'"
-        raise SolverUnavailable(f"solver native cannot compute with arrays: {library}{place} here ({said}).") from None
+        raise SolverUnavailable(
+            f"solver native cannot compute with arrays: {library}{place} here ({first_line(error)})."
+        ) from None
     return arrays

@@ -69,6 +69,8 @@ def test_show_prints_the_summary_again(finished: tuple[Path, str]) -> None:
     folder, printed = finished
     shown = sdprelax("show", "results/small", cwd=folder)
     assert shown.returncode == 0 and shown.stdout and shown.stdout in printed
+    none = sdprelax("show", "results/small", "--predictions", cwd=folder)
+    assert none.returncode == 2 and "results/small has no table of predictions" in none.stderr
     lines = sdprelax("show", "results/small", "--format", "csv", cwd=folder).stdout.splitlines()
     assert lines[0].startswith("block,distiller,fraction,repeats") and len(lines) == 3
 
