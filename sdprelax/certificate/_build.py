@@ -51,13 +51,17 @@ class _Draft:
         factor = reduction.factor / self.units[0]
         self.reduction = dataclasses.replace(reduction, factor=factor, activation=problem.activation)
         with np.errstate(over="ignore"):  # no dual point of these units: the point 0 proves what it can
-            A = np.ascontiguousarray(A / self.units[1])
+            A = np.ascontiguousarray(A)
+            # A loss of degree k has dual points of degree k − 1.
+            targets = self.units[1:] * ((problem.loss.degree or 1) - 1)
+            for unit in targets:
+                A = A / unit
         largest = float(np.max(np.abs(A), initial=0.0))
         if not math.isfinite(largest):
             A, largest = np.zeros_like(A), 0.0
         self._of_multiplier = math.ldexp(1.0, max(math.frexp(largest)[1] - 7, -1021)) if largest else 1.0
         self.multiplier = A / self._of_multiplier
-        self.scale = (*self.units, self._of_multiplier)
+        self.scale = (self.units[0], *targets, self._of_multiplier)
 
     def measured(self, oracle: Any, power: int = 1) -> Any:
         """Return values of the problem's oracle, or their squares with power 2, in these units."""
@@ -68,7 +72,8 @@ class _Draft:
     def claimed(self, proof: RelaxationProof | ConeProof, reduced: float) -> Certificate:
         """Return the certificate with the bound that a proved ω̂ of the generator rows gives."""
         certificate = Certificate(0.0, self.multiplier, self.reduction, proof, self.units)
-        proved = dual_bound(self.data, certificate, reduced) * (1.0 - PORTABLE)
+        proved = dual_bound(self.data, certificate, reduced)
+        proved -= PORTABLE * abs(proved)
         return dataclasses.replace(certificate, lower=Units(self.problem, *self.units).value(proved))
 
 
@@ -102,6 +107,7 @@ def relaxation_certificate(
     to it. The κ that is then needed is the largest eigenvalue of a Schur complement, and t is found by a
     one-dimensional search. One A serves all cones.
     """
+    A = problem.admissible(A)
     draft = _Draft(problem, reduction, A)
     g = reduction.generators
     if cones is None:
@@ -224,12 +230,12 @@ def cone_certificate(
 
     Parameters
     ----------
-    A: the dual point, shape (n, c); scaled into feasibility by the bound's formula.
+    A: the dual point, shape (n, c); moved into the dual's domain, and scaled into feasibility by the bound's formula.
     cover: a complete cover that was computed for this very ``A`` of a problem in its own units
-        (``Units.of(problem).problem``), if there is one already.
+        (``Units.of(problem).problem``), if there is one already; A is then in the domain as it is.
     deadline: the cover is the tightest one found by then.
     """
-    draft = _Draft(problem, reduction, A)
+    draft = _Draft(problem, reduction, problem.admissible(A) if cover is None else A)
     g, r = reduction.rows.shape
     if g == 0:
         return draft.claimed(ConeProof(1.0, 1), 0.0)
@@ -253,16 +259,17 @@ def cone_certificate(
 def empty_network_certificate(problem: Problem, reduction: Reduction) -> Certificate | None:
     """Return the certificate that no neuron pays, p* = ℓ(0; Y), or None where that is not so or not evident.
 
-    It is so exactly if ‖Aᵀφ(Xu)‖ ≤ γ‖u‖ for every u, with A the residual at 0 (squared loss: Y), as for large γ, zero
-    targets or zero inputs.
+    It is so exactly if ‖Aᵀφ(Xu)‖ ≤ γ‖u‖ for every u, with A the residual at its predictions (squared loss without an
+    offset: Y), as for large γ, zero targets or zero inputs.
     """
     units = Units.of(problem)
     scaled = units.problem
-    nothing = np.zeros_like(scaled.Y)
+    empty = scaled.empty_network()
+    nothing = empty.predict(scaled.X)
     steepest = float(np.linalg.norm(scaled.inputs, 2)) * float(np.linalg.norm(scaled.residual(nothing), 2))
     if problem.activation.lipschitz * steepest > scaled.gamma:
         return None
-    g, A = reduction.generators, problem.residual(np.zeros_like(problem.Y))
+    g, A = reduction.generators, problem.residual(units.network(empty).predict(problem.X))
     certificate = relaxation_certificate(problem, reduction, A, [np.zeros((2 * g, 2 * g))])
-    value = units.value(scaled.loss.value(nothing, scaled.Y))
-    return certificate if certificate.lower >= (1.0 - 1e-9) * value else None
+    value = units.value(scaled.objective(empty))
+    return certificate if certificate.lower >= value - 1e-9 * abs(value) else None

@@ -50,7 +50,7 @@ from sdprelax.certificate._checks import (
 from sdprelax.certificate._cone_cover import cover_sphere, most_cones
 from sdprelax.certificate._forms import MOST_CONCAVE, ProvedForms, path_normals, proved_forms, shortfalls
 from sdprelax.lifting.inequalities import STANDARD, Forms
-from sdprelax.problem import Loss, Problem, Reduction, Units
+from sdprelax.problem import Loss, Problem, Reduction, Units, largest_multiple
 
 __all__ = [
     "PROOF_VERSION",
@@ -84,13 +84,14 @@ class MeasuredData:
     inputs: X/s with its column of ones, shape (n, d).
     targets: Y/t, shape (n, c).
     gamma: γ in these units, rounded down; squared loss: γ/(st).
-    loss: of the problem.
+    loss, offset: of the problem.
     """
 
     inputs: Ball
     targets: Ball
     gamma: float
     loss: Loss
+    offset: bool | str
 
     @staticmethod
     def of(problem: Problem, units: tuple[float, float]) -> MeasuredData:
@@ -100,7 +101,7 @@ class MeasuredData:
         exact = Fraction(problem.gamma) / Fraction(s) / Fraction(t) ** ((problem.loss.degree or 1) - 1)
         gamma = float(min(exact, Fraction(LARGEST_NUMBER)))
         below = gamma if Fraction(gamma) <= exact else math.nextafter(gamma, 0.0)
-        return MeasuredData(inputs, targets, below, problem.loss)
+        return MeasuredData(inputs, targets, below, problem.loss, problem.offset)
 
 
 def _checked(problem: Problem, certificate: Certificate) -> Certificate:
@@ -303,12 +304,24 @@ def original_oracle(data: MeasuredData, certificate: Certificate, reduced: float
 
 
 def dual_bound(data: MeasuredData, certificate: Certificate, reduced: float) -> float:
-    """Return the best lower bound of p*/t², rounded down, that A gives, given ω̂ of the generator rows.
+    """Return the best lower bound of p*/t^k, rounded down, that A gives, given ω̂ of the generator rows.
 
-    max over 0 ≤ s ≤ γ/ω of D(sA), for the squared loss s⟨A, Y⟩ − ½s²‖A‖²; any s in that range is valid.
+    max over 0 ≤ s ≤ γ/ω of D(sA), for the squared loss s⟨A, Y⟩ − ½s²‖A‖²; any s in that range is valid. Where the dual
+    has equations (rows that add up to 0, or columns, for a free offset) it is A′ that satisfies them exactly, next to
+    A, and ω grows by Lip(φ)·Σ_i‖a′_i − a_i‖‖x_i‖. A penalised offset takes s²‖1ᵀA‖²/(2γ) off.
     """
-    steepest = original_oracle(data, certificate, reduced)
-    return data.loss.dual_bound(Ball.exact(certificate.multiplier), data.targets, data.gamma, steepest)
+    A, steepest = certificate.multiplier, original_oracle(data, certificate, reduced)
+    point, tilt = Ball.exact(A), 0.0
+    if data.loss.shift_invariant or data.offset is True:
+        wanted = float(data.loss.ray(A, data.targets.mid).best(float(largest_multiple(steepest, data.gamma))))
+        point = data.loss.exact_point(A, data.targets.mid, data.offset is True, wanted)
+        moved, longest = (point - Ball.exact(A)).row_norms(), data.inputs.row_norms()
+        slip = bound_above(float(moved @ longest), len(moved) + 2)
+        steepest = bound_above(steepest + certificate.reduction.activation.lipschitz * slip, 3)
+    if data.offset == "penalised":
+        sums = Ball.exact(np.ones((1, len(A)))) @ point
+        tilt = bound_above(sums.square_above() / data.gamma, 2)
+    return data.loss.dual_bound(point, data.targets, data.gamma, steepest, tilt)
 
 
 def verify(problem: Problem, certificate: Certificate, deadline: Deadline | None = None) -> float:

@@ -164,6 +164,8 @@ def save_predictor(path: str | Path, predictor: Predictor, called: str = "") -> 
     hints, arrays = get_type_hints(type(bare)), {}
     for item in dataclasses.fields(cast(Any, bare)):
         value = getattr(bare, item.name)
+        if value is None:
+            continue
         if hints[item.name] is not Activation:
             arrays[item.name] = np.asarray(value)
         elif value != item.default:
@@ -218,7 +220,7 @@ def load_pipeline(path: str | Path) -> Pipeline:
             raise InputError(f"unknown kind '{kind}': {nearest(kind, _kinds)}")
         hints = get_type_hints(_kinds[kind])
         names = [item.name for item in dataclasses.fields(_kinds[kind])]
-        told = [name for name in names if name in stored or hints[name] is not Activation]
+        told = [name for name in names if name in stored or hints[name] not in (Activation, Floats | None)]
         predictor = cast(Predictor, _kinds[kind](**{name: _field(name, stored[name], hints[name]) for name in told}))
         return _with_carried(predictor, stored[CARRIED]) if CARRIED in stored else Pipeline(predictor)
     except Exception as error:
@@ -249,7 +251,8 @@ def _field(name: str, value: NDArray[Any], declared: Any) -> Any:
     if declared is Activation:
         return activations.given(json.loads(str(value)))
     single = declared in (bool, int, float, str)
-    allowed = {bool: "b", int: "iu", float: "iuf", str: "U", Floats: "iuf"}.get(declared, "biufU")
+    kinds: dict[Any, str] = {bool: "b", int: "iu", float: "iuf", str: "U", Floats: "iuf", Floats | None: "iuf"}
+    allowed = kinds.get(declared, "biufU")
     if single and (value.dtype.kind not in allowed or value.ndim):
         raise InputError(f"its '{name}' is {value.tolist()!r}, not a value of type {declared.__name__}")
     if value.dtype.kind not in allowed:

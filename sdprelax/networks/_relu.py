@@ -19,7 +19,7 @@ __all__ = ["Network", "bare_network"]
 @register_predictor("network")
 @dataclass(frozen=True, eq=False)
 class Network:
-    """x ↦ φ(xᵀU)V, with hidden weights U, output weights V and an activation φ.
+    """x ↦ φ(xᵀU)V + t, with hidden weights U, output weights V, an activation φ and an offset t.
 
     Parameters
     ----------
@@ -27,12 +27,14 @@ class Network:
     output: V, shape (m, c).
     bias: whether the network appends a constant 1 to its input.
     activation: φ, a registered activation or its name.
+    offset: t, the biases of the outputs, shape (c,); None for a network without.
     """
 
     hidden: Floats
     output: Floats
     bias: bool = False
     activation: Activation = ReLU()  # noqa: RUF009 (frozen)
+    offset: Floats | None = None
 
     def __post_init__(self) -> None:
         hidden, output = finite_array("hidden weights", self.hidden), finite_array("output weights", self.output)
@@ -47,10 +49,18 @@ class Network:
         object.__setattr__(self, "output", output)
         object.__setattr__(self, "bias", bool(self.bias))
         object.__setattr__(self, "activation", activations.given(self.activation))
+        if self.offset is not None:
+            offset = finite_array("offset", self.offset)
+            if offset.shape != output.shape[1:]:
+                raise InputError(
+                    f"the offset has shape {offset.shape}; it must be {output.shape[1:]}, one number per output."
+                )
+            object.__setattr__(self, "offset", offset)
 
     def __repr__(self) -> str:
         inputs, outputs = self.hidden.shape[0] - self.bias, self.output.shape[1]
-        return f"Network({inputs} inputs, {self.width} neurons, {outputs} outputs, bias={self.bias})"
+        offset = "" if self.offset is None else ", offset"
+        return f"Network({inputs} inputs, {self.width} neurons, {outputs} outputs, bias={self.bias}{offset})"
 
     @staticmethod
     def empty(inputs: int, outputs: int, bias: bool = False) -> Network:
@@ -66,7 +76,7 @@ class Network:
         """Return the outputs, shape (n, c), for inputs of shape (n, d)."""
         inputs = query_inputs(X, self.hidden.shape[0], self.bias)
         predictions: Floats = self.activation.apply(inputs @ self.hidden) @ self.output
-        return predictions
+        return predictions if self.offset is None else predictions + self.offset
 
     def balanced(self) -> Network:
         """Return the same function with ‖u_k‖ = ‖v_k‖ for every neuron, dead neurons dropped.

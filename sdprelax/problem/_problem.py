@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import scipy.linalg
@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from sdprelax.base import Ball, Floats, InputError, bound_above, finite_array, finite_matrix, target_matrix
 from sdprelax.networks import Activation, Network, Pipeline, ReLU, activations, append_bias
-from sdprelax.problem.losses import Loss, losses
+from sdprelax.problem.losses import Loss, Weighted, losses
 from sdprelax.problem.losses.squared import Squared
 
 __all__ = ["Problem", "ridge_value"]
@@ -40,9 +40,9 @@ def _weight_decay(value: object) -> float:
 class Problem:
     """Training an infinite-width two-layer network with weight decay.
 
-        p* = inf over all widths m, U (d×m), V (m×c) of  ℓ(φ(XU)V; Y) + (γ/2)(‖U‖²_F + ‖V‖²_F)
+        p* = inf over all widths m, U (d×m), V (m×c) of  ℓ(φ(XU)V + 1tᵀ; Y) + (γ/2)(‖U‖²_F + ‖V‖²_F)
 
-    with a loss ℓ, by default ½‖φ(XU)V − Y‖²_F, and an activation φ, by default ReLU.
+    with a loss ℓ, by default ½‖φ(XU)V − Y‖²_F, an activation φ, by default ReLU, and an offset t, by default 0.
 
     Parameters
     ----------
@@ -55,6 +55,11 @@ class Problem:
         them; a transductive method may look at them (``sdp`` with ``transductive``).
     loss: ℓ, an entry of ``sdprelax.problem.losses``: its name, {name: {option: value}}, or one itself.
     activation: φ, an entry of ``sdprelax.networks.activations``, given in the same ways.
+    offset: whether the outputs have biases t of their own, which cost nothing; "penalised" where they cost (γ/2)‖t‖².
+    sample_weight: w, shape (n,), positive: ℓ is then Σ_i w_iℓ_i. ``problem.loss`` has them in it.
+    class_weight: what samples' weights are multiplied by, by class: one number per output, for targets whose rows are
+        distributions over the classes, of their likeliest one; for one output of ±1 those of −1 and of +1; or
+        "balanced", n/(k·n_j) for the n_j samples of each of the k classes.
 
     Raises
     ------
@@ -71,10 +76,13 @@ class Problem:
     queries: Floats | None = None
     loss: Loss = Squared()  # noqa: RUF009 (frozen)
     activation: Activation = ReLU()  # noqa: RUF009 (frozen)
+    offset: bool | Literal["penalised"] = False
 
     def __init__(
         self, X: ArrayLike, Y: ArrayLike, gamma: float, bias: bool = False, queries: ArrayLike | None = None,
         loss: str | Mapping[str, Any] | Loss = "squared", activation: str | Mapping[str, Any] | Activation = "relu",
+        offset: bool | Literal["penalised"] = False, *, sample_weight: ArrayLike | None = None,
+        class_weight: ArrayLike | Literal["balanced"] | None = None,
     ) -> None:  # fmt: skip
         inputs, targets = finite_matrix("X", X), target_matrix("Y", Y)
         asked = None if queries is None else finite_matrix("queries", queries)
@@ -86,10 +94,14 @@ class Problem:
             raise InputError(
                 f"X has {inputs.shape[0]} rows and Y has {targets.shape[0]}; both must have one row per sample."
             )
-        chosen = losses.given(loss)
+        chosen = loss if isinstance(loss, Weighted) else losses.given(loss)
         chosen.check(targets)
+        chosen = _weighted(chosen, targets, sample_weight, class_weight)
         if not isinstance(bias, (bool, np.bool_)):
             raise InputError(f"bias is {bias!r}; it must be True or False.")
+        if not isinstance(offset, (bool, np.bool_)) and offset != "penalised":
+            raise InputError(f"offset is {offset!r}; it must be True, False or 'penalised'.")
+        object.__setattr__(self, "offset", offset if offset == "penalised" else bool(offset))
         object.__setattr__(self, "X", inputs)
         object.__setattr__(self, "Y", targets)
         object.__setattr__(self, "gamma", _weight_decay(gamma))
@@ -105,7 +117,8 @@ class Problem:
         n, d, c = self.shape
         loss = "" if self.loss == type(self).loss else f", loss={self.loss}"
         activation = "" if self.activation == type(self).activation else f", activation={self.activation}"
-        return f"Problem(n={n}, d={d}, c={c}, gamma={self.gamma!r}, bias={self.bias}{loss}{activation})"
+        offset = "" if self.offset is False else f", offset={self.offset!r}"
+        return f"Problem(n={n}, d={d}, c={c}, gamma={self.gamma!r}, bias={self.bias}{loss}{activation}{offset})"
 
     @cached_property
     def inputs(self) -> Floats:
@@ -123,12 +136,33 @@ class Problem:
         """(n, d, c): samples, inputs of the hidden layer (bias included), outputs."""
         return self.inputs.shape[0], self.inputs.shape[1], self.Y.shape[1]
 
-    def network(self, hidden: Floats, output: Floats) -> Network:
-        """Return the network of hidden weights, shape (d, m), bias included, and output weights, shape (m, c)."""
-        return Network(hidden, output, self.bias, self.activation)
+    @property
+    def offset_decay(self) -> float:
+        """What ½‖t‖² costs: γ where the offset is penalised, 0 where it is free or there is none."""
+        return self.gamma if self.offset == "penalised" else 0.0
+
+    def network(self, hidden: Floats, output: Floats, offset: Floats | None = None) -> Network:
+        """Return the network of hidden weights, shape (d, m), bias included, output weights, shape (m, c), and offset.
+
+        Parameters
+        ----------
+        offset: t, shape (c,); by default, where the problem has one, the best for these weights.
+        """
+        bare = Network(hidden, output, self.bias, self.activation)
+        if offset is None:
+            return self.with_best_offset(bare)
+        return replace(bare, offset=np.asarray(offset))
+
+    def with_best_offset(self, network: Network) -> Network:
+        """Return the network with the offset of least objective, up to rounding; as it is, where there is none."""
+        if not self.offset:
+            return network
+        bare = replace(network, offset=None)
+        best = self.loss.constant(self.Y, bare.predict(self.X), self.offset_decay)
+        return replace(network, offset=best)
 
     def empty_network(self) -> Network:
-        """Return the network without neurons, which predicts zero."""
+        """Return the network without neurons: its predictions are 0, or the best constant where there is an offset."""
         _, d, c = self.shape
         return self.network(np.zeros((d, 0)), np.zeros((0, c)))
 
@@ -147,39 +181,109 @@ class Problem:
             raise InputError(
                 f"the network has the activation {network.activation}, and this problem has {self.activation}."
             )
+        if network.offset is not None and not self.offset:
+            raise InputError("the network has an offset, and this problem has none: pass offset=True to Problem.")
 
     def objective(self, network: Network) -> float:
         """Return p(U, V) in floating point; :meth:`upper_bound` is the rigorous version."""
         self._check_fits(network)
         penalty = float(np.sum(network.hidden**2) + np.sum(network.output**2))
+        if network.offset is not None and self.offset == "penalised":
+            penalty += float(network.offset @ network.offset)
         return self.loss.value(network.predict(self.X), self.Y) + 0.5 * self.gamma * penalty
 
     def upper_bound(self, network: Network) -> float:
         """Return an upper bound of p*: :meth:`attained`, raised so little that other machines' rounding attains it."""
-        return self.attained(network) * (1.0 + PORTABLE)
+        attained = self.attained(network)
+        return attained + PORTABLE * abs(attained)
 
     def attained(self, network: Network) -> float:
         """Return a float that is proved to be at least the network's exact objective, hence at least p*."""
         self._check_fits(network)
         hidden, output = Ball.exact(network.hidden), Ball.exact(network.output)
         predictions = self.activation.enclosed(Ball.exact(self.inputs) @ hidden) @ output
-        penalty = hidden.square_above() + output.square_above()
+        penalised = [hidden, output]
+        if network.offset is not None:
+            offset = Ball.exact(np.tile(network.offset, (len(self.Y), 1)))
+            predictions = predictions + offset
+            penalised += [offset[:1]] if self.offset == "penalised" else []
+        penalty = sum(part.square_above() for part in penalised)
         loss = self.loss.value_above(predictions, Ball.exact(self.Y))
         if not math.isfinite(penalty):
             # Squares of weights may overflow where γ times them does not.
-            decay = _scaled_square_above(Fraction(self.gamma) / 2, [network.hidden, network.output])
-            return bound_above(loss + decay, 6)
+            decay = _scaled_square_above(Fraction(self.gamma) / 2, [part.mid for part in penalised])
+            return _raised(loss, decay)
         # Half of a subnormal γ may be rounded down.
         half = 0.5 * self.gamma if self.gamma > 2.0**-1000 else self.gamma
-        return bound_above(loss + half * penalty, 6) if loss or penalty else 0.0
+        return _raised(loss, half * penalty)
 
     def dual_value(self, A: Floats) -> float:
-        """Return the dual objective D(A) in floating point at ``A``, shape (n, c); squared loss: ⟨A, Y⟩ − ½‖A‖²."""
-        return self.loss.dual_value(A, self.Y)
+        """Return the dual objective D(A) in floating point at ``A``, shape (n, c); squared loss: ⟨A, Y⟩ − ½‖A‖².
+
+        A penalised offset takes ‖1ᵀA‖²/(2γ) off it.
+        """
+        return self.loss.dual_value(A, self.Y) - 0.5 * self.tilt(A)
+
+    def tilt(self, A: Floats) -> float:
+        """Return what a penalised offset takes off the dual value, twice: ‖1ᵀA‖²/γ; 0 where there is none."""
+        return float(np.sum(np.sum(A, axis=0) ** 2)) / self.gamma if self.offset == "penalised" else 0.0
 
     def residual(self, predictions: Floats) -> Floats:
         """Return A = −∇ℓ at predictions, shape (n, c); squared loss: Y − predictions."""
         return self.loss.residual(predictions, self.Y)
+
+    def admissible(self, A: Floats) -> Floats:
+        """Return a point near A, shape (n, c), in the domain of the dual, up to rounding (:meth:`Loss.admissible`)."""
+        return self.loss.admissible(A, self.Y, self.offset is True)
+
+
+def _weighted(loss: Loss, Y: Floats, sample_weight: ArrayLike | None, class_weight: object) -> Loss:
+    """Return the loss of weighted samples; as it is, where all weights are 1."""
+    if isinstance(loss, Weighted):
+        if len(loss.sample_weight) != len(Y):
+            raise InputError(f"there are {len(loss.sample_weight)} sample weights and {len(Y)} samples.")
+        if sample_weight is not None or class_weight is not None:
+            raise InputError("the loss given has sample weights already; give the loss without them.")
+        return loss
+    weights = np.ones(len(Y))
+    if sample_weight is not None:
+        weights = finite_array("sample_weight", sample_weight)
+        if weights.shape != (len(Y),) or not np.all(weights > 0.0):
+            raise InputError(
+                f"sample_weight has shape {weights.shape} and must be {(len(Y),)}, of positive numbers; leave out "
+                "samples that are to count nothing."
+            )
+    if class_weight is not None:
+        weights = weights * _of_classes(Y, class_weight)
+    if not (np.all(weights > 0.0) and np.all(np.isfinite(weights))):
+        raise InputError("sample_weight times class_weight leaves the range of floating-point numbers.")
+    return loss if np.all(weights == 1.0) else Weighted(loss, weights)
+
+
+def _of_classes(Y: Floats, class_weight: Any) -> Floats:
+    """Return the factor of every sample's weight, by its class."""
+    signs = Y.shape[1] == 1 and bool(np.all(np.abs(Y) == 1.0))
+    if not signs and not (Y.shape[1] > 1 and np.all(Y >= 0.0) and np.allclose(np.sum(Y, axis=1), 1.0)):
+        raise InputError("class_weight needs classes: rows of Y that add up to 1, or one output of ±1.")
+    classes, count = (np.ravel(Y > 0.0).astype(int), 2) if signs else (np.argmax(Y, axis=1), Y.shape[1])
+    if isinstance(class_weight, str):
+        if class_weight != "balanced":
+            raise InputError(f"class_weight is {class_weight!r}; it must be 'balanced' or one number per class.")
+        sizes = np.bincount(classes, minlength=count)
+        return np.asarray((len(Y) / (count * np.maximum(sizes, 1.0)))[classes])
+    factors = finite_array("class_weight", class_weight)
+    if factors.shape != (count,) or not np.all(factors > 0.0):
+        raise InputError(f"class_weight has shape {factors.shape}; it must be {count} positive numbers, one per class.")
+    return np.asarray(factors[classes])
+
+
+def _raised(loss: float, penalty: float) -> float:
+    """Return a float above the sum of a loss, rounded up, and of a penalty ≥ 0 of at most five roundings."""
+    if not (loss or penalty):
+        return 0.0
+    if loss >= 0.0:
+        return bound_above(loss + penalty, 6)
+    return math.nextafter(loss + bound_above(penalty, 6), math.inf)
 
 
 def _scaled_square_above(factor: Fraction, parts: Sequence[Floats]) -> float:

@@ -103,7 +103,7 @@ class Units:
         return max(0.0, below) if value >= 0.0 else below
 
     def value_above(self, value: float) -> float:
-        """Return an objective value, ≥ 0, in the user's units, rounded up should that not be exact."""
+        """Return an objective value in the user's units, rounded up should that not be exact."""
         scaled = _times(value, self.targets, self._degree)
         exact = math.isfinite(scaled) and _over(scaled, self.targets, self._degree) == value
         return scaled if exact else math.nextafter(scaled, math.inf)
@@ -111,7 +111,8 @@ class Units:
     def network(self, network: Network) -> Network:
         """Return a network of the scaled problem as one of the user's problem."""
         scale = math.sqrt(self.targets) / math.sqrt(self.inputs)
-        return self.original.network(network.hidden * scale, network.output * scale)
+        offset = None if network.offset is None else network.offset * self.targets
+        return self.original.network(network.hidden * scale, network.output * scale, offset)
 
 
 def _times(value: float, unit: float, power: int) -> float:

@@ -6,6 +6,8 @@ import dataclasses
 import math
 from typing import Any
 
+import numpy as np
+
 from sdprelax.base import Deadline
 from sdprelax.certificate import Certificate, empty_network_certificate
 from sdprelax.networks import Network
@@ -35,6 +37,8 @@ class Incumbent:
         self.details: dict[str, Any] = {}
         self.scaled = presolved.problem.empty_network()
         self._best = Outcome()
+        problem = presolved.original
+        self._unproved = min(0.0, problem.loss.dual_value(np.zeros_like(problem.Y), problem.Y))
         self._trace: list[Bound] = []
 
     @property
@@ -44,12 +48,12 @@ class Incumbent:
 
     @property
     def lower(self) -> float:
-        """The best lower bound that is proved; p* ≥ 0 is true without a proof."""
-        return 0.0 if self._best.lower is None else self._best.lower
+        """The best lower bound that is proved; without a proof inf ℓ, which is 0 or more for most losses."""
+        return self._unproved if self._best.lower is None else self._best.lower
 
     @property
     def gap(self) -> float:
-        """(upper − lower)/upper; 1 before there is a network."""
+        """(upper − lower)/|upper|; 1 before there is a network."""
         gap = relative_gap(self.lower, self._best.upper)
         return 1.0 if gap is None else gap
 

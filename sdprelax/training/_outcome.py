@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sdprelax.certificate import Certificate, GroupCertificate, program_gap_of
+from sdprelax.certificate import Certificate, GroupCertificate
 from sdprelax.networks import Network, Predictor
 
 __all__ = ["Bound", "Outcome", "Report", "Status", "relative_gap", "status_of", "unreported"]
@@ -16,10 +16,11 @@ Status = Literal["solved", "time limit", "not converged"]
 
 
 def relative_gap(lower: float | None, upper: float | None) -> float | None:
-    """Return (upper − lower)/upper, the duality gap relative to the upper bound; None without both."""
+    """Return (upper − lower)/|upper|, the duality gap relative to the upper bound; None without both, 0 where equal."""
     if lower is None or upper is None:
         return None
-    return program_gap_of(lower, upper, 0.0)
+    size = abs(upper) or abs(lower)
+    return (upper - lower) / size if size > 0.0 else 0.0
 
 
 def status_of(word: str) -> Status:

@@ -6,26 +6,32 @@ A loss ℓ(P; Y) = Σ_i ℓ_i(P_i; Y_i) of predictions P and targets Y, both of 
     D(A) = −ℓ*(−A) = inf over P of  ℓ(P; Y) + ⟨A, P⟩,         p* ≥ D(A) wherever ‖Aᵀφ(Xu)‖ ≤ γ‖u‖ for every u.
 
 A = −∇ℓ(P), the *residual*, attains the infimum at P (Fenchel and Young). D is concave and D(0) = inf ℓ is finite, so
-for any A the best feasible multiple sA is found on the *ray* s ↦ D(sA).
+for any A the best feasible multiple sA is found on the *ray* s ↦ D(sA). A constant output t that the network may add
+asks for 1ᵀA = 0 where t is free, and takes ‖1ᵀA‖²/(2γ) off D where it is penalised like a weight.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import scipy.optimize
 
-from sdprelax.base import UNIT, Ball, Floats, Registry
+from sdprelax.base import UNIT, Ball, Floats, Registry, bound_above, gamma
 
-__all__ = ["Loss", "ProvedRay", "Ray", "largest_multiple", "losses"]
+__all__ = ["Loss", "ProvedRay", "Ray", "Weighted", "largest_multiple", "losses"]
 
 # Halvings after which the end of the dual's domain along a ray is known to rounding.
 HALVINGS = 60
 # Shares of a multiple that are tried in its place: at the very end of the dual's domain nothing is proved.
-SHARES = (1.0, 1.0 - 2.0**-48, 1.0 - 2.0**-40, 1.0 - 2.0**-30, 0.0)
+SHARES = (1.0, 1.0 - 2.0**-48, 1.0 - 2.0**-40, 1.0 - 2.0**-30)
+# Least distance from the end of the domain, relative to its width, that a point is moved to; and sweeps that bring rows
+# and columns of a matrix to their sums.
+INSIDE, SWEEPS = 1e-200, 50
+# Newton steps, and widest search, for the best constant output.
+CONSTANT_STEPS, WIDEST = 60, 1e6
 
 
 class Ray(Protocol):
@@ -61,12 +67,29 @@ class Loss(Protocol):
 
     Attributes
     ----------
+    targets: what Y holds: any "numbers"; "simplex", a distribution over the classes in every row; "signs", ±1; or
+        "counts", numbers ≥ 0.
     degree: the k with ℓ(tP; tY) = t^k·ℓ(P; Y) for all t > 0; None where there is none, and targets keep their unit.
     curvature: the Lipschitz constant of ∇ℓ, so that D is strongly concave with its inverse; ∞ where ∇ℓ has none.
+    smooth: whether ℓ is differentiable everywhere.
+    shift_invariant: whether ℓ(P + s1ᵀ) = ℓ(P) for every s of shape (n, 1), so that rows of dual points add up to 0.
     """
 
+    targets: ClassVar[Literal["numbers", "simplex", "signs", "counts"]] = "numbers"
     degree: ClassVar[int | None] = None
     curvature: ClassVar[float] = math.inf
+    smooth: ClassVar[bool] = True
+    shift_invariant: ClassVar[bool] = False
+
+    @property
+    def weights(self) -> Floats | None:
+        """The samples' weights, shape (n,); None where all are 1."""
+        return None
+
+    @property
+    def unweighted(self) -> Loss:
+        """The loss of samples of weight 1."""
+        return self
 
     def check(self, Y: Floats) -> None:
         """Refuse targets that the loss is not defined for.
@@ -76,60 +99,269 @@ class Loss(Protocol):
         InputError: what is wrong with them, and what would be right.
         """
 
-    def value(self, P: Floats, Y: Floats) -> float:
-        """Return ℓ(P; Y) in floating point."""
+    # Of every sample: what a member says.
+
+    def values(self, P: Floats, Y: Floats) -> Floats:
+        """Return ℓ_i(P_i; Y_i) in floating point, shape (n,)."""
         ...
 
-    def value_above(self, P: Ball, Y: Ball) -> float:
-        """Return a proved upper bound of ℓ(P; Y)."""
+    def values_above(self, P: Ball, Y: Ball) -> Floats:
+        """Return proved upper bounds of ℓ_i(P_i; Y_i) for every point of the balls, shape (n,)."""
         ...
 
     def residual(self, P: Floats, Y: Floats) -> Floats:
         """Return A = −∇ℓ(P; Y), shape (n, c); of a loss with kinks the negative of some subgradient."""
         ...
 
+    def dual_values(self, A: Floats, Y: Floats) -> Floats:
+        """Return D_i(A_i) in floating point, shape (n,); −∞ outside of its domain.
+
+        The domain's equations (``shift_invariant``) are taken to hold where they hold up to rounding.
+        """
+        ...
+
+    def dual_values_below(self, A: Ball, Y: Ball) -> Floats:
+        """Return proved lower bounds of D_i(A_i), shape (n,), for every point of the balls; −∞ where nothing is proved.
+
+        Of a ``shift_invariant`` loss: for every point whose rows add up to 0 exactly.
+        """
+        ...
+
+    def dual_range(self, Y: Floats) -> tuple[Floats, Floats]:
+        """Return the least and the largest values, shape (n, c), that entries of A take in the domain of D; or ∓∞."""
+        return np.full(Y.shape, -np.inf), np.full(Y.shape, np.inf)
+
+    def proximal(self, P: Floats, Y: Floats, step: float | Floats) -> Floats:
+        """Return the Q of least ℓ(Q; Y) + Σ_i‖Q_i − P_i‖²/(2·step_i), shape (n, c).
+
+        Parameters
+        ----------
+        step: one number > 0, or those of the samples, shape (n, 1).
+        """
+        ...
+
+    def hessian(self, P: Floats, Y: Floats) -> Floats:
+        """Return ∇²ℓ_i(P_i), shape (n, c, c); of a loss with jumps in ∇ℓ one of its one-sided values."""
+        raise NotImplementedError(f"{type(self).__name__} has no Hessian.")
+
+    def dual_hessian(self, A: Floats, Y: Floats) -> Floats:
+        """Return −∇²D_i(A_i) inside of the domain, shape (n, c, c)."""
+        raise NotImplementedError(f"{type(self).__name__} has no Hessian of its dual value.")
+
+    def expressions(self, P: Any, Y: Floats) -> Any:
+        """Return ℓ_i(P_i; Y_i), shape (n,), of a CVXPY expression P."""
+        ...
+
+    def tensors(self, P: Any, Y: Any) -> Any:
+        """Return ℓ_i(P_i; Y_i), shape (..., n), of PyTorch tensors (..., n, c), for methods that train with PyTorch."""
+        raise NotImplementedError(f"{type(self).__name__} has no form for PyTorch.")
+
+    # Of all samples.
+
+    def value(self, P: Floats, Y: Floats) -> float:
+        """Return ℓ(P; Y) in floating point."""
+        return float(np.sum(self.values(P, Y)))
+
+    def value_above(self, P: Ball, Y: Ball) -> float:
+        """Return a proved upper bound of ℓ(P; Y)."""
+        return _sum_above(self.values_above(P, Y))
+
     def dual_value(self, A: Floats, Y: Floats) -> float:
         """Return D(A) in floating point; −∞ outside of its domain."""
-        ...
+        return float(np.sum(self.dual_values(A, Y)))
 
     def dual_value_below(self, A: Ball, Y: Ball) -> float:
-        """Return a proved lower bound of D(A); −∞ where nothing is proved."""
-        ...
-
-    def proximal(self, P: Floats, Y: Floats, step: float) -> Floats:
-        """Return the Q of least ℓ(Q; Y) + ‖Q − P‖²/(2·step), shape (n, c)."""
-        ...
+        """Return a proved lower bound of D(A), with the words of :meth:`dual_values_below`."""
+        return -_sum_above(-self.dual_values_below(A, Y))
 
     def expression(self, P: Any, Y: Floats) -> Any:
         """Return ℓ(P; Y) of a CVXPY expression P."""
-        ...
+        import cvxpy as cp  # half a second, which commands that solve nothing need not wait for
+
+        return cp.sum(self.expressions(P, Y))
 
     def tensor(self, P: Any, Y: Any) -> Any:
-        """Return ℓ(P; Y) of PyTorch tensors, summed over the last two axes, for methods that train with PyTorch."""
-        raise NotImplementedError(f"{type(self).__name__} has no form for PyTorch.")
+        """Return ℓ(P; Y) of PyTorch tensors, summed over the last two axes."""
+        return self.tensors(P, Y).sum(dim=-1)
 
-    def ray(self, A: Floats, Y: Floats) -> Ray:
-        """Return s ↦ D(sA) in floating point."""
-        return SampledRay(self, A, Y)
+    def constant(self, Y: Floats, P: Floats | None = None, decay: float = 0.0) -> Floats:
+        """Return the constant output t, shape (c,), of least ℓ(P + 1tᵀ; Y) + (decay/2)‖t‖², in floating point.
 
-    def proved_ray(self, A: Ball, Y: Ball) -> ProvedRay:
-        """Return s ↦ D(sA) with all rounding errors bounded."""
-        return EnclosedRay(self, A, Y)
+        Parameters
+        ----------
+        P: predictions without it, shape (n, c); default 0.
+        """
+        start = np.zeros_like(Y) if P is None else P
+        return _by_newton(self, Y, start, decay) if self.smooth else _by_search(self, Y, start, decay)
 
-    def dual_bound(self, A: Ball, Y: Ball, gamma: float, steepest: float) -> float:
-        """Return a proved lower bound of D(sA) for the best feasible multiple s of A.
+    # Points of the dual.
+
+    def admissible(self, A: Floats, Y: Floats, offset: bool = False) -> Floats:
+        """Return a point of the domain of D near A, up to rounding; with ``offset`` of columns that add up to 0.
+
+        That is into the range entry by entry; rows' and columns' sums of a ``shift_invariant`` loss by scaling the
+        distances from the upper ends, which are distributions (Sinkhorn's sweeps).
+        """
+        low, high = self.dual_range(Y)
+        if self.shift_invariant:
+            q = np.maximum(high - A, INSIDE)
+            rows, columns = np.sum(high, axis=1, keepdims=True), np.sum(high, axis=0)
+            for _ in range(SWEEPS if offset else 1):
+                if offset:
+                    q = q * (columns / np.sum(q, axis=0))
+                q = q * (rows / np.sum(q, axis=1, keepdims=True))
+            return np.asarray(high - q)
+        A = np.clip(A, low, high)
+        for _ in range(SWEEPS if offset else 0):
+            excess = np.sum(A, axis=0)
+            room = np.where(excess > 0.0, A - low, high - A)
+            room = np.where(np.isfinite(room), room, 1.0 + np.max(room, where=np.isfinite(room), initial=0.0))
+            whole = np.sum(room, axis=0)
+            A = np.clip(A - room * (excess / np.where(whole > 0.0, whole, 1.0)), low, high)
+        return np.asarray(A)
+
+    def exact_point(self, A: Floats, Y: Floats, offset: bool, scale: float = 1.0) -> Ball:
+        """Return a ball that holds a real point near A for which the equations of the dual hold exactly.
+
+        Rows add up to 0 for a ``shift_invariant`` loss, columns with ``offset``. What is missing is added to the entry
+        that is farthest from the ends of the domain, so that entries at these ends stay what they are.
+
+        Parameters
+        ----------
+        scale: the multiple of A that is wanted in the domain.
+        """
+        point = Ball.exact(A)
+        if not (self.shift_invariant or offset):
+            return point
+        mid, rad = point.mid.copy(), point.rad.copy()
+        low, high = self.dual_range(Y)
+        room = np.minimum(scale * A - low, high - scale * A)
+        if self.shift_invariant:
+            for i, k in enumerate(np.argmax(room, axis=1)):
+                mid[i, k], rad[i, k] = _balancing(mid[i], rad[i], int(k))
+        if offset:
+            # A whole row of a shift-invariant loss, since columns' sums add up to 0 as rows do.
+            whole = np.full(A.shape[1], np.argmax(np.min(room, axis=1)))
+            for k, i in enumerate(whole if self.shift_invariant else np.argmax(room, axis=0)):
+                mid[i, k], rad[i, k] = _balancing(mid[:, k], rad[:, k], int(i))
+        return Ball(mid, rad)
+
+    def ray(self, A: Floats, Y: Floats, tilt: float = 0.0) -> Ray:
+        """Return s ↦ D(sA) − ½s²·tilt in floating point."""
+        return SampledRay(self, A, Y, tilt)
+
+    def proved_ray(self, A: Ball, Y: Ball, tilt: float = 0.0) -> ProvedRay:
+        """Return s ↦ D(sA) − ½s²·tilt with all rounding errors bounded."""
+        return EnclosedRay(self, A, Y, tilt)
+
+    def dual_bound(self, A: Ball, Y: Ball, gamma: float, steepest: float, tilt: float = 0.0) -> float:
+        """Return a proved lower bound of D(sA) − ½s²·tilt for the best feasible multiple s of A.
 
         Parameters
         ----------
         A, Y: dual point and targets, shape (n, c).
         gamma: what the dual norm of a feasible point is at most.
         steepest: a proved upper bound of A's dual norm.
+        tilt: a proved upper bound of what a penalised offset takes, ‖1ᵀA‖²/γ.
         """
-        ray = self.proved_ray(A, Y)
+        ray = self.proved_ray(A, Y, tilt)
         return ray.below(float(ray.best(float(largest_multiple(steepest, gamma)))))
 
 
 losses: Registry[Loss] = Registry("loss", __name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Weighted(Loss):
+    """The loss Σ_i w_iℓ_i of weighted samples; its dual value is Σ_i w_iD_i(A_i/w_i).
+
+    Parameters
+    ----------
+    loss: ℓ.
+    sample_weight: w, shape (n,), positive.
+    """
+
+    loss: Loss
+    sample_weight: Floats
+
+    # Facts of ℓ, which a dataclass's own attributes of the class would hide.
+    targets = property(lambda self: self.loss.targets)
+    degree = property(lambda self: self.loss.degree)
+    curvature = property(lambda self: self.loss.curvature * float(np.max(self.sample_weight)))
+    smooth = property(lambda self: self.loss.smooth)
+    shift_invariant = property(lambda self: self.loss.shift_invariant)
+
+    def __repr__(self) -> str:
+        return f"{self.loss!r} of weighted samples"
+
+    @property
+    def weights(self) -> Floats:
+        """w, shape (n,)."""
+        return self.sample_weight
+
+    @property
+    def unweighted(self) -> Loss:
+        """ℓ."""
+        return self.loss
+
+    @property
+    def _column(self) -> Floats:
+        return self.sample_weight[:, None]
+
+    def check(self, Y: Floats) -> None:
+        """Refuse what ℓ refuses."""
+        self.loss.check(Y)
+
+    def values(self, P: Floats, Y: Floats) -> Floats:
+        """Return w_iℓ_i."""
+        return self.sample_weight * self.loss.values(P, Y)
+
+    def values_above(self, P: Ball, Y: Ball) -> Floats:
+        """Return w_i times ℓ's bounds, rounded up."""
+        return np.nextafter(self.sample_weight * self.loss.values_above(P, Y), np.inf)
+
+    def residual(self, P: Floats, Y: Floats) -> Floats:
+        """Return w_iA_i."""
+        return self._column * self.loss.residual(P, Y)
+
+    def dual_values(self, A: Floats, Y: Floats) -> Floats:
+        """Return w_iD_i(A_i/w_i)."""
+        return self.sample_weight * self.loss.dual_values(A / self._column, Y)
+
+    def dual_values_below(self, A: Ball, Y: Ball) -> Floats:
+        """Return w_iD_i(A_i/w_i) from below; zeros stay zeros."""
+        mid, reach = A.mid / self._column, A.rad / self._column
+        lost = np.where(A.mid != 0.0, 2 * UNIT * np.abs(mid) + 2.0**-1073, 0.0)
+        rad = np.where((A.rad > 0.0) | (lost > 0.0), (reach + lost) * (1.0 + 8 * UNIT) + 2.0**-1073, 0.0)
+        below = self.sample_weight * self.loss.dual_values_below(Ball(mid, rad), Y)
+        return np.where(below == 0.0, below, np.nextafter(below, -np.inf))
+
+    def dual_range(self, Y: Floats) -> tuple[Floats, Floats]:
+        """Return w times ℓ's range."""
+        low, high = self.loss.dual_range(Y)
+        return self._column * low, self._column * high
+
+    def proximal(self, P: Floats, Y: Floats, step: float | Floats) -> Floats:
+        """Return ℓ's map with steps w_i·step_i."""
+        return self.loss.proximal(P, Y, self._column * step)
+
+    def hessian(self, P: Floats, Y: Floats) -> Floats:
+        """Return w_i∇²ℓ_i."""
+        return self._column[:, :, None] * self.loss.hessian(P, Y)
+
+    def dual_hessian(self, A: Floats, Y: Floats) -> Floats:
+        """Return −∇²D_i(A_i/w_i)/w_i."""
+        return self.loss.dual_hessian(A / self._column, Y) / self._column[:, :, None]
+
+    def expressions(self, P: Any, Y: Floats) -> Any:
+        """Return w_iℓ_i of a CVXPY expression."""
+        import cvxpy as cp
+
+        return cp.multiply(self.sample_weight, self.loss.expressions(P, Y))
+
+    def tensors(self, P: Any, Y: Any) -> Any:
+        """Return w_iℓ_i of PyTorch tensors."""
+        return P.new_tensor(self.sample_weight) * self.loss.tensors(P, Y)
 
 
 def largest_multiple(steepest: Any, gamma: Any) -> Floats:
@@ -144,22 +376,24 @@ def largest_multiple(steepest: Any, gamma: Any) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class SampledRay:
-    """s ↦ D(sA) of any loss, by its ``dual_value``."""
+    """s ↦ D(sA) − ½s²·tilt of any loss, by its ``dual_value``."""
 
     loss: Loss
     A: Floats
     Y: Floats
+    tilt: float = 0.0
 
     def value(self, scale: float) -> float:
-        """Return D(sA)."""
-        return self.loss.dual_value(scale * self.A, self.Y)
+        """Return D(sA) − ½s²·tilt."""
+        return self.loss.dual_value(scale * self.A, self.Y) - 0.5 * scale * scale * self.tilt
 
     def best(self, limit: float) -> float:
-        """Return where D(sA) is largest: by halving into the domain, which is star-shaped, and a bounded search."""
+        """Return where the value is largest: by halving into the domain, which is star-shaped, and a bounded search."""
         size = float(np.max(np.abs(self.A), initial=0.0))
         if not (limit > 0.0 and size > 0.0 and math.isfinite(size)):
             return 0.0
-        end = min(limit, (1.0 + float(np.max(np.abs(self.Y), initial=0.0))) / size * len(self.Y))
+        heaviest = 1.0 if self.loss.weights is None else max(1.0, float(np.max(self.loss.weights)))
+        end = min(limit, heaviest * (1.0 + float(np.max(np.abs(self.Y), initial=0.0))) / size * len(self.Y))
         for _ in range(HALVINGS):
             if math.isfinite(self.value(end)):
                 break
@@ -179,22 +413,90 @@ class SampledRay:
 
 @dataclass(frozen=True, eq=False)
 class EnclosedRay:
-    """s ↦ D(sA) of any loss with its rounding errors, by its ``dual_value_below``."""
+    """s ↦ D(sA) − ½s²·tilt of any loss with its rounding errors, by its ``dual_value_below``."""
 
     loss: Loss
     A: Ball
     Y: Ball
+    tilt: float = 0.0
 
     def best(self, limit: float) -> float:
-        """Return where D(sA) is largest for the midpoints."""
-        return SampledRay(self.loss, self.A.mid, self.Y.mid).best(limit)
+        """Return where the value is largest for the midpoints."""
+        return SampledRay(self.loss, self.A.mid, self.Y.mid, self.tilt).best(limit)
 
     def below(self, scale: float) -> float:
-        """Return a proved lower bound of the largest D(tA), 0 ≤ t ≤ s: of t near s, and of t = 0."""
-        return max(self.loss.dual_value_below(self.A * (share * scale), self.Y) for share in SHARES)
+        """Return a proved lower bound of the largest value at 0 ≤ t ≤ s: of t near s, and of t = 0."""
+        nothing = self.loss.dual_value_below(Ball.exact(np.zeros_like(self.A.mid)), self.Y)
+        return max(nothing, *(self._at(share * scale) for share in SHARES)) if scale > 0.0 else nothing
+
+    def _at(self, scale: float) -> float:
+        taken = bound_above(0.5 * scale * scale * self.tilt, 3) if self.tilt else 0.0
+        below = self.loss.dual_value_below(self.A * scale, self.Y) - taken
+        return math.nextafter(below, -math.inf) if taken else below
 
     def __add__(self, other: EnclosedRay) -> EnclosedRay:
-        """Return the ray of both blocks of samples."""
+        """Return the ray of both blocks of samples; a tilt is of all samples, and no block has one.
+
+        Raises
+        ------
+        ValueError: the samples are weighted, or a block has a tilt.
+        """
+        if self.tilt or other.tilt or self.loss.weights is not None:
+            raise ValueError("rays of weighted samples, or with an offset's tilt, are of all samples at once")
         parts = ((self.A, other.A), (self.Y, other.Y))
         A, Y = (Ball(np.concatenate([a.mid, b.mid]), np.concatenate([a.rad, b.rad])) for a, b in parts)
         return EnclosedRay(self.loss, A, Y)
+
+
+def _sum_above(terms: Floats) -> float:
+    """Return a proved upper bound of the sum of numbers of either sign; ∞ where it overflows or one is no number."""
+    total, size = float(np.sum(terms)), float(np.sum(np.abs(terms)))
+    if not math.isfinite(size):
+        return math.inf
+    return math.nextafter(total + bound_above(gamma(terms.size + 1) * size, terms.size + 4), math.inf) if size else 0.0
+
+
+def _balancing(mid: Floats, rad: Floats, place: int) -> tuple[float, float]:
+    """Return (midpoint, radius) of minus the sum of all entries of a line but one."""
+    others = np.arange(len(mid)) != place
+    total = -math.fsum(mid[others])
+    return total, math.nextafter(0.5 * math.ulp(total) + math.fsum(rad[others]) * (1.0 + 4 * UNIT), math.inf)
+
+
+def _by_newton(loss: Loss, Y: Floats, P: Floats, decay: float) -> Floats:
+    """Return the best constant output of a smooth loss: Newton steps, halved where they do not descend."""
+
+    def value(t: Floats) -> float:
+        return loss.value(P + t, Y) + 0.5 * decay * float(t @ t)
+
+    t = np.zeros(Y.shape[1])
+    with np.errstate(over="ignore", invalid="ignore"):
+        for _ in range(CONSTANT_STEPS):
+            gradient = decay * t - np.sum(loss.residual(P + t, Y), axis=0)
+            curved = np.sum(loss.hessian(P + t, Y), axis=0) + decay * np.eye(len(t))
+            ridge = 1e-12 * max(float(np.trace(curved)), 1e-300)
+            step = np.linalg.solve(curved + ridge * np.eye(len(t)), gradient)
+            step *= min(1.0, 10.0 / max(float(np.max(np.abs(step))), 1e-300))
+            length, now = 1.0, value(t)
+            while length > 1e-12 and not value(t - length * step) < now:
+                length *= 0.5
+            if length <= 1e-12:
+                break
+            t = t - length * step
+    return np.asarray(t)
+
+
+def _by_search(loss: Loss, Y: Floats, P: Floats, decay: float) -> Floats:
+    """Return the best constant output of a loss with kinks, which is a sum over entries: one by one."""
+    found = np.zeros(Y.shape[1])
+    for k in range(Y.shape[1]):
+
+        def value(t: float, k: int = k) -> float:  # fmt: skip
+            return loss.value(P[:, [k]] + t, Y[:, [k]]) + 0.5 * decay * t * t
+
+        reach = min(WIDEST, 1.0 + 2.0 * float(np.max(np.abs(Y[:, k]) + np.abs(P[:, k]), initial=0.0)))
+        best = scipy.optimize.minimize_scalar(value, bounds=(-reach, reach), method="bounded", options={"xatol": 1e-12})
+        # The optimum is at a kink where there is no decay, and 0 if that is as good.
+        kinks = np.concatenate([[0.0, float(best.x)], (Y - P)[:, k]])
+        found[k] = min(kinks.tolist(), key=value)
+    return found

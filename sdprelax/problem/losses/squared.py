@@ -8,13 +8,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from sdprelax.base import Ball, Floats, InputError
+from sdprelax.base import UNIT, Ball, Floats, InputError, bound_above
 from sdprelax.problem.losses import Loss, losses
 
 __all__ = ["ProvedQuadraticRay", "QuadraticRay", "Squared", "quadratic_below"]
 
 # Numbers and products above this are so far from underflow that each rounding of theirs is relative.
 TINY = 1e-280
+# Far above what gradual underflow can lose in one square.
+UNDERFLOW = 1e-290
 
 
 @losses.register("squared")
@@ -52,6 +54,15 @@ class Squared(Loss):
                 "Y is so large that ‖Y‖² is beyond the largest double; divide Y and gamma by the same power of two."
             )
 
+    def values(self, P: Floats, Y: Floats) -> Floats:
+        """Return ½‖P_i − Y_i‖²."""
+        return np.asarray(0.5 * np.sum((P - Y) ** 2, axis=1))
+
+    def values_above(self, P: Ball, Y: Ball) -> Floats:
+        """Return proved upper bounds of ½‖P_i − Y_i‖²."""
+        norms = (P - Y).row_norms()
+        return np.asarray(np.where(norms > 0.0, 0.5 * norms * norms * (1.0 + 8 * UNIT) + UNDERFLOW, 0.0))
+
     def value(self, P: Floats, Y: Floats) -> float:
         """Return ½‖P − Y‖² in floating point."""
         return 0.5 * float(np.sum((P - Y) ** 2))
@@ -64,6 +75,20 @@ class Squared(Loss):
         """Return Y − P, of arrays or tensors."""
         return Y - P
 
+    def dual_values(self, A: Floats, Y: Floats) -> Floats:
+        """Return ⟨A_i, Y_i⟩ − ½‖A_i‖²."""
+        return np.asarray(np.sum(A * Y, axis=1) - 0.5 * np.sum(A * A, axis=1))
+
+    def dual_values_below(self, A: Ball, Y: Ball) -> Floats:
+        """Return proved lower bounds of ⟨A_i, Y_i⟩ − ½‖A_i‖²; 0 at a row of zeros."""
+        found = np.full(len(A.mid), -math.inf)
+        for i in range(len(A.mid)):
+            along, square = A[i].inner(Y[i])[0], A[i].square_above()
+            below = math.nextafter(along - 0.5 * square, -math.inf)
+            zero = not np.any(A.mid[i]) and not np.any(A.rad[i])
+            found[i] = 0.0 if zero else below if math.isfinite(below) else -math.inf
+        return found
+
     def dual_value(self, A: Floats, Y: Floats) -> float:
         """Return ⟨A, Y⟩ − ½‖A‖² in floating point."""
         return float(np.sum(A * Y) - 0.5 * np.sum(A * A))
@@ -74,9 +99,23 @@ class Squared(Loss):
         below = math.nextafter(ray.along - 0.5 * ray.energy, -math.inf)
         return -math.inf if math.isnan(below) else below
 
-    def proximal(self, P: Floats, Y: Floats, step: float) -> Floats:
+    def proximal(self, P: Floats, Y: Floats, step: float | Floats) -> Floats:
         """Return (P + step·Y)/(1 + step)."""
         return np.asarray((P + step * Y) / (1.0 + step))
+
+    def hessian(self, P: Floats, Y: Floats) -> Floats:
+        """Return the identity for every sample."""
+        return np.broadcast_to(np.eye(Y.shape[1]), (len(Y), Y.shape[1], Y.shape[1]))
+
+    def dual_hessian(self, A: Floats, Y: Floats) -> Floats:
+        """Return the identity for every sample."""
+        return self.hessian(A, Y)
+
+    def expressions(self, P: Any, Y: Floats) -> Any:
+        """Return ½‖P_i − Y_i‖² of a CVXPY expression P."""
+        import cvxpy as cp
+
+        return 0.5 * cp.sum(cp.square(P - Y), axis=1)
 
     def expression(self, P: Any, Y: Floats) -> Any:
         """Return ½‖P − Y‖² of a CVXPY expression P."""
@@ -84,17 +123,22 @@ class Squared(Loss):
 
         return 0.5 * cp.sum_squares(P - Y)
 
+    def tensors(self, P: Any, Y: Any) -> Any:
+        """Return ½‖P_i − Y_i‖² of PyTorch tensors."""
+        return 0.5 * ((P - Y) ** 2).sum(dim=-1)
+
     def tensor(self, P: Any, Y: Any) -> Any:
         """Return ½‖P − Y‖² of PyTorch tensors, over the last two axes."""
         return 0.5 * ((P - Y) ** 2).sum(dim=(-2, -1))
 
-    def ray(self, A: Floats, Y: Floats) -> QuadraticRay:
-        """Return s ↦ s⟨A, Y⟩ − ½s²‖A‖² in floating point."""
-        return QuadraticRay(float(np.sum(A * Y)), float(np.sum(A * A)))
+    def ray(self, A: Floats, Y: Floats, tilt: float = 0.0) -> QuadraticRay:
+        """Return s ↦ s⟨A, Y⟩ − ½s²(‖A‖² + tilt) in floating point."""
+        return QuadraticRay(float(np.sum(A * Y)), float(np.sum(A * A)) + tilt)
 
-    def proved_ray(self, A: Ball, Y: Ball) -> ProvedQuadraticRay:
-        """Return s ↦ s⟨A, Y⟩ − ½s²‖A‖² with all rounding errors bounded."""
-        return ProvedQuadraticRay(A.inner(Y)[0], A.square_above())
+    def proved_ray(self, A: Ball, Y: Ball, tilt: float = 0.0) -> ProvedQuadraticRay:
+        """Return s ↦ s⟨A, Y⟩ − ½s²(‖A‖² + tilt) with all rounding errors bounded."""
+        energy = A.square_above()
+        return ProvedQuadraticRay(A.inner(Y)[0], bound_above(energy + tilt, 1) if tilt else energy)
 
 
 @dataclass(frozen=True, eq=False)
