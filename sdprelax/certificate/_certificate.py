@@ -94,6 +94,7 @@ class Certificate:
     reduction: the generator rows that the proof speaks of; verification does not trust it.
     proof: why ‖Aᵀ(Xu)₊‖ is not large.
     units: (s, t), two powers of two.
+    column: B, what stands in place of the column of ones for hidden biases that cost nothing; 1 for all others.
     """
 
     lower: float
@@ -101,6 +102,7 @@ class Certificate:
     reduction: Reduction
     proof: RelaxationProof | ConeProof
     units: tuple[float, float] = (1.0, 1.0)
+    column: float = 1.0
 
     def __repr__(self) -> str:
         return f"Certificate(lower={self.lower!r}, {type(self.proof).__name__}, {self.reduction.generators} generators)"
@@ -130,6 +132,8 @@ class Certificate:
             "lower": np.array(self.lower), "units": np.array(self.units), "multiplier": self.multiplier,
             "rows": r.rows, "basis": r.basis, "group": r.group, "factor": r.factor,
         }  # fmt: skip
+        if self.column != 1.0:
+            common["column"] = np.array(self.column)
         if isinstance(self.proof, RelaxationProof):
             blocks = self.proof.blocks
             paths = [(index, row, side) for index, block in enumerate(blocks) for row, side in block.cone.path]
@@ -177,7 +181,9 @@ class Certificate:
             if stored["units"].shape != (2,):
                 raise ValueError("its units are not two numbers")
             inputs, targets = stored["units"].tolist()
-            return Certificate(stored["lower"].item(), stored["multiplier"], reduction, proof, (inputs, targets))
+            column = stored["column"].item() if "column" in stored else 1.0
+            lower, multiplier = stored["lower"].item(), stored["multiplier"]
+            return Certificate(lower, multiplier, reduction, proof, (inputs, targets), column)
         except Exception as error:
             raise unreadable(path, "certificate", error) from None
 

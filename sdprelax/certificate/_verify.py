@@ -50,7 +50,7 @@ from sdprelax.certificate._checks import (
 from sdprelax.certificate._cone_cover import cover_sphere, most_cones
 from sdprelax.certificate._forms import MOST_CONCAVE, ProvedForms, path_normals, proved_forms, shortfalls
 from sdprelax.lifting.inequalities import STANDARD, Forms
-from sdprelax.problem import Loss, Problem, Reduction, Units, largest_multiple
+from sdprelax.problem import Loss, Problem, Reduction, Units, freedom, largest_multiple
 
 __all__ = [
     "PROOF_VERSION",
@@ -81,27 +81,36 @@ class MeasuredData:
 
     Attributes
     ----------
-    inputs: X/s with its column of ones, shape (n, d).
+    inputs: X/s with its column of ones, or of the certificate's B for free biases, shape (n, d).
     targets: Y/t, shape (n, c).
     gamma: γ in these units, rounded down; squared loss: γ/(st).
-    loss, offset: of the problem.
+    loss: of the problem.
+    balanced: whether columns of dual points add up to 0, as constant outputs cost nothing.
+    tilted: whether they cost (γ/2)‖t‖².
+    freedom: what ω is multiplied by for free biases; 1 where there are none.
     """
 
     inputs: Ball
     targets: Ball
     gamma: float
     loss: Loss
-    offset: bool | str
+    balanced: bool
+    tilted: bool
+    freedom: float
 
     @staticmethod
-    def of(problem: Problem, units: tuple[float, float]) -> MeasuredData:
-        """Return the data of a problem in units (s, t), two powers of two."""
+    def of(problem: Problem, units: tuple[float, float], column: float = 1.0) -> MeasuredData:
+        """Return the data of a problem in units (s, t) with a free bias in units of B, three powers of two."""
         s, t = units
-        inputs, targets = Ball.exact(problem.inputs).over(s), Ball.exact(problem.Y).over(t)
+        measured = Units(problem, s, t, column).measured
+        inputs, targets = Ball.exact(measured).over(s), Ball.exact(problem.Y).over(t)
         exact = Fraction(problem.gamma) / Fraction(s) / Fraction(t) ** ((problem.loss.degree or 1) - 1)
         gamma = float(min(exact, Fraction(LARGEST_NUMBER)))
         below = gamma if Fraction(gamma) <= exact else math.nextafter(gamma, 0.0)
-        return MeasuredData(inputs, targets, below, problem.loss, problem.offset)
+        balanced = problem.free_constant
+        tilted = problem.offset == "penalised" and not balanced
+        free = 1.0 if problem.penalise_bias else freedom(Ball.exact(problem.X), column)
+        return MeasuredData(inputs, targets, below, problem.loss, balanced, tilted, free)
 
 
 def _checked(problem: Problem, certificate: Certificate) -> Certificate:
@@ -111,6 +120,11 @@ def _checked(problem: Problem, certificate: Certificate) -> Certificate:
     require(len(certificate.units) == 2, "its units are not two numbers")
     units = tuple(checked_number("unit", unit, 2.0**-1074, 2.0**1023) for unit in certificate.units)
     require(all(math.frexp(unit)[0] == 0.5 for unit in units), f"its units {units} are not powers of two")
+    column = checked_number("column", certificate.column, 2.0**-1074, 2.0**1023)
+    require(
+        math.frexp(column)[0] == 0.5 and (column == 1.0 or not problem.penalise_bias),
+        f"its column {column} is not a power of two, or not 1 where biases are penalised",
+    )
     require(units[1] == 1.0 or problem.loss.degree is not None, "its loss has no other unit of targets than 1")
     require(np.ndim(said.rows) == 2, "its rows are no matrix")
     g, r = np.shape(said.rows)
@@ -145,9 +159,8 @@ def _checked(problem: Problem, certificate: Certificate) -> Certificate:
     # An optimum of a loss without a degree may be negative, or 0 less what is lost to rounding.
     least = 0.0 if problem.loss.degree is not None else -math.inf
     lower = checked_number("lower bound", certificate.lower, least, math.inf)
-    return Certificate(
-        lower, checked_array("multiplier", certificate.multiplier, (n, c)), reduction, proof, (units[0], units[1])
-    )
+    A = checked_array("multiplier", certificate.multiplier, (n, c))
+    return Certificate(lower, A, reduction, proof, (units[0], units[1]), column)
 
 
 def _checked_block(block: BlockProof, g: int, r: int) -> BlockProof:
@@ -308,19 +321,23 @@ def dual_bound(data: MeasuredData, certificate: Certificate, reduced: float) -> 
 
     max over 0 ≤ s ≤ γ/ω of D(sA), for the squared loss s⟨A, Y⟩ − ½s²‖A‖²; any s in that range is valid. Where the dual
     has equations (rows that add up to 0, or columns, for a free offset) it is A′ that satisfies them exactly, next to
-    A, and ω grows by Lip(φ)·Σ_i‖a′_i − a_i‖‖x_i‖. A penalised offset takes s²‖1ᵀA‖²/(2γ) off.
+    A, and ω grows by Lip(φ)·Σ_i‖a′_i − a_i‖‖x_i‖. A penalised offset takes s²‖1ᵀA‖²/(2γ) off. Biases b that cost
+    nothing matter up to |b| = R‖u‖ for the longest row R of X, since beyond it Aᵀφ(Xu + b1) is constant as 1ᵀA = 0; for
+    these ‖(u, b/B)‖ ≤ √(1 + R²/B²)·‖u‖.
     """
     A, steepest = certificate.multiplier, original_oracle(data, certificate, reduced)
     point, tilt = Ball.exact(A), 0.0
-    if data.loss.shift_invariant or data.offset is True:
+    if data.loss.shift_invariant or data.balanced:
         wanted = float(data.loss.ray(A, data.targets.mid).best(float(largest_multiple(steepest, data.gamma))))
-        point = data.loss.exact_point(A, data.targets.mid, data.offset is True, wanted)
+        point = data.loss.exact_point(A, data.targets.mid, data.balanced, wanted)
         moved, longest = (point - Ball.exact(A)).row_norms(), data.inputs.row_norms()
         slip = bound_above(float(moved @ longest), len(moved) + 2)
         steepest = bound_above(steepest + certificate.reduction.activation.lipschitz * slip, 3)
-    if data.offset == "penalised":
+    if data.tilted:
         sums = Ball.exact(np.ones((1, len(A)))) @ point
         tilt = bound_above(sums.square_above() / data.gamma, 2)
+    if data.freedom > 1.0:
+        steepest = bound_above(steepest * data.freedom, 1)
     return data.loss.dual_bound(point, data.targets, data.gamma, steepest, tilt)
 
 
@@ -347,7 +364,7 @@ def verify(problem: Problem, certificate: Certificate, deadline: Deadline | None
     require_kind(certificate, Certificate)
     with refusing():
         certificate = _checked(problem, certificate)
-        data = MeasuredData.of(problem, certificate.units)
+        data = MeasuredData.of(problem, certificate.units, certificate.column)
         largest = max(float(np.max(part.magnitude())) for part in (data.inputs, data.targets))
         require(largest <= LARGEST_NUMBER, f"its units {certificate.units} are not those of the data")
         measured = dual_bound(data, certificate, reduced_oracle(certificate, deadline))

@@ -7,7 +7,7 @@ from sdprelax.problem._presolved import Presolved
 from sdprelax.problem._problem import Problem
 from sdprelax.problem._reduction import PARALLEL, Reduction, reduce, reduce_inputs
 from sdprelax.problem._taken import require_taken
-from sdprelax.problem._units import Units, units_of
+from sdprelax.problem._units import Units, freedom, units_of
 from sdprelax.problem.losses import Loss, ProvedRay, Ray, Weighted, largest_multiple, losses
 from sdprelax.problem.losses.squared import QuadraticRay, Squared
 from sdprelax.problem.norms import Penalty
@@ -27,6 +27,7 @@ __all__ = [
     "Squared",
     "Units",
     "Weighted",
+    "freedom",
     "kernel_ridge",
     "largest_multiple",
     "losses",

@@ -86,7 +86,8 @@ class Presolved:
         """Return a certificate of ``problem`` as one of the user's."""
         s, t = certificate.units
         units = (s * self.units.inputs, t * self.units.targets)
-        return dataclasses.replace(certificate, lower=self.units.value(certificate.lower), units=units)
+        parts: dict[str, Any] = {} if self.original.penalise_bias else {"column": self.units.column}
+        return dataclasses.replace(certificate, lower=self.units.lower(certificate.lower), units=units, **parts)
 
     def claimed(self, value: float | None) -> float | None:
         """Return the value of ``problem`` that a solver claims, if it does, as one of the user's."""

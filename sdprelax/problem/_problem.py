@@ -50,7 +50,9 @@ class Problem:
     Y: targets, shape (n, c), or (n,) for one output. Class labels become targets by :func:`sdprelax.one_hot`; a single
         column of integers, which could be labels, is refused.
     gamma: weight decay γ > 0.
-    bias: append a column of ones to ``X``; the bias is regularised like any weight.
+    bias: append a column of ones to ``X``.
+    penalise_bias: whether that bias is regularised like any weight; if not, a neuron costs (γ/2)(‖u‖² + ‖v‖²) whatever
+        its bias, and one with u = 0 makes any constant output for nothing, as a free offset does.
     queries: inputs at which predictions will be wanted, shape (t, d). They have no loss, so p* does not depend on
         them; a transductive method may look at them (``sdp`` with ``transductive``).
     loss: ℓ, an entry of ``sdprelax.problem.losses``: its name, {name: {option: value}}, or one itself.
@@ -77,12 +79,13 @@ class Problem:
     loss: Loss = Squared()  # noqa: RUF009 (frozen)
     activation: Activation = ReLU()  # noqa: RUF009 (frozen)
     offset: bool | Literal["penalised"] = False
+    penalise_bias: bool = True
 
     def __init__(
         self, X: ArrayLike, Y: ArrayLike, gamma: float, bias: bool = False, queries: ArrayLike | None = None,
         loss: str | Mapping[str, Any] | Loss = "squared", activation: str | Mapping[str, Any] | Activation = "relu",
-        offset: bool | Literal["penalised"] = False, *, sample_weight: ArrayLike | None = None,
-        class_weight: ArrayLike | Literal["balanced"] | None = None,
+        offset: bool | Literal["penalised"] = False, penalise_bias: bool = True, *,
+        sample_weight: ArrayLike | None = None, class_weight: ArrayLike | Literal["balanced"] | None = None,
     ) -> None:  # fmt: skip
         inputs, targets = finite_matrix("X", X), target_matrix("Y", Y)
         asked = None if queries is None else finite_matrix("queries", queries)
@@ -101,6 +104,12 @@ class Problem:
             raise InputError(f"bias is {bias!r}; it must be True or False.")
         if not isinstance(offset, (bool, np.bool_)) and offset != "penalised":
             raise InputError(f"offset is {offset!r}; it must be True, False or 'penalised'.")
+        if not isinstance(penalise_bias, (bool, np.bool_)) or not (penalise_bias or bias):
+            raise InputError(
+                f"penalise_bias is {penalise_bias!r} and bias is {bias!r}; penalise_bias must be True or False, and "
+                "False only with bias=True."
+            )
+        object.__setattr__(self, "penalise_bias", bool(penalise_bias))
         object.__setattr__(self, "offset", offset if offset == "penalised" else bool(offset))
         object.__setattr__(self, "X", inputs)
         object.__setattr__(self, "Y", targets)
@@ -118,7 +127,8 @@ class Problem:
         loss = "" if self.loss == type(self).loss else f", loss={self.loss}"
         activation = "" if self.activation == type(self).activation else f", activation={self.activation}"
         offset = "" if self.offset is False else f", offset={self.offset!r}"
-        return f"Problem(n={n}, d={d}, c={c}, gamma={self.gamma!r}, bias={self.bias}{loss}{activation}{offset})"
+        free = "" if self.penalise_bias else ", penalise_bias=False"
+        return f"Problem(n={n}, d={d}, c={c}, gamma={self.gamma!r}, bias={self.bias}{loss}{activation}{offset}{free})"
 
     @cached_property
     def inputs(self) -> Floats:
@@ -140,6 +150,15 @@ class Problem:
     def offset_decay(self) -> float:
         """What ½‖t‖² costs: γ where the offset is penalised, 0 where it is free or there is none."""
         return self.gamma if self.offset == "penalised" else 0.0
+
+    @property
+    def free_constant(self) -> bool:
+        """Whether constant outputs cost nothing, so that columns of dual points add up to 0."""
+        return self.offset is True or not self.penalise_bias
+
+    def penalised(self, hidden: Floats) -> Floats:
+        """Return the part of hidden weights, shape (d, m), that costs something: all, or all but a free bias."""
+        return hidden if self.penalise_bias else hidden[:-1]
 
     def network(self, hidden: Floats, output: Floats, offset: Floats | None = None) -> Network:
         """Return the network of hidden weights, shape (d, m), bias included, output weights, shape (m, c), and offset.
@@ -187,7 +206,7 @@ class Problem:
     def objective(self, network: Network) -> float:
         """Return p(U, V) in floating point; :meth:`upper_bound` is the rigorous version."""
         self._check_fits(network)
-        penalty = float(np.sum(network.hidden**2) + np.sum(network.output**2))
+        penalty = float(np.sum(self.penalised(network.hidden) ** 2) + np.sum(network.output**2))
         if network.offset is not None and self.offset == "penalised":
             penalty += float(network.offset @ network.offset)
         return self.loss.value(network.predict(self.X), self.Y) + 0.5 * self.gamma * penalty
@@ -202,7 +221,7 @@ class Problem:
         self._check_fits(network)
         hidden, output = Ball.exact(network.hidden), Ball.exact(network.output)
         predictions = self.activation.enclosed(Ball.exact(self.inputs) @ hidden) @ output
-        penalised = [hidden, output]
+        penalised = [Ball.exact(self.penalised(network.hidden)), output]
         if network.offset is not None:
             offset = Ball.exact(np.tile(network.offset, (len(self.Y), 1)))
             predictions = predictions + offset
@@ -226,7 +245,8 @@ class Problem:
 
     def tilt(self, A: Floats) -> float:
         """Return what a penalised offset takes off the dual value, twice: ‖1ᵀA‖²/γ; 0 where there is none."""
-        return float(np.sum(np.sum(A, axis=0) ** 2)) / self.gamma if self.offset == "penalised" else 0.0
+        tilted = self.offset == "penalised" and not self.free_constant
+        return float(np.sum(np.sum(A, axis=0) ** 2)) / self.gamma if tilted else 0.0
 
     def residual(self, predictions: Floats) -> Floats:
         """Return A = −∇ℓ at predictions, shape (n, c); squared loss: Y − predictions."""
@@ -234,7 +254,7 @@ class Problem:
 
     def admissible(self, A: Floats) -> Floats:
         """Return a point near A, shape (n, c), in the domain of the dual, up to rounding (:meth:`Loss.admissible`)."""
-        return self.loss.admissible(A, self.Y, self.offset is True)
+        return self.loss.admissible(A, self.Y, self.free_constant)
 
 
 def _weighted(loss: Loss, Y: Floats, sample_weight: ArrayLike | None, class_weight: object) -> Loss:

@@ -16,7 +16,7 @@ __all__ = ["require_taken"]
 USUAL = {"loss": ("losses", ("squared",)), "activation": ("activations", ("relu",))}
 # What a class takes if it says so, and how a problem that has it says so.
 EXTRAS: dict[str, tuple[str, Callable[[Problem], bool]]] = {
-    "offset": ("offset", lambda problem: problem.offset is not False),
+    "offset": ("offset or free bias", lambda problem: problem.offset is not False or not problem.penalise_bias),
     "sample_weight": ("sample weights", lambda problem: problem.loss.weights is not None),
 }
 

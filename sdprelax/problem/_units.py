@@ -4,6 +4,9 @@ Training is equivariant to scale: with a loss of degree k, ℓ(tP; tY) = t^k·�
 t^k·p*(X, Y, γ); dual points scale with t^(k−1), networks with √(t/s). Of a loss without a degree targets keep t = 1.
 Floating point and conic solvers are not, so methods and proofs work in units that are powers of two, in
 which every problem has the same digits as before (docs/mathematics/problem.md, "Units").
+
+A hidden bias that costs nothing is solved for as one that costs next to nothing: the column of ones becomes one of B,
+so that a bias b costs (b/B)² (docs/mathematics/problem.md, "Free biases").
 """
 
 from __future__ import annotations
@@ -15,14 +18,16 @@ from functools import cached_property
 
 import numpy as np
 
-from sdprelax.base import Floats
+from sdprelax.base import Ball, Floats, bound_above
 from sdprelax.networks import Network
 from sdprelax.problem._problem import Problem
 
-__all__ = ["Units", "units_of"]
+__all__ = ["Units", "freedom", "units_of"]
 
 # Sizes at which interior-point solvers stall last, by measurement (docs/performance.md).
 LONGEST_ROW, TARGET_NORM = 16.0, 100.0
+# How many times the longest row a free bias's unit is at least, and the bias of a neuron that is a constant output.
+FREE, LARGE = 64.0, 2.0**26
 
 
 def units_of(problem: Problem) -> tuple[float, float]:
@@ -30,11 +35,24 @@ def units_of(problem: Problem) -> tuple[float, float]:
 
     t is 1 where the loss has no degree.
     """
-    longest = max(_log_norm(row) for row in problem.inputs)
+    longest = max(_log_norm(row) for row in _with_column(problem, free_column(problem)))
     s = _power_of_two(longest - math.log2(LONGEST_ROW))
     if problem.loss.degree is None:
         return s, 1.0
     return s, _power_of_two(_log_norm(problem.Y) - math.log2(TARGET_NORM))
+
+
+def free_column(problem: Problem) -> float:
+    """Return B, the power of two that a free hidden bias is measured in; 1 where the bias is penalised."""
+    if problem.penalise_bias:
+        return 1.0
+    longest = max(_log_norm(row) for row in problem.X)
+    return 2.0 * FREE * _power_of_two(longest) if math.isfinite(longest) else 1.0
+
+
+def _with_column(problem: Problem, column: float) -> Floats:
+    """Return what the hidden layer sees, with ``column`` in place of the ones of a free bias."""
+    return problem.inputs if problem.penalise_bias else np.hstack([problem.X, np.full((len(problem.X), 1), column)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,17 +64,20 @@ class Units:
     original: the user's problem.
     inputs: s, the unit of X.
     targets: t, the unit of Y.
+    column: B, what a free hidden bias is measured in; 1 where the bias is penalised or there is none.
     """
 
     original: Problem
     inputs: float = 1.0
     targets: float = 1.0
+    column: float = 1.0
 
     @staticmethod
     def of(problem: Problem) -> Units:
         """Return the problem's units; 1 where those would lose digits."""
-        found = Units(problem, *units_of(problem))
-        return found if found.exact else Units(problem)
+        column = free_column(problem)
+        found = Units(problem, *units_of(problem), column)
+        return found if found.exact else Units(problem, column=column)
 
     @property
     def exact(self) -> bool:
@@ -68,9 +89,14 @@ class Units:
             (t == 1.0 or problem.loss.degree is not None)
             and 0.0 < self.gamma < math.inf
             and _times(self.gamma * s, t, self._degree - 1) == problem.gamma
-            and np.array_equal(problem.inputs / s * s, problem.inputs)
+            and np.array_equal(self.measured / s * s, self.measured)
             and np.array_equal(problem.Y / t * t, problem.Y)
         )
+
+    @property
+    def measured(self) -> Floats:
+        """X as the hidden layer sees it, in the user's unit, with B in place of the ones of a free bias."""
+        return _with_column(self.original, self.column)
 
     @property
     def _degree(self) -> int:
@@ -88,9 +114,11 @@ class Units:
         if self.inputs == self.targets == 1.0 and not self.original.bias:
             return self.original
         queries = None if self.original.queries is None else self.original.query_inputs / self.inputs
+        if queries is not None and not self.original.penalise_bias:
+            queries[:, -1] *= self.column
         return replace(
-            self.original, X=self.original.inputs / self.inputs, Y=self.original.Y / self.targets, gamma=self.gamma,
-            bias=False, queries=queries,
+            self.original, X=self.measured / self.inputs, Y=self.original.Y / self.targets, gamma=self.gamma,
+            bias=False, queries=queries, offset=self.original.free_constant or self.original.offset, penalise_bias=True,
         )  # fmt: skip
 
     def value(self, value: float) -> float:
@@ -112,7 +140,53 @@ class Units:
         """Return a network of the scaled problem as one of the user's problem."""
         scale = math.sqrt(self.targets) / math.sqrt(self.inputs)
         offset = None if network.offset is None else network.offset * self.targets
-        return self.original.network(network.hidden * scale, network.output * scale, offset)
+        hidden, output = network.hidden * scale, network.output * scale
+        if self.original.penalise_bias:
+            return self.original.network(hidden, output, offset)
+        return _free(self.original, hidden, output, offset, self.column)
+
+    def lower(self, proved: float) -> float:
+        """Return a lower bound of the user's problem, given one of :attr:`problem`.
+
+        Where the hidden bias is free, what is proved for biases that cost (b/B)² loses a factor: D(τsA) is at least
+        τD(sA) + (1 − τ)D(0), with 1/τ² = 1 + R²/B² for the longest row R of X.
+        """
+        value = self.value(proved)
+        if self.original.penalise_bias:
+            return value
+        Y = self.original.Y
+        nothing = self.original.loss.dual_value_below(Ball.exact(np.zeros_like(Y)), Ball.exact(Y))
+        lost = (1.0 - 1.0 / freedom(Ball.exact(self.original.X), self.column)) * (1.0 + 1e-6) + 1e-12
+        return value - lost * (value - nothing) - 1e-15 * abs(value) if value > nothing else value
+
+
+def freedom(X: Ball, column: float) -> float:
+    """Return a proved upper bound of √(1 + R²/B²), R the longest row of X: what a free bias multiplies ω by."""
+    longest = float(np.max(X.row_norms(), initial=0.0))
+    return bound_above(math.sqrt(1.0 + bound_above((longest / column) ** 2, 3)), 3)
+
+
+def _free(problem: Problem, hidden: Floats, output: Floats, offset: Floats | None, column: float) -> Network:
+    """Return the network whose biases, the last row of the hidden weights, are in units of B and cost nothing.
+
+    Neurons are balanced without their biases. What is constant, neurons that have nothing but a bias among it, is the
+    offset; where the problem has none, or one that costs, it is one neuron of a large bias.
+    """
+    hidden = np.vstack([hidden[:-1], hidden[-1:] * column])
+    sizes, lengths = np.linalg.norm(hidden[:-1], axis=0), np.linalg.norm(output, axis=1)
+    constant = sizes <= 1e-12 * np.abs(hidden[-1])
+    moved = problem.activation.apply(hidden[-1, constant]) @ output[constant]
+    offset = moved if offset is None else offset + moved
+    alive = ~constant & (sizes > 0.0) & (lengths > 0.0)
+    balance = np.sqrt(lengths[alive] / sizes[alive])
+    hidden, output = hidden[:, alive] * balance, output[alive] / balance[:, None]
+    if problem.offset is True:
+        return problem.network(hidden, output, offset)
+    ahead, behind = problem.activation.slopes
+    bias, slope = (LARGE, ahead) if ahead else (-LARGE, behind)
+    alone = np.concatenate([np.zeros(len(hidden) - 1), [bias]])
+    hidden, output = np.column_stack([hidden, alone]), np.vstack([output, offset / (LARGE * slope)])
+    return problem.network(hidden, output, np.zeros_like(offset) if problem.offset else None)
 
 
 def _times(value: float, unit: float, power: int) -> float:
