@@ -9,7 +9,7 @@ s₊α + s₋β: the slopes enter the selection of :class:`sdprelax.problem.Redu
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -26,7 +26,10 @@ class Activation(Protocol):
     slopes: (s₊, s₋), of z₊ and of (−z)₊.
     """
 
-    slopes: ClassVar[tuple[float, float]]
+    @property
+    def slopes(self) -> tuple[float, float]:
+        """(s₊, s₋); a class whose slopes hang on no option has them as a class attribute."""
+        ...
 
     def apply(self, z: Floats) -> Floats:
         """Return φ(z), entry by entry."""
