@@ -30,6 +30,8 @@ def test_objectives_scale_with_the_square_of_the_targets(seed: int, a: int, b: i
     assert np.array_equal(units.problem.inputs, bare.inputs) and units.problem.gamma == bare.gamma
     reached = units.original.objective(units.network(network))
     assert reached == pytest.approx(units.value(bare.objective(network)), rel=1e-12)
+    back = units.scaled_network(units.network(network))
+    assert np.allclose(back.hidden, network.hidden, rtol=1e-14) and np.allclose(back.output, network.output, rtol=1e-14)
 
 
 @given(st.integers(0, 200), powers, powers)

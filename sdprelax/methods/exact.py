@@ -99,11 +99,23 @@ class Exact:
     ) -> Outcome:
         """Return the best network and the certificate that it is optimal, or how far from optimal it may be."""
         best = Incumbent(Presolved.of(problem), deadline, report)
+        late = self.close(best, rng, deadline)
+        best.details["width"] = best.width
+        solved = best.certificate is not None and best.gap <= self.tolerance
+        return best.outcome(solved, late)
+
+    def close(self, best: Incumbent, rng: np.random.Generator, deadline: Deadline) -> bool:
+        """Close the gap of the best pair so far, starting from its network, and say whether time ended it.
+
+        Raises
+        ------
+        ProblemTooLarge: no exact program fits into memory, or none may ever finish without a time limit.
+        """
         reduction = best.presolved.reduction
         # In high rank the rest of the time is the relaxation's, whose bound is the better one there.
         share = COVERING if reduction.rank > LARGEST_RANK else SHARE
         programs_time = deadline.fraction(share) if deadline.seconds < math.inf else deadline
-        best.details = {"rank": reduction.rank, "generators": reduction.generators}
+        best.details |= {"rank": reduction.rank, "generators": reduction.generators}
         if not best.empty_is_optimal():
             self._solve_programs(best, rng, programs_time)
         if best.gap > self.tolerance:
@@ -113,9 +125,7 @@ class Exact:
             spare = self.tolerance - best.gap if best.gap <= self.tolerance else math.inf
             spent = min(max(1e-9, SPARSE * best.gap), spare)
             best.replace(sparsified(best.presolved.problem, reduction, best.scaled, spent))
-        best.details["width"] = best.width
-        solved = best.certificate is not None and best.gap <= self.tolerance
-        return best.outcome(solved, deadline.expired or programs_time.expired)
+        return deadline.expired or programs_time.expired
 
     def _solve_programs(self, best: Incumbent, rng: np.random.Generator, deadline: Deadline) -> None:
         """Solve one exact program after another, until the tolerance is proved or the time is up."""

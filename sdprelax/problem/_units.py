@@ -145,6 +145,15 @@ class Units:
             return self.original.network(hidden, output, offset)
         return _free(self.original, hidden, output, offset, self.column)
 
+    def scaled_network(self, network: Network) -> Network:
+        """Return a network of the user's problem as one of the scaled problem."""
+        scale = math.sqrt(self.inputs) / math.sqrt(self.targets)
+        hidden, output = network.hidden * scale, network.output * scale
+        if not self.original.penalise_bias:
+            hidden = np.vstack([hidden[:-1], hidden[-1:] / self.column])
+        offset = None if network.offset is None else network.offset / self.targets
+        return self.problem.network(hidden, output, offset)
+
     def lower(self, proved: float) -> float:
         """Return a lower bound of the user's problem, given one of :attr:`problem`.
 
