@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sdprelax
-from sdprelax import Network, Problem
-from sdprelax.problem import Units
+from sdprelax import InputError, Network, Problem
+from sdprelax.certificate import empty_network_certificate
+from sdprelax.problem import Presolved, Units
+from sdprelax.problem.losses import losses
 from tests.conftest import degenerate_problem
 
 powers = st.integers(-60, 60)
@@ -82,3 +84,30 @@ def test_where_no_neuron_pays_the_empty_network_is_proved_optimal(seed: int) -> 
         assert outcome.details["program"] == "empty network"
         assert outcome.lower == pytest.approx(0.5 * np.sum(problem.Y**2), rel=1e-8, abs=1e-300)
         assert outcome.lower is not None and outcome.upper is not None and outcome.lower <= outcome.upper
+
+
+@pytest.mark.parametrize("offset", [False, True, "penalised", 0.02])
+@pytest.mark.parametrize("loss", list(losses))
+def test_an_offset_costs_the_same_in_all_units(loss: str, offset: bool | float | str) -> None:
+    """With inputs that say nothing the network without neurons is optimal: its bounds meet, whatever the units."""
+    rng = np.random.default_rng(0)
+    Y = {"signs": rng.choice([-1.0, 1.0], (8, 1), p=[0.3, 0.7]), "simplex": rng.dirichlet(np.ones(3), 8)}.get(
+        losses[loss].targets, 3.0 + np.abs(rng.standard_normal((8, 1)))
+    )
+    problem = Problem(1e-4 * rng.standard_normal((8, 2)), Y, 0.5, loss=loss, offset=offset)  # type: ignore[arg-type]
+    presolved = Presolved.of(problem)
+    network = presolved.problem.empty_network()
+    reached = problem.objective(presolved.network(network))
+    assert presolved.units.value(presolved.problem.objective(network)) == pytest.approx(reached, rel=1e-12)
+    assert reached == pytest.approx(problem.objective(problem.empty_network()), rel=1e-9)
+    certificate = empty_network_certificate(presolved.problem, presolved.reduction)
+    assert certificate is not None
+    proved = sdprelax.verify(problem, presolved.certificate(certificate))
+    assert proved <= problem.upper_bound(presolved.network(network))
+    assert proved == pytest.approx(reached, rel=1e-6)
+
+
+@pytest.mark.parametrize("offset", [0.0, -1.0, float("inf"), "free", None, [1.0]])
+def test_an_offset_is_free_or_costs_a_positive_number(offset: object) -> None:
+    with pytest.raises(InputError, match=r"it must be True, False, 'penalised' or a positive finite number"):
+        Problem(np.eye(2), np.eye(2), 1.0, offset=offset)  # type: ignore[arg-type]

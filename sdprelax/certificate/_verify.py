@@ -86,7 +86,7 @@ class MeasuredData:
     gamma: γ in these units, rounded down; squared loss: γ/(st).
     loss: of the problem.
     balanced: whether columns of dual points add up to 0, as constant outputs cost nothing.
-    tilted: whether they cost (γ/2)‖t‖².
+    decay: what half their square costs in these units, rounded down; 0 where there are none, or free ones.
     freedom: what ω is multiplied by for free biases; 1 where there are none.
     """
 
@@ -95,7 +95,7 @@ class MeasuredData:
     gamma: float
     loss: Loss
     balanced: bool
-    tilted: bool
+    decay: float
     freedom: float
 
     @staticmethod
@@ -104,13 +104,18 @@ class MeasuredData:
         s, t = units
         measured = Units(problem, s, t, column).measured
         inputs, targets = Ball.exact(measured).over(s), Ball.exact(problem.Y).over(t)
-        exact = Fraction(problem.gamma) / Fraction(s) / Fraction(t) ** ((problem.loss.degree or 1) - 1)
-        gamma = float(min(exact, Fraction(LARGEST_NUMBER)))
-        below = gamma if Fraction(gamma) <= exact else math.nextafter(gamma, 0.0)
+        gamma = Fraction(problem.gamma) / Fraction(s) / Fraction(t) ** ((problem.loss.degree or 1) - 1)
         balanced = problem.free_constant
-        tilted = problem.offset == "penalised" and not balanced
+        decay = 0.0 if balanced else _float_below(Units(problem, s, t, column).offset_decay)
+        require(balanced or decay > 0.0 or problem.offset is False, "its units leave nothing of the offset's decay")
         free = 1.0 if problem.penalise_bias else freedom(Ball.exact(problem.X), column)
-        return MeasuredData(inputs, targets, below, problem.loss, balanced, tilted, free)
+        return MeasuredData(inputs, targets, _float_below(gamma), problem.loss, balanced, decay, free)
+
+
+def _float_below(value: Fraction) -> float:
+    """Return the largest float that is at most a number ≥ 0."""
+    nearest = float(min(value, Fraction(LARGEST_NUMBER)))
+    return nearest if Fraction(nearest) <= value else math.nextafter(nearest, 0.0)
 
 
 def _checked(problem: Problem, certificate: Certificate) -> Certificate:
@@ -321,7 +326,7 @@ def dual_bound(data: MeasuredData, certificate: Certificate, reduced: float) -> 
 
     max over 0 ≤ s ≤ γ/ω of D(sA), for the squared loss s⟨A, Y⟩ − ½s²‖A‖²; any s in that range is valid. Where the dual
     has equations (rows that add up to 0, or columns, for a free offset) it is A′ that satisfies them exactly, next to
-    A, and ω grows by Lip(φ)·Σ_i‖a′_i − a_i‖‖x_i‖. A penalised offset takes s²‖1ᵀA‖²/(2γ) off. Biases b that cost
+    A, and ω grows by Lip(φ)·Σ_i‖a′_i − a_i‖‖x_i‖. A penalised offset takes s²‖1ᵀA‖²/(2δ) off. Biases b that cost
     nothing matter up to |b| = R‖u‖ for the longest row R of X, since beyond it Aᵀφ(Xu + b1) is constant as 1ᵀA = 0; for
     these ‖(u, b/B)‖ ≤ √(1 + R²/B²)·‖u‖.
     """
@@ -333,9 +338,9 @@ def dual_bound(data: MeasuredData, certificate: Certificate, reduced: float) -> 
         moved, longest = (point - Ball.exact(A)).row_norms(), data.inputs.row_norms()
         slip = bound_above(float(moved @ longest), len(moved) + 2)
         steepest = bound_above(steepest + certificate.reduction.activation.lipschitz * slip, 3)
-    if data.tilted:
+    if data.decay:
         sums = Ball.exact(np.ones((1, len(A)))) @ point
-        tilt = bound_above(sums.square_above() / data.gamma, 2)
+        tilt = bound_above(sums.square_above() / data.decay, 2)
     if data.freedom > 1.0:
         steepest = bound_above(steepest * data.freedom, 1)
     return data.loss.dual_bound(point, data.targets, data.gamma, steepest, tilt)

@@ -36,6 +36,17 @@ def _weight_decay(value: object) -> float:
     return float(decay)
 
 
+def _offset(value: Any) -> bool | float | Literal["penalised"]:
+    """Return an offset as it is stored."""
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, str) and value == "penalised":
+        return "penalised"
+    if isinstance(value, (int, float, np.number)) and 0.0 < value < math.inf:
+        return float(value)
+    raise InputError(f"offset is {value!r}; it must be True, False, 'penalised' or a positive finite number.")
+
+
 @dataclass(frozen=True, eq=False, init=False)
 class Problem:
     """Training an infinite-width two-layer network with weight decay.
@@ -57,7 +68,8 @@ class Problem:
         them; a transductive method may look at them (``sdp`` with ``transductive``).
     loss: ℓ, an entry of ``sdprelax.problem.losses``: its name, {name: {option: value}}, or one itself.
     activation: φ, an entry of ``sdprelax.networks.activations``, given in the same ways.
-    offset: whether the outputs have biases t of their own, which cost nothing; "penalised" where they cost (γ/2)‖t‖².
+    offset: whether the outputs have biases t of their own, which cost nothing; "penalised" where they cost (γ/2)‖t‖²,
+        or a number δ > 0 where they cost (δ/2)‖t‖².
     sample_weight: w, shape (n,), positive: ℓ is then Σ_i w_iℓ_i. ``problem.loss`` has them in it.
     class_weight: what samples' weights are multiplied by, by class: one number per output, for targets whose rows are
         distributions over the classes, of their likeliest one; for one output of ±1 those of −1 and of +1; or
@@ -78,13 +90,13 @@ class Problem:
     queries: Floats | None = None
     loss: Loss = Squared()  # noqa: RUF009 (frozen)
     activation: Activation = ReLU()  # noqa: RUF009 (frozen)
-    offset: bool | Literal["penalised"] = False
+    offset: bool | float | Literal["penalised"] = False
     penalise_bias: bool = True
 
     def __init__(
         self, X: ArrayLike, Y: ArrayLike, gamma: float, bias: bool = False, queries: ArrayLike | None = None,
         loss: str | Mapping[str, Any] | Loss = "squared", activation: str | Mapping[str, Any] | Activation = "relu",
-        offset: bool | Literal["penalised"] = False, penalise_bias: bool = True, *,
+        offset: bool | float | Literal["penalised"] = False, penalise_bias: bool = True, *,
         sample_weight: ArrayLike | None = None, class_weight: ArrayLike | Literal["balanced"] | None = None,
     ) -> None:  # fmt: skip
         inputs, targets = finite_matrix("X", X), target_matrix("Y", Y)
@@ -102,15 +114,13 @@ class Problem:
         chosen = _weighted(chosen, targets, sample_weight, class_weight)
         if not isinstance(bias, (bool, np.bool_)):
             raise InputError(f"bias is {bias!r}; it must be True or False.")
-        if not isinstance(offset, (bool, np.bool_)) and offset != "penalised":
-            raise InputError(f"offset is {offset!r}; it must be True, False or 'penalised'.")
         if not isinstance(penalise_bias, (bool, np.bool_)) or not (penalise_bias or bias):
             raise InputError(
                 f"penalise_bias is {penalise_bias!r} and bias is {bias!r}; penalise_bias must be True or False, and "
                 "False only with bias=True."
             )
         object.__setattr__(self, "penalise_bias", bool(penalise_bias))
-        object.__setattr__(self, "offset", offset if offset == "penalised" else bool(offset))
+        object.__setattr__(self, "offset", _offset(offset))
         object.__setattr__(self, "X", inputs)
         object.__setattr__(self, "Y", targets)
         object.__setattr__(self, "gamma", _weight_decay(gamma))
@@ -148,8 +158,10 @@ class Problem:
 
     @property
     def offset_decay(self) -> float:
-        """What ½‖t‖² costs: γ where the offset is penalised, 0 where it is free or there is none."""
-        return self.gamma if self.offset == "penalised" else 0.0
+        """What ½‖t‖² costs: γ or δ where the offset is penalised, 0 where it is free or there is none."""
+        if isinstance(self.offset, bool):
+            return 0.0
+        return self.gamma if isinstance(self.offset, str) else self.offset
 
     @property
     def free_constant(self) -> bool:
@@ -207,9 +219,10 @@ class Problem:
         """Return p(U, V) in floating point; :meth:`upper_bound` is the rigorous version."""
         self._check_fits(network)
         penalty = float(np.sum(self.penalised(network.hidden) ** 2) + np.sum(network.output**2))
-        if network.offset is not None and self.offset == "penalised":
-            penalty += float(network.offset @ network.offset)
-        return self.loss.value(network.predict(self.X), self.Y) + 0.5 * self.gamma * penalty
+        value = self.loss.value(network.predict(self.X), self.Y) + 0.5 * self.gamma * penalty
+        if network.offset is not None and self.offset_decay:
+            value += 0.5 * self.offset_decay * float(network.offset @ network.offset)
+        return value
 
     def upper_bound(self, network: Network) -> float:
         """Return an upper bound of p*: :meth:`attained`, raised so little that other machines' rounding attains it."""
@@ -221,32 +234,25 @@ class Problem:
         self._check_fits(network)
         hidden, output = Ball.exact(network.hidden), Ball.exact(network.output)
         predictions = self.activation.enclosed(Ball.exact(self.inputs) @ hidden) @ output
-        penalised = [Ball.exact(self.penalised(network.hidden)), output]
+        penalty = _penalty_above(self.gamma, [Ball.exact(self.penalised(network.hidden)), output])
         if network.offset is not None:
             offset = Ball.exact(np.tile(network.offset, (len(self.Y), 1)))
             predictions = predictions + offset
-            penalised += [offset[:1]] if self.offset == "penalised" else []
-        penalty = sum(part.square_above() for part in penalised)
-        loss = self.loss.value_above(predictions, Ball.exact(self.Y))
-        if not math.isfinite(penalty):
-            # Squares of weights may overflow where γ times them does not.
-            decay = _scaled_square_above(Fraction(self.gamma) / 2, [part.mid for part in penalised])
-            return _raised(loss, decay)
-        # Half of a subnormal γ may be rounded down.
-        half = 0.5 * self.gamma if self.gamma > 2.0**-1000 else self.gamma
-        return _raised(loss, half * penalty)
+            if self.offset_decay:
+                penalty = bound_above(penalty + _penalty_above(self.offset_decay, [offset[:1]]), 1)
+        return _raised(self.loss.value_above(predictions, Ball.exact(self.Y)), penalty)
 
     def dual_value(self, A: Floats) -> float:
         """Return the dual objective D(A) in floating point at ``A``, shape (n, c); squared loss: ⟨A, Y⟩ − ½‖A‖².
 
-        A penalised offset takes ‖1ᵀA‖²/(2γ) off it.
+        A penalised offset takes ‖1ᵀA‖²/(2δ) off it, where ½‖t‖² costs δ.
         """
         return self.loss.dual_value(A, self.Y) - 0.5 * self.tilt(A)
 
     def tilt(self, A: Floats) -> float:
-        """Return what a penalised offset takes off the dual value, twice: ‖1ᵀA‖²/γ; 0 where there is none."""
-        tilted = self.offset == "penalised" and not self.free_constant
-        return float(np.sum(np.sum(A, axis=0) ** 2)) / self.gamma if tilted else 0.0
+        """Return what a penalised offset takes off the dual value, twice: ‖1ᵀA‖²/δ; 0 where there is none."""
+        tilted = self.offset_decay and not self.free_constant
+        return float(np.sum(np.sum(A, axis=0) ** 2)) / self.offset_decay if tilted else 0.0
 
     def residual(self, predictions: Floats) -> Floats:
         """Return A = −∇ℓ at predictions, shape (n, c); squared loss: Y − predictions."""
@@ -304,6 +310,17 @@ def _raised(loss: float, penalty: float) -> float:
     if loss >= 0.0:
         return bound_above(loss + penalty, 6)
     return math.nextafter(loss + bound_above(penalty, 6), math.inf)
+
+
+def _penalty_above(decay: float, parts: Sequence[Ball]) -> float:
+    """Return (decay/2) times the sum of all squares, of at most five roundings."""
+    squares = sum(part.square_above() for part in parts)
+    if not math.isfinite(squares):
+        # Squares of weights may overflow where γ times them does not.
+        return _scaled_square_above(Fraction(decay) / 2, [part.mid for part in parts])
+    # Half of a subnormal γ may be rounded down.
+    half = 0.5 * decay if decay > 2.0**-1000 else decay
+    return half * squares
 
 
 def _scaled_square_above(factor: Fraction, parts: Sequence[Floats]) -> float:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import sys
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
@@ -89,6 +90,8 @@ class Units:
             (t == 1.0 or problem.loss.degree is not None)
             and 0.0 < self.gamma < math.inf
             and _times(self.gamma * s, t, self._degree - 1) == problem.gamma
+            and self.offset_decay <= sys.float_info.max
+            and float(self.offset_decay) == self.offset_decay
             and np.array_equal(self.measured / s * s, self.measured)
             and np.array_equal(problem.Y / t * t, problem.Y)
         )
@@ -108,6 +111,11 @@ class Units:
         """γ in these units, γ/(s·t^(k−1)); squared loss: γ/(st)."""
         return _over(self.original.gamma / self.inputs, self.targets, self._degree - 1)
 
+    @property
+    def offset_decay(self) -> Fraction:
+        """What half a squared offset costs in these units, δ·t^(2−k), where it costs δ: of a squared loss δ itself."""
+        return Fraction(self.original.offset_decay) * Fraction(self.targets) ** (2 - self._degree)
+
     @cached_property
     def problem(self) -> Problem:
         """The problem in these units: X/s, Y/t and its γ; a bias is a column of X like any other."""
@@ -118,7 +126,8 @@ class Units:
             queries[:, -1] *= self.column
         return replace(
             self.original, X=self.measured / self.inputs, Y=self.original.Y / self.targets, gamma=self.gamma,
-            bias=False, queries=queries, offset=self.original.free_constant or self.original.offset, penalise_bias=True,
+            bias=False, queries=queries, offset=self.original.free_constant or float(self.offset_decay) or False,
+            penalise_bias=True,
         )  # fmt: skip
 
     def value(self, value: float) -> float:
