@@ -5,6 +5,7 @@ from __future__ import annotations
 from sdprelax.base._arrays import finite_array, finite_matrix, is_categorical, one_hot, plain_array, target_matrix
 from sdprelax.base._compiled import compiled, ready
 from sdprelax.base._deadline import Deadline
+from sdprelax.base._elementary import enclosed, enclosed_rows, entropy, log_sum_exp, softplus
 from sdprelax.base._errors import (
     CertificateError,
     InputError,
@@ -50,11 +51,15 @@ __all__ = [
     "Use",
     "bound_above",
     "compiled",
+    "enclosed",
+    "enclosed_rows",
+    "entropy",
     "finite_array",
     "finite_matrix",
     "first_line",
     "gamma",
     "is_categorical",
+    "log_sum_exp",
     "misread",
     "nearest",
     "one_hot",
@@ -65,6 +70,7 @@ __all__ = [
     "ready",
     "registering",
     "require_ieee_arithmetic",
+    "softplus",
     "target_matrix",
     "whole_file",
     "write_arrays",

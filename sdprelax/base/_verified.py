@@ -170,6 +170,13 @@ class Ball:
         """Return entrywise upper bounds of the absolute value."""
         return _inflate(np.abs(self.mid) + self.rad, 2, products=False)
 
+    def ends(self) -> tuple[Floats, Floats]:
+        """Return (below, above) of every interval; of a single number that number, twice."""
+        low, high = self.mid - self.rad, self.mid + self.rad
+        wide = self.rad != 0.0
+        below, above = np.nextafter(low, -np.inf, where=wide, out=low), np.nextafter(high, np.inf, where=wide, out=high)
+        return np.where(np.isnan(below), -np.inf, below), np.where(np.isnan(above), np.inf, above)
+
     @np.errstate(over="ignore")
     def row_norms(self) -> Floats:
         """Return upper bounds of the Euclidean norm of each row."""

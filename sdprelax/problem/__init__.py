@@ -9,11 +9,13 @@ from sdprelax.problem._reduction import PARALLEL, Reduction, reduce, reduce_inpu
 from sdprelax.problem._taken import require_taken
 from sdprelax.problem._units import Units, freedom, units_of
 from sdprelax.problem.losses import Loss, ProvedRay, Ray, Weighted, largest_multiple, losses
+from sdprelax.problem.losses._entrywise import Entrywise
 from sdprelax.problem.losses.squared import QuadraticRay, Squared
 from sdprelax.problem.norms import Penalty
 
 __all__ = [
     "PARALLEL",
+    "Entrywise",
     "KernelPredictor",
     "Loss",
     "Penalty",

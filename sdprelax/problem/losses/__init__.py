@@ -21,7 +21,7 @@ import scipy.optimize
 
 from sdprelax.base import UNIT, Ball, Floats, Registry, bound_above, gamma
 
-__all__ = ["Loss", "ProvedRay", "Ray", "Weighted", "largest_multiple", "losses"]
+__all__ = ["Loss", "ProvedRay", "Ray", "Weighted", "largest_multiple", "losses", "sums_above"]
 
 # Halvings after which the end of the dual's domain along a ray is known to rounding.
 HALVINGS = 60
@@ -30,8 +30,8 @@ SHARES = (1.0, 1.0 - 2.0**-48, 1.0 - 2.0**-40, 1.0 - 2.0**-30)
 # Least distance from the end of the domain, relative to its width, that a point is moved to; and sweeps that bring rows
 # and columns of a matrix to their sums.
 INSIDE, SWEEPS = 1e-200, 50
-# Newton steps, and widest search, for the best constant output.
-CONSTANT_STEPS, WIDEST = 60, 1e6
+# Newton steps, and halvings of an interval, for the best constant output; slopes below this share count as none there.
+CONSTANT_STEPS, CONSTANT_HALVINGS, FLAT = 60, 120, 2.0**-60
 
 
 class Ray(Protocol):
@@ -72,6 +72,7 @@ class Loss(Protocol):
     degree: the k with ℓ(tP; tY) = t^k·ℓ(P; Y) for all t > 0; None where there is none, and targets keep their unit.
     curvature: the Lipschitz constant of ∇ℓ, so that D is strongly concave with its inverse; ∞ where ∇ℓ has none.
     smooth: whether ℓ is differentiable everywhere.
+    separable: whether ℓ is a sum over the entries of P.
     shift_invariant: whether ℓ(P + s1ᵀ) = ℓ(P) for every s of shape (n, 1), so that rows of dual points add up to 0.
     """
 
@@ -79,6 +80,7 @@ class Loss(Protocol):
     degree: ClassVar[int | None] = None
     curvature: ClassVar[float] = math.inf
     smooth: ClassVar[bool] = True
+    separable: ClassVar[bool] = False
     shift_invariant: ClassVar[bool] = False
 
     @property
@@ -164,7 +166,7 @@ class Loss(Protocol):
 
     def value_above(self, P: Ball, Y: Ball) -> float:
         """Return a proved upper bound of ℓ(P; Y)."""
-        return _sum_above(self.values_above(P, Y))
+        return float(sums_above(self.values_above(P, Y)[None])[0])
 
     def dual_value(self, A: Floats, Y: Floats) -> float:
         """Return D(A) in floating point; −∞ outside of its domain."""
@@ -172,7 +174,7 @@ class Loss(Protocol):
 
     def dual_value_below(self, A: Ball, Y: Ball) -> float:
         """Return a proved lower bound of D(A), with the words of :meth:`dual_values_below`."""
-        return -_sum_above(-self.dual_values_below(A, Y))
+        return -float(sums_above(-self.dual_values_below(A, Y)[None])[0])
 
     def expression(self, P: Any, Y: Floats) -> Any:
         """Return ℓ(P; Y) of a CVXPY expression P."""
@@ -192,7 +194,7 @@ class Loss(Protocol):
         P: predictions without it, shape (n, c); default 0.
         """
         start = np.zeros_like(Y) if P is None else P
-        return _by_newton(self, Y, start, decay) if self.smooth else _by_search(self, Y, start, decay)
+        return (_by_halving if self.separable else _by_newton)(self, Y, start, decay)
 
     # Points of the dual.
 
@@ -208,8 +210,9 @@ class Loss(Protocol):
             rows, columns = np.sum(high, axis=1, keepdims=True), np.sum(high, axis=0)
             for _ in range(SWEEPS if offset else 1):
                 if offset:
-                    q = q * (columns / np.sum(q, axis=0))
-                q = q * (rows / np.sum(q, axis=1, keepdims=True))
+                    # No sample may be of some class.
+                    q = q * (columns / np.maximum(np.sum(q, axis=0), INSIDE))
+                q = q * (rows / np.maximum(np.sum(q, axis=1, keepdims=True), INSIDE))
             return np.asarray(high - q)
         A = np.clip(A, low, high)
         for _ in range(SWEEPS if offset else 0):
@@ -224,7 +227,8 @@ class Loss(Protocol):
         """Return a ball that holds a real point near A for which the equations of the dual hold exactly.
 
         Rows add up to 0 for a ``shift_invariant`` loss, columns with ``offset``. What is missing is added to the entry
-        that is farthest from the ends of the domain, so that entries at these ends stay what they are.
+        with most room for it in the domain; where nothing is missing nothing changes, and other entries at an end of
+        the domain stay there.
 
         Parameters
         ----------
@@ -235,15 +239,26 @@ class Loss(Protocol):
             return point
         mid, rad = point.mid.copy(), point.rad.copy()
         low, high = self.dual_range(Y)
-        room = np.minimum(scale * A - low, high - scale * A)
+
+        def room(missing: Floats) -> Floats:
+            return np.where(missing > 0.0, high - scale * mid, scale * mid - low)
+
         if self.shift_invariant:
-            for i, k in enumerate(np.argmax(room, axis=1)):
-                mid[i, k], rad[i, k] = _balancing(mid[i], rad[i], int(k))
+            missing = -np.array([[math.fsum(row)] for row in mid])
+            places = np.argmax(room(missing), axis=1)
+            for i in np.flatnonzero(missing).tolist():
+                mid[i, places[i]], rad[i, places[i]] = _balancing(mid[i], rad[i], int(places[i]))
         if offset:
+            missing = -np.array([math.fsum(column) for column in mid.T])
+            rooms = room(missing)
             # A whole row of a shift-invariant loss, since columns' sums add up to 0 as rows do.
-            whole = np.full(A.shape[1], np.argmax(np.min(room, axis=1)))
-            for k, i in enumerate(whole if self.shift_invariant else np.argmax(room, axis=0)):
-                mid[i, k], rad[i, k] = _balancing(mid[:, k], rad[:, k], int(i))
+            whole = np.argmax(np.min(rooms, axis=1))
+            unsettled = np.any(rad != 0.0, axis=0) | (missing != 0.0)
+            for k in np.flatnonzero(
+                np.full_like(unsettled, np.any(unsettled)) if self.shift_invariant else unsettled
+            ).tolist():
+                i = int(whole if self.shift_invariant else np.argmax(rooms[:, k]))
+                mid[i, k], rad[i, k] = _balancing(mid[:, k], rad[:, k], i)
         return Ball(mid, rad)
 
     def ray(self, A: Floats, Y: Floats, tilt: float = 0.0) -> Ray:
@@ -289,6 +304,7 @@ class Weighted(Loss):
     degree = property(lambda self: self.loss.degree)
     curvature = property(lambda self: self.loss.curvature * float(np.max(self.sample_weight)))
     smooth = property(lambda self: self.loss.smooth)
+    separable = property(lambda self: self.loss.separable)
     shift_invariant = property(lambda self: self.loss.shift_invariant)
 
     def __repr__(self) -> str:
@@ -388,26 +404,29 @@ class SampledRay:
         return self.loss.dual_value(scale * self.A, self.Y) - 0.5 * scale * scale * self.tilt
 
     def best(self, limit: float) -> float:
-        """Return where the value is largest: by halving into the domain, which is star-shaped, and a bounded search."""
+        """Return where the value is largest: in the domain, which is star-shaped, and no farther than it grows."""
         size = float(np.max(np.abs(self.A), initial=0.0))
         if not (limit > 0.0 and size > 0.0 and math.isfinite(size)):
             return 0.0
-        heaviest = 1.0 if self.loss.weights is None else max(1.0, float(np.max(self.loss.weights)))
-        end = min(limit, heaviest * (1.0 + float(np.max(np.abs(self.Y), initial=0.0))) / size * len(self.Y))
-        for _ in range(HALVINGS):
-            if math.isfinite(self.value(end)):
-                break
-            end *= 0.5
-        else:
-            return 0.0
-        if end < limit:
-            # Between the last point inside and the first one outside lies the end of the domain.
-            outside = min(2.0 * end, limit)
+        low, high = self.loss.dual_range(self.Y)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            ends = np.where(self.A > 0.0, high / self.A, np.where(self.A < 0.0, low / self.A, np.inf))
+        reach = float(np.min(ends))
+        inside = np.all((low <= reach * self.A) & (reach * self.A <= high)) if reach < math.inf else True
+        limit = min(limit, reach if inside else reach * (1.0 - 2.0**-51))
+        end, best = min(limit, 1.0 / size), self.value(0.0)
+        while end < limit and (now := self.value(end)) > best:
+            end, best = min(2.0 * end, limit), now
+        if not math.isfinite(self.value(end)):
+            # Of a domain that is smaller than its range: between a point inside and one outside lies its end.
+            outside = end
+            while end > 0.0 and not math.isfinite(self.value(end)):
+                end, outside = 0.5 * end, end
             for _ in range(HALVINGS):
                 middle = 0.5 * (end + outside)
                 end, outside = (middle, outside) if math.isfinite(self.value(middle)) else (end, middle)
         found = scipy.optimize.minimize_scalar(lambda s: -self.value(s), bounds=(0.0, end), method="bounded",
-                                               options={"xatol": 1e-12 * end})  # fmt: skip
+                                               options={"xatol": 1e-12 * max(end, 1e-300)})  # fmt: skip
         return max((0.0, end, float(found.x)), key=self.value)
 
 
@@ -427,11 +446,17 @@ class EnclosedRay:
     def below(self, scale: float) -> float:
         """Return a proved lower bound of the largest value at 0 ≤ t ≤ s: of t near s, and of t = 0."""
         nothing = self.loss.dual_value_below(Ball.exact(np.zeros_like(self.A.mid)), self.Y)
-        return max(nothing, *(self._at(share * scale) for share in SHARES)) if scale > 0.0 else nothing
+        for share in SHARES if scale > 0.0 else ():
+            if math.isfinite(below := self._at(share * scale)):
+                return max(nothing, below)
+        return nothing
 
     def _at(self, scale: float) -> float:
         taken = bound_above(0.5 * scale * scale * self.tilt, 3) if self.tilt else 0.0
-        below = self.loss.dual_value_below(self.A * scale, self.Y) - taken
+        point = self.A if scale == 1.0 else self.A * scale
+        # Zeros stay zeros: they may be at an end of the domain.
+        zero = (self.A.mid == 0.0) & (self.A.rad == 0.0)
+        below = self.loss.dual_value_below(Ball(point.mid, np.where(zero, 0.0, point.rad)), self.Y) - taken
         return math.nextafter(below, -math.inf) if taken else below
 
     def __add__(self, other: EnclosedRay) -> EnclosedRay:
@@ -448,19 +473,30 @@ class EnclosedRay:
         return EnclosedRay(self.loss, A, Y)
 
 
-def _sum_above(terms: Floats) -> float:
-    """Return a proved upper bound of the sum of numbers of either sign; ∞ where it overflows or one is no number."""
-    total, size = float(np.sum(terms)), float(np.sum(np.abs(terms)))
-    if not math.isfinite(size):
-        return math.inf
-    return math.nextafter(total + bound_above(gamma(terms.size + 1) * size, terms.size + 4), math.inf) if size else 0.0
+def sums_above(terms: Floats) -> Floats:
+    """Return proved upper bounds of the sums of rows of numbers of either sign; ∞ where one overflows or is no number.
+
+    Parameters
+    ----------
+    terms: shape (n, k); the sums have shape (n,). One term alone, and zeros, are their own sum.
+    """
+    if terms.shape[1] == 1:
+        return np.where(np.isnan(terms[:, 0]), np.inf, terms[:, 0])
+    with np.errstate(over="ignore", invalid="ignore"):
+        total, size = np.sum(terms, axis=1), np.sum(np.abs(terms), axis=1)
+        margin = gamma(terms.shape[1] + 1) * size * (1.0 + 2.0 * gamma(terms.shape[1] + 8)) + 2.0**-1000
+        above = np.where(size > 0.0, np.nextafter(total + margin, np.inf), 0.0)
+    return np.where(np.isfinite(size), above, np.inf)
 
 
 def _balancing(mid: Floats, rad: Floats, place: int) -> tuple[float, float]:
     """Return (midpoint, radius) of minus the sum of all entries of a line but one."""
     others = np.arange(len(mid)) != place
-    total = -math.fsum(mid[others])
-    return total, math.nextafter(0.5 * math.ulp(total) + math.fsum(rad[others]) * (1.0 + 4 * UNIT), math.inf)
+    # math.fsum rounds the exact sum once, so that 0 is exact.
+    total, spread = -math.fsum(mid[others]), math.fsum(rad[others])
+    if not total and not spread:
+        return 0.0, 0.0
+    return total, math.nextafter(0.5 * math.ulp(total) + spread * (1.0 + 4 * UNIT), math.inf)
 
 
 def _by_newton(loss: Loss, Y: Floats, P: Floats, decay: float) -> Floats:
@@ -469,15 +505,23 @@ def _by_newton(loss: Loss, Y: Floats, P: Floats, decay: float) -> Floats:
     def value(t: Floats) -> float:
         return loss.value(P + t, Y) + 0.5 * decay * float(t @ t)
 
+    def slope(t: Floats) -> Floats:
+        return np.asarray(decay * t - np.sum(loss.residual(P + t, Y), axis=0))
+
     t = np.zeros(Y.shape[1])
     with np.errstate(over="ignore", invalid="ignore"):
         for _ in range(CONSTANT_STEPS):
-            gradient = decay * t - np.sum(loss.residual(P + t, Y), axis=0)
+            gradient = slope(t)
             curved = np.sum(loss.hessian(P + t, Y), axis=0) + decay * np.eye(len(t))
             ridge = 1e-12 * max(float(np.trace(curved)), 1e-300)
             step = np.linalg.solve(curved + ridge * np.eye(len(t)), gradient)
             step *= min(1.0, 10.0 / max(float(np.max(np.abs(step))), 1e-300))
             length, now = 1.0, value(t)
+            # At the end values differ by rounding alone, and slopes still tell.
+            near = now + 1e-14 * abs(now)
+            if value(t - step) <= near and np.linalg.norm(slope(t - step)) < 0.5 * np.linalg.norm(gradient):
+                t = t - step
+                continue
             while length > 1e-12 and not value(t - length * step) < now:
                 length *= 0.5
             if length <= 1e-12:
@@ -486,17 +530,30 @@ def _by_newton(loss: Loss, Y: Floats, P: Floats, decay: float) -> Floats:
     return np.asarray(t)
 
 
-def _by_search(loss: Loss, Y: Floats, P: Floats, decay: float) -> Floats:
-    """Return the best constant output of a loss with kinks, which is a sum over entries: one by one."""
-    found = np.zeros(Y.shape[1])
-    for k in range(Y.shape[1]):
+def _by_halving(loss: Loss, Y: Floats, P: Floats, decay: float) -> Floats:
+    """Return the best constant output of a sum over entries: the zero of every column's slope, which increases."""
 
-        def value(t: float, k: int = k) -> float:  # fmt: skip
-            return loss.value(P[:, [k]] + t, Y[:, [k]]) + 0.5 * decay * t * t
+    def slope(t: Floats) -> Floats:
+        return np.asarray(decay * t - np.sum(loss.residual(P + t, Y), axis=0))
 
-        reach = min(WIDEST, 1.0 + 2.0 * float(np.max(np.abs(Y[:, k]) + np.abs(P[:, k]), initial=0.0)))
-        best = scipy.optimize.minimize_scalar(value, bounds=(-reach, reach), method="bounded", options={"xatol": 1e-12})
-        # The optimum is at a kink where there is no decay, and 0 if that is as good.
-        kinks = np.concatenate([[0.0, float(best.x)], (Y - P)[:, k]])
-        found[k] = min(kinks.tolist(), key=value)
-    return found
+    with np.errstate(over="ignore", invalid="ignore"):
+        # Where all labels are one the least value is at infinity; a slope this small is as good as none.
+        flat = FLAT * np.sum(np.abs(loss.residual(P, Y)), axis=0)
+        low, high = -np.ones(Y.shape[1]), np.ones(Y.shape[1])
+        while np.any(short := (slope(high) < -flat) & (high < 1e300)):
+            high = np.where(short, 2.0 * high, high)
+        while np.any(short := (slope(low) > flat) & (low > -1e300)):
+            low = np.where(short, 2.0 * low, low)
+        t = np.where((np.abs(slope(np.zeros_like(low))) <= flat), 0.0, 0.5 * (low + high))
+        for _ in range(CONSTANT_HALVINGS):
+            steep = slope(t)
+            low, high = np.where(steep < -flat, t, low), np.where(steep > flat, t, high)
+            t = np.where(np.abs(steep) <= flat, t, 0.5 * (low + high))
+        if not loss.smooth:
+            # Where there are kinks the least value is at one of them, or at 0 if that is as good.
+            nearest = np.argmin(np.abs(Y - P - t), axis=0)
+            kinks = (Y - P)[nearest, np.arange(Y.shape[1])]
+            for k, tried in enumerate(np.stack([np.zeros_like(t), kinks, t]).T):
+                costs = [loss.value(P[:, [k]] + u, Y[:, [k]]) + 0.5 * decay * u * u for u in tried.tolist()]
+                t[k] = tried[int(np.argmin(costs))]
+    return t
