@@ -71,21 +71,23 @@ def _train(
 
     Beside them: whether all epochs were run and no run has diverged.
 
+    Of a loss with kinks a step follows some subgradient, so that runs come near a minimum and do not settle in it.
     The runs are independent and go side by side in one tensor: at these sizes most of an epoch is the overhead of
     calling PyTorch. A step of ``optimiser`` at learning rate 1 is scaled by each run's own rate.
     """  # fmt: skip
     torch = _torch()
-    inputs, targets, gamma = torch.tensor(problem.inputs), torch.tensor(problem.Y), problem.gamma
-    hidden = torch.tensor(np.stack([start.hidden for start in starts]))
-    output = torch.tensor(np.stack([start.output for start in starts]))
-    weights, steps = [hidden, output], optimiser([hidden, output])
-    schedule = Plateau(rate, len(starts))
+    inputs, targets = torch.tensor(problem.inputs), torch.tensor(problem.Y)
+    weights = [torch.tensor(np.stack(part)) for part in ([s.hidden for s in starts], [s.output for s in starts])]
+    if problem.offset:
+        weights.append(torch.tensor(np.array([start.offset for start in starts]))[:, None])
+    hidden, output, *offset = weights
+    steps, schedule = optimiser(weights), Plateau(rate, len(starts))
     rates = torch.tensor(schedule.rates)[:, None, None]
     best, best_values, values = [part.clone() for part in weights], np.full(len(starts), np.inf), np.zeros(len(starts))
 
     def networks() -> list[Network]:
-        pairs = zip(best[0].numpy(), best[1].numpy(), strict=True)
-        return [problem.network(U, V).balanced() for U, V in pairs]
+        parts = zip(*(part.numpy() for part in best), strict=True)
+        return [problem.network(U, V, *(t[0] for t in rest)).balanced() for U, V, *rest in parts]
 
     with torch.no_grad():
         for epoch in range(epochs):
@@ -95,17 +97,21 @@ def _train(
                 yield networks(), False
             inner = inputs @ hidden
             active = problem.activation.tensor(inner)
-            predictions = active @ output
-            penalty = sum((part**2).sum(dim=(1, 2)) for part in weights)
-            values = (problem.loss.tensor(predictions, targets) + 0.5 * gamma * penalty).numpy()
+            predictions = sum(offset, active @ output)
+            loss, A = problem.loss.tensor_and_residual(predictions, targets)
+            penalty = 0.5 * problem.gamma * sum((part**2).sum(dim=(1, 2)) for part in (hidden, output))
+            if problem.offset_decay:
+                penalty = penalty + 0.5 * problem.offset_decay * (offset[0] ** 2).sum(dim=(1, 2))
+            values = (loss + penalty).numpy()
             improved = values < best_values  # not where a run has diverged
             if improved.any():
                 chosen = torch.from_numpy(improved)[:, None, None]
                 best = [torch.where(chosen, now, old) for now, old in zip(weights, best, strict=True)]
                 best_values = np.where(improved, values, best_values)
-            A = problem.loss.residual(predictions, targets)
-            hidden.grad = gamma * hidden - inputs.T @ ((A @ output.mT) * problem.activation.gradient(inner))
-            output.grad = gamma * output - active.mT @ A
+            hidden.grad = problem.gamma * hidden - inputs.T @ ((A @ output.mT) * problem.activation.gradient(inner))
+            output.grad = problem.gamma * output - active.mT @ A
+            for t in offset:
+                t.grad = problem.offset_decay * t - A.sum(dim=1, keepdim=True)
             before = [part.clone() for part in weights]
             steps.step()
             for part, old in zip(weights, before, strict=True):
@@ -123,6 +129,10 @@ class _FullBatch:
     """What full-batch training has in common, whichever optimiser makes the steps."""
 
     proves: ClassVar[bool] = False
+    losses: ClassVar[None] = None
+    activations: ClassVar[None] = None
+    offset: ClassVar[bool] = True
+    sample_weight: ClassVar[bool] = True
 
     width: PositiveInt = 100
     restarts: PositiveInt = 5

@@ -30,14 +30,17 @@ __all__ = ["LBFGS"]
 class LBFGS:
     """L-BFGS on p(U, V) from several random starts; an upper bound only.
 
-    It works in the problem's units, and in coordinates of the hidden weights in which X's directions are of one length.
+    It works in the problem's units, and in coordinates of the hidden weights in which X's directions are of one length;
+    an offset is trained with the weights. A loss with kinks is trained through its Moreau envelopes, smoother ones
+    first (:func:`sdprelax.training.train`).
 
     Parameters
     ----------
     width: number of neurons at the start; those that meet are merged.
     restarts: number of random starts.
-    tolerance: relative decrease of the objective in one iteration at which a start has converged.
-    max_iterations: most L-BFGS iterations per start.
+    tolerance: relative decrease of the objective in one iteration at which a start has converged; of a loss with kinks
+        that of the last envelope's.
+    max_iterations: most L-BFGS iterations per start; of a loss with kinks per envelope.
     init_scale: factor on the Gaussian initial weights, of standard deviation 1/√d and 1/√width in these coordinates.
     """
 
@@ -45,6 +48,8 @@ class LBFGS:
     version: ClassVar[int] = 2
     losses: ClassVar[None] = None
     activations: ClassVar[None] = None
+    offset: ClassVar[bool] = True
+    sample_weight: ClassVar[bool] = True
 
     width: PositiveInt = 100
     restarts: PositiveInt = 5

@@ -20,43 +20,60 @@ __all__ = [
     "train",
 ]
 
+# Steps of the Moreau envelopes that stand for a loss with kinks, one after the other, as shares of the targets' size.
+SMOOTHINGS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 # Least share of the longest direction's square that a direction of X counts with as a scale of hidden weights.
 LEAST_RIDGE = 1e-12
 # Neurons whose unit hidden weights differ by less than these are tried as one.
 MERGE_TOLERANCES = (0.0, 1e-6, 1e-4, 1e-2)
 
 
-def objective_and_gradient(problem: Problem, hidden: Floats, output: Floats) -> tuple[float, Floats, Floats]:
-    """Return p(U, V) and its gradients in U and V (the activation's slope at its kink counts as 0).
+def objective_and_gradient(
+    problem: Problem, hidden: Floats, output: Floats, offset: Floats | None = None, smoothing: float = 0.0
+) -> tuple[float, Floats, Floats, Floats | None]:
+    """Return p(U, V, t) and its gradients in U, V and, unless it is None, t.
+
+    The activation's slope at its kink counts as 0; of a loss with kinks it is some subgradient.
 
     Parameters
     ----------
     hidden: U, shape (d, m), of all of ``problem.inputs``.
     output: V, shape (m, c).
+    offset: t, shape (c,); None for a network without.
+    smoothing: the step μ of the Moreau envelope, min over Q of ℓ(Q; Y) + ‖Q − P‖²/(2μ), that stands for ℓ; 0 for ℓ.
     """
     inputs, gamma, inner = problem.inputs, problem.gamma, problem.inputs @ hidden
     activations = problem.activation.apply(inner)
-    predictions = activations @ output
-    A = problem.residual(predictions)
+    predictions = activations @ output if offset is None else activations @ output + offset
     penalty = 0.5 * gamma * float(np.sum(hidden**2) + np.sum(output**2))
+    if smoothing:
+        near = problem.loss.proximal(predictions, problem.Y, smoothing)
+        A = (near - predictions) / smoothing
+        loss = problem.loss.value(near, problem.Y) + 0.5 * float(np.vdot(A, near - predictions))
+    else:
+        A, loss = problem.residual(predictions), problem.loss.value(predictions, problem.Y)
     backward = (A @ output.T) * problem.activation.gradient(inner)
-    value = problem.loss.value(predictions, problem.Y) + penalty
-    return value, gamma * hidden - inputs.T @ backward, gamma * output - activations.T @ A
+    in_offset = None
+    if offset is not None:
+        penalty += 0.5 * problem.offset_decay * float(offset @ offset)
+        in_offset = problem.offset_decay * offset - np.sum(A, axis=0)
+    return loss + penalty, gamma * hidden - inputs.T @ backward, gamma * output - activations.T @ A, in_offset
 
 
 def preconditioner(problem: Problem) -> Floats:
     """Return P, shape (d, d), symmetric, such that L-BFGS takes P⁻¹U for its unknowns.
 
     The Hessian of p in a neuron's hidden weights is about ‖v‖²XᵀX + γI; with ‖v‖² = ‖A‖/‖X‖, that of a neuron which
-    fits the residual A at 0 (squared loss: Y) along the longest direction of X, P²'s inverse is proportional to it. The
-    penalty is that of U as ever.
+    fits the residual A of the empty network (squared loss: Y) along the longest direction of X, P²'s inverse is
+    proportional to it. The penalty is that of U as ever.
     """
     X = problem.inputs
     _, lengths, directions = np.linalg.svd(X)
     squares = np.zeros(X.shape[1])
     squares[: len(lengths)] = lengths**2
     longest = max(float(lengths[0]), np.finfo(float).tiny)
-    size = longest * max(float(np.linalg.norm(problem.residual(np.zeros_like(problem.Y)))), np.finfo(float).tiny)
+    A = problem.residual(problem.empty_network().predict(problem.X))
+    size = longest * max(float(np.linalg.norm(A)), np.finfo(float).tiny)
     ridge = max(problem.gamma / size, LEAST_RIDGE)
     scales = np.sqrt((1.0 + ridge) / (squares / longest**2 + ridge))
     return np.asarray((directions.T * scales) @ directions)
@@ -73,9 +90,12 @@ def train(
     problem: Problem, network: Network, *, max_iterations: int = 2000, tolerance: float = 1e-14,
     deadline: Deadline | None = None,
 ) -> tuple[Network, bool]:  # fmt: skip
-    """Return a network at least as good as the given one, by L-BFGS on p(U, V), and whether L-BFGS has converged.
+    """Return a network at least as good as the given one, by L-BFGS on p(U, V, t), and whether L-BFGS has converged.
 
-    The result is balanced, and neurons that have met are merged where that does not raise the objective.
+    The result is balanced, and neurons that have met are merged where that does not raise the objective. At a kink of
+    the loss no gradient tells that it is a minimum, so a loss that is not smooth is trained through its Moreau
+    envelopes, smoother ones first; it has converged where L-BFGS has on the last of them, which is below the loss by
+    its step times half a squared subgradient at most.
 
     Parameters
     ----------
@@ -88,11 +108,14 @@ def train(
     """
     until = deadline or Deadline()
     start = network.balanced()
+    if problem.offset and (network.offset is None or network.width == 0):
+        start = problem.with_best_offset(start)
     if start.width == 0 or max_iterations < 1 or until.expired:
         return _best(problem, [network, start]), start.width == 0
     found, converged = _descend(problem, start, max_iterations, tolerance, until)
     merged = [found.merged(distance) for distance in MERGE_TOLERANCES]
-    return _best(problem, [network, start, found.balanced(), *merged]), converged
+    best = _best(problem, [network, start, found.balanced(), *merged])
+    return (_best(problem, [best, problem.with_best_offset(best)]) if problem.offset else best), converged
 
 
 def random_network(problem: Problem, width: int, rng: np.random.Generator, scale: float = 1.0) -> Network:
@@ -120,17 +143,23 @@ def _descend(
     (d, m), c = start.hidden.shape, start.output.shape[1]
     scaling = preconditioner(problem)
     first = np.linalg.solve(scaling, start.hidden)
-    best_value, best_weights, converged = np.inf, np.concatenate([first.ravel(), start.output.ravel()]), False
+    parts = [first.ravel(), start.output.ravel(), *([] if start.offset is None else [start.offset])]
+    best_value, best_weights, converged, smoothing = np.inf, np.concatenate(parts), False, 0.0
+    size, found = float(np.sqrt(np.mean(problem.Y**2))) or 1.0, list[Network]()
+
+    def split(weights: Floats) -> tuple[Floats, Floats, Floats | None]:
+        output = weights[d * m : (d + c) * m].reshape(m, c)
+        return scaling @ weights[: d * m].reshape(d, m), output, weights[(d + c) * m :] if problem.offset else None
 
     def evaluate(weights: Floats) -> tuple[float, Floats]:
         nonlocal best_value, best_weights
         if deadline.expired:
             raise _TimeIsUp
-        hidden, output = scaling @ weights[: d * m].reshape(d, m), weights[d * m :].reshape(m, c)
-        value, in_hidden, in_output = objective_and_gradient(problem, hidden, output)
+        value, in_hidden, in_output, in_offset = objective_and_gradient(problem, *split(weights), smoothing)
         if value < best_value:
             best_value, best_weights = value, weights.copy()
-        return value, np.concatenate([(scaling @ in_hidden).ravel(), in_output.ravel()])
+        gradients = [(scaling @ in_hidden).ravel(), in_output.ravel()]
+        return value, np.concatenate(gradients if in_offset is None else [*gradients, in_offset])
 
     options = {
         "maxiter": max_iterations,
@@ -139,13 +168,15 @@ def _descend(
         "ftol": tolerance,
         "gtol": 1e-10,
     }
-    # A step too far may overflow; the line search turns back from it.
-    with np.errstate(over="ignore", invalid="ignore"), contextlib.suppress(_TimeIsUp):
-        found = scipy.optimize.minimize(evaluate, best_weights, jac=True, method="L-BFGS-B", options=options)
-        # Status 1 is the end of iterations; 2, a line search without progress, is no criterion but an end all the same.
-        converged = found.status == 0
-    hidden = scaling @ best_weights[: d * m].reshape(d, m)
-    return problem.network(hidden, best_weights[d * m :].reshape(m, c)), converged
+    for share in (0.0,) if problem.loss.smooth else SMOOTHINGS:
+        smoothing, best_value, converged = size * share, np.inf, False
+        # A step too far may overflow; the line search turns back from it.
+        with np.errstate(over="ignore", invalid="ignore"), contextlib.suppress(_TimeIsUp):
+            ended = scipy.optimize.minimize(evaluate, best_weights, jac=True, method="L-BFGS-B", options=options)
+            # Status 1 is the end of iterations; 2, a line search without progress, is no criterion but an end.
+            converged = ended.status == 0
+        found.append(problem.network(*split(best_weights)))
+    return min(found, key=problem.objective), converged
 
 
 def _best(problem: Problem, candidates: list[Network]) -> Network:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+import cvxpy as cp
 import numpy as np
 import pytest
 import scipy.optimize
@@ -12,6 +16,7 @@ import sdprelax
 from sdprelax import InputError, Network, Problem, SolverUnavailable
 from sdprelax.base import Deadline
 from sdprelax.methods.gradient_descent import _train
+from sdprelax.problem.losses import losses
 from sdprelax.training import polish, random_network
 from sdprelax.training._local_training import objective_and_gradient
 from tests.conftest import degenerate_problem
@@ -22,24 +27,71 @@ def gaussian(seed: int, n: int = 10, d: int = 2, c: int = 2, gamma: float = 0.1)
     return Problem(rng.standard_normal((n, d)), rng.standard_normal((n, c)), gamma)
 
 
-def test_the_gradient_is_the_derivative() -> None:
-    rng = np.random.default_rng(0)
-    problem = Problem(rng.standard_normal((6, 3)), rng.standard_normal((6, 2)), 0.3)
-    U, V = rng.standard_normal((3, 4)), rng.standard_normal((4, 2))
+def targets(loss: str, rng: np.random.Generator, n: int, c: int) -> np.ndarray:
+    """Random targets of the kind that a loss takes."""
+    makers: dict[str, Callable[[], np.ndarray]] = {
+        "numbers": lambda: rng.standard_normal((n, c)),
+        "simplex": lambda: rng.dirichlet(np.ones(c), n),
+        "signs": lambda: rng.choice([-1.0, 1.0], (n, c)),
+        "counts": lambda: rng.poisson(2.0, (n, c)).astype(float),
+    }
+    return makers[losses[loss].targets]()
 
-    def split(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return weights[:12].reshape(3, 4), weights[12:].reshape(4, 2)
 
-    def objective(weights: np.ndarray) -> float:
-        return objective_and_gradient(problem, *split(weights))[0]
+def trained(loss: str, seed: int, offset: Any = False, weighted: bool = False, activation: Any = "relu") -> Problem:
+    """A random problem with a loss; of one output where its targets are signs."""
+    rng, c = np.random.default_rng(seed), 1 if losses[loss].targets == "signs" else 3
+    X, Y = rng.standard_normal((14, 3)), targets(loss, rng, 14, c)
+    weights = rng.uniform(0.3, 3.0, 14) if weighted else None
+    return Problem(X, Y, 0.7, loss=loss, activation=activation, offset=offset, sample_weight=weights)
 
-    def gradient(weights: np.ndarray) -> np.ndarray:
-        _, in_hidden, in_output = objective_and_gradient(problem, *split(weights))
-        return np.concatenate([in_hidden.ravel(), in_output.ravel()])
 
-    start = np.concatenate([U.ravel(), V.ravel()])
-    assert scipy.optimize.check_grad(objective, gradient, start) < 1e-5
-    assert objective(start) == pytest.approx(problem.objective(Network(U, V)), rel=1e-12)
+OFFSETS = [(False, False), (True, True), ("penalised", False)]
+
+
+@pytest.mark.parametrize("activation", ["relu", {"leaky": {"slope": 0.3}}, "absolute"])
+@pytest.mark.parametrize(("offset", "weighted"), OFFSETS)
+@pytest.mark.parametrize("loss", list(losses))
+def test_the_gradient_is_the_derivative(loss: str, offset: Any, weighted: bool, activation: Any) -> None:
+    """Off the kinks, where a random point is; and everywhere of a Moreau envelope of the loss."""
+    problem, rng = trained(loss, 0, offset, weighted, activation), np.random.default_rng(1)
+    c = problem.Y.shape[1]
+    sizes = np.cumsum([3 * 4, 4 * c])
+
+    def split(weights: np.ndarray) -> list[Any]:
+        U, V, t = np.split(weights, sizes)
+        return [U.reshape(3, 4), V.reshape(4, c), t if offset else None]
+
+    start = rng.standard_normal(sizes[-1] + (c if offset else 0))
+    for smoothing in (0.0, 0.3):
+
+        def objective(weights: np.ndarray, smoothing: float = smoothing) -> float:
+            return objective_and_gradient(problem, *split(weights), smoothing)[0]
+
+        _, *parts = objective_and_gradient(problem, *split(start), smoothing)
+        gradient = np.concatenate([part.ravel() for part in parts if part is not None])
+        differences = scipy.optimize.approx_fprime(start, objective, 1e-7)
+        assert gradient == pytest.approx(differences, rel=1e-5, abs=1e-4)
+        if not smoothing:
+            U, V, t = split(start)
+            assert objective(start) == pytest.approx(problem.objective(problem.network(U, V, t)), rel=1e-12)
+        else:
+            assert objective(start) <= objective_and_gradient(problem, *split(start))[0]
+
+
+@pytest.mark.parametrize(("offset", "weighted"), OFFSETS)
+@pytest.mark.parametrize("loss", list(losses))
+def test_linear_networks_are_trained_to_the_optimum_of_the_nuclear_norm(loss: str, offset: Any, weighted: bool) -> None:
+    """With the slope 1 the network is XUV + t, and ½(‖U‖² + ‖V‖²) at its least is the nuclear norm of UV: convex."""
+    problem = trained(loss, 2, offset, weighted, {"leaky": {"slope": 1.0}})
+    c = problem.Y.shape[1]
+    M, t = cp.Variable((3, c)), cp.Variable((1, c))
+    P = problem.X @ M + (np.ones((14, 1)) @ t if offset else 0.0)
+    cost = problem.gamma * cp.normNuc(M) + 0.5 * problem.offset_decay * cp.sum_squares(t)
+    optimum = cp.Problem(cp.Minimize(problem.loss.expression(P, problem.Y) + cost)).solve(solver="CLARABEL")
+    outcome = sdprelax.solve(problem, "lbfgs", width=6, restarts=2)
+    assert outcome.network is not None and (outcome.network.offset is not None) == bool(offset)
+    assert outcome.upper == pytest.approx(optimum, rel=1e-7 if problem.loss.smooth else 1e-4)
 
 
 @given(st.integers(0, 200), st.integers(0, 20))
@@ -127,31 +179,59 @@ def test_gradient_descent_comes_near_the_optimum(method: str, options: dict[str,
     assert optimum * (1 - 1e-9) <= outcome.upper <= 1.03 * optimum
 
 
-@pytest.mark.parametrize("name", ["SGD", "Adam"])
-def test_runs_side_by_side_are_the_runs_of_pytorch_s_own_optimiser_and_schedule(name: str) -> None:
+@pytest.mark.parametrize(("name", "parts", "epochs"), [
+    ("SGD", {}, 700),
+    ("Adam", {}, 700),
+    ("Adam", {"offset": True, "activation": "absolute", "sample_weight": np.linspace(0.5, 2.0, 10)}, 150),
+    ("SGD", {"offset": "penalised", "activation": {"leaky": {"slope": 0.3}}}, 150),
+])  # fmt: skip
+def test_runs_side_by_side_are_the_runs_of_pytorch_s_own_optimiser_and_schedule(
+    name: str, parts: dict[str, Any], epochs: int
+) -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed (extra: torch)")
-    problem, rng, epochs, rate = gaussian(4, c=3), np.random.default_rng(0), 700, 3e-3
+    plain, rng, rate = gaussian(4, c=3), np.random.default_rng(0), 3e-3
+    problem = Problem(plain.X, plain.Y, plain.gamma, **parts)
     starts = [random_network(problem, 7, rng) for _ in range(3)]
     options = {"momentum": 0.95} if name == "SGD" else {}
     make = getattr(torch.optim, name)
     found = list(_train(problem, starts, lambda weights: make(weights, lr=1.0, **options), rate, epochs, Deadline()))[
         -1
     ][0]
-    X, Y = torch.tensor(problem.inputs), torch.tensor(problem.Y)
+    activations = {"relu": torch.relu, "absolute": torch.abs}
+    phi = activations.get(str(parts.get("activation", "relu")), lambda z: torch.nn.functional.leaky_relu(z, 0.3))
+    w = torch.tensor(parts.get("sample_weight", np.ones(10)))[:, None]
+    X, Y, gamma = torch.tensor(problem.inputs), torch.tensor(problem.Y), problem.gamma
     for start, network in zip(starts, found, strict=True):
-        U, V = (torch.tensor(part, requires_grad=True) for part in (start.hidden, start.output))
-        steps = make([U, V], lr=rate, **options)
+        t0 = np.zeros(3) if start.offset is None else start.offset
+        U, V, t = (torch.tensor(part, requires_grad=True) for part in (start.hidden, start.output, t0))
+        steps = make([U, V, t] if problem.offset else [U, V], lr=rate, **options)
         schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(steps, factor=0.5, patience=100)
         best = np.inf
         for _ in range(epochs):
             steps.zero_grad()
-            value = 0.5 * ((torch.relu(X @ U) @ V - Y) ** 2).sum() + 0.5 * problem.gamma * ((U**2).sum() + (V**2).sum())
+            value = 0.5 * (w * (phi(X @ U) @ V + t - Y) ** 2).sum() + 0.5 * gamma * ((U**2).sum() + (V**2).sum())
+            value = value + 0.5 * problem.offset_decay * (t**2).sum()
             if value.item() < best:
-                best, kept = value.item(), Network(U.detach().numpy(), V.detach().numpy())
+                best, kept = value.item(), problem.network(*(part.detach().numpy().copy() for part in (U, V, t)))
             value.backward()
             steps.step()
             schedule.step(value.item())
-        np.testing.assert_allclose(network.predict(problem.X), kept.predict(problem.X), atol=1e-8)
+        expected = kept.predict(problem.X) - (0.0 if problem.offset else kept.offset)
+        np.testing.assert_allclose(network.predict(problem.X), expected, atol=1e-8)
+
+
+@pytest.mark.parametrize("offset", [False, True])
+@pytest.mark.parametrize("loss", list(losses))
+def test_pytorchs_values_and_residuals_are_the_losss(loss: str, offset: bool) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed (extra: torch)")
+    problem = trained(loss, 3, offset, True)
+    P = np.random.default_rng(0).standard_normal((2, *problem.Y.shape))
+    values, A = problem.loss.tensor_and_residual(torch.tensor(P), torch.tensor(problem.Y))
+    assert values.numpy() == pytest.approx([problem.loss.value(part, problem.Y) for part in P], rel=1e-13)
+    assert A.numpy() == pytest.approx(np.stack([problem.residual(part) for part in P]), rel=1e-12, abs=1e-14)
+    outcome = sdprelax.solve(problem, "adam", width=6, restarts=2, epochs=200)
+    empty = problem.objective(problem.empty_network())
+    assert outcome.upper is not None and outcome.network is not None and outcome.upper < empty
 
 
 def test_a_learning_rate_that_is_too_large_leaves_the_best_network_before_it_diverged() -> None:

@@ -37,9 +37,11 @@ class Activation(Protocol):
         return np.asarray(ahead * positive_part(z) + behind * positive_part(-z))
 
     def gradient(self, z: Any) -> Any:
-        """Return φ'(z), entry by entry: s₊ where z > 0, −s₋ where z < 0, and 0 at the kink."""
+        """Return φ'(z), entry by entry, of an array or a tensor: s₊ where z > 0, −s₋ where z < 0, 0 at the kink."""
         ahead, behind = self.slopes
-        return np.where(z > 0.0, ahead, np.where(z < 0.0, -behind, 0.0))
+        if isinstance(z, np.ndarray):
+            return np.where(z > 0.0, ahead, np.where(z < 0.0, -behind, 0.0))
+        return z.new_zeros(z.shape).masked_fill(z > 0.0, ahead).masked_fill(z < 0.0, -behind)
 
     def enclosed(self, z: Ball) -> Ball:
         """Return intervals that hold φ of every point of the given ones."""
