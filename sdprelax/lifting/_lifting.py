@@ -3,7 +3,7 @@
 Per neuron, λ = (α, β, u, v) with α = (Xu)₊ and β = (−Xu)₊; the lifted variable is Λ = Σ_k λ_kλ_kᵀ of order
 2n + d + c, and training is
 
-    min  ℓ(Λ_αv; Y) + (γ/2)(tr Λ_uu + tr Λ_vv)              (squared loss: ½‖Λ_αv − Y‖²_F)
+    min  ℓ(Λ_αv + 1tᵀ; Y) + (γ/2)(tr Λ_uu + tr Λ_vv)        (squared loss: ½‖Λ_αv − Y‖²_F; t = 0 without an offset)
     s.t. MΛMᵀ = 0 with M = [−I I X 0],   diag(Λ_αβ) = 0,   Λ in conv{λλᵀ : α, β ≥ 0}.
 
 After presolve the rows are generators and the loss reads ℓ(L·(Λ_αv; Λ_βv); Y), where L gives each sample's activation
@@ -96,16 +96,27 @@ class LiftedProgram:
         columns = self.neurons(network)
         return columns @ columns.T
 
-    def predictions(self, lifted: Floats) -> Floats:
-        """Return the training predictions, shape (n, c), that Λ stands for."""
-        v = self.blocks["v"]
-        return np.asarray(self.selection @ lifted[: 2 * self.generators, v])
+    def predictions(self, lifted: Floats, offset: Floats | None = None) -> Floats:
+        """Return the training predictions, shape (n, c), that Λ and an offset stand for.
+
+        Parameters
+        ----------
+        offset: t, shape (c,); by default, where the problem has one, the best for Λ.
+        """
+        P = np.asarray(self.selection @ lifted[: 2 * self.generators, self.blocks["v"]])
+        if offset is None and self.problem.offset:
+            offset = self.problem.best_offset(P)
+        return P if offset is None else P + offset
 
     def objective(self, lifted: Floats) -> float:
-        """Return ℓ(predictions; Y) + (γ/2)(tr Λ_uu + tr Λ_vv)."""
-        diagonal = np.diag(lifted)
+        """Return ℓ(predictions; Y) + (γ/2)(tr Λ_uu + tr Λ_vv), with the best offset where the problem has one."""
+        problem, diagonal, none = self.problem, np.diag(lifted), np.zeros(self.problem.shape[2])
         penalty = float(diagonal[self.blocks["u"]].sum() + diagonal[self.blocks["v"]].sum())
-        return self.problem.loss.value(self.predictions(lifted), self.problem.Y) + 0.5 * self.problem.gamma * penalty
+        P = self.predictions(lifted, none)
+        if problem.offset:
+            t = problem.best_offset(P)
+            P, penalty = P + t, penalty + problem.offset_decay / problem.gamma * float(t @ t)
+        return problem.loss.value(P, problem.Y) + 0.5 * problem.gamma * penalty
 
     def residuals(self, lifted: Floats) -> dict[str, float]:
         """Return the violation of every constraint but complete positivity, which is NP-hard to measure.

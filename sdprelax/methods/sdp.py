@@ -80,6 +80,8 @@ class SDP:
     version: ClassVar[int] = 2
     losses: ClassVar[None] = None
     activations: ClassVar[None] = None
+    offset: ClassVar[bool] = True
+    sample_weight: ClassVar[bool] = True
 
     form: Form = "reduced"
     solver: str | None = None
@@ -169,16 +171,22 @@ class SDP:
         more = [(inequalities, *_named("more_inequalities", entry)) for entry in self.more_inequalities]
         return [*((solvers, name, {}) for name in named), *((roundings, *one) for one in self._roundings), *more]
 
+    @property
+    def dispensable(self) -> tuple[str, ...]:
+        """Solvers that are chosen only for problems that they take; the last one takes all."""
+        return () if self.solver else tuple(by_default(self._structured)[:-1])
+
     def check(self, problem: Problem) -> None:
         """Refuse ``transductive`` where there is nothing to predict at, or no kernel form to predict with.
 
         Raises
         ------
-        InputError: the problem has no queries, or another loss than the squared one.
+        InputError: the problem has no queries, or another loss than the squared one, weights or an offset.
         """
-        if self.transductive and problem.loss != Squared():
+        if self.transductive and (problem.loss != Squared() or problem.offset):
             raise InputError(
-                "transductive predicts with the relaxation's kernel form, which the squared loss alone has."
+                "transductive predicts with the relaxation's kernel form, which the squared loss alone has, without "
+                "sample weights and offset."
             )
         if self.transductive and problem.queries is None:
             raise InputError(
@@ -231,7 +239,7 @@ class SDP:
         reduction, asked = self._reduced(problem, parallel)
         lifting = LiftedProgram(problem, reduction, self._more)
         size = 0 if self.solver_options else lifting.generators
-        names = [self.solver] if self.solver else by_default(self._structured, size)
+        names = [self.solver] if self.solver else by_default(self._structured, size, problem)
         strict = self._single and parallel == PARALLEL
         relaxed = CertifiedRelaxation(
             lifting, self.form, names, self.solver_options, best, deadline, strict=strict

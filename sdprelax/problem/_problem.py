@@ -188,9 +188,11 @@ class Problem:
         """Return the network with the offset of least objective, up to rounding; as it is, where there is none."""
         if not self.offset:
             return network
-        bare = replace(network, offset=None)
-        best = self.loss.constant(self.Y, bare.predict(self.X), self.offset_decay)
-        return replace(network, offset=best)
+        return replace(network, offset=self.best_offset(replace(network, offset=None).predict(self.X)))
+
+    def best_offset(self, predictions: Floats) -> Floats:
+        """Return the offset, shape (c,), of least objective beside predictions without one, shape (n, c)."""
+        return self.loss.constant(self.Y, predictions, self.offset_decay)
 
     def empty_network(self) -> Network:
         """Return the network without neurons: its predictions are 0, or the best constant where there is an offset."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from sdprelax.base import InputError, Registry
+from sdprelax.base import InputError, Registry, Use
 from sdprelax.networks import activations
 from sdprelax.problem._problem import Problem
 from sdprelax.problem.losses import losses
 
-__all__ = ["require_taken"]
+__all__ = ["require_taken", "untaken"]
 
 # What a class takes that says nothing: what there was when there was nothing to say.
 USUAL = {"loss": ("losses", ("squared",)), "activation": ("activations", ("relu",))}
@@ -26,23 +26,32 @@ def require_taken(problem: Problem, registry: Registry[Any], name: str, entry: A
 
     A class says what it takes by the attributes ``losses`` and ``activations``: names, or None for all. By default
     these are the squared loss and ReLU. ``offset`` and ``sample_weight`` say whether it takes these; by default not.
+    What it names in ``dispensable`` it uses only for problems which that takes, so that is not asked.
 
     Raises
     ------
     InputError: what is not taken, and by what.
     """
+    refused = untaken(problem, registry, name, entry)
+    if refused is not None:
+        raise InputError(refused)
+    uses: Callable[[], Iterable[Use]] = getattr(entry, "uses", tuple)
+    for family, other, options in uses():
+        if family.canonical(other) not in getattr(entry, "dispensable", ()):
+            require_taken(problem, family, other, family.create(other, options))
+
+
+def untaken(problem: Problem, registry: Registry[Any], name: str, entry: Any) -> str | None:
+    """Return a sentence about what a registered class does not take of a problem; None where it takes all."""
     has = {"loss": losses.called(problem.loss.unweighted), "activation": activations.called(problem.activation)}
-    for family, part, made in registry.parts(name, entry):
-        for what, (attribute, usual) in USUAL.items():
-            taken = getattr(made, attribute, usual)
-            if taken is not None and has[what] not in taken:
-                names, mine = " or ".join(f"'{one}'" for one in taken), has[what]
-                raise InputError(
-                    f"{family.kind} '{part}' takes the {what} {names}, and this problem has '{mine}'; name another "
-                    f"{family.kind}."
-                )
-        for attribute, (words, present) in EXTRAS.items():
-            if present(problem) and not getattr(made, attribute, False):
-                raise InputError(
-                    f"{family.kind} '{part}' takes no {words}, and this problem has; name another {family.kind}."
-                )
+    kind = registry.kind
+    part = f"{kind} '{registry.canonical(name)}'"
+    for what, (attribute, usual) in USUAL.items():
+        taken = getattr(entry, attribute, usual)
+        if taken is not None and has[what] not in taken:
+            names, mine = " or ".join(f"'{one}'" for one in taken), has[what]
+            return f"{part} takes the {what} {names}, and this problem has '{mine}'; name another {kind}."
+    for attribute, (words, present) in EXTRAS.items():
+        if present(problem) and not getattr(entry, attribute, False):
+            return f"{part} takes no {words}, and this problem has; name another {kind}."
+    return None

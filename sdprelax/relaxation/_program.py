@@ -20,6 +20,7 @@ from sdprelax.base import Deadline, Floats, InputError, SolverFailed, nearest
 from sdprelax.cells import Cone, whole_space
 from sdprelax.lifting import LiftedProgram
 from sdprelax.lifting.inequalities import Forms, Pairs
+from sdprelax.problem import Squared
 from sdprelax.solvers import PointReport, Solved, Solver, StructuredSolver
 
 __all__ = [
@@ -43,7 +44,7 @@ class RelaxationSolution:
     ----------
     lifted: Λ, shape (order, order), symmetric; the sum over the cones.
     parts: its part from every cone, each of the shape of Λ.
-    multiplier: A, the residual at predictions(Λ) (squared loss: Y − predictions(Λ)), shape (n, c).
+    multiplier: A, shape (n, c): Y − predictions(Λ) of the squared loss, else the residual that the solver found.
     multipliers: N of the reduced slack γ²E_ww − DDᵀ − GᵀNG of every cone, shape (m, m) for its m forms.
     solved: the solver's own words.
     """
@@ -99,11 +100,13 @@ class Relaxation:
     lifting: the program that is relaxed.
     program: the ``cvxpy.Problem``.
     blocks: its semidefinite blocks, one per cone.
+    outputs: the constraint that predictions are those of Λ, whose multiplier is A; None where A is the residual there.
     """
 
     lifting: LiftedProgram
     program: Any
     blocks: tuple[Block, ...]
+    outputs: Any = None
 
     def solve(self, solver: Solver, deadline: Deadline) -> RelaxationSolution:
         """Solve with a conic solver and read back Λ and the multipliers.
@@ -122,7 +125,11 @@ class Relaxation:
         if not np.all(np.isfinite(lifted)):
             raise SolverFailed(f"the solver returned a point that is not finite (status: {solved.status}).")
         multipliers = tuple(block.multipliers(lifting.problem.gamma) for block in self.blocks)
-        A = lifting.problem.residual(lifting.predictions(lifted))
+        if self.outputs is None:
+            A = lifting.problem.residual(lifting.predictions(lifted))
+        else:
+            # CVXPY's Lagrangian has +⟨A, P − predictions(Λ)⟩.
+            A = np.asarray(self.outputs.dual_value, dtype=np.float64).reshape(lifting.problem.Y.shape)
         return RelaxationSolution(lifted, tuple(parts), A, multipliers, solved)
 
 
@@ -208,9 +215,22 @@ def relaxation(lifting: LiftedProgram, form: Form, cones: Sequence[Cone] | None 
         activations = sp.csr_array(lifting.selection @ lift[: 2 * g])
         predictions.append(activations @ matrix[:, order - c :])
         weights.append(cp.sum(cp.diag(matrix)[order - c - r :]))
-    loss = lifting.problem.loss.expression(sum(predictions[1:], predictions[0]), lifting.problem.Y)
-    objective = loss + 0.5 * gamma * sum(weights[1:], weights[0])
-    return Relaxation(lifting, cp.Problem(cp.Minimize(objective), constraints), tuple(blocks))
+    problem, predicted, weight = lifting.problem, sum(predictions[1:], predictions[0]), sum(weights[1:], weights[0])
+    if problem.offset:
+        offset = cp.Variable((1, problem.shape[2]), name="t")
+        predicted = predicted + np.ones((len(problem.Y), 1)) @ offset
+        if problem.offset_decay:
+            weight = weight + problem.offset_decay / gamma * cp.sum(cp.square(offset))
+        elif problem.loss.shift_invariant:
+            constraints.append(cp.sum(offset) == 0.0)
+    outputs = None
+    if problem.loss != Squared():
+        # The solver's own A fits its N; the residual at its approximate predictions would be farther off, or arbitrary.
+        stated = cp.Variable(problem.Y.shape, name="P")
+        outputs, predicted = stated == predicted, stated
+        constraints.append(outputs)
+    objective = problem.loss.expression(predicted, problem.Y) + 0.5 * gamma * weight
+    return Relaxation(lifting, cp.Problem(cp.Minimize(objective), constraints), tuple(blocks), outputs)
 
 
 def _coordinates(lifting: LiftedProgram, form: Form, forms: Forms) -> tuple[sp.csr_array, sp.csr_array]:

@@ -48,6 +48,8 @@ class ThreeOperator:
 
     activations: ClassVar[None] = None
     losses: ClassVar[None] = None
+    offset: ClassVar[bool] = True
+    sample_weight: ClassVar[bool] = True
 
     columns: PositiveInt = 300
     iterations: PositiveInt = 1_000

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from sdprelax.base import Deadline, Floats, Registry, SolverFailed, SolverUnavailable, first_line
 from sdprelax.lifting import LiftedProgram
+from sdprelax.problem import Problem, untaken
 from sdprelax.solvers._conic import ConeOf, rust_panics_fail, solve_conic
 
 __all__ = [
@@ -152,7 +153,7 @@ class StructuredSolver(Protocol):
 solvers: Registry[Solver | StructuredSolver] = Registry("solver", __name__)
 
 
-def by_default(single: bool, generators: int | None = None) -> list[str]:
+def by_default(single: bool, generators: int | None = None, problem: Problem | None = None) -> list[str]:
     """Return the names of the solvers to try, one after the other, where the user names none.
 
     A class says with ``default_up_to`` up to how many generator rows it may be chosen; if not at all, it has none. The
@@ -162,6 +163,7 @@ def by_default(single: bool, generators: int | None = None) -> list[str]:
     ----------
     single: whether the program is the presolved reduced form's single block, which structured solvers take.
     generators: number of generator rows; None for all that may be chosen, whatever the number.
+    problem: whose loss, activation, offset and weights they are to take; None for any that are taken.
     """
     found: list[str] = []
     for structured in (True, False) if single else (False,):
@@ -169,6 +171,7 @@ def by_default(single: bool, generators: int | None = None) -> list[str]:
             name: float(getattr(solvers[name], "default_up_to", -1.0))
             for name in solvers
             if hasattr(solvers[name], "solve_reduced") is structured
+            and (problem is None or untaken(problem, solvers, name, solvers[name]) is None)
         }
         enough = sorted((name for name in reach if reach[name] >= (generators or 0)), key=lambda name: reach[name])
         found += enough if generators is None else enough[:1]

@@ -34,6 +34,8 @@ class Clarabel:
     default_up_to: ClassVar[float] = math.inf
     losses: ClassVar[None] = None
     activations: ClassVar[None] = None
+    offset: ClassVar[bool] = True
+    sample_weight: ClassVar[bool] = True
 
     tolerance: PositiveFloat = 1e-8
     max_iterations: PositiveInt = 200

@@ -54,6 +54,8 @@ class Mosek:
 
     losses: ClassVar[None] = None
     activations: ClassVar[None] = None
+    offset: ClassVar[bool] = True
+    sample_weight: ClassVar[bool] = True
 
     tolerance: PositiveFloat = 1e-8
 

@@ -27,6 +27,8 @@ class SCS:
 
     losses: ClassVar[None] = None
     activations: ClassVar[None] = None
+    offset: ClassVar[bool] = True
+    sample_weight: ClassVar[bool] = True
 
     tolerance: PositiveFloat = 1e-5
     max_iterations: PositiveInt = 50_000

@@ -15,6 +15,7 @@ from pydantic import PositiveFloat, PositiveInt
 
 from sdprelax.base import Deadline, SolverFailed, Use
 from sdprelax.lifting import LiftedProgram
+from sdprelax.problem import untaken
 from sdprelax.solvers import NO_START, Availability, PointReport, Solved, StructuredSolution, installed, solvers
 from sdprelax.solvers.interior_point import InteriorPoint
 from sdprelax.solvers.native.alternating import AlternatingDirections, Estimates, Start
@@ -48,6 +49,12 @@ class Native:
     device: such as "cuda"; None for the library's default.
     """
 
+    losses: ClassVar[None] = None
+    activations: ClassVar[None] = None
+    offset: ClassVar[bool] = True
+    sample_weight: ClassVar[bool] = True
+    # The interior point takes over for problems that it takes.
+    dispensable: ClassVar[tuple[str, ...]] = ("interior_point",)
     takes: ClassVar[frozenset[str]] = frozenset({"nonnegative", "complementary"})
     default_up_to: ClassVar[float] = math.inf
 
@@ -81,7 +88,7 @@ class Native:
         """
         run = AlternatingDirections(lifting, arrays_of(self.arrays, self.device), start)
         status, check = "iteration limit", FIRST_CHECK
-        best, spreads, spread = 0.0, {}, math.inf
+        best, spreads, spread = -math.inf, {}, math.inf
         before: Estimates | None = None
         while True:
             run.step()
@@ -124,6 +131,8 @@ class Native:
         earlier = max((k for k in spreads if 2 * k <= steps), default=min(spreads))
         known = earlier < steps and 0.0 < spread < math.inf and 0.0 < spreads[earlier] < math.inf
         if self.phases != "auto" or not known or steps * each < INSURANCE * newton:
+            return False
+        if untaken(lifting.problem, solvers, "interior_point", InteriorPoint) is not None:
             return False
         rate = math.log(spreads[earlier] / spread) / math.log(steps / earlier)
         missing = math.log(spread / self.tolerance)

@@ -6,8 +6,9 @@ Douglas and Rachford's splitting (ADMM, in the variable z) alternates the two:
 
     x = prox_{f/ρ}(z),    y = proj(2x − z),    z ← z + θ(y − x).
 
-ρ(z − x) is a subgradient of f at x: *exact* multipliers N ≥ 0, and A = Y − predictions(x) goes with them. That is the
-point that is certified.
+ρ(z − x) is a subgradient of f at x: *exact* multipliers N ≥ 0, and A, the residual at x, goes with them. That is the
+point that is certified. The squared loss of ReLUs is a division on the rows of Λ_αv and Λ_βv; what else there is goes
+through the loss's proximal map (:class:`sdprelax.solvers.native.copies.Copies`).
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ import numpy as np
 
 from sdprelax.base import Floats
 from sdprelax.lifting import LiftedProgram
+from sdprelax.problem import Squared
 from sdprelax.solvers.native.arrays import Arrays
+from sdprelax.solvers.native.copies import Copies, Parts
 from sdprelax.solvers.native.face import Blocks, Face
 
 __all__ = ["AlternatingDirections", "Estimates", "Start"]
@@ -46,6 +49,7 @@ class Start:
     z: Blocks
     penalty: float
     gamma: float
+    copies: Parts | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ class Estimates:
         values = [certified]
         for one in (self, before):
             values += [one.entrywise, one.semidefinite, one.dual]
-        return (max(values) - min(values)) / max(certified, 1e-300)
+        return (max(values) - min(values)) / max(abs(certified), 1e-300)
 
 
 class AlternatingDirections:
@@ -92,6 +96,9 @@ class AlternatingDirections:
         # ½Σ_i‖f_iΛ_{a(i),v} − y_i‖² is separable over the rows a of (α, β): weights Σf_i² and pulls Σf_iy_i.
         selection = lifting.selection
         weight, pull = np.asarray(selection.power(2).sum(axis=0)), np.asarray(selection.T @ problem.Y)
+        divided = problem.loss == Squared() and not problem.offset and int(np.max(np.diff(selection.indptr))) <= 1
+        self.copies = None if divided else Copies(lifting, arrays, None if start is None else start.copies)
+        self._blocks = {name: weight for name, weight in WEIGHTS.items() if divided or name not in ("av", "bv")}
         self._weight = {"av": arrays.of(weight[:g, None]), "bv": arrays.of(weight[g:, None])}
         self._pull = {"av": arrays.of(pull[:g]), "bv": arrays.of(pull[g:])}
         self._twins = arrays.identity(g)
@@ -107,7 +114,7 @@ class AlternatingDirections:
     @property
     def state(self) -> Start:
         """What another run can start from."""
-        return Start(self.z, self.penalty, self.gamma)
+        return Start(self.z, self.penalty, self.gamma, None if self.copies is None else self.copies.z)
 
     def _entry(self, name: str, gamma: float | None = None) -> Any:
         """Return a block of x = prox(z)."""
@@ -125,6 +132,9 @@ class AlternatingDirections:
 
     def _mirrored(self, name: str) -> Any:
         """Return a block of 2x − z, a new array."""
+        if name not in self._blocks:
+            assert self.copies is not None
+            return self.copies.mirrored(name, self.penalty)
         xp, z = self.arrays.xp, getattr(self.z, name)
         if name in ("aa", "bb", "ab"):
             # 2·max(z, 0) − z is |z|; at the twins, where x = 0, it is −z.
@@ -140,6 +150,8 @@ class AlternatingDirections:
         before = self._primal() if balancing else None
         self.nearest, self.rank = self.arrays.positive_part(self.face.compress(self._mirrored))
         distance = size = 0.0
+        if self.copies is not None:
+            distance, size = self.copies.step(self.penalty, RELAXATION, self.face.others(self.nearest))
         for name, block in self._semidefinite():
             weight = WEIGHTS[name]
             if balancing:
@@ -158,14 +170,15 @@ class AlternatingDirections:
         """Yield the blocks of y, new arrays."""
         assert self.nearest is not None
         for name, block in self.face.others(self.nearest).items():
-            yield name, block + 0.0
+            if name in self._blocks:
+                yield name, block + 0.0
         yield from self.face.activations(self.nearest)
 
     @staticmethod
     def _balances(step: int) -> bool:
         return step % (EARLY_EVERY if step <= EARLY else LATE_EVERY) == 0
 
-    def _balance(self, distance: float, size: float, before: Blocks) -> None:
+    def _balance(self, distance: float, size: float, before: tuple[dict[str, Any], Parts | None]) -> None:
         """Change ρ so that the relative residuals ‖y − x‖ and ρ‖x − x before‖ come to the ratio that is aimed at.
 
         Parameters
@@ -174,10 +187,15 @@ class AlternatingDirections:
         before: x before the step.
         """
         moved = dual = 0.0
-        for name, weight in WEIGHTS.items():
+        blocks, parts = before
+        for name, weight in self._blocks.items():
             near = self._entry(name)
-            moved += weight * self._square(near - getattr(before, name))
+            moved += weight * self._square(near - blocks[name])
             dual += weight * self._square(getattr(self.z, name) - near)
+        if self.copies is not None and parts is not None:
+            x = self.copies.at(self.penalty)[0]
+            moved += self.copies.square(x.plus(-1.0, parts))
+            dual += self.copies.square(self.copies.z.plus(-1.0, x))
         if not (moved > 0.0 and size > 0.0 and dual > 0.0):
             return
         ratio = math.sqrt(distance / size) / (BALANCE * math.sqrt(moved / dual))
@@ -186,15 +204,18 @@ class AlternatingDirections:
 
     def _rescale(self, penalty: float, grown: float = 1.0, gamma: float | None = None) -> None:
         """Change ρ; x stays, and the multipliers ρ(z − x) grow by a factor."""
-        for name in WEIGHTS:
+        if self.copies is not None:
+            self.copies.rescale(self.penalty, self.penalty / penalty)
+        for name in self._blocks:
             # x at the old ρ and γ; what the loss pulls with is given by x, whatever γ.
             near = self._entry(name, gamma)
             ratio = self.penalty / penalty * (1.0 if name in ("av", "bv") else grown)
             setattr(self.z, name, near + ratio * (getattr(self.z, name) - near))
         self.penalty = penalty
 
-    def _primal(self) -> Blocks:
-        return Blocks(**{name: self._entry(name) for name in WEIGHTS})
+    def _primal(self) -> tuple[dict[str, Any], Parts | None]:
+        blocks = {name: self._entry(name) for name in self._blocks}
+        return blocks, None if self.copies is None else self.copies.at(self.penalty)[0]
 
     def _square(self, block: Any) -> float:
         return float(self.arrays.xp.sum(block * block))
@@ -206,24 +227,37 @@ class AlternatingDirections:
         for name, first, second in (("aa", 0, 0), ("ab", 0, g), ("bb", g, g)):
             N[first : first + g, second : second + g] = scale * back(getattr(self.z, name) - self._entry(name))
         N[g:, :g] = N[:g, g:].T
-        return self.problem.residual(self._predictions(self._entry("av"), self._entry("bv"))), N
+        return self._residual(), N
+
+    def _residual(self) -> Floats:
+        """Return A at x, shape (n, c)."""
+        if self.copies is not None:
+            return self.copies.at(self.penalty)[2]
+        return self.problem.residual(self._predictions(self._entry("av"), self._entry("bv")))
 
     def _predictions(self, alpha: Any, beta: Any) -> Floats:
         """Return the training predictions, shape (n, c), of the blocks αv and βv."""
         return np.asarray(self.lifting.selection @ np.vstack([self.arrays.back(alpha), self.arrays.back(beta)]))
 
-    def _objective(self, predictions: Floats, ww: Any, vv: Any) -> float:
+    def _decay(self, ww: Any, vv: Any) -> float:
         trace = float(np.trace(self.arrays.back(ww))) + float(np.trace(self.arrays.back(vv)))
-        return self.problem.loss.value(predictions, self.problem.Y) + 0.5 * self.gamma * trace
+        return 0.5 * self.gamma * trace
+
+    def _losses(self, alpha: Any, beta: Any) -> tuple[float, float]:
+        """Return the loss at x and at y, whose blocks αv and βv are given."""
+        if self.copies is not None:
+            return self.copies.values(self.penalty, alpha, beta)
+        near, there = self._predictions(self._entry("av"), self._entry("bv")), self._predictions(alpha, beta)
+        return self.problem.loss.value(near, self.problem.Y), self.problem.loss.value(there, self.problem.Y)
 
     def estimates(self) -> Estimates:
         """Return the three estimates of the value."""
         y = self.face.others(self.nearest)
-        P = self._predictions(self._entry("av"), self._entry("bv"))
+        near, there = self._losses(y["av"], y["bv"])
         return Estimates(
-            self._objective(P, self._entry("ww"), self._entry("vv")),
-            self._objective(self._predictions(y["av"], y["bv"]), y["ww"], y["vv"]),
-            self.problem.dual_value(self.problem.residual(P)),
+            near + self._decay(self._entry("ww"), self._entry("vv")),
+            there + self._decay(y["ww"], y["vv"]),
+            self.problem.dual_value(self.problem.admissible(self._residual())),
         )
 
     def matrix(self) -> Floats:

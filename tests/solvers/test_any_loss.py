@@ -1,0 +1,105 @@
+"""The relaxation of any loss, with an offset, weights and two-slope units: by conic solvers and by our own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import sdprelax
+from sdprelax import InputError, Problem
+from sdprelax.networks import activations
+from sdprelax.problem import losses
+
+NATIVE = {"phases": "alternating", "tolerance": 5e-3, "max_iterations": 2_000}
+CASES = [
+    *((loss, offset) for loss in losses for offset in (False, True)),
+    *((loss, "penalised") for loss in ("squared", "cross_entropy", "hinge")),
+]
+
+
+def tiny(loss: str = "squared", seed: int = 0, n: int = 6, d: int = 2, gamma: float = 0.3, **more: Any) -> Problem:
+    """Return a random problem of a loss, with targets that it takes; its last two rows are parallel."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, d))
+    X[-1] = -2.0 * X[-2]
+    Y = {
+        "numbers": lambda: rng.standard_normal((n, 1)), "simplex": lambda: np.eye(3)[np.arange(n) % 3],
+        "signs": lambda: np.where(np.arange(n) % 3 == 1, -1.0, 1.0)[:, None],
+        "counts": lambda: rng.poisson(2.0, (n, 1)).astype(float),
+    }[losses[loss].targets]()  # fmt: skip
+    return Problem(X, Y, gamma, loss=loss, **more)
+
+
+def bound(problem: Problem, **options: Any) -> tuple[float, float]:
+    """Return the certified bound, proved anew, and the solver's claim."""
+    outcome = sdprelax.solve(problem, "sdp", rounding=None, **options)
+    assert outcome.certificate is not None and outcome.lower is not None
+    assert sdprelax.verify(problem, outcome.certificate) >= outcome.lower
+    return outcome.lower, outcome.solver_value  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(("loss", "offset"), CASES)
+def test_native_and_clarabel_agree_below_every_network(loss: str, offset: Any) -> None:
+    weights = np.array([1.0, 0.5, 2.0, 1.0, 1.5, 1.0]) if offset else None
+    problem = tiny(loss, offset=offset, sample_weight=weights)
+    conic, claimed = bound(problem, solver="clarabel")
+    assert conic == pytest.approx(claimed, rel=1e-4, abs=1e-5)
+    ours, estimate = bound(problem, solver="native", solver_options=NATIVE)
+    assert ours <= claimed + 1e-5 * (1.0 + abs(claimed))
+    assert ours == pytest.approx(claimed, rel=5e-3, abs=1e-3)
+    assert estimate == pytest.approx(claimed, rel=5e-3, abs=1e-3)
+    lifted, _ = bound(problem, solver="clarabel", form="lifted")
+    assert lifted == pytest.approx(conic, rel=2e-2, abs=1e-3)
+    rounded = sdprelax.solve(
+        problem, "sdp", solver="clarabel", rounding="three_operator", rounding_options={"iterations": 8, "columns": 8},
+        polish=False,
+    )  # fmt: skip
+    assert rounded.upper is not None and conic <= rounded.upper
+
+
+@pytest.mark.parametrize("activation", [name for name in activations if name != "relu"])
+@pytest.mark.parametrize("solver", ["clarabel", "native"])
+def test_units_of_two_slopes_are_bounded_below_their_networks(activation: str, solver: str) -> None:
+    problem = tiny("squared", n=7, activation=activation)
+    options = NATIVE if solver == "native" else {}
+    lower, claimed = bound(problem, solver=solver, solver_options=options)
+    assert lower == pytest.approx(claimed, rel=5e-3)
+    split, _ = bound(problem, solver="clarabel", cones=4)
+    assert split >= lower * (1.0 - 1e-5)
+    networks = sdprelax.solve(problem, "lbfgs", width=20, restarts=3)
+    assert networks.upper is not None and split <= networks.upper
+
+
+@pytest.mark.parametrize("solver", ["clarabel", "native"])
+def test_a_sample_of_weight_two_is_the_sample_twice(solver: str) -> None:
+    for offset in (False, True):
+        problem = tiny("squared", offset=offset)
+        weights = np.array([1.0, 2.0, 1.0, 1.0, 1.0, 2.0])
+        twice = np.repeat(np.arange(6), weights.astype(int))
+        weighted = Problem(problem.X, problem.Y, problem.gamma, offset=offset, sample_weight=weights)
+        repeated = Problem(problem.X[twice], problem.Y[twice], problem.gamma, offset=offset)
+        options = {**NATIVE, "tolerance": 1e-3} if solver == "native" else {}
+        one, other = (bound(task, solver=solver, solver_options=options)[0] for task in (weighted, repeated))
+        assert one == pytest.approx(other, rel=5e-3 if solver == "native" else 1e-6)
+
+
+def test_samples_of_zeros_and_generators_without_samples_are_read_as_they_are() -> None:
+    problem = tiny("squared", offset=True)
+    X = np.vstack([problem.X, np.zeros((2, 2))])
+    Y = np.vstack([problem.Y, [[1.0], [-2.0]]])
+    with_zeros = Problem(X, Y, 0.3, offset=True)
+    conic, _ = bound(with_zeros, solver="clarabel")
+    ours, _ = bound(with_zeros, solver="native", solver_options=NATIVE)
+    assert ours == pytest.approx(conic, rel=5e-3) and ours <= conic * (1.0 + 1e-5)
+
+
+def test_the_default_solver_is_one_that_takes_the_problem() -> None:
+    """And what has no kernel form is not transductive."""
+    problem = tiny("squared", offset=True)
+    lower, _ = bound(problem)
+    conic, _ = bound(problem, solver="clarabel")
+    assert lower == pytest.approx(conic, rel=2e-3)
+    with pytest.raises(InputError, match="without sample weights and offset"):
+        sdprelax.solve(tiny("squared", offset=True, queries=np.ones((1, 2))), "sdp", rounding=None, transductive=True)
