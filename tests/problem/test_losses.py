@@ -237,6 +237,160 @@ def test_what_is_not_a_number_proves_nothing(loss: Loss) -> None:
             assert loss.dual_bound(Ball.exact(bad), Ball.exact(Y), 1.0, math.nan) <= loss.dual_value(0.0 * Y, Y)
 
 
+@each
+def test_hessians_are_those_of_differences(loss: Loss) -> None:
+    P, Y = drawn(loss, 8)
+    A = 0.6 * loss.residual(P, Y)
+    if loss.smooth:
+        for k in range(P.shape[1]):
+            step = np.zeros_like(P)
+            step[:, k] = 1e-6
+            change = loss.residual(P - step, Y) - loss.residual(P + step, Y)
+            np.testing.assert_allclose(change / 2e-6, loss.hessian(P, Y)[:, :, k], rtol=1e-6, atol=1e-7)
+    # Of the dual along a direction of the domain, whose rows add up to 0 for a shift-invariant loss.
+    V = np.random.default_rng(0).standard_normal(A.shape) * np.abs(A).max(axis=1, keepdims=True)
+    V -= np.mean(V, axis=1, keepdims=True) * loss.shift_invariant
+    step = 1e-3 * float(np.min(np.abs(A[A != 0.0]), initial=1.0))
+    A, V = (A, V / np.abs(V).max()) if loss.shift_invariant else (np.where(A == 0.0, 0.1 * Y, A), V * (A != 0.0))
+    around = [loss.dual_values(A + t * step * V, Y) for t in (-1.0, 0.0, 1.0)]
+    curved = -(around[0] - 2.0 * around[1] + around[2]) / step**2
+    expected = np.einsum("ij,ijk,ik->i", V, loss.dual_hessian(A, Y), V)
+    np.testing.assert_allclose(curved, expected, rtol=1e-3, atol=1e-8 / step**2)
+
+
+@each
+def test_the_form_for_pytorch_has_the_value_and_the_gradient(loss: Loss) -> None:
+    torch = pytest.importorskip("torch")
+    P, Y = drawn(loss, 9)
+    stacked = torch.tensor(np.stack([P, 0.0 * P, 20.0 * P]), requires_grad=True)
+    values = loss.tensor(stacked, torch.tensor(Y))
+    for at, value in zip((P, 0.0 * P, 20.0 * P), values, strict=True):
+        assert value.item() == pytest.approx(loss.value(at, Y), rel=1e-13)
+    values[0].backward()
+    np.testing.assert_allclose(-stacked.grad[0].numpy(), loss.residual(P, Y), rtol=1e-12, atol=1e-14)
+
+
+@each
+def test_residuals_of_enormous_predictions_are_in_the_domain(loss: Loss) -> None:
+    _, Y = drawn(loss, 4)
+    for size in (50.0, 500.0, 1e15, 1e140):
+        P = size * np.sign(np.random.default_rng(0).standard_normal(Y.shape))
+        if loss.targets != "counts" or size <= 500.0:
+            A = loss.residual(P, Y)
+            assert np.isfinite(A).all() and np.isfinite(loss.dual_value(A, Y))
+            assert loss.value_above(Ball.exact(P), Ball.exact(Y)) >= loss.value(P, Y) * (1.0 - 1e-12)
+
+
+@each
+@pytest.mark.parametrize("offset", [False, True])
+def test_equations_of_the_dual_hold_exactly_at_a_point_of_the_ball(loss: Loss, offset: bool) -> None:
+    for seed in range(6):
+        P, Y = drawn(loss, seed)
+        if seed == 3 and loss.targets == "simplex":
+            Y = np.eye(3)[[0, 0, 1, 1, 0, 1]]  # no sample of the last class
+        rough = np.random.default_rng(seed).standard_normal(P.shape) * (seed == 5)
+        P = np.minimum(10.0 ** (seed - 2) * P, 20.0 if loss.targets == "counts" else np.inf)
+        A = loss.admissible(loss.residual(P, Y) + rough, Y, offset)
+        ball = loss.exact_point(A, Y, offset)
+        assert np.abs(ball.mid - A).max() <= 1e-12 * np.abs(A).max()
+        point = [[Fraction(x) for x in row] for row in ball.mid.tolist()]
+        loose = ball.rad > 0.0
+        assert offset or loss.shift_invariant or not loose.any()
+        last = int(np.argmax(loose.sum(axis=1)))
+        for i, row in enumerate(point):
+            if loss.shift_invariant and loose[i].any() and not (offset and i == last):
+                (k,) = np.flatnonzero(loose[i])
+                row[k] -= sum(row)
+        for k in np.flatnonzero(loose.any(axis=0)) if offset else ():
+            i = last if loss.shift_invariant else int(np.flatnonzero(loose[:, k])[0])
+            point[i][k] -= sum(row[k] for row in point)
+        held = np.array([[abs(x - Fraction(m)) for x, m in zip(*rows, strict=True)]
+                         for rows in zip(point, ball.mid.tolist(), strict=True)])  # fmt: skip
+        assert np.all(held <= np.vectorize(Fraction, otypes=[object])(ball.rad))
+        assert not loss.shift_invariant or [sum(row) for row in point] == [0] * len(point)
+        assert not offset or [sum(column) for column in zip(*point, strict=True)] == [0] * P.shape[1]
+        # Something is proved of it, or of nearly it.
+        below = loss.proved_ray(ball, Ball.exact(Y)).below(1.0)
+        assert below >= loss.dual_value(A, Y) - 1e-8 * max(1.0, abs(loss.dual_value(A, Y)))
+
+
+@each
+@pytest.mark.parametrize("decay", [0.0, 0.5])
+def test_the_best_constant_output_is_where_its_slope_is_none(loss: Loss, decay: float) -> None:
+    P, Y = drawn(loss, 6)
+    for start in (None, P):
+        t = loss.constant(Y, start, decay)
+        at = (np.zeros_like(Y) if start is None else start) + t
+
+        def cost(u: np.ndarray, start: np.ndarray = at - t) -> float:
+            return loss.value(start + u, Y) + 0.5 * decay * float(u @ u)
+
+        for k in range(len(t)):
+            for change in (1e-3, 1.0, -1e-3, -1.0):
+                assert cost(t + change * np.eye(len(t))[k]) >= cost(t) - 1e-13 * abs(cost(t))
+        if loss.smooth:
+            assert np.abs(np.sum(loss.residual(at, Y), axis=0) - decay * t).max() <= 1e-10 * np.abs(Y).sum() * 10.0
+
+
+def test_constants_have_closed_forms() -> None:
+    Y = np.eye(3)[[0, 0, 1, 1, 1]]
+    w = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
+    for loss, shares in ((NAMED["cross_entropy"], [2.0, 3.0]), (Weighted(NAMED["cross_entropy"], w), [3.0, 12.0])):
+        t = loss.constant(Y)
+        # No sample is of the last class: its score is so low that it costs nothing.
+        assert t[1] - t[0] == pytest.approx(math.log(shares[1] / shares[0]), rel=1e-12)
+        entropy = sum(s * math.log(sum(shares) / s) for s in shares)
+        assert loss.value(0.0 * Y + t, Y) == pytest.approx(entropy, rel=1e-12)
+        A = loss.exact_point(loss.admissible(loss.residual(0.0 * Y + t, Y), Y, True), Y, True)
+        assert loss.dual_value_below(A, Ball.exact(Y)) == pytest.approx(entropy, rel=1e-12)
+    counts = np.array([[0.0], [3.0], [7.0]])
+    assert NAMED["poisson"].constant(counts) == pytest.approx(math.log(10.0 / 3.0), rel=1e-12)
+    assert (
+        NAMED["absolute"].constant(counts) == 3.0 and losses.create("quantile", {"level": 0.9}).constant(counts) == 7.0
+    )
+    assert Weighted(NAMED["absolute"], np.array([5.0, 1.0, 1.0])).constant(counts) == 0.0
+    signs = np.array([[1.0], [1.0], [1.0], [-1.0]])
+    assert NAMED["logistic"].constant(signs) == pytest.approx(math.log(3.0), rel=1e-12)
+    assert NAMED["squared_hinge"].constant(signs) == pytest.approx(0.5, rel=1e-12)
+    assert NAMED["logistic"].value(0.0 * signs + NAMED["logistic"].constant(np.ones((4, 1))), np.ones((4, 1))) < 1e-16
+
+
+def test_points_at_the_ends_of_the_domain_are_worth_what_they_are() -> None:
+    def worth(name: str, A: list[list[float]], Y: list[list[float]]) -> float:
+        return NAMED[name].dual_value_below(Ball.exact(np.array(A)), Ball.exact(np.array(Y)))
+
+    assert worth("hinge", [[0.0, 1.0, -1.0]], [[1.0, 1.0, -1.0]]) == pytest.approx(2.0, rel=1e-15)
+    assert worth("hinge", [[1.0], [0.0]], [[1.0], [-1.0]]) == pytest.approx(1.0, rel=1e-15)
+    assert worth("hinge", [[0.0, 0.0]], [[1.0, -1.0]]) == 0.0
+    assert worth("cross_entropy", [[0.0, 0.0, 0.0]], [[0.0, 1.0, 0.0]]) == 0.0
+    assert worth("cross_entropy", [[0.0, 1.0, -1.0]], [[0.0, 1.0, 0.0]]) == 0.0
+    assert worth("logistic", [[0.0, 1.0]], [[1.0, 1.0]]) == worth("poisson", [[2.0, 0.0]], [[2.0, 0.0]]) == 0.0
+    assert worth("absolute", [[1.0, -1.0]], [[2.0, 0.0]]) == pytest.approx(2.0, rel=1e-15)
+    for name, outside, Y in (
+        ("hinge", 1.0 + 2.0**-52, 1.0), ("hinge", -5e-324, 1.0), ("squared_hinge", -5e-324, 1.0),
+        ("logistic", 1.0 + 2.0**-52, 1.0), ("poisson", 5e-324, 0.0), ("absolute", 1.0 + 2.0**-52, 3.0),
+        ("huber", 1.0 + 2.0**-52, 3.0), ("quantile", 0.5 + 2.0**-53, 3.0),
+    ):  # fmt: skip
+        assert worth(name, [[outside]], [[Y]]) == -math.inf
+    assert worth("cross_entropy", [[5e-324, -5e-324]], [[0.0, 1.0]]) == -math.inf
+
+
+def test_targets_that_a_loss_is_not_defined_for_are_refused_in_one_sentence() -> None:
+    for name, Y, said in [
+        ("cross_entropy", [[1.0], [1.0]], "one column of Y per class"),
+        ("cross_entropy", [[0.5, 0.5], [0.5, 0.4]], "row 1 of Y is no distribution"),
+        ("cross_entropy", [[0.5, 0.5], [1.5, -0.5]], "row 1 of Y is no distribution"),
+        ("logistic", [[0.0], [1.0]], "Y holds 0.0, and loss 'logistic' takes labels −1 and \\+1"),
+        ("hinge", [[2.0], [1.0]], "Y holds 2.0, and loss 'hinge'"),
+        ("squared_hinge", [[0.0], [1.0]], "for labels 0 and 1 write 2·Y − 1"),
+        ("poisson", [[-1.0], [1.0]], "Y holds -1.0, and loss 'poisson' takes counts"),
+    ]:
+        with pytest.raises(InputError, match=said):
+            Problem([[1.0], [2.0]], Y, 1.0, loss=name)
+    with pytest.raises(InputError, match="greater than 0"):
+        losses.create("quantile", {"level": 0.0})
+
+
 def test_a_loss_is_named_in_three_ways_and_nothing_else() -> None:
     X, Y = [[1.0], [2.0]], [[0.5], [1.0]]
     for written in ("squared", {"squared": {}}, losses.create("squared")):

@@ -27,9 +27,9 @@ __all__ = ["Loss", "ProvedRay", "Ray", "Weighted", "largest_multiple", "losses",
 HALVINGS = 60
 # Shares of a multiple that are tried in its place: at the very end of the dual's domain nothing is proved.
 SHARES = (1.0, 1.0 - 2.0**-48, 1.0 - 2.0**-40, 1.0 - 2.0**-30)
-# Least distance from the end of the domain, relative to its width, that a point is moved to; and sweeps that bring rows
-# and columns of a matrix to their sums.
-INSIDE, SWEEPS = 1e-200, 50
+# Least distance from the upper ends of the domain that a point of a shift-invariant loss is moved to, and the share of
+# the mean one where columns are balanced too; sweeps that bring columns of other losses to their sums.
+INSIDE, APART, SWEEPS = 1e-200, 2.0**-40, 50
 # Newton steps, and halvings of an interval, for the best constant output; slopes below this share count as none there.
 CONSTANT_STEPS, CONSTANT_HALVINGS, FLAT = 60, 120, 2.0**-60
 
@@ -174,7 +174,7 @@ class Loss(Protocol):
 
     def dual_value_below(self, A: Ball, Y: Ball) -> float:
         """Return a proved lower bound of D(A), with the words of :meth:`dual_values_below`."""
-        return -float(sums_above(-self.dual_values_below(A, Y)[None])[0])
+        return 0.0 - float(sums_above(-self.dual_values_below(A, Y)[None])[0])
 
     def expression(self, P: Any, Y: Floats) -> Any:
         """Return ℓ(P; Y) of a CVXPY expression P."""
@@ -211,19 +211,17 @@ class Loss(Protocol):
     def admissible(self, A: Floats, Y: Floats, offset: bool = False) -> Floats:
         """Return a point of the domain of D near A, up to rounding; with ``offset`` of columns that add up to 0.
 
-        That is into the range entry by entry; rows' and columns' sums of a ``shift_invariant`` loss by scaling the
-        distances from the upper ends, which are distributions (Sinkhorn's sweeps).
+        That is into the range entry by entry; of a ``shift_invariant`` loss, where the distances from the upper ends
+        are distributions, to the residual at their logarithms, with ``offset`` at the best constant besides.
         """
         low, high = self.dual_range(Y)
         if self.shift_invariant:
-            q = np.maximum(high - A, INSIDE)
-            rows, columns = np.sum(high, axis=1, keepdims=True), np.sum(high, axis=0)
-            for _ in range(SWEEPS if offset else 1):
-                if offset:
-                    # No sample may be of some class.
-                    q = q * (columns / np.maximum(np.sum(q, axis=0), INSIDE))
-                q = q * (rows / np.maximum(np.sum(q, axis=1, keepdims=True), INSIDE))
-            return np.asarray(high - q)
+            # With columns to be balanced too, not so near to an end that their rounding would lead beyond it.
+            apart = np.sum(high, axis=1, keepdims=True) * np.sum(high, axis=0) / np.sum(high) * APART if offset else 0.0
+            scores = np.log(np.maximum(high - A, np.maximum(apart, INSIDE)))
+            A = self.residual(scores + (self.constant(Y, scores) if offset else 0.0), Y)
+            # Where no sample is of a class its column has no other point than 0.
+            return np.where(np.any(high > 0.0, axis=0), A, 0.0) if offset else A
         A = np.clip(A, low, high)
         for _ in range(SWEEPS if offset else 0):
             excess = np.sum(A, axis=0)
@@ -237,8 +235,8 @@ class Loss(Protocol):
         """Return a ball that holds a real point near A for which the equations of the dual hold exactly.
 
         Rows add up to 0 for a ``shift_invariant`` loss, columns with ``offset``. What is missing is added to the entry
-        with most room for it in the domain; where nothing is missing nothing changes, and other entries at an end of
-        the domain stay there.
+        that has then most room around it in the domain; where nothing is missing nothing changes, and entries at an end
+        of the domain stay there.
 
         Parameters
         ----------
@@ -251,23 +249,24 @@ class Loss(Protocol):
         low, high = self.dual_range(Y)
 
         def room(missing: Floats) -> Floats:
-            return np.where(missing > 0.0, high - scale * mid, scale * mid - low)
+            moved = scale * (mid + missing)
+            return np.minimum(moved - low, high - moved)
 
         if self.shift_invariant:
             missing = -np.array([[math.fsum(row)] for row in mid])
-            places = np.argmax(room(missing), axis=1)
+            rooms = room(missing)
+            if offset:
+                rooms = np.where(np.any(high > 0.0, axis=0), rooms, -np.inf)
+            places = np.argmax(rooms, axis=1)
             for i in np.flatnonzero(missing).tolist():
                 mid[i, places[i]], rad[i, places[i]] = _balancing(mid[i], rad[i], int(places[i]))
         if offset:
             missing = -np.array([math.fsum(column) for column in mid.T])
-            rooms = room(missing)
+            unsettled = np.flatnonzero((missing != 0.0) | np.any(rad != 0.0, axis=0))
+            rooms = room(missing)[:, unsettled]
             # A whole row of a shift-invariant loss, since columns' sums add up to 0 as rows do.
-            whole = np.argmax(np.min(rooms, axis=1))
-            unsettled = np.any(rad != 0.0, axis=0) | (missing != 0.0)
-            for k in np.flatnonzero(
-                np.full_like(unsettled, np.any(unsettled)) if self.shift_invariant else unsettled
-            ).tolist():
-                i = int(whole if self.shift_invariant else np.argmax(rooms[:, k]))
+            places = np.argmax(np.min(rooms, axis=1, initial=np.inf) if self.shift_invariant else rooms, axis=0)
+            for k, i in zip(unsettled.tolist(), np.broadcast_to(places, unsettled.shape).tolist(), strict=True):
                 mid[i, k], rad[i, k] = _balancing(mid[:, k], rad[:, k], i)
         return Ball(mid, rad)
 

@@ -97,7 +97,7 @@ class Entrywise(Loss):
         duals = self.duals_below(np.where(inside, above, 0.0), Y)
         if np.any(A.rad != 0.0):
             duals = np.minimum(duals, self.duals_below(np.where(inside, below, 0.0), Y))
-        return -sums_above(-np.where(inside & ~np.isnan(duals), duals, -np.inf))
+        return 0.0 - sums_above(-np.where(inside & ~np.isnan(duals), duals, -np.inf))
 
     def _known(self, Y: Ball) -> Any:
         """Say which targets are of the loss's kind: any numbers, or exact signs and counts."""

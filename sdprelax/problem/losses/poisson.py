@@ -14,8 +14,8 @@ from sdprelax.problem.losses._entrywise import Entrywise
 
 __all__ = ["Poisson"]
 
-# The largest prediction whose exponential is taken: those of more are costlier than any float.
-LARGEST = 709.0
+# The largest prediction whose exponential is taken as it is, so that weights and sums of it do not overflow.
+LARGEST = 500.0
 
 
 @losses.register("poisson")
@@ -38,7 +38,7 @@ class Poisson(Entrywise):
         return enclosed(lambda p, y: p.exp() - y * p, P, Y.mid)[1]
 
     def residual(self, P: Floats, Y: Floats) -> Floats:
-        """Return y − exp(p)."""
+        """Return y − exp(p), of p at most 500."""
         return np.asarray(Y - np.exp(np.minimum(P, LARGEST)))
 
     def duals(self, A: Floats, Y: Floats) -> Floats:
@@ -54,7 +54,7 @@ class Poisson(Entrywise):
         return np.full(Y.shape, -np.inf), Y
 
     def bends(self, P: Floats, Y: Floats) -> Floats:
-        """Return exp(p)."""
+        """Return exp(p), of p at most 500."""
         return np.asarray(np.exp(np.minimum(P, LARGEST)))
 
     def dual_bends(self, A: Floats, Y: Floats) -> Floats:
