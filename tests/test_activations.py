@@ -5,16 +5,20 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
+import cvxpy as cp
 import mpmath
 import numpy as np
 import pytest
 
+import sdprelax
 from sdprelax import Network, Problem
 from sdprelax.base import Ball, InputError
 from sdprelax.certificate._verify import pulled_back
+from sdprelax.methods import methods
 from sdprelax.networks import Activation, activations, load_predictor, twins
 from sdprelax.networks.activations.leaky import LeakyReLU
 from sdprelax.problem import reduce
+from sdprelax.solvers import solvers
 from tests.how_to_pages import module_of
 
 NAMES = list(activations)
@@ -118,3 +122,50 @@ def test_a_slope_is_a_finite_number(slope: object) -> None:
         LeakyReLU(slope)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="slope"):
         Problem(np.eye(2), np.eye(2), 1.0, activation={"leaky": {"slope": slope}})
+
+
+def programs() -> list[tuple[str, dict[str, object]]]:
+    """The methods that prove bounds and say that they take every activation, and the conic solvers that do."""
+    named = [(name, {}) for name in methods if name != "sdp"]
+    taking = [(name, options) for name, options in named if getattr(methods[name], "activations", ()) is None]
+    open_to_all = [name for name in solvers if getattr(solvers[name], "activations", ()) is None and name != "mosek"]
+    return [
+        *((name, options) for name, options in taking if getattr(methods[name], "proves", True)),
+        *(("sdp", {"solver": name}) for name in open_to_all),
+        ("sdp", {"solver": "clarabel", "cones": 4}),
+    ]
+
+
+def small(activation: Activation) -> Problem:
+    """Six samples in the plane, two of them antiparallel and two parallel to others."""
+    rng = np.random.default_rng(4)
+    X = rng.standard_normal((6, 2))
+    X[4], X[5] = -0.7 * X[0], 2.0 * X[1]
+    return Problem(X, rng.standard_normal((6, 2)), 0.3, activation=activation)
+
+
+@pytest.mark.parametrize("activation", [LeakyReLU(), LeakyReLU(-2.0), activations.create("absolute")], ids=str)
+def test_proofs_and_networks_of_all_methods_meet(activation: Activation) -> None:
+    problem = small(activation)
+    found = [sdprelax.solve(problem, name, **options) for name, options in programs()]
+    found.append(sdprelax.solve(problem, "lbfgs", width=12, restarts=3))
+    best = min(outcome.upper for outcome in found if outcome.upper is not None)
+    for outcome in found:
+        if outcome.certificate is not None:
+            assert outcome.lower is not None and outcome.lower <= best
+            assert sdprelax.verify(problem, outcome.certificate) >= outcome.lower
+        if outcome.status == "solved" and outcome.gap is not None:
+            assert outcome.gap <= 0.2
+
+
+def test_bounds_of_linear_networks_are_those_of_the_nuclear_norm() -> None:
+    """With the slope 1 p* is min ½‖XM − Y‖² + γ‖M‖_*, and the relaxation is exact."""
+    problem = small(LeakyReLU(1.0))
+    M = cp.Variable((2, 2))
+    cost = 0.5 * cp.sum_squares(problem.X @ M - problem.Y) + problem.gamma * cp.normNuc(M)
+    optimum = cp.Problem(cp.Minimize(cost)).solve(solver="CLARABEL")
+    for name, options in programs():
+        outcome = sdprelax.solve(problem, name, **options)
+        assert outcome.lower is not None and outcome.upper is not None
+        assert outcome.lower <= optimum * (1.0 + 1e-8) and optimum <= outcome.upper * (1.0 + 1e-8), name
+        assert outcome.gap is not None and outcome.gap <= 2e-3, name

@@ -75,6 +75,7 @@ class Copositive:
     """
 
     version: ClassVar[int] = 2
+    activations: ClassVar[None] = None
 
     patterns: PositiveInt = 50
     solver: str = "clarabel"

@@ -67,6 +67,7 @@ class FrankWolfe:
     """
 
     version: ClassVar[int] = 2
+    activations: ClassVar[None] = None
 
     patterns: PositiveInt = 100
     iterations: PositiveInt = 1000
