@@ -146,6 +146,10 @@ class Loss(Protocol):
         """Return ∇²ℓ_i(P_i), shape (n, c, c); of a loss with jumps in ∇ℓ one of its one-sided values."""
         raise NotImplementedError(f"{type(self).__name__} has no Hessian.")
 
+    def dual_gradient(self, A: Floats, Y: Floats) -> Floats:
+        """Return ∇D(A), shape (n, c): predictions that A is the residual at; at ends of the domain it may be ±∞."""
+        raise NotImplementedError(f"{type(self).__name__} has no gradient of its dual value.")
+
     def dual_hessian(self, A: Floats, Y: Floats) -> Floats:
         """Return −∇²D_i(A_i) inside of the domain, shape (n, c, c)."""
         raise NotImplementedError(f"{type(self).__name__} has no Hessian of its dual value.")
@@ -373,6 +377,10 @@ class Weighted(Loss):
     def hessian(self, P: Floats, Y: Floats) -> Floats:
         """Return w_i∇²ℓ_i."""
         return self._column[:, :, None] * self.loss.hessian(P, Y)
+
+    def dual_gradient(self, A: Floats, Y: Floats) -> Floats:
+        """Return ∇D_i(A_i/w_i)."""
+        return self.loss.dual_gradient(A / self._column, Y)
 
     def dual_hessian(self, A: Floats, Y: Floats) -> Floats:
         """Return −∇²D_i(A_i/w_i)/w_i."""

@@ -54,6 +54,10 @@ class TwoSlopes(Entrywise):
         down, up = self.slopes
         return np.full(Y.shape, -down), np.full(Y.shape, up)
 
+    def dual_gradient(self, A: Floats, Y: Floats) -> Floats:
+        """Return y."""
+        return np.asarray(Y + 0.0 * A)
+
     def proximal(self, P: Floats, Y: Floats, step: float | Floats) -> Floats:
         """Return P moved towards Y by at most d·step or u·step."""
         down, up = self.slopes

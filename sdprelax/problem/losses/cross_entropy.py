@@ -98,6 +98,11 @@ class CrossEntropy(Loss):
         """Return y − s and y."""
         return Y - np.sum(Y, axis=1, keepdims=True), Y
 
+    def dual_gradient(self, A: Floats, Y: Floats) -> Floats:
+        """Return log q, up to a number of the row."""
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(Y - A))
+
     def proximal(self, P: Floats, Y: Floats, step: float | Floats) -> Floats:
         """Return the Q with Q = P + step·(y − s·softmax(Q)).
 

@@ -47,6 +47,10 @@ class Hinge(Entrywise):
         """Return 0 and y, in their order."""
         return np.minimum(Y, 0.0), np.maximum(Y, 0.0)
 
+    def dual_gradient(self, A: Floats, Y: Floats) -> Floats:
+        """Return y."""
+        return np.asarray(Y + 0.0 * A)
+
     def proximal(self, P: Floats, Y: Floats, step: float | Floats) -> Floats:
         """Return P with margins yp < 1 raised by ``step``, at most to 1."""
         return np.asarray(P + Y * np.clip(1.0 - Y * P, 0.0, step))

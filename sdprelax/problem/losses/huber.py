@@ -68,6 +68,10 @@ class Huber(Entrywise):
         """Return 1."""
         return np.ones_like(A)
 
+    def dual_gradient(self, A: Floats, Y: Floats) -> Floats:
+        """Return y − a."""
+        return Y - A
+
     def proximal(self, P: Floats, Y: Floats, step: float | Floats) -> Floats:
         """Return P moved towards Y by step/(1 + step) of the distance, by δ·step at most."""
         return np.asarray(P + step * np.clip((Y - P) / (1.0 + step), -self.delta, self.delta))

@@ -64,6 +64,12 @@ class Logistic(Entrywise):
         with np.errstate(divide="ignore"):
             return np.asarray(1.0 / (s * (1.0 - s)))
 
+    def dual_gradient(self, A: Floats, Y: Floats) -> Floats:
+        """Return the p with y·σ(−yp) = a: y·log((1 − s)/s)."""
+        s = A * Y
+        with np.errstate(divide="ignore"):
+            return np.asarray(Y * (np.log1p(-s) - np.log(s)))
+
     def proximal(self, P: Floats, Y: Floats, step: float | Floats) -> Floats:
         """Return y·r with r = yp + step/(1 + exp(r)), by Newton's method from 0, the inflection of the equation.
 

@@ -62,6 +62,11 @@ class Poisson(Entrywise):
         with np.errstate(divide="ignore"):
             return np.asarray(1.0 / (Y - A))
 
+    def dual_gradient(self, A: Floats, Y: Floats) -> Floats:
+        """Return log q."""
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(Y - A))
+
     def proximal(self, P: Floats, Y: Floats, step: float | Floats) -> Floats:
         """Return the q with q = p + step·(y − exp(q)): u = step·exp(q) is Wright's ω of p + step·y + log(step)."""
         free = P + step * Y

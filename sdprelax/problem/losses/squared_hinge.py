@@ -56,6 +56,10 @@ class SquaredHinge(Entrywise):
         """Return 1."""
         return np.ones_like(A)
 
+    def dual_gradient(self, A: Floats, Y: Floats) -> Floats:
+        """Return y − a."""
+        return Y - A
+
     def proximal(self, P: Floats, Y: Floats, step: float | Floats) -> Floats:
         """Return P with what margins fall short of 1 divided by 1 + ``step``."""
         return np.asarray(P + Y * (step / (1.0 + step) * np.maximum(1.0 - Y * P, 0.0)))
