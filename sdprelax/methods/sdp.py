@@ -174,7 +174,7 @@ class SDP:
     @property
     def dispensable(self) -> tuple[str, ...]:
         """Solvers that are chosen only for problems that they take; the last one takes all."""
-        return () if self.solver else tuple(by_default(self._structured)[:-1])
+        return () if self.solver or self.solver_options else tuple(by_default(self._structured)[:-1])
 
     def check(self, problem: Problem) -> None:
         """Refuse ``transductive`` where there is nothing to predict at, or no kernel form to predict with.

@@ -6,7 +6,8 @@ Over z = (β, w, v), of order g + r + c, the dual point (A, M) has the slack
 
 Every unknown y_p, an entry of A or of M, belongs to a pair (a, b) of the rows of one matrix: what is nonnegative, α
 and β, then the samples' activations, then v. So the matrix of a primal-dual step consists of products of entries of two
-matrices, and its order is the number of unknowns that are held, not that of the entries of Z.
+matrices, and its order is the number of unknowns that are held, not that of the entries of Z. The loss adds −∇²D(A) to
+it, the identity for the squared loss (:mod:`sdprelax.solvers._data_term`).
 
 An entry of M that is not held is zero, which is feasible: Z ⪰ 0 at every step, so each one is a certificate. The primal
 point keeps P = GXGᵀ > 0 for *all* entries: an entry that is not held and would end a step is held from then on.
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -28,6 +30,7 @@ from sdprelax.cells import whole_space
 from sdprelax.lifting import LiftedProgram
 from sdprelax.lifting.inequalities import Forms, Pairs
 from sdprelax.solvers import Availability, PointReport, Solved, Sparing, StructuredSolution, installed, solvers
+from sdprelax.solvers._data_term import DataTerm
 
 __all__ = ["InteriorPoint", "dual_start", "primal_start"]
 
@@ -45,6 +48,8 @@ PROGRESS, PATIENCE = 0.95, 6
 NEAREST = 1e-10
 # Neighbours that rows start with where nobody says, up to so many generators and beyond.
 FEW_ROWS, MANY_NEIGHBOURS, FEW_NEIGHBOURS = 100, 12, 3
+# Halvings of the start's A.
+SHRINKING = 60
 # Directions per row that the first primal point is made of: towards the nearest rows, and towards any.
 NEAR, ANY = 32, 32
 # Pairs of rows whose neurons are made at a time.
@@ -66,6 +71,13 @@ class InteriorPoint:
     """
 
     kernels: ClassVar[tuple[str, ...]] = ("sdprelax.solvers._schur",)
+    # Those that have ∇D and ∇²D.
+    losses: ClassVar[tuple[str, ...]] = (
+        "squared", "cross_entropy", "logistic", "hinge", "squared_hinge", "huber", "absolute", "quantile", "poisson",
+    )  # fmt: skip
+    activations: ClassVar[None] = None
+    offset: ClassVar[bool] = True
+    sample_weight: ClassVar[bool] = True
     takes: ClassVar[frozenset[str]] = frozenset({"nonnegative", "complementary"})
     # Beyond, a step takes so long that a first-order solver is done before.
     default_up_to: ClassVar[float] = 150
@@ -209,33 +221,33 @@ class _Run:
 
     def __init__(self, lifting: LiftedProgram, options: InteriorPoint) -> None:
         problem, rows = lifting.problem, lifting.reduction.rows
-        self.options, self.problem, self.gamma, self.Y = options, problem, problem.gamma, problem.Y
+        self.options, self.problem, self.gamma = options, problem, problem.gamma
+        self.data = DataTerm(problem)
         g, r = rows.shape
-        n, c = problem.Y.shape
+        (n, c), k = problem.Y.shape, self.data.coordinates[1]
         self.g, self.nonnegative = g, 2 * g
         activations = lifting.face[: 2 * g, : g + r]
         samples = lifting.selection @ sp.csr_array(activations)
-        outer = sp.block_diag([sp.vstack([sp.csr_array(activations), samples]), sp.eye_array(c)])
+        outer = sp.block_diag([sp.vstack([sp.csr_array(activations), samples]), sp.csr_array(self.data.frame.T)])
         self.rows = sp.csr_array(outer)
         self.transposed = sp.csr_array(self.rows.T)
-        self.samples, self.outputs = slice(2 * g, 2 * g + n), slice(2 * g + n, 2 * g + n + c)
+        self.samples, self.outputs = slice(2 * g, 2 * g + n), slice(2 * g + n, 2 * g + n + k)
         neighbours = options.neighbours
         if neighbours is None:
             neighbours = MANY_NEIGHBOURS if g <= FEW_ROWS else FEW_NEIGHBOURS
         twins, pairs, values = dual_start(rows, problem.gamma, neighbours)
-        sample, output = np.divmod(np.arange(n * c), c)
+        sample, output = np.divmod(np.arange(n * k), k)
         self.first = np.concatenate([sample + 2 * g, np.arange(g), pairs[:, 0]])
         self.second = np.concatenate([output + 2 * g + n, np.arange(g) + g, pairs[:, 1]])
-        self.y = np.concatenate([np.zeros(n * c), twins, values])
-        self.linear, self.free = n * c, n * c + g
+        self.y = np.concatenate([self.data.start().ravel(), twins, values])
+        self.linear, self.free = n * k, n * k + g
         self.C = np.zeros((g + r + c, g + r + c))
         self.C[g:, g:] = problem.gamma * np.eye(r + c)
-        self.Z = self.C - self._adjoint(self.y)
-        np.linalg.cholesky(self.Z)
+        self.Z = self._feasible()
         self.X = np.zeros_like(self.C)
         self.X[: g + r, : g + r] = primal_start(rows)
         self.X[g + r :, g + r :] = np.eye(c) / r
-        nothing = 2.0 * problem.loss.value(np.zeros_like(self.Y), self.Y)
+        nothing = 2.0 * abs(self.data.value(np.zeros((n, k))))
         self.X *= 0.1 * nothing / float(np.sum(self.X * self.Z))
         P = self._images(self.X)
         self.open = np.triu(np.ones((2 * g, 2 * g), dtype=bool))
@@ -245,6 +257,27 @@ class _Run:
             raise np.linalg.LinAlgError
         self.open[pairs[:, 0], pairs[:, 1]] = False
         self.x = self._values(P)[self.free :]
+        self.t = np.zeros(k)
+        self.pressure = np.zeros_like(self.data.ends)
+        self.pressure[self.data.walls] = self.mu / self.data.room(self.B)[self.data.walls]
+
+    def _feasible(self) -> Floats:
+        """Return the slack of the start, whose A shrinks until it is positive definite with room to spare.
+
+        Raises
+        ------
+        LinAlgError: it is not for A = 0.
+        """
+        for _ in range(SHRINKING):
+            Z = self.C - self._adjoint(self.y)
+            if _positive(Z):
+                break
+            self.y[: self.linear] *= 0.5
+        if np.any(self.y[: self.linear]):
+            self.y[: self.linear] *= 0.5
+            Z = self.C - self._adjoint(self.y)
+        np.linalg.cholesky(Z)
+        return Z
 
     @property
     def held(self) -> int:
@@ -259,12 +292,21 @@ class _Run:
     @property
     def mu(self) -> float:
         """The mean complementarity product."""
-        return (float(np.sum(self.X * self.Z)) + float(self.x @ self.y[self.free :])) / (len(self.Z) + self.held)
+        walls = self.data.walls
+        products = float(np.sum(self.X * self.Z)) + float(self.x @ self.y[self.free :])
+        if np.any(walls):
+            products += float(np.sum((self.pressure * self.data.room(self.B))[walls]))
+        return products / (len(self.Z) + self.held + int(np.sum(walls)))
+
+    @property
+    def B(self) -> Floats:
+        """The coordinates of A, shape (n, k)."""
+        return self.y[: self.linear].reshape(self.data.coordinates)
 
     @property
     def A(self) -> Floats:
         """A, shape (n, c)."""
-        return self.y[: self.linear].reshape(self.Y.shape)
+        return self.data.point(self.B)
 
     @property
     def multipliers(self) -> Floats:
@@ -277,12 +319,12 @@ class _Run:
     @property
     def primal(self) -> float:
         """Objective of Λ = T(2X)Tᵀ."""
-        loss = self.problem.loss.value(2.0 * self._images(self.X)[self.samples, self.outputs], self.Y)
+        loss = self.data.value(2.0 * self._images(self.X)[self.samples, self.outputs])
         return loss + self.gamma * float(np.trace(self.X[self.g :, self.g :]))
 
     def dual_at(self, y: Floats) -> float:
         """Return D(A) of a dual point."""
-        return self.problem.dual_value(y[: self.linear].reshape(self.Y.shape))
+        return self.data.dual_value(y[: self.linear].reshape(self.data.coordinates))
 
     @property
     def dual(self) -> float:
@@ -344,11 +386,14 @@ class _Run:
     def _move(self, direction: _Direction, primal: float, dual: float) -> None:
         self.X = self.X + primal * direction.X
         self.x = self.x + primal * direction.x
+        self.t = self.t + primal * direction.t
+        self.pressure = self.pressure + primal * direction.pressure
         # Z is made anew, not updated: what is certified is y.
         for _ in range(40):
             y = self.y + dual * direction.y
             Z = self.C - self._adjoint(y)
-            if np.all(y[self.free :] > 0.0) and _positive(Z):
+            inside = self.data.inside(y[: self.linear].reshape(self.data.coordinates))
+            if inside and np.all(y[self.free :] > 0.0) and _positive(Z):
                 self.y, self.Z = y, Z
                 return
             dual *= 0.5
@@ -376,12 +421,14 @@ class _Run:
 
 @dataclass(frozen=True, eq=False)
 class _Direction:
-    """A change of y, Z, X and x."""
+    """A change of y, Z, X, x, of the offset t, and of the walls' multipliers."""
 
     y: Floats
     Z: Floats
     X: Floats
     x: Floats
+    t: Floats
+    pressure: Floats
 
 
 class _Newton:
@@ -397,6 +444,9 @@ class _Newton:
         self.P = run._images(run.X)
         self.s = run.y[run.free :]
         self.mu = run.mu
+        self.room = run.data.room(run.B)
+        self.stiff = np.where(run.data.walls, run.pressure / self.room, 0.0)
+        self.curved = run.data.hessian(run.B, np.sum(self.stiff, axis=0))
         from sdprelax.solvers._schur import schur_matrix  # kernels are loaded where they are called for
 
         unknowns = len(run.y)
@@ -405,7 +455,8 @@ class _Newton:
         while True:
             schur_matrix(np.asfortranarray(self.P), np.asfortranarray(Q), run.first, run.second, weight, matrix)
             diagonal = np.einsum("ii->i", matrix)
-            diagonal[: run.linear] += 1.0
+            places = np.arange(run.linear).reshape(run.data.coordinates)
+            matrix[places[:, :, None], places[:, None, :]] += self.curved
             diagonal[run.free :] += run.x / self.s
             self.scale = 1.0 / np.sqrt(diagonal)
             matrix *= self.scale[:, None]
@@ -422,42 +473,81 @@ class _Newton:
 
     def mu_after(self, direction: _Direction, primal: float, dual: float) -> float:
         """Return the mean complementarity product after a step."""
-        X, x = self.run.X + primal * direction.X, self.run.x + primal * direction.x
-        Z, s = self.run.Z + dual * direction.Z, self.s + dual * direction.y[self.run.free :]
-        return (float(np.sum(X * Z)) + float(x @ s)) / (len(Z) + len(x))
+        run, walls = self.run, self.run.data.walls
+        X, x = run.X + primal * direction.X, run.x + primal * direction.x
+        Z, s = run.Z + dual * direction.Z, self.s + dual * direction.y[run.free :]
+        products = float(np.sum(X * Z)) + float(x @ s)
+        if np.any(walls):
+            pressure, room = run.pressure + primal * direction.pressure, self.room + dual * self._nearing(direction.y)
+            products += float(np.sum((pressure * room)[walls]))
+        return products / (len(Z) + len(x) + int(np.sum(walls)))
+
+    def _nearing(self, y: Floats) -> Floats:
+        """Return the change of A's distances from the lower and upper ends, shape (2, n, c)."""
+        A = self.run.data.point(y[: self.run.linear].reshape(self.run.data.coordinates))
+        return np.stack([A, -A])
 
     def direction(self, target: float, affine: _Direction | None) -> _Direction:
         """Return the direction towards complementarity products ``target``, with the affine one's second order."""
-        run, s = self.run, self.s
+        run, s, data = self.run, self.s, self.run.data
         curvature: Floats = np.zeros_like(self.W)
         products: Floats = np.zeros_like(s)
+        pushed: Floats = np.zeros_like(run.pressure)
         wanted = np.minimum(target, GROWTH * target / self.mu * run.x * s)
         if affine is not None:
             curvature = _symmetric(affine.X @ affine.Z @ self.W)
             products = affine.x * affine.y[run.free :] / s
+            pushed = affine.pressure * self._nearing(affine.y) / self.room
         matrix = target * self.W - curvature
         vector = wanted / s - products
+        force = np.where(data.walls, target / self.room - pushed, 0.0)
         right = -run._values(run._images(matrix))
-        right[: run.linear] += run.Y.ravel() - run.y[: run.linear]
+        right[: run.linear] += data.gradient(run.B).ravel()
+        if np.any(data.walls):
+            right[: run.linear] += ((force[0] - force[1]) @ data.frame).ravel()
         right[run.free :] += vector
-        y = self._solved(right)
+        y, t = self._with_offset(right)
         Z = -run._adjoint(y)
         X = matrix - run.X - _symmetric(run.X @ Z @ self.W)
         x = vector - run.x - run.x * y[run.free :] / s
-        return _Direction(y, Z, X, x)
+        pressure = np.where(data.walls, force - run.pressure - self.stiff * self._nearing(y), 0.0)
+        return _Direction(y, Z, X, x, t, pressure)
+
+    @cached_property
+    def _of_offset(self) -> tuple[Floats, Floats]:
+        """The columns that a constant output has in the system, shape (unknowns, k), and their solutions."""
+        n, k = self.run.data.coordinates
+        columns = np.zeros((len(self.run.y), k))
+        columns[: self.run.linear] = np.tile(np.eye(k), (n, 1))
+        return columns, np.stack([self._solved(column) for column in columns.T], axis=1)
+
+    def _with_offset(self, right: Floats) -> tuple[Floats, Floats]:
+        """Return the changes of y and of the offset t: with P + t for P, and Σ_iA_i = δt, where it costs (δ/2)‖t‖²."""
+        run, y = self.run, self._solved(right)
+        if not run.problem.offset:
+            return y, np.zeros_like(run.t)
+        decay, (columns, solutions) = run.problem.offset_decay, self._of_offset
+        missing = np.sum(run.B, axis=0) + columns.T @ y - decay * run.t
+        whole = columns.T @ solutions + decay * np.eye(len(run.t))
+        offset = np.linalg.solve(whole, missing - columns.T @ solutions @ run.t)
+        return y - solutions @ (run.t + offset), offset
 
     def longest(self, direction: _Direction) -> tuple[float, float]:
         """Return the primal and dual step to the boundary."""
-        s = direction.y[self.run.free :]
-        return (
-            min(_longest(self.lower_X, direction.X), _ratio(self.run.x, direction.x)),
-            min(_longest(self.lower_Z, direction.Z), _ratio(self.s, s)),
-        )
+        run, data, s = self.run, self.run.data, direction.y[self.run.free :]
+        primal = min(_longest(self.lower_X, direction.X), _ratio(run.x, direction.x))
+        dual = min(_longest(self.lower_Z, direction.Z), _ratio(self.s, s))
+        if np.any(data.finite):
+            primal = min(primal, _ratio(run.pressure[data.walls], direction.pressure[data.walls]))
+            dual = min(dual, _ratio(self.room[data.finite], self._nearing(direction.y)[data.finite]))
+        return primal, dual
 
     def _applied(self, y: Floats) -> Floats:
         run = self.run
         image = run._values(run._images(_symmetric(run.X @ run._adjoint(y) @ self.W)))
-        image[: run.linear] += y[: run.linear]
+        image[: run.linear] += np.einsum(
+            "iab,ib->ia", self.curved, y[: run.linear].reshape(run.data.coordinates)
+        ).ravel()
         image[run.free :] += run.x / self.s * y[run.free :]
         return image
 

@@ -41,7 +41,7 @@ def bound(problem: Problem, **options: Any) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize(("loss", "offset"), CASES)
-def test_native_and_clarabel_agree_below_every_network(loss: str, offset: Any) -> None:
+def test_all_solvers_agree_below_every_network(loss: str, offset: Any) -> None:
     weights = np.array([1.0, 0.5, 2.0, 1.0, 1.5, 1.0]) if offset else None
     problem = tiny(loss, offset=offset, sample_weight=weights)
     conic, claimed = bound(problem, solver="clarabel")
@@ -50,6 +50,11 @@ def test_native_and_clarabel_agree_below_every_network(loss: str, offset: Any) -
     assert ours <= claimed + 1e-5 * (1.0 + abs(claimed))
     assert ours == pytest.approx(claimed, rel=5e-3, abs=1e-3)
     assert estimate == pytest.approx(claimed, rel=5e-3, abs=1e-3)
+    interior, estimate = bound(problem, solver="interior_point")
+    assert interior <= claimed + 1e-5 * (1.0 + abs(claimed))
+    assert interior == pytest.approx(conic, rel=1e-5, abs=1e-5)
+    # Where A is at ends of its domain the last steps lose digits of the primal point, not of A.
+    assert estimate == pytest.approx(conic, rel=1e-3)
     lifted, _ = bound(problem, solver="clarabel", form="lifted")
     assert lifted == pytest.approx(conic, rel=2e-2, abs=1e-3)
     rounded = sdprelax.solve(
@@ -59,8 +64,24 @@ def test_native_and_clarabel_agree_below_every_network(loss: str, offset: Any) -
     assert rounded.upper is not None and conic <= rounded.upper
 
 
+@pytest.mark.parametrize("loss", list(losses))
+def test_a_point_of_the_dual_is_the_residual_at_its_gradient(loss: str) -> None:
+    problem = tiny(loss, sample_weight=np.arange(1.0, 7.0))
+    P = 0.4 * np.random.default_rng(1).standard_normal(problem.Y.shape)
+    A = problem.residual(P)
+    gradient = problem.loss.dual_gradient(A, problem.Y)
+    if problem.loss.smooth:
+        assert problem.residual(gradient) == pytest.approx(A, abs=1e-12)
+    low, high = problem.loss.dual_range(problem.Y)
+    change = 1e-6 * np.where(low >= A, 1.0, np.where(high <= A, -1.0, 0.5))
+    change -= np.mean(change, axis=1, keepdims=True) if problem.loss.shift_invariant else 0.0
+    ends = [problem.loss.dual_value(A + share * change, problem.Y) for share in (0.0, 1.0)]
+    middle = problem.loss.dual_gradient(A + 0.5 * change, problem.Y)
+    assert ends[1] - ends[0] == pytest.approx(float(np.sum(change * middle)), rel=1e-3, abs=1e-12)
+
+
 @pytest.mark.parametrize("activation", [name for name in activations if name != "relu"])
-@pytest.mark.parametrize("solver", ["clarabel", "native"])
+@pytest.mark.parametrize("solver", ["clarabel", "native", "interior_point"])
 def test_units_of_two_slopes_are_bounded_below_their_networks(activation: str, solver: str) -> None:
     problem = tiny("squared", n=7, activation=activation)
     options = NATIVE if solver == "native" else {}
@@ -72,7 +93,7 @@ def test_units_of_two_slopes_are_bounded_below_their_networks(activation: str, s
     assert networks.upper is not None and split <= networks.upper
 
 
-@pytest.mark.parametrize("solver", ["clarabel", "native"])
+@pytest.mark.parametrize("solver", ["clarabel", "native", "interior_point"])
 def test_a_sample_of_weight_two_is_the_sample_twice(solver: str) -> None:
     for offset in (False, True):
         problem = tiny("squared", offset=offset)
