@@ -38,7 +38,7 @@ from sdprelax.networks import (
     load_predictor,
     save_predictor,
 )
-from sdprelax.problem import KernelPredictor, Problem, require_taken
+from sdprelax.problem import KernelPredictor, Problem, require_taken, targets_for
 from sdprelax.relaxation import regularisation_path
 from sdprelax.training import Outcome, Report, unreported
 
@@ -75,6 +75,7 @@ __all__ = [
     "regularisation_path",
     "save_predictor",
     "solve",
+    "targets_for",
     "verify",
     "verify_group",
 ]

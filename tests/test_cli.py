@@ -72,6 +72,9 @@ def test_show_prints_a_finished_sweep(form: str, finished: tuple[Path, str]) -> 
 @pytest.mark.parametrize(("family", "line"), [
     ("methods", "sdp: The SDP relaxation: solved"), ("datasets", "    points_per_class: int, default 20"),
     ("solvers", "    tolerance: float, default 1e-08"), ("roundings", "three_operator: The paper's rounding"),
+    ("methods", "    takes: any loss, any activation, offset or free bias, sample weights"),
+    ("methods", "    takes: loss squared, activation relu, no offset or free bias, no sample weights"),
+    ("losses", "    targets: two classes, or of several each against the rest"),
 ])  # fmt: skip
 def test_list_names_everything_with_its_options(family: str, line: str, tmp_path: Path) -> None:
     listed = sdprelax("list", family, cwd=tmp_path)
@@ -96,6 +99,11 @@ def test_version(tmp_path: Path) -> None:
     (["run", "nan.yaml"], "nan.csv: row 1, column 'a' holds 'nan', which is not a finite number."),
     (["run", "sweep.yaml", "--results", "sweep.yaml"], "results cannot be written to sweep.yaml/small"),
     (["run", "sweep.yaml", "--workers", "-1"], "-1 workers cannot run anything; give at least 1."),
+    (["run", "sweep.yaml", "--workers", "0", "--dry-run"], "0 workers cannot run anything; give at least 1."),
+    (["run", "sweep.yaml", "--set", "loss=hubber"], "unknown loss 'hubber': did you mean 'huber'?"),
+    (["run", "sweep.yaml", "--set", "loss.huber.delta=1"], "this sweep has no loss entry 'huber': choices: squared."),
+    (["run", "sweep.yaml", "--set", "loss=cross_entropy"], "data set random(n=5, c=2): row 0 of Y is no distribution"),
+    (["list", "method"], "there is no list of 'method': did you mean 'methods'?"),
     (["run", "sweep.yaml", "--retry", "faild"], "--retry faild: no trial ends like that: did you mean 'failed'?"),
     (["run", "sweep.yaml", "--set", "engine.dask.workrs=1"], "engine 'dask' has no option 'workrs'"),
     (["run", "sweep.yaml", "--set", "limits.memory=x"], "the memory limit is 'x'; write a number with its unit"),
@@ -116,6 +124,13 @@ def test_wrong_input_is_one_sentence_and_exit_code_2(arguments: list[str], messa
     assert message in done.stderr and done.stderr.startswith("sdprelax: ") and done.stderr.count("\n") == 1
     assert "Traceback" not in done.stdout + done.stderr
     assert sorted(tmp_path.iterdir()) == before, "nothing may be written"
+
+
+def test_where_nothing_has_ended_there_is_nothing_to_verify(tmp_path: Path) -> None:
+    plan = {"name": "x", "kind": "training", "modules": [], "to_run": [], "trials": []}
+    (tmp_path / "sweep.json").write_text(json.dumps(plan))
+    done = sdprelax("verify", ".", cwd=tmp_path)
+    assert done.returncode == 2 and "there is nothing to verify in .: no trial of it has ended." in done.stderr
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

@@ -228,7 +228,8 @@ class Registry(Generic[T]):
         declared = self.options(name) if name in self else []
         return {option.name: option.default for option in declared if not option.required} | dict(options)
 
-    def identified(self, entry: T) -> dict[str, Any]:
+    @staticmethod
+    def identified(entry: object) -> dict[str, Any]:
         """Return the options that an entry's results are kept by: all but those of ``LATER`` at their defaults."""
         options = dataclasses.asdict(cast(Any, entry))
         for item in dataclasses.fields(cast(Any, entry)):

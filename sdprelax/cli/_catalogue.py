@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sdprelax.base import Registry
+from sdprelax.base import InputError, Registry, nearest
 
 __all__ = ["print_list", "print_schema", "print_solvers"]
 
@@ -29,23 +29,41 @@ FAMILIES = {
     "images": "sdprelax.distillation.images",
     "distillers": "sdprelax.distillation.distillers",
 }
-ListedFamily = StrEnum("ListedFamily", {name: name for name in FAMILIES})  # type: ignore[misc]
+# Those of which each says which problems it takes.
+TAKING = ("methods", "solvers", "roundings")
+# Losses' targets in words.
+TARGETS = {
+    "numbers": "any numbers", "simplex": "classes, or distributions over them",
+    "signs": "two classes, or of several each against the rest", "counts": "numbers ≥ 0",
+}  # fmt: skip
 
 
 def print_list(
-    family: Annotated[ListedFamily, typer.Argument(help="What to list.")],
+    family: Annotated[
+        str,
+        typer.Argument(help=f"What to list: {', '.join(FAMILIES)}.", autocompletion=lambda: list(FAMILIES)),
+    ],
     modules: Annotated[list[Path] | None, typer.Option(help="A Python file of your own, which is executed.")] = None,
 ) -> None:
-    """List what a sweep or a distillation can name, with its options, their types and defaults."""
+    """List what a sweep or a distillation can name: options, their types and defaults, and what each takes."""
     from sdprelax.laboratory import load_modules
+    from sdprelax.problem import what_is_taken
 
+    if family not in FAMILIES:
+        raise InputError(f"there is no list of '{family}': {nearest(family, FAMILIES)}.")
     load_modules(modules or [])
-    registry: Registry[Any] = getattr(importlib.import_module(FAMILIES[family.value]), family.value)
+    registry: Registry[Any] = getattr(importlib.import_module(FAMILIES[family]), family)
     for name in registry:
         typer.echo(f"{name}: {registry.summary(name)}")
         for option in registry.options(name):
             default = "required" if option.required else f"default {option.default!r}"
             typer.echo(f"    {option.name}: {option.type}, {default}")
+        if family in TAKING:
+            typer.echo(f"    takes: {what_is_taken(registry, name)}")
+        if family == "losses":
+            typer.echo(f"    targets: {TARGETS[registry[name].targets]}")
+    if family == "methods":
+        typer.echo("A method takes no more than the solver and the roundings that it is told to use.")
 
 
 def print_solvers() -> None:

@@ -90,7 +90,7 @@ def _print_rows(rows: pd.DataFrame, looks: dict[str, Look], section: tuple[str, 
         )  # fmt: skip
     last: Any = None
     for row in rows.to_dict("records"):
-        place = tuple(row[name] for name in section)
+        place = tuple(row.get(name) for name in section)
         if last is not None and place != last:
             printed.add_section()
         last = place
@@ -100,19 +100,21 @@ def _print_rows(rows: pd.DataFrame, looks: dict[str, Look], section: tuple[str, 
     return list(shown)
 
 
-def print_predictions(summary: pd.DataFrame) -> None:
+def print_predictions(kind: TrialKind, summary: pd.DataFrame) -> None:
     """Print how well every predictor of every method does on every problem."""
     percent = figures(".1f", 100.0, "%")
     looks: dict[str, Look] = {
-        "dataset": ("data set", str), "gamma": ("γ", figures("g")), "method": ("method", str),
+        **{name: kind.looks[name] for name in kind.section}, "method": ("method", str),
         "predictor": ("predictor", str), "objective": ("objective", figures(".6g")),
         "train_accuracy": ("train", percent), "test_accuracy": ("test", percent),
         "test_balanced_accuracy": ("balanced", percent), "test_f1": ("F1", percent),
-        "test_rmse": ("RMSE", figures(".6g")), "paper_accuracy": ("paper's", percent),
-        "paper_threshold": ("threshold", figures(".6g")), "status": ("status", str),
+        "test_rmse": ("RMSE", figures(".6g")), "test_loss": ("loss", figures(".6g")),
+        "paper_accuracy": ("paper's", percent), "paper_threshold": ("threshold", figures(".6g")),
+        "status": ("status", str),
     }  # fmt: skip
-    _print_rows(summary, looks, ("dataset", "gamma"), "solved")
-    typer.echo("accuracies on the training and the test part; balanced, F1 and RMSE on the test part.")
+    _print_rows(summary, looks, kind.section, "solved")
+    loss = ", and the loss's mean" if "test_loss" in summary else ""
+    typer.echo(f"accuracies on the training and the test part; balanced, F1 and RMSE{loss} on the test part.")
     typer.echo("sdprelax verify evaluates all of them again.")
     if "paper_accuracy" in summary:
         typer.echo("paper's (docs/paper.md): threshold chosen on the test set, no estimate of anything.")

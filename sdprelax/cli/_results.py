@@ -44,7 +44,7 @@ def show_results(
     table = load_table(results, "predictions" if predictions else "table")
     shown = predictions_summary(table) if predictions else kind.summary(table)
     if form is Format.table and predictions:
-        print_predictions(shown)
+        print_predictions(kind, shown)
     elif form is Format.table:
         print_summary(kind, table)
     else:
@@ -94,6 +94,8 @@ def verify_files(
         unseen = f"; {late} were not looked at" if late else ""
         typer.echo(f"{wrong} of {rows} rows do not hold{unseen}; {bounds} bounds were proved again.")
         raise typer.Exit(1)
+    if not rows:
+        raise InputError(f"there is nothing to verify in {results}: no trial of it has ended.")
     whole = f", {partly} of them not looked at whole" if partly else ""
     typer.echo(f"all {rows} rows hold{whole}: {bounds} bounds proved again from {source}.")
 

@@ -43,8 +43,9 @@ def run_sweeps(
     force: Annotated[bool, typer.Option("--force", help="Run every trial once more.")] = False,
 ) -> None:
     """Run what is missing of a sweep; print its table; write tables and pictures. Exit code 3 if trials failed."""
-    from sdprelax.laboratory import load_sweeps, schedule
+    from sdprelax.laboratory import load_sweeps, require_workers, schedule
 
+    require_workers(workers)
     # All of them are checked before the first one runs.
     sweeps = load_sweeps(files, set_ or [])
     scheduled = [schedule(sweep, results, retry=retry or [], force=force) for sweep in sweeps]

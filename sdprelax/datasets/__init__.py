@@ -24,7 +24,7 @@ from sdprelax.datasets._reading import (
     sha256,
     table_numbers,
 )
-from sdprelax.networks import Operations, Pipeline, Predictor, Preprocessing, Scaling, scaling_operations
+from sdprelax.networks import Operations, Pipeline, Predictor, Preprocessing, Scaling, decided, scaling_operations
 
 __all__ = [
     "Dataset",
@@ -56,7 +56,8 @@ class Dataset:
     ----------
     X, Y: training inputs (n, d) and targets (n, c), a vector being one column; classes are one-hot.
     X_test, Y_test: the held-out part, or None.
-    classes: names of the outputs when this is classification (accuracy then means argmax), else None.
+    classes: names of the outputs when this is classification (accuracy then means argmax), else None; two names where
+        one column of ±1 says which.
     preprocessing: what was done to the stored data to make X and Y of them.
 
     Raises
@@ -90,9 +91,9 @@ class Dataset:
                     f"{name}_test has {test.shape[1]} columns and {name} has {train.shape[1]}; both must have the same."
                 )
         if self.classes is not None:
-            if len(self.classes) != self.Y.shape[1]:
+            if self.Y.shape[1] not in (len(self.classes), 1 if len(self.classes) == 2 else None):
                 raise InputError(f"there are {len(self.classes)} classes, and targets of {self.Y.shape[1]} columns.")
-            there = np.unique(np.argmax(self.Y, axis=1))
+            there = np.unique(decided(self.Y))
             if len(there) == 1:
                 raise InputError(
                     f"every sample to train on is of the class '{self.classes[there[0]]}'; classification takes two "

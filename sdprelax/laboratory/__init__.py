@@ -8,7 +8,7 @@ from sdprelax.laboratory._document import Document
 from sdprelax.laboratory._job import Attempt, Found, Limits, Trial, label
 from sdprelax.laboratory._kinds import Look, Sweep, TrialKind, entry_key, figures, kind_of_store, kinds
 from sdprelax.laboratory._modules import UNTRUSTED, load_modules
-from sdprelax.laboratory._runner import FAILED, Scheduled, run_scheduled, run_sweep, schedule
+from sdprelax.laboratory._runner import FAILED, Scheduled, require_workers, run_scheduled, run_sweep, schedule
 from sdprelax.laboratory._settings import SECONDS, Entry, Settings, Written, checked, common, expanded, in_units, only
 from sdprelax.laboratory._sizes import print_plan
 from sdprelax.laboratory._store import Running, Store
@@ -45,6 +45,7 @@ __all__ = [
     "load_sweeps",
     "only",
     "print_plan",
+    "require_workers",
     "run_scheduled",
     "run_sweep",
     "run_trial",

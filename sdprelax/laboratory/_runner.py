@@ -18,7 +18,7 @@ from sdprelax.laboratory.engines import engines
 from sdprelax.laboratory.results import Results, collect
 from sdprelax.lasso import Stage, silent
 
-__all__ = ["FAILED", "RETRIED", "Scheduled", "run_scheduled", "run_sweep", "schedule"]
+__all__ = ["FAILED", "RETRIED", "Scheduled", "require_workers", "run_scheduled", "run_sweep", "schedule"]
 
 # What ``retry`` can name: a status, or "failed" for those that are no result at all.
 FAILED = ("error", "unavailable")
@@ -83,6 +83,17 @@ def _stopped_short(record: dict[str, Any], limits: Limits) -> bool:
     return False
 
 
+def require_workers(workers: int | None) -> None:
+    """Refuse a number of workers that can run nothing; None is the engine's own choice.
+
+    Raises
+    ------
+    InputError: less than 1.
+    """
+    if workers is not None and workers < 1:
+        raise InputError(f"{workers} workers cannot run anything; give at least 1.")
+
+
 def run_sweep(
     sweep: Sweep,
     results: Path,
@@ -138,11 +149,9 @@ def run_scheduled(
     name, options = sweep.engine.name, sweep.engine.options
     if engine is not None and engines.canonical(engine) != name:
         name, options = engine, {}
-    if workers is not None:
-        if workers < 1:
-            raise InputError(f"{workers} workers cannot run anything; give at least 1.")
-        if engines.canonical(name) != "serial":
-            options = {**options, "workers": workers}
+    require_workers(workers)
+    if workers is not None and engines.canonical(name) != "serial":
+        options = {**options, "workers": workers}
     chosen = engines.create(name, options)
     store = Store(results / sweep.name)
     store.prepare()

@@ -88,7 +88,7 @@ class Settings:
     ----------
     kind: what the file is called in messages, with its article.
     model: the top level's keys.
-    families: keys that name registered entries, beside ``engine``.
+    families: keys that name registered entries, beside ``engine``; of a list that has a default, one may stand alone.
     examples: overrides that this kind of file takes, for messages.
     """
 
@@ -126,6 +126,9 @@ class Settings:
             options = written.get(keys[1]) if isinstance(written, dict) else None
             content[keys[0]] = {keys[1]: {**(options or {}), keys[2]: value}}
         elif keys[0] in lists and len(keys) >= 3:
+            field = self.model.model_fields[keys[0]]
+            entries = content.get(keys[0], [] if field.is_required() else field.default)
+            content[keys[0]] = [*entries] if isinstance(entries, list) else [entries]
             _override_entries(self.kind, content[keys[0]], keys, value, text)
         else:
             raise InputError(f"--set {text}: no such setting; write e.g. {self.examples}.")
@@ -213,9 +216,17 @@ def expanded(document: Document, key: str, registry: Registry[Any], items: list[
             try:
                 registry.create(name, chosen)
             except InputError as error:
-                culprit = next((option for option in chosen if f"'{option}'" in str(error)), None)
+                culprit = _culprit(chosen, str(error))
                 raise document.error((*where, culprit) if culprit else where, str(error)) from None
             yield Entry(name, chosen)
+
+
+def _culprit(options: dict[str, Any], message: str) -> str | None:
+    """Return the option that a message speaks of: it is named there, or its value is the first thing in quotes."""
+    quoted = re.search(r"'([^']+)'", message)
+    named = [option for option in options if f"'{option}'" in message or message.startswith(f"{option} ")]
+    held = [option for option, value in options.items() if quoted and repr(quoted[1]) in repr(value)]
+    return next(iter(named + held), None)
 
 
 def _takes_list(hint: Any) -> bool:
@@ -273,7 +284,7 @@ def _first_error(document: Document, model: type[pydantic.BaseModel], error: pyd
         return document.error(where, f"unknown key '{where[-1]}': {nearest(str(where[-1]), known)}.")
     if first["type"] == "missing":
         return document.error((), f"the key '{where[-1]}' is missing.")
-    reason = first["msg"].replace("Input should be", "should be")
+    reason = first["msg"].replace("Input should be", "should be").replace("True, False", "true, false")
     return document.error(where, f"'{where[0]}' is {first['input']!r}, but {reason}.")
 
 
@@ -335,7 +346,9 @@ def file_schema(model: type[pydantic.BaseModel], families: Sequence[Family], tit
             ]
         }  # fmt: skip
         description = properties[key]["description"]
-        properties[key] = {"type": "array", "minItems": 1, "items": entry} if grid else dict(entry)
+        listed = {"type": "array", "minItems": 1, "items": entry}
+        single = not grid or not model.model_fields[key].is_required()
+        properties[key] = {"anyOf": [entry, listed]} if grid and single else dict(entry) if single else listed
         properties[key]["description"] = description
     found["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     found["title"] = title

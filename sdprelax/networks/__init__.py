@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sdprelax.networks._gated import GatedNetwork
-from sdprelax.networks._metrics import METRICS, metrics, paper_accuracy
+from sdprelax.networks._metrics import METRICS, decided, metrics, paper_accuracy
 from sdprelax.networks._predictor import (
     Pipeline,
     Predictor,
@@ -41,6 +41,7 @@ __all__ = [
     "append_bias",
     "bare_network",
     "called",
+    "decided",
     "is_registered",
     "load_pipeline",
     "load_predictor",

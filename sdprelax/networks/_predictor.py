@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sdprelax.base import Floats, InputError, finite_array, first_line, nearest, read_arrays, write_arrays
+from sdprelax.networks._metrics import decided
 from sdprelax.networks._preprocessing import Preprocessing
 from sdprelax.networks.activations import Activation, activations
 
@@ -82,7 +83,7 @@ class Pipeline:
     ----------
     predictor: a network, or another predictor.
     preprocessing: from data as they were stored to what the predictor takes, and back to the targets' units.
-    classes: names of the outputs where they are classes, else None.
+    classes: names of the outputs where they are classes, else None; two names where the sign of one output says which.
 
     Raises
     ------
@@ -115,7 +116,7 @@ class Pipeline:
         return self.preprocessing.restore(self.predictor.predict(self.preprocessing.transform(X)))
 
     def predict_labels(self, X: Any) -> NDArray[np.str_]:
-        """Return the name of the class with the largest output for every row, shape (n,).
+        """Return the name of every row's class, shape (n,): that of the largest output, or by the sign of a single one.
 
         Raises
         ------
@@ -124,9 +125,9 @@ class Pipeline:
         if self.classes is None:
             raise InputError("this predictor was not trained on classes: it has predict(X) alone.")
         outputs = self.predict(X)
-        if outputs.shape[1] != len(self.classes):
+        if (outputs.shape[1], len(self.classes)) != (1, 2) and outputs.shape[1] != len(self.classes):
             raise InputError(f"this predictor has {outputs.shape[1]} outputs and {len(self.classes)} names of classes.")
-        labels: NDArray[np.str_] = np.array(self.classes)[np.argmax(outputs, axis=1)]
+        labels: NDArray[np.str_] = np.array(self.classes)[decided(outputs)]
         return labels
 
     def save(self, path: str | Path) -> None:

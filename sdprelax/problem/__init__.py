@@ -6,7 +6,8 @@ from sdprelax.problem._kernels import KernelPredictor, Ridge, kernel_ridge
 from sdprelax.problem._presolved import Presolved
 from sdprelax.problem._problem import Problem
 from sdprelax.problem._reduction import PARALLEL, Reduction, reduce, reduce_inputs
-from sdprelax.problem._taken import require_taken, untaken
+from sdprelax.problem._taken import require_taken, untaken, what_is_taken
+from sdprelax.problem._targets import targets_for
 from sdprelax.problem._units import Units, freedom, units_of
 from sdprelax.problem.losses import Loss, ProvedRay, Ray, Weighted, largest_multiple, losses
 from sdprelax.problem.losses._entrywise import Entrywise
@@ -36,6 +37,8 @@ __all__ = [
     "reduce",
     "reduce_inputs",
     "require_taken",
+    "targets_for",
     "units_of",
     "untaken",
+    "what_is_taken",
 ]

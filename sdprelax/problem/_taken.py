@@ -10,7 +10,7 @@ from sdprelax.networks import activations
 from sdprelax.problem._problem import Problem
 from sdprelax.problem.losses import losses
 
-__all__ = ["require_taken", "untaken"]
+__all__ = ["require_taken", "untaken", "what_is_taken"]
 
 # What a class takes that says nothing: what there was when there was nothing to say.
 USUAL = {"loss": ("losses", ("squared",)), "activation": ("activations", ("relu",))}
@@ -55,3 +55,12 @@ def untaken(problem: Problem, registry: Registry[Any], name: str, entry: Any) ->
         if present(problem) and not getattr(entry, attribute, False):
             return f"{part} takes no {words}, and this problem has; name another {kind}."
     return None
+
+
+def what_is_taken(registry: Registry[Any], name: str) -> str:
+    """Return what a registered class says that it takes, in words; what it uses may take less."""
+    entry = registry[name]
+    told = {what: getattr(entry, attribute, usual) for what, (attribute, usual) in USUAL.items()}
+    parts = [f"any {what}" if names is None else f"{what} {' or '.join(names)}" for what, names in told.items()]
+    parts += [words if getattr(entry, attribute, False) else f"no {words}" for attribute, (words, _) in EXTRAS.items()]
+    return ", ".join(parts)

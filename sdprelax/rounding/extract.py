@@ -50,7 +50,7 @@ def tightness(lifting: LiftedProgram, lifted: Floats, network: Network) -> Tight
         linear=residuals["linear"] / scale,
         complementarity=residuals["complementary"] / scale,
         mismatch=float(np.linalg.norm(lifted - lifting.lift(network))) / max(float(np.linalg.norm(lifted)), 1e-300),
-        excess=(upper - lifting.objective(lifted)) / max(upper, np.finfo(float).tiny),
+        excess=(upper - lifting.objective(lifted)) / max(abs(upper), np.finfo(float).tiny),
     )
 
 

@@ -23,6 +23,7 @@ from sdprelax.laboratory.results import STYLE, load_table, origins, render, writ
 from sdprelax.laboratory.training import TrainingTrial, tightness_picture, tightness_table, unsound
 from sdprelax.laboratory.training._plots import training_pictures
 from sdprelax.laboratory.training._tables import COLUMNS, ORIGINS, PREDICTIONS, TIGHTNESS, results_table
+from sdprelax.laboratory.training._trial import SETTING
 
 SWEEP = """\
 name: small
@@ -266,7 +267,7 @@ def test_every_column_is_proved_attained_measured_or_reported_or_says_which_tria
     assert len(said) == len(set(said))
     assert {*COLUMNS, *PREDICTIONS, *TIGHTNESS} - {*said} == {
         "dataset", "gamma", "bias", "method", "repeat", "seed", "options", "dataset_options", "hash", "attempt",
-        "predictor",
+        "predictor", *SETTING,
     }  # fmt: skip
     assert origins(ORIGINS, TIGHTNESS) == (
         "proved: lower; attained: upper; from these: gap, certified percent, excess percent; reported: status, seconds."

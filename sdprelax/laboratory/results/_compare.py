@@ -26,7 +26,8 @@ class Comparison:
     Attributes
     ----------
     rows: one row for each trial in both: problem, method, repeat, then ``speed`` (seconds of A over
-        seconds of B: above 1 is faster), ``lower_ratio`` and ``upper_ratio`` (B over A), ``gap_a``, ``gap_b``,
+        seconds of B: above 1 is faster), ``lower_ratio`` and ``upper_ratio`` (B over A; of a negative A, 1 and what B
+        is above it relative to its size), ``gap_a``, ``gap_b``,
         ``status_a``, ``status_b`` and ``worse``, what got worse in words.
     only_a, only_b: number of trials in one of them alone.
     """
@@ -90,7 +91,8 @@ def _keyed(folder: Path) -> pd.DataFrame:
 def _ratio(new: pd.Series, old: pd.Series) -> pd.Series:
     same = (new == old).to_numpy()
     with np.errstate(divide="ignore", invalid="ignore"):
-        quotient = new.to_numpy(dtype=float) / old.to_numpy(dtype=float)
+        now, before = new.to_numpy(dtype=float), old.to_numpy(dtype=float)
+        quotient = np.where(before < 0.0, 1.0 + (now - before) / np.abs(before), now / before)
     return pd.Series(np.where(same, 1.0, quotient), index=new.index)
 
 

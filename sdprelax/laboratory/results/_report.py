@@ -41,6 +41,9 @@ def write_report(folder: Path, target: Path | None = None, *, trust_modules: boo
     found, store = collect(folder), Store(folder)
     load_modules(store.plan()["modules"] if trust_modules else ())
     table = found.table.astype(object).where(found.table.notna(), None)
+    reported, filters = (
+        [name for name in names if name in table] for names in (found.kind.reported, found.kind.filters)
+    )
     trials, known, data, records = [], dict[str, int](), list[Any](), []
     for row in table.to_dict("records"):
         path = store.folder_of(row["hash"]) if row["attempt"] > 1 else store.trials / row["hash"]
@@ -51,13 +54,13 @@ def write_report(folder: Path, target: Path | None = None, *, trust_modules: boo
         origin = json.dumps(record["provenance"], indent=1, sort_keys=True)
         shown = found.kind.shown(record, path, data)
         trials.append([
-            *(row[name] for name in found.kind.reported), *found.kind.words(row), _log(path),
+            *(row[name] for name in reported), *found.kind.words(row), _log(path),
             known.setdefault(origin, len(known)), record["details"], *(shown.get(name) for name in SHOWN),
         ])  # fmt: skip
     content = {
         "name": folder.resolve().name,
-        "columns": [*found.kind.reported, "problem", "what", "log", "origin", "details", *SHOWN],
-        "shown": found.kind.reported, "filters": found.kind.filters, "usual": found.kind.usual, "trials": trials,
+        "columns": [*reported, "problem", "what", "log", "origin", "details", *SHOWN],
+        "shown": reported, "filters": filters, "usual": found.kind.usual, "trials": trials,
         "origins": list(known), "data": data, "unsound": found.unsound, "plots": found.kind.plots,
         "details": found.kind.details,
         "standing": {name: origin for origin, names in found.kind.origins.items() for name in names},

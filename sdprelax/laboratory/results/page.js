@@ -37,7 +37,7 @@
   }
 
   // Summary.
-  const closed = Object.values(best).filter((b) => b.lower > -Infinity && (b.upper - b.lower) <= 1e-4 * b.upper).length;
+  const closed = Object.values(best).filter((b) => b.lower > -Infinity && (b.upper - b.lower) <= 1e-4 * Math.abs(b.upper)).length;
   const statuses = unique(trials.map((t) => t.status)).map((s) => `${trials.filter((t) => t.status === s).length} ${s}`);
   for (const [label, value] of [
     ["trials", `${trials.length}`], ["how they ended", statuses.join(", ") || "none"], ["methods", `${methods.length}`],
@@ -130,7 +130,7 @@
     section.append(parts);
     const part = (title, ...content) => { const box = element("div"); box.append(element("h3", title), ...content); parts.append(box); return box; };
     const list = element("dl");
-    for (const name of report.shown.filter((name) => !["dataset", "bias", "gamma", "method", "repeat"].includes(name))) {
+    for (const name of report.shown.filter((name) => !["dataset", "bias", "loss", "activation", "offset", "penalise_bias", "class_weight", "gamma", "method", "repeat"].includes(name))) {
       if (t[name] === null || t[name] === "") continue;
       const exact = name === "lower" || name === "upper" || name === "solver_value";
       list.append(element("dt", name.replaceAll("_", " ")), element("dd", exact ? String(t[name]) : text(t, name)));
@@ -145,7 +145,7 @@
       copy.textContent = "copied";
     });
     if (t.options) part("Options as a sweep", copy, options);
-    const tested = (t.predictors ?? []).filter((p) => p.test_rmse !== null);
+    const tested = (t.predictors ?? []).filter((p) => p.test_rmse !== null || p.test_loss != null);
     if (tested.length) part("On the test set", predictions(tested));
     if (t.network) { const box = element("div", "", "plot"); box.id = "plot-neurons"; part("Neurons", box); neurons(t); }
     if (t.trace?.length) { const box = element("div", "", "plot"); box.id = "plot-trial"; part("Bounds against time, as reported (solid: lower, dotted: upper)", box); traces("plot-trial", [t], t.problem); }
@@ -156,7 +156,7 @@
   }
   function predictions(list) {
     const shown = [["name", "predictor"], ["objective", "objective"], ["test_accuracy", "accuracy"], ["test_balanced_accuracy", "balanced"],
-      ["test_f1", "F1"], ["test_rmse", "RMSE"], ["paper_accuracy", "paper's"]].filter(([key]) => list.some((p) => p[key] !== null));
+      ["test_f1", "F1"], ["test_rmse", "RMSE"], ["test_loss", "loss"], ["paper_accuracy", "paper's"]].filter(([key]) => list.some((p) => p[key] != null));
     const table = element("table", "", "predictions"), head = element("tr");
     for (const [, title] of shown) head.append(element("th", title));
     table.append(head);
@@ -164,7 +164,7 @@
       const row = element("tr");
       for (const [key] of shown) {
         const value = p[key], percent = key.endsWith("accuracy") || key === "test_f1";
-        row.append(element("td", value === null ? "" : key === "name" ? value : percent ? (100 * value).toFixed(1) + " %" : general(value, 6)));
+        row.append(element("td", value == null ? "" : key === "name" ? value : percent ? (100 * value).toFixed(1) + " %" : general(value, 6)));
       }
       table.append(row);
     }
@@ -194,14 +194,16 @@
   }
 
   function traces(id, list, problem) {
-    const b = best[problem], scale = b.upper > 0 && b.upper < Infinity ? b.upper : 1, data = [];
+    // 1 is the best network, and what is below it lies below 1, whatever its sign.
+    const b = best[problem], known = b.upper !== 0 && b.upper < Infinity, data = [];
+    const relative = (bound) => (known ? 1 + (bound - b.upper) / Math.abs(b.upper) : bound);
     const seen = new Set();
     for (const t of list.filter((t) => t.trace.length)) {
       for (const [k, label] of [[1, "lower"], [2, "upper"]]) {
         const points = t.trace.filter((p) => p[k] !== null);
         if (!points.length) continue;
         let running = k === 1 ? -Infinity : Infinity;
-        const y = points.map((p) => (running = k === 1 ? Math.max(running, p[k]) : Math.min(running, p[k])) / scale);
+        const y = points.map((p) => relative(running = k === 1 ? Math.max(running, p[k]) : Math.min(running, p[k])));
         data.push({ x: points.map((p) => Math.max(p[0], 1e-3)), y, mode: "lines+markers", line: { shape: "hv", color: colour(t.what), width: 1.5, dash: k === 1 ? "solid" : "dot" },
           marker: { size: 5, symbol: symbol(t.what), color: colour(t.what) }, name: t.what, legendgroup: t.what, showlegend: !seen.has(t.what),
           hovertemplate: `${label} %{y:.6f} after %{x:.3g} s<extra>%{fullData.name} #${t.repeat}</extra>` });
@@ -220,8 +222,8 @@
       if (t.seconds === null || t.status === "error" || t.status === "unavailable" || t.status === "too large") return false;
       const b = best[t.problem];
       if (rule === "any") return t.status === "solved";
-      if (rule === "upper") return t.upper !== null && t.upper <= 1.001 * b.upper;
-      return t.lower !== null && t.lower >= (1 - Number(rule)) * b.upper;
+      if (rule === "upper") return t.upper !== null && t.upper <= b.upper + 0.001 * Math.abs(b.upper);
+      return t.lower !== null && t.lower >= b.upper - Number(rule) * Math.abs(b.upper);
     };
     const problems = by(rows, (t) => `${t.problem} #${t.repeat}`);
     const ratios = new Map(unique(rows.map((t) => t.what)).map((m) => [m, []]));

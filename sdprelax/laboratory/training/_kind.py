@@ -14,9 +14,9 @@ from sdprelax.base import SdprelaxError
 from sdprelax.datasets import datasets
 from sdprelax.laboratory._kinds import TrialKind, entry_key, figures
 from sdprelax.laboratory.training import _tables
-from sdprelax.laboratory.training._plots import training_pictures
+from sdprelax.laboratory.training._plots import labels_of, training_pictures
 from sdprelax.laboratory.training._sweep import SETTINGS, read_sweep
-from sdprelax.laboratory.training._trial import TrainingTrial, load_problem
+from sdprelax.laboratory.training._trial import SETTING, TrainingTrial, load_problem, problem_words
 from sdprelax.methods import methods
 from sdprelax.networks import bare_network
 
@@ -27,8 +27,7 @@ POINTS = 100
 
 
 def _words(record: dict[str, Any]) -> tuple[str, str]:
-    bias = " + bias" if record["bias"] else ""
-    return f"{record['dataset']}{bias} gamma={record['gamma']:g}", record["method"]
+    return f"{problem_words(record)} gamma={record['gamma']:g}", record["method"]
 
 
 def _tables_of(records: list[dict[str, Any]]) -> dict[str, pd.DataFrame]:
@@ -39,12 +38,13 @@ def _tables_of(records: list[dict[str, Any]]) -> dict[str, pd.DataFrame]:
 
 
 def _keys(table: pd.DataFrame) -> pd.Series:
-    """Return data set, method, bias, γ and repeat: labels are those of one sweep, options tell all."""
+    """Return data set, method, bias, γ, repeat and setting: labels are those of one sweep, options tell all."""
     named = [
         [entry_key(registry, label, options) for label, options in zip(table[column], table[given], strict=True)]
         for registry, column, given in ((datasets, "dataset", "dataset_options"), (methods, "method", "options"))
     ]
     columns = [table[name] for name in ("bias", "gamma", "repeat")]
+    columns += [table[name] if name in table else [usual] * len(table) for name, (usual, _) in SETTING.items()]
     return pd.Series(list(zip(*named, *columns, strict=True)), index=table.index, dtype=object)
 
 
@@ -72,6 +72,11 @@ def _as_sweep(record: dict[str, Any]) -> str:
         "methods": [{trial["method"]: method} if method else trial["method"]],
         "seed": trial["seed"],
     }  # fmt: skip
+    for family in ("loss", "activation"):
+        if family in trial:
+            options = trial.get(f"{family}_options")
+            sweep[family] = {trial[family]: options} if options else trial[family]
+    sweep |= {name: trial[name] for name in ("offset", "penalise_bias", "class_weight") if name in trial}
     if trial["repeat"]:
         sweep["repeat"] = trial["repeat"] + 1
     if limits:
@@ -88,7 +93,7 @@ def _neurons(record: dict[str, Any], folder: Path, data: list[dict[str, Any]]) -
     with contextlib.suppress(SdprelaxError):  # the data are gone, or the network; the table is not
         if number is None:
             _, problem = load_problem(TrainingTrial.from_dict(record["trial"]))
-            labels = np.argmax(np.abs(problem.Y), axis=1).tolist()
+            labels = labels_of(problem).tolist()
             number = len(data)
             data.append({"digest": key, "X": _rounded(problem.X), "labels": labels})
         network = bare_network(folder / "network.npz").balanced()
@@ -111,22 +116,22 @@ TRAINING = TrialKind(
     summary=_tables.tightness_table,
     keys=_keys,
     looks={
-        "dataset": ("data set", str), "gamma": ("γ", figures("g")), "method": ("method", str),
+        "dataset": ("data set", str), **_tables.LOOKS, "gamma": ("γ", figures("g")), "method": ("method", str),
         "lower": ("lower bound", figures(".6f")), "upper": ("network", figures(".6f")), "gap": ("gap", figures(".1e")),
         "certified_percent": ("certified", figures(".3f", unit="%")),
         "excess_percent": ("excess", figures(".3f", unit="%")), "seconds": ("seconds", figures(".1f")),
         "status": ("status", str),
     },
-    section=("dataset", "gamma"),
+    section=("dataset", *SETTING, "gamma"),
     usual="solved",
     source="freshly loaded data",
     compared=("status", "lower", "upper", "width", "predictors"),
     reported=(
-        "dataset", "bias", "gamma", "n", "d", "c", "method", "repeat", "status", "lower", "upper", "gap", "seconds",
-        "peak_memory_mb", "width", "train_accuracy", "test_accuracy", "solver_value", "solver_status", "message",
-        "hash", "attempt",
+        "dataset", "bias", *SETTING, "gamma", "n", "d", "c", "method", "repeat", "status", "lower", "upper", "gap",
+        "seconds", "peak_memory_mb", "width", "train_accuracy", "test_accuracy", "test_loss", "solver_value",
+        "solver_status", "message", "hash", "attempt",
     ),
-    filters=("dataset", "gamma", "method", "status"),
+    filters=("dataset", *SETTING, "gamma", "method", "status"),
     origins=_tables.ORIGINS,
     details="value, dual_value and program_gap proved, all else reported",
     unsound=_tables.unsound,

@@ -10,17 +10,20 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from sdprelax.base import InputError
 from sdprelax.laboratory.results._pictures import COLOURS, STYLE, literal, looks_of
-from sdprelax.laboratory.training._tables import PROBLEM, tightness_table
-from sdprelax.networks import Network
+from sdprelax.laboratory.training._tables import problem_columns, tightness_table
+from sdprelax.laboratory.training._trial import problem_words
+from sdprelax.networks import Network, decided
 from sdprelax.problem import Problem
 
 __all__ = [
     "bounds_against_time",
     "gap_by_method",
     "geometry_picture",
+    "labels_of",
     "neurons_picture",
     "tightness_picture",
     "training_pictures",
@@ -39,7 +42,10 @@ def tightness_picture(table: pd.DataFrame) -> Figure:
     what lies right of it is lost by the network.
     """
     tight = tightness_table(table)
-    tight["problem"] = [f"{d}, γ={g:g}" for d, g in zip(tight["dataset"], tight["gamma"], strict=True)]
+    # What the table calls a data set has the bias in its name already.
+    tight["problem"] = [
+        f"{problem_words(row | {'bias': False})}, γ={row['gamma']:g}" for row in tight.to_dict("records")
+    ]
     problems, methods = list(dict.fromkeys(tight["problem"])), list(dict.fromkeys(tight["method"]))
     looks = looks_of(methods)
     height = 0.9 + 0.17 * len(problems) * (len(methods) + 1)
@@ -51,14 +57,14 @@ def tightness_picture(table: pd.DataFrame) -> Figure:
     for row, problem in enumerate(problems):
         rows = tight[tight["problem"] == problem]
         best = rows["upper"].min()
-        if not best > 0:
+        if not abs(best) > 0:
             continue
         for k, method in enumerate(methods):
             chosen = rows[rows["method"] == method]
             if chosen.empty:
                 continue
             y = row + (k - (len(methods) - 1) / 2) * 0.8 / len(methods)
-            lower, upper = float(chosen["lower"].iloc[0]) / best, float(chosen["upper"].iloc[0]) / best
+            lower, upper = (1.0 + (float(chosen[bound].iloc[0]) - best) / abs(best) for bound in ("lower", "upper"))
             colour, marker = looks[method]
             shown = min(upper, 1.5)
             ceiling = max(ceiling, shown if np.isfinite(shown) else 1.0)
@@ -112,9 +118,11 @@ def gap_by_method(table: pd.DataFrame) -> Figure:
 def bounds_against_time(trace: pd.DataFrame, table: pd.DataFrame) -> Figure:
     """Draw how far every method's bounds are from the best network, against seconds, one panel per problem.
 
-    Solid: what the lower bound leaves uncertified, 1 − lower/best; dotted: what the network loses, upper/best − 1.
+    Solid: what the lower bound leaves uncertified, (best − lower)/|best|; dotted: what the network loses,
+    (upper − best)/|best|.
     """
-    problems = list(table.groupby(PROBLEM, sort=False).groups)
+    keys = problem_columns(table)
+    problems = list(table.groupby(keys, sort=False).groups)
     looks = looks_of(list(dict.fromkeys(table["method"])))
     columns = min(3, max(1, len(problems)))
     lines = -(-max(1, len(problems)) // columns)
@@ -124,18 +132,18 @@ def bounds_against_time(trace: pd.DataFrame, table: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(6.5, height))
     panels = list(np.atleast_1d(figure.subplots(lines, columns, squeeze=False)).ravel())
     for axes, problem in zip(panels, problems, strict=False):
-        mine = (table[PROBLEM] == list(problem)).all(axis=1)
+        mine = (table[keys] == list(problem)).all(axis=1)
         best = table[mine]["upper"].min()
         points = trace.merge(table.loc[mine, ["hash", "method", "repeat"]], on="hash")
-        if not best > 0 or points.empty:
+        if not abs(best) > 0 or points.empty:
             continue
         for (method, _), path in points.groupby(["method", "repeat"], sort=False):
             colour, marker = looks[str(method)]
             ordered = path.sort_values("seconds")
             seconds = np.maximum(ordered["seconds"].to_numpy(dtype=float), 1e-2)
             for bound, line in (("lower", "-"), ("upper", ":")):
-                values = ordered[bound].to_numpy(dtype=float) / best
-                far = 1.0 - np.fmax.accumulate(values) if bound == "lower" else np.fmin.accumulate(values) - 1.0
+                values = (ordered[bound].to_numpy(dtype=float) - best) / abs(best)
+                far = -np.fmax.accumulate(values) if bound == "lower" else np.fmin.accumulate(values)
                 far = np.maximum(far, SMALLEST_GAP)
                 axes.step(seconds, far, line, where="post", color=colour, linewidth=1.1)
                 axes.plot(seconds[-1], far[-1], marker, color=colour, markersize=4)
@@ -146,17 +154,23 @@ def bounds_against_time(trace: pd.DataFrame, table: pd.DataFrame) -> Figure:
         axes.set_xlim(10.0 ** np.floor(np.log10(low)), 10.0 ** np.ceil(np.log10(high)))
         axes.set_ylim(0.5 * SMALLEST_GAP, 2.0)
         axes.set_xlabel("seconds")
-        axes.set_title(f"{literal(problem[0])}{' + bias' if problem[1] else ''}, γ={problem[2]:g}")
+        shown = dict(zip(keys, problem, strict=True))
+        axes.set_title(f"{literal(problem_words(shown))}, γ={shown['gamma']:g}")
     for axes in panels[len(problems) :]:
         axes.set_visible(False)
     for method, (colour, marker) in looks.items():
         panels[0].plot([], [], color=colour, marker=marker, markersize=4, linewidth=1.1, label=literal(method))
-    for line, label in (("-", "1 − lower bound/best network"), (":", "network/best network − 1")):
+    for line, label in (("-", "best network − lower bound"), (":", "network − best network")):
         panels[0].plot([], [], line, color="0.4", linewidth=1.1, label=label)
-    figure.supylabel("relative distance to the best network", fontsize=9)
+    figure.supylabel("distance to the best network, relative to it", fontsize=9)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=beside, frameon=False)
     return figure
+
+
+def labels_of(problem: Problem) -> NDArray[np.intp]:
+    """Return the class of every sample, or the output of its largest target by magnitude, shape (n,)."""
+    return decided(problem.Y) if problem.loss.targets == "signs" else np.argmax(np.abs(problem.Y), axis=1)
 
 
 @matplotlib.rc_context(STYLE)
@@ -171,7 +185,7 @@ def neurons_picture(problem: Problem, networks: Mapping[str, Network]) -> Figure
     ------
     InputError: the data are not two-dimensional, or have a bias (then u is not a direction in the plane).
     """
-    X, Y = problem.X, problem.Y
+    X = problem.X
     if problem.inputs.shape[1] != 2:
         raise InputError(f"neurons can be drawn over 2 inputs without bias; this problem has {problem.shape[1]}.")
     reach = 1.05 * float(np.max(np.linalg.norm(X, axis=1)))
@@ -182,7 +196,7 @@ def neurons_picture(problem: Problem, networks: Mapping[str, Network]) -> Figure
     largest = max((float(np.max(size, initial=0.0)) for size in sizes.values()), default=0.0) or 1.0
     figure = Figure(figsize=(2.6 * len(networks), 2.9))
     panels: list[Axes] = list(np.atleast_1d(figure.subplots(1, len(networks), sharex=True, sharey=True)))
-    shade = [COLOURS[k % len(COLOURS)] for k in np.argmax(np.abs(Y), axis=1)]
+    shade = [COLOURS[k % len(COLOURS)] for k in labels_of(problem)]
     for axes, (name, network) in zip(panels, networks.items(), strict=True):
         axes.scatter(X[:, 0], X[:, 1], s=9, c=shade, alpha=0.55, linewidths=0)
         for u, v, size in zip(network.hidden.T, network.output, sizes[name], strict=True):

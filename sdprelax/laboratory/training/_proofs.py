@@ -12,7 +12,9 @@ from sdprelax.datasets import Dataset, datasets
 from sdprelax.laboratory._modules import UNTRUSTED
 from sdprelax.laboratory.training._trial import (
     EVALUATED,
+    MEANS,
     PROGRAM,
+    SETTING,
     STATUSES,
     TrainingTrial,
     data_digest,
@@ -20,8 +22,8 @@ from sdprelax.laboratory.training._trial import (
     load_problem,
 )
 from sdprelax.methods import methods
-from sdprelax.networks import Network, bare_network, called, load_pipeline
-from sdprelax.problem import Problem
+from sdprelax.networks import Network, activations, bare_network, called, load_pipeline
+from sdprelax.problem import Problem, losses
 from sdprelax.training import relative_gap
 
 __all__ = ["examine_record"]
@@ -44,10 +46,12 @@ def examine_record(
     if trial.method not in methods and str(record["method"]).partition("(")[0] == trial.method:
         del said["method"]
         notes.append(f"its method '{trial.method}' is {UNTRUSTED}.")
-    if trial.dataset not in datasets:
-        return 0, [f"its data set '{trial.dataset}' is {UNTRUSTED}."], notes
-    faults += [f"it says {key} {record[key]!r}, and that is {value!r}." for key, value in said.items()
-               if record[key] != value]  # fmt: skip
+    for registry, name in ((datasets, trial.dataset), (losses, trial.loss), (activations, trial.activation)):
+        if name not in registry:
+            return 0, [f"its {registry.kind} '{name}' is {UNTRUSTED}."], notes
+    said |= {name: trial.setting.get(name) for name in SETTING}
+    faults += [f"it says {key} {record.get(key)!r}, and that is {value!r}." for key, value in said.items()
+               if record.get(key) != value]  # fmt: skip
     bounds, wrong = _prove(folder, record, trial, deadline)
     return bounds, faults + wrong, notes
 
@@ -56,7 +60,7 @@ def _prove(folder: Path, record: dict[str, Any], trial: TrainingTrial, deadline:
     """Prove the bounds of a record anew, from the data and what lies beside it."""
     lower, upper = record["lower"], record["upper"]
     if record["data_digest"] is None:
-        said = [key for key in ("lower", "upper", "n", "width", *EVALUATED[1:]) if record[key] is not None]
+        said = [key for key in ("lower", "upper", "n", "width", *EVALUATED[1:], *MEANS) if record.get(key) is not None]
         faults = [f"it ended before its data were loaded, and says {key} {record[key]!r}." for key in said]
         return 0, faults + _misfiled(folder, [entry["file"] for entry in record["predictors"]])
     data, problem = load_problem(trial)
@@ -164,7 +168,7 @@ def _examine_predictors(
 ) -> list[str]:
     """Evaluate everything that a trial predicts with again, and say what came out differently."""
     said = record["predictors"]
-    faults = _misfiled(folder, [entry["file"] for entry in said])
+    faults, measured = _misfiled(folder, [entry["file"] for entry in said]), (*EVALUATED, *MEANS)
     for index, entry in enumerate(said):
         path = folder / Path(entry["file"]).name
         try:
@@ -177,14 +181,14 @@ def _examine_predictors(
             continue
         if stored.carried() != data.pipeline(stored.predictor).carried():
             faults.append(f"its predictor '{entry['name']}' prepares its inputs in another way than its data were.")
-        faults += [f"it says {key} {entry[key]!r} of '{entry['name']}', which has {value!r}."
-                   for key, value in figures.items() if _differs(entry[key], value)]  # fmt: skip
+        faults += [f"it says {key} {entry.get(key)!r} of '{entry['name']}', which has {value!r}."
+                   for key in measured if _differs(entry.get(key), value := figures.get(key))]  # fmt: skip
         network = stored.predictor
         if isinstance(network, Network) and not entry["objective"] >= (attained := problem.attained(network)):
             faults.append(f"it says objective {entry['objective']!r} of '{entry['name']}', which attains {attained!r}.")
         if index == 0:
-            faults += [f"it says {key} {record[key]!r}, and its predictor has {figures[key]!r}."
-                       for key in EVALUATED if key != "objective" and _differs(record[key], figures[key])]  # fmt: skip
+            faults += [f"it says {key} {record.get(key)!r}, and its predictor has {value!r}."
+                       for key in measured[1:] if _differs(record.get(key), value := figures.get(key))]  # fmt: skip
     return faults
 
 

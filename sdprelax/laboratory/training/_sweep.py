@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import typing
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import pydantic
 
-from sdprelax.base import InputError, SdprelaxError
+from sdprelax.base import InputError, Registry, SdprelaxError
 from sdprelax.datasets import datasets
 from sdprelax.laboratory._document import Document
 from sdprelax.laboratory._job import Trial
@@ -19,11 +19,15 @@ from sdprelax.laboratory._settings import Entry, Settings, Written, checked, com
 from sdprelax.laboratory._store import Store
 from sdprelax.laboratory.training._trial import TrainingTrial, load_problem, training_versions
 from sdprelax.lasso import Stage
-from sdprelax.methods import methods
+from sdprelax.methods import Method, methods
+from sdprelax.networks import activations
+from sdprelax.problem import Problem, losses, require_taken
 
 __all__ = ["SETTINGS", "TrainingSweep", "read_sweep"]
 
-Protocol = typing.Literal["standard", "paper"]
+Protocol = Literal["standard", "paper"]
+Offset = Literal[True, False, "penalised"]
+ClassWeight = Literal["balanced"] | list[pydantic.PositiveFloat] | None
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,9 @@ class TrainingSweep(Sweep):
 
     Attributes
     ----------
-    datasets, methods: grids already expanded, in the order of the file.
+    datasets, methods, losses, activations: grids already expanded, in the order of the file.
     gamma, bias: weight decays, and with or without bias.
+    offset, penalise_bias, class_weight: what :class:`sdprelax.Problem` takes under these names.
     protocol: "standard", or "paper" for the test accuracy of Prakhya, Birdal and Yurtsever (2025) beside the others.
     """
 
@@ -42,6 +47,11 @@ class TrainingSweep(Sweep):
     methods: tuple[Entry, ...]
     gamma: tuple[float, ...]
     bias: tuple[bool, ...]
+    losses: tuple[Entry, ...]
+    activations: tuple[Entry, ...]
+    offset: tuple[Offset, ...]
+    penalise_bias: tuple[bool, ...]
+    class_weight: tuple[ClassWeight, ...]
     protocol: Protocol
 
     def plan(self) -> list[TrainingTrial]:
@@ -53,35 +63,57 @@ class TrainingSweep(Sweep):
             digest = source.digest() if hasattr(source, "digest") else ""
             sources.append((entry.name, datasets.identified(source), digest))
         chosen = [(entry.name, methods.create(entry.name, entry.options)) for entry in self.methods]
+        # A bias that is not there costs nothing either way.
+        biases = [(bias, costs or not bias) for bias in self.bias for costs in self.penalise_bias]
+        settings = list(itertools.product(
+            _identified(losses, self.losses), _identified(activations, self.activations), self.offset,
+            self.class_weight, biases,
+        ))  # fmt: skip
         for dataset, dataset_options, digest in sources:
-            for bias in self.bias:
-                for gamma in self.gamma:
-                    for name, method in chosen:
-                        for repeat in range(self.repeat):
-                            trial = TrainingTrial(
-                                dataset, dataset_options, digest, gamma, bias, name,
-                                methods.identified(method),
-                                repeat, self.seed, self.limits, self.protocol, training_versions(dataset, name, method),
-                            )  # fmt: skip
-                            trials.setdefault(trial.hash, trial)
+            for (loss, activation, offset, weight, (bias, costs)), gamma in itertools.product(settings, self.gamma):
+                for name, method in chosen:
+                    versions = training_versions(dataset, name, method, loss[0], activation[0])
+                    for repeat in range(self.repeat):
+                        trial = TrainingTrial(
+                            dataset, dataset_options, digest, gamma, bias, name, methods.identified(method), repeat,
+                            self.seed, self.limits, self.protocol, versions, loss[0], loss[1],
+                            activation[0], activation[1], offset, costs, weight,
+                        )  # fmt: skip
+                        trials.setdefault(trial.hash, trial)
         return list(trials.values())
 
     def check(self, trials: Sequence[Trial], store: Store) -> Callable[[Stage], None]:
-        """See that the data load, and that methods that look at them beforehand take them."""
+        """See that the data load, that losses take them, and that methods take the problems."""
         checked = set()
+        loaded: tuple[str, Problem] | None = None
         for trial in _training(trials):
-            asks = hasattr(methods[trial.method], "check")
-            what = (trial.dataset_label, trial.bias, trial.method_label if asks else "")
+            what = (trial.data_label, trial.method_label)
             if what in checked:
                 continue
             checked.add(what)
+            method = methods.create(trial.method, trial.method_options)
             try:
-                _, problem = load_problem(trial)
-                if asks:
-                    methods.create(trial.method, trial.method_options).check(problem)  # type: ignore[attr-defined]
+                if loaded is None or loaded[0] != trial.data_label:
+                    loaded = trial.data_label, load_problem(trial)[1]
+                taken = self._refusal(loaded[1], trial.method, method)
+                if taken is None and hasattr(method, "check"):
+                    method.check(loaded[1])
             except InputError as error:
                 raise InputError(f"data set {trial.dataset_label}: {error}") from None
+            if taken is not None:
+                raise taken
         return lambda stage: None
+
+    def _refusal(self, problem: Problem, name: str, method: Method) -> InputError | None:
+        """Return what is wrong, with its line, where a method does not take a problem."""
+        try:
+            require_taken(problem, methods, name, method)
+        except InputError as error:
+            written = self.document.content["methods"]
+            where = [k for k, item in enumerate(written)
+                     if methods.canonical(item if isinstance(item, str) else next(iter(item))) == name]  # fmt: skip
+            return self.document.error(("methods", *where[:1]), str(error))
+        return None
 
     def kernels(self, trials: Sequence[Trial]) -> list[str]:
         """Return the modules of compiled functions that trials compute with."""
@@ -92,18 +124,21 @@ class TrainingSweep(Sweep):
 
     def sizes(self, trials: Sequence[Trial]) -> list[str]:
         """Return a line for every data set and method: shape, number of trials, and the size that the method states."""
-        groups: dict[tuple[str, bool, str], list[TrainingTrial]] = {}
+        groups: dict[tuple[str, str], list[TrainingTrial]] = {}
         for trial in _training(trials):
-            groups.setdefault((trial.dataset_label, trial.bias, trial.method_label), []).append(trial)
+            groups.setdefault((trial.data_label, trial.method_label), []).append(trial)
         lines = []
-        for (dataset, bias, method), group in groups.items():
+        for (data, method), group in groups.items():
             _, problem = load_problem(group[0])
             n, d, c = problem.shape
             count = "1 trial" if len(group) == 1 else f"{len(group)} trials"
-            lines.append(
-                f"{dataset}{' + bias' if bias else ''} (n={n}, d={d}, c={c}), {method}: {count}{_size(group[0])}"
-            )
+            lines.append(f"{data} (n={n}, d={d}, c={c}), {method}: {count}{_size(group[0])}")
         return lines
+
+
+def _identified(registry: Registry[Any], entries: Sequence[Entry]) -> list[tuple[str, dict[str, Any]]]:
+    """Return names and complete options of entries."""
+    return [(entry.name, registry.identified(registry.create(entry.name, entry.options))) for entry in entries]
 
 
 def _training(trials: Sequence[Trial]) -> Iterator[TrainingTrial]:
@@ -126,15 +161,23 @@ class _Written(Written):
     gamma: float | list[float] = pydantic.Field(description="weight decay")
     bias: bool | list[bool] = pydantic.Field(False, description="whether the hidden layer has a bias")
     methods: list[Any] = pydantic.Field(description="methods, each with its options")
+    loss: Any = pydantic.Field("squared", description="what predictions cost, or a list of losses")
+    activation: Any = pydantic.Field("relu", description="what hidden neurons compute, or a list of activations")
+    offset: Offset | list[Offset] = pydantic.Field(False, description="whether outputs have biases of their own")
+    penalise_bias: bool | list[bool] = pydantic.Field(True, description="whether the hidden bias costs as weights do")
+    class_weight: ClassWeight | list[ClassWeight] = pydantic.Field(
+        None, description="weights of the classes' samples: a number for each, or balanced"
+    )
     protocol: Protocol = pydantic.Field("standard", description="paper: also the accuracy of docs/paper.md")
 
 
 SETTINGS = Settings(
     "a sweep",
     _Written,
-    (("datasets", datasets, True), ("methods", methods, True)),
+    (("datasets", datasets, True), ("methods", methods, True), ("loss", losses, True),
+     ("activation", activations, True)),
     "gamma=0.1, limits.time=60 or methods.sdp.solver=scs",
-)
+)  # fmt: skip
 
 
 def read_sweep(path: Path, document: Document) -> TrainingSweep:
@@ -145,18 +188,27 @@ def read_sweep(path: Path, document: Document) -> TrainingSweep:
     InputError: anything wrong, in one sentence with file and line.
     """
     written = checked(document, _Written)
-    gammas = written.gamma if isinstance(written.gamma, list) else [written.gamma]
-    for value in gammas:
+    grids: dict[str, list[Any]] = {
+        name: value if isinstance(value, list) else [value] for name, value in vars(written).items()
+    }
+    if grids["class_weight"] and all(isinstance(weight, float) for weight in grids["class_weight"]):
+        grids["class_weight"] = [written.class_weight]  # a list of numbers is one choice
+    for key in ("gamma", "bias", "offset", "penalise_bias", "class_weight", *(key for key, *_ in SETTINGS.families)):
+        if not grids[key]:
+            raise document.error((key,), f"'{key}' is empty; it needs at least one entry.")
+    for value in grids["gamma"]:
         if not 0.0 < value < float("inf"):
             raise document.error(("gamma",), f"gamma is {value}; it must be a positive finite number.")
-    for key, values in (("gamma", gammas), ("datasets", written.datasets), ("methods", written.methods)):
-        if not values:
-            raise document.error((key,), f"'{key}' is empty; it needs at least one entry.")
+    shared = common(document, path, written)
+    named = {
+        key: tuple(expanded(document, key, registry, None if isinstance(getattr(written, key), list) else grids[key]))
+        for key, registry, _ in SETTINGS.families
+    }
+    if written.protocol == "paper" and {entry.name for entry in named["loss"]} != {"squared"}:
+        raise document.error(("protocol",), "protocol: paper is of the squared loss; leave out one of the two keys.")
     return TrainingSweep(
-        **common(document, path, written),
-        datasets=tuple(expanded(document, "datasets", datasets)),
-        methods=tuple(expanded(document, "methods", methods)),
-        gamma=tuple(gammas),
-        bias=tuple(written.bias if isinstance(written.bias, list) else [written.bias]),
-        protocol=written.protocol,
-    )
+        **shared, datasets=named["datasets"], methods=named["methods"], losses=named["loss"],
+        activations=named["activation"], gamma=tuple(grids["gamma"]), bias=tuple(grids["bias"]),
+        offset=tuple(grids["offset"]), penalise_bias=tuple(grids["penalise_bias"]),
+        class_weight=tuple(grids["class_weight"]), protocol=written.protocol,
+    )  # fmt: skip

@@ -10,34 +10,38 @@ import pandas as pd
 
 from sdprelax.laboratory._job import described, flat_options
 from sdprelax.laboratory.results._tables import merged_status
+from sdprelax.laboratory.training._trial import SETTING, problem_words
 
 __all__ = [
-    "ORIGINS", "kept", "predictions_summary", "predictions_table", "results_table", "tightness_table", "trace_table",
-    "unsound",
+    "LOOKS", "ORIGINS", "kept", "predictions_summary", "predictions_table", "problem_columns", "results_table",
+    "tightness_table", "trace_table", "unsound",
 ]  # fmt: skip
 
+# Columns that a table has where some trial has anything to say there: what is as usual has no column.
+LATER_COLUMNS = (*SETTING, "train_loss", "test_loss")
 COLUMNS = [
-    "dataset", "n", "d", "c", "gamma", "bias", "method", "repeat", "status", "lower", "upper", "gap", "solver_value",
-    "solver_status", "seconds", "peak_memory_mb", "width", "train_accuracy", "train_rmse", "test_accuracy",
-    "test_balanced_accuracy", "test_f1", "test_rmse", "paper_accuracy", "message", "seed",
+    "dataset", "n", "d", "c", "gamma", "bias", *SETTING, "method", "repeat", "status", "lower", "upper", "gap",
+    "solver_value", "solver_status", "seconds", "peak_memory_mb", "width", "train_accuracy", "train_rmse", "train_loss",
+    "test_accuracy", "test_balanced_accuracy", "test_f1", "test_rmse", "test_loss", "paper_accuracy", "message", "seed",
     "options", "dataset_options", "versions", "hash", "attempt",
 ]  # fmt: skip
-PROBLEM = ["dataset", "bias", "gamma"]
 NUMBERS = [
     "n", "d", "c", "gamma", "lower", "upper", "gap", "solver_value", "seconds", "peak_memory_mb", "width",
-    "train_accuracy", "train_rmse", "test_accuracy", "test_balanced_accuracy", "test_f1", "test_rmse", "paper_accuracy",
+    "train_accuracy", "train_rmse", "train_loss", "test_accuracy", "test_balanced_accuracy", "test_f1", "test_rmse",
+    "test_loss", "paper_accuracy",
 ]  # fmt: skip
 
 
 PREDICTED = [
-    "train_accuracy", "test_accuracy", "test_balanced_accuracy", "test_f1", "test_rmse", "paper_accuracy",
+    "train_accuracy", "test_accuracy", "test_balanced_accuracy", "test_f1", "test_rmse", "test_loss", "paper_accuracy",
     "paper_threshold",
 ]  # fmt: skip
 PREDICTIONS = [
-    "dataset", "gamma", "bias", "method", "repeat", "predictor", "objective", *PREDICTED, "status", "hash",
+    "dataset", "gamma", "bias", *SETTING, "method", "repeat", "predictor", "objective", *PREDICTED, "status", "hash",
 ]  # fmt: skip
 TIGHTNESS = [
-    "dataset", "gamma", "method", "lower", "upper", "gap", "certified_percent", "excess_percent", "seconds", "status",
+    "dataset", *SETTING, "gamma", "method", "lower", "upper", "gap", "certified_percent", "excess_percent", "seconds",
+    "status",
 ]  # fmt: skip
 
 # What ``sdprelax verify`` does with the columns of all tables; the others say which trial a row is of.
@@ -46,21 +50,41 @@ ORIGINS = {
     "attained": ("upper", "objective"),
     "from these": ("gap", "certified_percent", "excess_percent"),
     "measured again": (
-        "n", "d", "c", "width", "train_accuracy", "train_rmse", "test_accuracy", "test_balanced_accuracy", "test_f1",
-        "test_rmse", "paper_accuracy", "paper_threshold",
+        "n", "d", "c", "width", "train_accuracy", "train_rmse", "train_loss", "test_accuracy", "test_balanced_accuracy",
+        "test_f1", "test_rmse", "test_loss", "paper_accuracy", "paper_threshold",
     ),
     "reported": (
         "status", "seconds", "solver_value", "solver_status", "peak_memory_mb", "message", "versions",
     ),
 }  # fmt: skip
+# Titles of the columns of what is not usual, where they are printed.
+LOOKS = {name: (name.replace("_", " "), str) for name in SETTING}
+
+
+def problem_columns(table: pd.DataFrame) -> list[str]:
+    """Return those columns of a table that tell its problems apart."""
+    return [name for name in ("dataset", "bias", *SETTING, "gamma") if name in table]
+
+
+def _table(rows: list[dict[str, Any]], columns: list[str], numbers: list[str]) -> pd.DataFrame:
+    """Return rows as a table; of ``LATER_COLUMNS`` it has those in which some row has an entry."""
+    there = [name for name in columns if name not in LATER_COLUMNS or any(row.get(name) is not None for row in rows)]
+    table = pd.DataFrame(rows, columns=pd.Index(there))
+    for name in set(there) & set(numbers):
+        table[name] = pd.to_numeric(table[name], errors="coerce")
+    for name in set(there) & set(SETTING):
+        table[name] = table[name].fillna(SETTING[name][0])
+    return table
 
 
 def results_table(records: list[dict[str, Any]]) -> pd.DataFrame:
     """Return one row per trial, in the order of the records.
 
     Data sets and methods are labelled by their names and those options in which the sweep's entries of that name
-    differ. ``gap`` is (upper − lower)/upper of the trial itself; ``peak_memory_mb`` is the peak of its process
-    while it ran, Python and its libraries (about 200 MB) included.
+    differ. ``gap`` is (upper − lower)/|upper| of the trial itself; ``peak_memory_mb`` is the peak of its process
+    while it ran, Python and its libraries (about 200 MB) included. ``loss``, ``activation``, ``offset``,
+    ``penalise_bias`` and ``class_weight`` are columns where some trial has another than the usual one, and
+    ``train_loss`` and ``test_loss``, means of the loss over the samples, where some loss is not the squared one.
     """
     labels = {kind: _labels(kind, records) for kind in ("dataset", "method")}
     rows = [
@@ -74,10 +98,7 @@ def results_table(records: list[dict[str, Any]]) -> pd.DataFrame:
         }
         for record in records
     ]
-    table = pd.DataFrame(rows, columns=pd.Index(COLUMNS))
-    for name in NUMBERS:
-        table[name] = pd.to_numeric(table[name], errors="coerce")
-    return table
+    return _table(rows, COLUMNS, NUMBERS)
 
 
 def kept(record: dict[str, Any]) -> dict[str, Any]:
@@ -130,31 +151,30 @@ def predictions_table(records: list[dict[str, Any]]) -> pd.DataFrame:
         for record in records
         for found in record["predictors"]
     ]
-    table = pd.DataFrame(rows, columns=pd.Index(PREDICTIONS))
-    for name in ("objective", *PREDICTED):
-        table[name] = pd.to_numeric(table[name], errors="coerce")
-    return table
+    return _table(rows, PREDICTIONS, ["objective", *PREDICTED])
 
 
 def predictions_summary(table: pd.DataFrame) -> pd.DataFrame:
     """Return how well everything predicts on every problem: means over the repeats, objectives their least."""
     shown = table.assign(dataset=table["dataset"] + np.where(table["bias"].astype(bool), " + bias", ""))
-    figures: dict[str, Any] = dict.fromkeys(PREDICTED, "mean") | {"objective": "min", "status": merged_status}
-    keys = ["dataset", "gamma", "method", "predictor"]
-    found = shown.groupby(keys, sort=False).agg(figures).reset_index()
+    means: dict[str, Any] = {name: "mean" for name in PREDICTED if name in shown}
+    keys = [*(name for name in problem_columns(shown) if name != "bias"), "method", "predictor"]
+    found = shown.groupby(keys, sort=False).agg(means | {"objective": "min", "status": merged_status}).reset_index()
     return found[[name for name in PREDICTIONS if name in found]].dropna(axis="columns", how="all")
 
 
 def unsound(table: pd.DataFrame) -> list[str]:
     """Return a sentence for every problem on which some lower bound exceeds some upper bound: a bug."""
     found = []
-    for key, rows in table.groupby(PROBLEM, sort=False):
+    keys = problem_columns(table)
+    for key, rows in table.groupby(keys, sort=False):
         lower, upper = rows["lower"].max(), rows["upper"].min()
         if lower > upper:
             above, below = rows.loc[rows["lower"].idxmax()], rows.loc[rows["upper"].idxmin()]
+            problem = dict(zip(keys, key, strict=True))
             found.append(
-                f"UNSOUND on {key[0]} at gamma {key[2]}: the lower bound {float(lower)!r} of {above['method']} "
-                f"exceeds the upper bound {float(upper)!r} of {below['method']}."
+                f"UNSOUND on {problem_words(problem)} at gamma {problem['gamma']}: the lower bound {float(lower)!r} of "
+                f"{above['method']} exceeds the upper bound {float(upper)!r} of {below['method']}."
             )
     return found
 
@@ -163,22 +183,26 @@ def tightness_table(table: pd.DataFrame) -> pd.DataFrame:
     """Return how tight every method is on every problem, repeats merged to their best bounds.
 
     ``certified_percent`` is the method's lower bound as a percentage of the best upper bound that any method
-    found; ``excess_percent`` is how far its network is above the best lower bound.
+    found; ``excess_percent`` is how far its network is above the best lower bound. Where that upper or lower bound is
+    negative, they are 100 less, and just, the distance relative to its size.
     """
     if table.empty:
         return pd.DataFrame(columns=pd.Index(TIGHTNESS))
-    best = table.groupby(PROBLEM, sort=False).agg(best_lower=("lower", "max"), best_upper=("upper", "min"))
-    merged = table.groupby([*PROBLEM, "method"], sort=False).agg(
+    keys = problem_columns(table)
+    best = table.groupby(keys, sort=False).agg(best_lower=("lower", "max"), best_upper=("upper", "min"))
+    merged = table.groupby([*keys, "method"], sort=False).agg(
         lower=("lower", "max"), upper=("upper", "min"), seconds=("seconds", "mean"), status=("status", merged_status)
     )
     # The order of the table: problem by problem, each method where it first stands.
-    merged = merged.reset_index().merge(best.reset_index(), on=PROBLEM)
+    merged = merged.reset_index().merge(best.reset_index(), on=keys)
     lower, upper = merged["lower"].to_numpy(dtype=float), merged["upper"].to_numpy(dtype=float)
     best_lower, best_upper = (merged[name].to_numpy(dtype=float) for name in ("best_lower", "best_upper"))
     with np.errstate(divide="ignore", invalid="ignore"):
-        merged["gap"] = np.where(upper > 0, (upper - lower) / upper, np.where(upper == lower, 0.0, np.nan))
-        certified = np.where(lower == best_upper, 100.0, np.nan)
+        merged["gap"] = np.where(upper != 0, (upper - lower) / np.abs(upper), np.where(upper == lower, 0.0, np.nan))
+        certified = np.where(best_upper < 0, 100.0 - 100.0 * (best_upper - lower) / np.abs(best_upper), np.nan)
+        certified = np.where(lower == best_upper, 100.0, certified)
         merged["certified_percent"] = np.where(best_upper > 0, 100.0 * lower / best_upper, certified)
-        merged["excess_percent"] = np.where(best_lower > 0, 100.0 * (upper / best_lower - 1.0), np.nan)
+        excess = np.where(best_lower < 0, 100.0 * (upper - best_lower) / np.abs(best_lower), np.nan)
+        merged["excess_percent"] = np.where(best_lower > 0, 100.0 * (upper / best_lower - 1.0), excess)
     merged["dataset"] = merged["dataset"] + np.where(merged["bias"].astype(bool), " + bias", "")
-    return merged[TIGHTNESS]
+    return merged[[name for name in TIGHTNESS if name in merged]]

@@ -8,25 +8,42 @@ import hashlib
 import importlib
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 
-from sdprelax.base import Deadline, InputError, SdprelaxError, ready
+from sdprelax.base import LATER, Deadline, InputError, Registry, SdprelaxError, ready
 from sdprelax.certificate import PROOF_VERSION, Certificate
 from sdprelax.datasets import Dataset, datasets
 from sdprelax.laboratory._job import Attempt, Found, Limits, Trial, label
 from sdprelax.methods import Method, methods
-from sdprelax.networks import METRICS, Network, Predictor, is_registered, metrics, paper_accuracy, save_predictor
-from sdprelax.problem import Problem
+from sdprelax.networks import (
+    METRICS,
+    Network,
+    Predictor,
+    activations,
+    is_registered,
+    metrics,
+    paper_accuracy,
+    save_predictor,
+)
+from sdprelax.problem import Loss, Problem, losses, targets_for
 from sdprelax.training import Outcome, Status
 
 __all__ = [
-    "EVALUATED", "PROGRAM", "STATUSES", "TrainingTrial", "data_digest", "evaluate", "load_problem", "training_versions",
+    "EVALUATED", "MEANS", "PROGRAM", "SETTING", "STATUSES", "TrainingTrial", "data_digest", "evaluate", "load_problem",
+    "problem_words", "training_versions",
 ]  # fmt: skip
+
+# What sets a problem apart beside data, bias and γ, by its column: what it usually is, and how it is said otherwise.
+SETTING = {
+    "loss": ("squared", "{}"), "activation": ("relu", "{}"), "offset": ("none", "{} offset"),
+    "penalise_bias": ("yes", "bias not penalised"), "class_weight": ("none", "class weights {}"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -36,6 +53,7 @@ class TrainingTrial(Trial):
     Attributes
     ----------
     dataset_digest: SHA-256 of the user's own file; "" for data that the options alone determine.
+    offset, penalise_bias, class_weight: see :class:`sdprelax.Problem`.
     protocol: "standard", or "paper": the accuracies of Prakhya, Birdal and Yurtsever 2025 too, whose threshold is
         chosen on the test set.
     """
@@ -53,15 +71,23 @@ class TrainingTrial(Trial):
     limits: Limits = field(default_factory=Limits)
     protocol: str = "standard"
     versions: dict[str, str] = field(default_factory=dict)
+    loss: str = field(default="squared", metadata=LATER)
+    loss_options: dict[str, Any] = field(default_factory=dict, metadata=LATER)
+    activation: str = field(default="relu", metadata=LATER)
+    activation_options: dict[str, Any] = field(default_factory=dict, metadata=LATER)
+    offset: bool | Literal["penalised"] = field(default=False, metadata=LATER)
+    penalise_bias: bool = field(default=True, metadata=LATER)
+    class_weight: Literal["balanced"] | list[float] | None = field(default=None, metadata=LATER)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the trial as JSON can hold it."""
-        return {name: getattr(self, name) for name in FIELDS} | {"limits": vars(self.limits)}
+        return Registry.identified(self)
 
     @cached_property
     def hash(self) -> str:
         """The first 16 hex digits of the SHA-256 of everything that determines the result."""
-        content = {name: getattr(self, name) for name in FIELDS}
+        content = self.to_dict()
+        del content["limits"]
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -75,15 +101,34 @@ class TrainingTrial(Trial):
         """The method with the options that differ from their defaults."""
         return label(self.method, self.method_options, methods)
 
+    @cached_property
+    def setting(self) -> dict[str, str]:
+        """What of the problem is not as usual, in words, by the columns of ``SETTING``."""
+        said = {
+            "loss": label(self.loss, self.loss_options, losses),
+            "activation": label(self.activation, self.activation_options, activations),
+            "offset": "penalised" if self.offset == "penalised" else "free" if self.offset else "none",
+            "penalise_bias": "yes" if self.penalise_bias else "no",
+            "class_weight": "none" if self.class_weight is None else str(self.class_weight),
+        }
+        return {name: words for name, words in said.items() if words != SETTING[name][0]}
+
+    @cached_property
+    def data_label(self) -> str:
+        """The problem in words, but for γ."""
+        return problem_words({"dataset": self.dataset_label, "bias": self.bias, **self.setting})
+
     @property
     def problem_label(self) -> str:
-        """Data set and γ, in words."""
-        return f"{self.dataset_label} gamma={self.gamma:g}"
+        """The problem in words."""
+        return f"{self.data_label} gamma={self.gamma:g}"
 
     @property
     def unknown(self) -> tuple[str, ...]:
         """What of the trial is not registered in this process: a user's own file defines it, which was not executed."""
-        named = ((datasets, self.dataset), (methods, self.method))
+        named = (
+            (datasets, self.dataset), (losses, self.loss), (activations, self.activation), (methods, self.method)
+        )  # fmt: skip
         return tuple(f"{registry.kind} '{name}'" for registry, name in named if name not in registry)
 
     def generator(self) -> np.random.Generator:
@@ -91,8 +136,9 @@ class TrainingTrial(Trial):
         return np.random.default_rng([self.seed, self.repeat])
 
     def versions_here(self) -> dict[str, str]:
-        """Return the versions of data set, method and proof in this process."""
-        return training_versions(self.dataset, self.method, methods.create(self.method, self.method_options))
+        """Return the versions of data set, loss, activation, method and proof in this process."""
+        method = methods.create(self.method, self.method_options)
+        return training_versions(self.dataset, self.method, method, self.loss, self.activation)
 
     def make_ready(self) -> None:
         """Compile what the method computes with; import what takes a second."""
@@ -126,12 +172,13 @@ class TrainingTrial(Trial):
             for name, file, predictor in files
         ]  # fmt: skip
         first = predictors[0] if predictors else dict.fromkeys(EVALUATED)
+        measured = {name: first[name] for name in (*EVALUATED[1:], *MEANS) if name in first}
         fields = {
-            "dataset": self.dataset_label, "n": n, "d": d, "c": c, "gamma": self.gamma, "bias": self.bias,
-            "method": self.method_label, "repeat": self.repeat, "lower": outcome.lower, "upper": outcome.upper,
-            "gap": outcome.gap, "solver_value": outcome.solver_value, "solver_status": outcome.solver_status,
-            "width": outcome.network.width if outcome.network else None,
-            **{name: first[name] for name in EVALUATED if name != "objective"},
+            "dataset": self.dataset_label, **self.setting, "n": n, "d": d, "c": c, "gamma": self.gamma,
+            "bias": self.bias, "method": self.method_label, "repeat": self.repeat, "lower": outcome.lower,
+            "upper": outcome.upper, "gap": outcome.gap, "solver_value": outcome.solver_value,
+            "solver_status": outcome.solver_status, "width": outcome.network.width if outcome.network else None,
+            **measured,
             "data_digest": None if loaded is None else data_digest(loaded[0]), "details": outcome.details,
             "predictors": predictors, "trace": [[point.seconds, point.lower, point.upper] for point in outcome.trace],
         }  # fmt: skip
@@ -155,11 +202,23 @@ class TrainingTrial(Trial):
         return examine_record(self, folder, record, deadline)
 
 
-# What determines a trial's result.
-FIELDS = tuple(item.name for item in dataclasses.fields(TrainingTrial) if item.name != "limits")
+def problem_words(row: Mapping[str, Any]) -> str:
+    """Return the problem of a record or of a table's row in words, but for γ: data set, bias and what is not usual."""
+    parts = [f"{row['dataset']}{' + bias' if row['bias'] else ''}"]
+    for name, (usual, form) in SETTING.items():
+        words = row.get(name)
+        if isinstance(words, str) and words != usual:
+            parts.append(form.format(words))
+    return ", ".join(parts)
 
 
-def training_versions(dataset: str, method: str, chosen: Method) -> dict[str, str]:
+# The first versions of what trials had before there were others; they are not written down.
+FIRST = {"loss squared": "1", "activation relu": "1"}
+
+
+def training_versions(
+    dataset: str, method: str, chosen: Method, loss: str = "squared", activation: str = "relu"
+) -> dict[str, str]:
     """Return the version of everything that determines a trial's result beside its options.
 
     Raised by one, a version runs the trials that it is in once more, and no others.
@@ -168,8 +227,11 @@ def training_versions(dataset: str, method: str, chosen: Method) -> dict[str, st
     ----------
     chosen: the method ``method`` with its options.
     """
+    named: list[tuple[Registry[Any], str]] = [(datasets, dataset), (losses, loss), (activations, activation)]
+    said = {f"{registry.kind} {name}": registry.version(name) for registry, name in named}
     proof = {"proof": str(PROOF_VERSION)} if getattr(chosen, "proves", True) else {}
-    return {f"{datasets.kind} {dataset}": datasets.version(dataset), **methods.versions(method, chosen), **proof}
+    usual = {name: version for name, version in said.items() if FIRST.get(name) != version}
+    return {**usual, **methods.versions(method, chosen), **proof}
 
 
 def _predictor_files(outcome: Outcome) -> list[tuple[str, str, Predictor]]:
@@ -193,14 +255,29 @@ def _load(dataset: str, options: str, digest: str) -> Dataset:
 
 
 def load_problem(trial: TrainingTrial) -> tuple[Dataset, Problem]:
-    """Return a trial's data and the training problem on it.
+    """Return a trial's data, with targets as its loss takes them, and the training problem on it.
 
     Raises
     ------
-    InputError: the data cannot be read, are not finite numbers of fitting shapes, or are not what they were.
+    InputError: the data cannot be read, are not finite numbers of fitting shapes, are none that the loss takes, or are
+        not what they were.
     """
     data = _load(trial.dataset, json.dumps(trial.dataset_options, sort_keys=True), trial.dataset_digest)
-    return data, Problem(data.X, data.Y, trial.gamma, trial.bias, queries=data.X_test)
+    loss = losses.create(trial.loss, trial.loss_options)
+    data = _with_targets_for(loss, data)
+    return data, Problem(
+        data.X, data.Y, trial.gamma, trial.bias, queries=data.X_test, loss=loss, offset=trial.offset,
+        activation=activations.create(trial.activation, trial.activation_options), class_weight=trial.class_weight,
+        penalise_bias=trial.penalise_bias,
+    )  # fmt: skip
+
+
+def _with_targets_for(loss: Loss, data: Dataset) -> Dataset:
+    """Return the data with targets as the loss takes them; the same, where it takes these."""
+    if loss.targets == "numbers":
+        return data
+    Y_test = None if data.Y_test is None else targets_for(loss, data.Y_test)
+    return dataclasses.replace(data, Y=targets_for(loss, data.Y), Y_test=Y_test)
 
 
 @functools.lru_cache(maxsize=4)
@@ -269,17 +346,23 @@ EVALUATED = (
     "objective", *(f"{part}_{name}" for part in ("train", "test") for name in METRICS), "paper_accuracy",
     "paper_threshold",
 )  # fmt: skip
+# What is said too where the loss is not the squared one.
+MEANS = ("train_loss", "test_loss")
 
 
 def evaluate(predictor: Predictor, problem: Problem, data: Dataset, protocol: str) -> dict[str, float | None]:
     """Return what a record says of a predictor: a network's objective, proved, and metrics on training and test data.
+
+    Where the loss is not the squared one, its mean over the samples, unweighted, is said too; and where it does not
+    fit numbers, no RMSE.
 
     Parameters
     ----------
     protocol: "paper" also evaluates as Prakhya, Birdal and Yurtsever 2025 did, on the test set
         (:func:`sdprelax.networks.paper_accuracy`).
     """
-    found: dict[str, float | None] = dict.fromkeys(EVALUATED)
+    squared = losses.called(problem.loss.unweighted) == "squared"
+    found: dict[str, float | None] = dict.fromkeys(EVALUATED if squared else (*EVALUATED, *MEANS))
     if isinstance(predictor, Network):
         found["objective"] = problem.upper_bound(predictor)
     for part, X, Y in (("train", data.X, data.Y), ("test", data.X_test, data.Y_test)):
@@ -289,6 +372,10 @@ def evaluate(predictor: Predictor, problem: Problem, data: Dataset, protocol: st
         if predicted.shape != Y.shape:
             raise SdprelaxError(f"it predicts outputs of shape {predicted.shape}, and the targets have {Y.shape}.")
         measured = metrics(predicted, Y, classification=data.classes is not None)
+        if problem.loss.targets != "numbers":
+            measured["rmse"] = None
+        if not squared:
+            measured["loss"] = problem.loss.unweighted.value(predicted, Y) / len(Y)
         found |= {f"{part}_{name}": value for name, value in measured.items()}
         if part == "test" and protocol == "paper" and data.classes is not None:
             found["paper_accuracy"], found["paper_threshold"] = paper_accuracy(predicted, Y)
