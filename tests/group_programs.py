@@ -19,8 +19,12 @@ def proved_gated(program: Program, fit: Fit) -> tuple[float, float]:
     """Return bounds of the optimum over the program's own masks."""
     inputs, masks = program.design.inputs, program.design.masks
     features = (masks[:, :, None] * inputs[:, None, :]).reshape(len(inputs), -1)
-    rows = GroupRows(Ball.exact(features), program.targets, fit.multiplier)
-    bounds = group_bounds([rows], fit.weights, program.gamma, program.penalty)
+    free, loss = program.intercept and not program.decay, program.loss
+    A = loss.admissible(fit.multiplier, program.targets, free)
+    point = loss.exact_point(A, program.targets, free)
+    offset = fit.offset if program.intercept else None
+    rows = GroupRows(Ball.exact(features), program.targets, point)
+    bounds = group_bounds([rows], fit.weights, program.gamma, program.penalty, offset, loss, program.decay)
     return bounds.lower, bounds.upper
 
 

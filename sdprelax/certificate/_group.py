@@ -1,10 +1,11 @@
 """Proved optima of group programs: weights behind fixed gates, Lassos over fixed neurons.
 
-    min over W_i (p×c) and t  ½‖ΣΦ_iW_i + 1tᵀ − Y‖² + γΣ‖W_i‖,     dual: max ⟨A, Y⟩ − ½‖A‖²  s.t. ‖Φ_iᵀA‖° ≤ γ, 1ᵀA = 0
+    min over W_i (p×c) and t  ℓ(ΣΦ_iW_i + 1tᵀ; Y) + γΣ‖W_i‖,     dual: max D(A)  s.t. ‖Φ_iᵀA‖° ≤ γ, 1ᵀA = 0
 
-(t and 1ᵀA = 0 with a free offset alone). Weights bound the optimum from above; from below does any A whose multiple
-s ≥ 0 is feasible, by s⟨A, Y⟩ − ½s²‖A‖². Every term is a sum over samples, so that they are looked at block by block,
-with all rounding errors bounded (docs/mathematics/certificate.md). The optimum bounds p* only where a method says so.
+(t and 1ᵀA = 0 with a free offset alone; one that costs (δ/2)‖t‖² takes ‖1ᵀA‖²/(2δ) off D). Weights bound the optimum
+from above; from below does any A whose multiple s ≥ 0 is feasible, by D(sA), for the squared loss s⟨A, Y⟩ − ½s²‖A‖².
+Every term is a sum over samples, so that they are looked at block by block, with all rounding errors bounded
+(docs/mathematics/certificate.md). The optimum bounds p* only where a method says so.
 """
 
 from __future__ import annotations
@@ -67,12 +68,12 @@ class GroupRows(NamedTuple):
     ----------
     features: Φ, shape (b, m·p), group after group.
     targets: Y, shape (b, c).
-    multiplier: A, shape (b, c); None for the residual of the weights.
+    multiplier: A, shape (b, c), exactly or a ball that holds it; None for the residual of the weights.
     """
 
     features: Ball
     targets: Floats
-    multiplier: Floats | None = None
+    multiplier: Floats | Ball | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +96,7 @@ class GroupBounds:
 
     @property
     def gap(self) -> float:
-        """(upper − lower)/upper: :func:`program_gap_of`."""
+        """(upper − lower)/|upper|: :func:`program_gap_of`."""
         return program_gap_of(self.lower, self.upper)
 
     @cached_property
@@ -108,8 +109,8 @@ class GroupBounds:
 
 
 def program_gap_of(lower: float, upper: float, negligible: float = UNDERFLOW) -> float:
-    """Return (upper − lower)/upper; 0 where the upper bound is no more than what is negligible."""
-    return (upper - lower) / upper if upper > negligible else 0.0
+    """Return (upper − lower)/|upper|; 0 where the upper bound is no more than what is negligible."""
+    return (upper - lower) / abs(upper) if abs(upper) > negligible else 0.0
 
 
 def _formed(width: int) -> int:
@@ -119,7 +120,7 @@ def _formed(width: int) -> int:
 
 def group_bounds(
     rows: Iterable[GroupRows], weights: Floats, gamma: float, penalty: Penalty, offset: Floats | None = None,
-    loss: Loss = SQUARED,
+    loss: Loss = SQUARED, decay: float = 0.0,
 ) -> GroupBounds:  # fmt: skip
     """Return proved bounds of a group program's optimum, rounding errors included.
 
@@ -129,8 +130,9 @@ def group_bounds(
     weights: W, shape (m, p, c).
     gamma: γ.
     penalty: the groups' norm.
-    offset: t, shape (c,), where it is free; 1ᵀA = 0 is then the caller's to see to.
-    loss: of the samples; the squared one by default.
+    offset: t, shape (c,), where there is one; 1ᵀA = 0 is the caller's to see to where it is free.
+    loss: of the samples, all of them; the squared one by default.
+    decay: δ, where t costs (δ/2)‖t‖²; 0 where it is free or there is none.
     """
     groups, width, outputs = weights.shape
     # Groups without weights predict nothing, and are not multiplied.
@@ -139,28 +141,56 @@ def group_bounds(
     kept = Ball.exact(weights[used].reshape(-1, outputs))
     slopes = Ball.exact(np.zeros((groups * width, outputs)))
     norm: Penalty = "frobenius" if outputs == 1 else penalty
-    # Under the columns' norm outputs are independent, and each has a multiple of its own.
-    kinds = [[k] for k in range(outputs)] if norm == "columns" else [list(range(outputs))]
-    costs, rays = np.zeros(len(kinds)), list[ProvedRay]()
+    # Under the columns' norm outputs of a separable loss are independent, and each has a multiple of its own.
+    split = norm == "columns" and loss.separable
+    kinds = [[k] for k in range(outputs)] if split else [list(range(outputs))]
+    costs, rays, first = np.zeros(len(kinds)), list[ProvedRay](), 0
+    sums = Ball.exact(np.zeros((1, outputs)))
     for features, given, multiplier in rows:
+        part = loss.over(slice(first, first + len(given)))
+        first += len(given)
         targets, predicted = Ball.exact(given), features[:, predicting] @ kept
         if offset is not None:
             predicted = predicted + Ball.exact(np.ones((len(given), 1))) @ Ball.exact(offset[None])
-        point = Ball.exact(loss.residual(predicted.mid, given) if multiplier is None else multiplier)
+        if multiplier is None:
+            point = part.exact_point(part.residual(predicted.mid, given), given, False)
+        else:
+            point = multiplier if isinstance(multiplier, Ball) else Ball.exact(multiplier)
         slopes = slopes + features.T @ point
+        if decay:
+            sums = sums + Ball.exact(np.ones((1, len(given)))) @ point
         for k, chosen in enumerate(kinds):
-            costs[k] = _added(costs[k], loss.value_above(predicted[:, chosen], targets[:, chosen]))
-        found = [loss.proved_ray(point[:, chosen], targets[:, chosen]) for chosen in kinds]
+            costs[k] = _added(costs[k], part.value_above(predicted[:, chosen], targets[:, chosen]))
+        found = [part.proved_ray(point[:, chosen], targets[:, chosen]) for chosen in kinds]
         rays = [old + new for old, new in zip(rays, found, strict=True)] if rays else found
-    lower = 0.0
+    below = []
     for ray, chosen in zip(rays, kinds, strict=True):
+        if decay:
+            # What the offset takes off is a ray of no samples.
+            tilt, none = bound_above(sums[:, chosen].square_above() / decay, 2), Ball.exact(np.zeros((0, len(chosen))))
+            ray = ray + loss.over(slice(0, 0)).proved_ray(none, none, tilt)
         steepest = norms.steepest_above(slopes[:, chosen], width, norm)
-        lower += ray.below(ray.best(float(largest_multiple(steepest, gamma))))
-    lower -= 1e-15 * (len(rays) - 1) * abs(lower)
-    paid = bound_above(float(np.sum(costs)), len(costs) + 1) if np.any(costs) else 0.0
+        below.append(ray.below(ray.best(float(largest_multiple(steepest, gamma)))))
+    lower = 0.0
+    for part_below in below:
+        lower += part_below
+    if len(below) > 1:
+        lower -= 1e-15 * (len(below) - 1) * float(np.sum(np.abs(below)))
     size = bound_above(gamma * norms.sizes_above(weights[used], norm), 2) if len(used) else 0.0
-    upper = bound_above(paid + size, 2) if paid or size else 0.0
+    if decay and offset is not None:
+        size = bound_above(size + bound_above(0.5 * decay * Ball.exact(offset).square_above(), 2), 2)
+    paid = _total_above(costs, len(costs) + 1)
+    upper = _total_above(np.array([paid, size]), 2)
     return GroupBounds(lower, upper, paid, slopes.mid.reshape(weights.shape), norm)
+
+
+def _total_above(terms: Floats, operations: int) -> float:
+    """Return an upper bound of a sum of few numbers, which takes so many operations; 0 of zeros."""
+    if not np.any(terms):
+        return 0.0
+    if np.all(terms >= 0.0):
+        return bound_above(float(np.sum(terms)), operations)
+    return math.nextafter(math.fsum(terms), math.inf)
 
 
 def _added(sum_: float, term: float) -> float:
@@ -185,7 +215,8 @@ class GroupCertificate:
     used: groups that carry weight, ascending, shape (k,).
     weights: theirs, shape (k, p, c).
     multiplier: A, shape (n, c), feasible after scaling; None for the residual of the weights.
-    offset: t, shape (c,); None for a design without a free offset.
+    offset: t, shape (c,); None where neither design nor problem has an offset.
+    column: B, what takes the place of the ones where the problem's hidden bias is free.
     """
 
     value: float
@@ -198,6 +229,7 @@ class GroupCertificate:
     weights: Floats
     multiplier: Floats | None = None
     offset: Floats | None = None
+    column: float = 1.0
 
     def __repr__(self) -> str:
         return f"GroupCertificate({self.dual_value!r} ≤ optimum ≤ {self.value!r}, {type(self.design).__name__})"
@@ -210,10 +242,10 @@ class GroupCertificate:
 
     def gap(self, problem: Problem) -> float:
         """Return (value − dual_value)/value as claimed; 0 for a value within rounding of zero."""
-        _, t = self.units
-        Y = problem.Y / t
+        units = Units(problem, *self.units, self.column)
+        Y = problem.Y / units.targets
         negligible = max(ROUNDING * problem.loss.value(np.zeros_like(Y), Y), UNDERFLOW)
-        return program_gap_of(self.dual_value / t / t, self.value / t / t, negligible)
+        return program_gap_of(units.measured_value(self.dual_value), units.measured_value(self.value), negligible)
 
     def details(self, problem: Problem) -> dict[str, float]:
         """Return what a record says of it: ``value``, ``dual_value`` and ``program_gap``."""
@@ -227,6 +259,7 @@ class GroupCertificate:
             value=np.array(self.value), dual_value=np.array(self.dual_value), units=np.array(self.units),
             gamma=np.array(self.gamma), used=np.asarray(self.used), weights=np.transpose(self.weights),
             **{name: array for name in ("multiplier", "offset") if (array := getattr(self, name)) is not None},
+            **({} if self.column == 1.0 else {"column": np.array(self.column)}),
             **{f"design_{name}": np.asarray(array) for name, array in vars(self.design).items()},
         )  # fmt: skip
 
@@ -249,7 +282,7 @@ class GroupCertificate:
             return GroupCertificate(
                 stored["value"].item(), stored["dual_value"].item(), design(**plain), _penalty(stored["penalty"]),
                 (s, t), stored["gamma"].item(), stored["used"], np.transpose(stored["weights"]),
-                stored.get("multiplier"), stored.get("offset"),
+                stored.get("multiplier"), stored.get("offset"), stored.get("column", np.ones(())).item(),
             )  # fmt: skip
         except Exception as error:
             raise unreadable(path, "certificate of a program", error) from None
@@ -271,13 +304,17 @@ def group_certificate(
     ----------
     units: of the problem; all that follows is in them.
     weights: W, shape (m, p, c).
-    multiplier: A, shape (n, c); made to sum to zero where the offset is free.
-    offset: t, shape (c,), where the design has a free one.
+    multiplier: A, shape (n, c); moved into the dual's domain, and of columns that sum to zero where the offset is free.
+    offset: t, shape (c,), where there is one, of the design or of the problem.
     """
-    A = balanced(multiplier) if design.free else np.array(multiplier, dtype=np.float64)
-    gamma = units.problem.gamma
-    rows = group_rows(design, [(_inputs(units, design), units.problem.Y)], A)
-    bounds = group_bounds(rows, weights, gamma, penalty, offset)
+    problem, (_, free) = units.problem, _has_offset(units.problem, design)
+    gamma = problem.gamma
+    A = np.array(multiplier, dtype=np.float64)
+    if problem.loss.unweighted == SQUARED:
+        A = balanced(A) if free else A
+    else:
+        A = problem.loss.admissible(A, problem.Y, free)
+    bounds = _bounds(problem, design, [(_inputs(units, design), problem.Y)], penalty, weights, A, offset)
     return _claiming(bounds, design, penalty, units, gamma, weights, A, offset)
 
 
@@ -298,17 +335,41 @@ def _claiming(
     multiplier: Floats | None, offset: Floats | None,
 ) -> GroupCertificate:  # fmt: skip
     """Return a certificate that claims a little less than these bounds."""
-    upper, lower, scales = bounds.upper * (1.0 + PORTABLE), bounds.lower * (1.0 - PORTABLE), (1.0, 1.0)
+    upper, lower, scales = _raised(bounds.upper, PORTABLE), _raised(bounds.lower, -PORTABLE), (1.0, 1.0)
     if units is not None:
         upper, lower, scales = units.value_above(upper), units.value(lower), (units.inputs, units.targets)
-    used = np.flatnonzero(np.any(weights != 0.0, axis=(1, 2)))
+    used, column = np.flatnonzero(np.any(weights != 0.0, axis=(1, 2))), 1.0 if units is None else units.column
     return GroupCertificate(
-        upper, lower, design, penalty, scales, gamma, used, weights[used], multiplier, offset
+        upper, lower, design, penalty, scales, gamma, used, weights[used], multiplier, offset, column
     )  # fmt: skip
 
 
+def _raised(value: float, share: float) -> float:
+    """Return a number more by a share of its size; less for a negative one."""
+    return value * (1.0 + share) if value >= 0.0 else value * (1.0 - share)
+
+
+def _has_offset(problem: Problem, design: Design) -> tuple[bool, bool]:
+    """Return whether a program has an offset, its design's or the problem's, and whether that is free."""
+    return design.free or problem.offset is not False, design.free or problem.free_constant
+
+
+def _bounds(
+    problem: Problem, design: Design, blocks: Iterable[tuple[Floats, Floats]], penalty: Penalty, weights: Floats,
+    multiplier: Floats, offset: Floats | None, deadline: Deadline | None = None,
+) -> GroupBounds:  # fmt: skip
+    """Return the bounds that weights and a dual point of all samples prove for a program over a problem's data."""
+    (_, free), loss = _has_offset(problem, design), problem.loss
+    balanced_already = free and all(math.fsum(column) == 0.0 for column in multiplier.T)
+    point: Floats | Ball = multiplier
+    if loss.shift_invariant or (free and not balanced_already):
+        point = loss.exact_point(multiplier, problem.Y, free)
+    rows = group_rows(design, blocks, point, deadline)
+    return group_bounds(rows, weights, problem.gamma, penalty, offset, loss, 0.0 if free else problem.offset_decay)
+
+
 def group_rows(
-    design: Design, blocks: Iterable[tuple[Floats, Floats]], multiplier: Floats | None = None,
+    design: Design, blocks: Iterable[tuple[Floats, Floats]], multiplier: Floats | Ball | None = None,
     deadline: Deadline | None = None,
 ) -> Iterator[GroupRows]:  # fmt: skip
     """Yield a program's samples, no more features at a time than are formed at once.
@@ -333,7 +394,7 @@ def group_rows(
 
 
 def _inputs(units: Units, design: Design) -> Floats:
-    """Return what a design sees: with a free offset the user's inputs, without their column of ones."""
+    """Return what a design sees: with free biases of its own the user's inputs, without their column of ones."""
     return units.original.X / units.inputs if design.free else units.problem.inputs
 
 
@@ -353,14 +414,20 @@ def verify_group(
     with refusing():
         scales = tuple(checked_number("unit", unit, 2.0**-1074, 2.0**1023) for unit in certificate.units)
         require(len(scales) == 2, "its units are not two numbers")
-        units = Units(problem, *scales)
+        column = checked_number("column", certificate.column, 2.0**-1074, 2.0**1023)
+        require(
+            math.frexp(column)[0] == 0.5 and (column == 1.0 or not problem.penalise_bias),
+            f"its column {column} is not a power of two, or not 1 where biases are penalised",
+        )
+        units = Units(problem, scales[0], scales[1], column)
         require(units.exact, f"its units {scales} are no powers of two in which the problem keeps its digits")
         require(certificate.gamma == units.problem.gamma, f"it is of γ = {certificate.gamma!r}, and not the problem's")
         design = certificate.design
         require(type(design) in DESIGNS.values(), f"its design is {design!r}")
         require(problem.bias or not design.free, "its program has free biases, and the problem has none")
         inputs = _inputs(units, design)
-        bounds = proved_bounds(certificate, (*inputs.shape, problem.Y.shape[1]), [(inputs, units.problem.Y)], deadline)
+        blocks, shape = [(inputs, units.problem.Y)], (*inputs.shape, problem.Y.shape[1])
+        bounds = proved_bounds(certificate, shape, blocks, deadline, units.problem)
         lower, upper = units.value(bounds.lower), units.value_above(bounds.upper)
         _require_claims(certificate, lower, upper)
     return lower, upper
@@ -396,14 +463,23 @@ def _require_claims(given: GroupCertificate, lower: float, upper: float) -> None
 
 def proved_bounds(
     given: GroupCertificate, shape: tuple[int, int, int], blocks: Iterable[tuple[Floats, Floats]],
-    deadline: Deadline | None,
+    deadline: Deadline | None, problem: Problem | None = None,
 ) -> GroupBounds:  # fmt: skip
-    """Return the bounds that the numbers of a certificate prove, in its units, whatever it claims."""
-    certificate = _checked(given, shape)
-    if isinstance(certificate.design, Gates):
-        blocks = _decided(certificate.design, blocks)
-    rows = group_rows(certificate.design, blocks, certificate.multiplier, deadline)
-    weights, offset = certificate.whole_weights(), certificate.offset
+    """Return the bounds that the numbers of a certificate prove, in its units, whatever it claims.
+
+    Parameters
+    ----------
+    problem: whose loss and offset are the program's, in the certificate's units; None for the squared loss of blocks
+        of samples that are not at hand, without an offset.
+    """
+    certificate = _checked(given, shape, problem)
+    design, A, offset = certificate.design, certificate.multiplier, certificate.offset
+    if isinstance(design, Gates):
+        blocks = _decided(design, blocks)
+    weights = certificate.whole_weights()
+    if problem is not None and A is not None:
+        return _bounds(problem, design, blocks, certificate.penalty, weights, A, offset, deadline)
+    rows = group_rows(design, blocks, A, deadline)
     return group_bounds(rows, weights, certificate.gamma, certificate.penalty, offset)
 
 
@@ -418,7 +494,7 @@ def _decided(gates: Gates, blocks: Iterable[tuple[Floats, Floats]]) -> Iterator[
             yield part, targets[start : start + step]
 
 
-def _checked(given: GroupCertificate, shape: tuple[int, int, int]) -> GroupCertificate:
+def _checked(given: GroupCertificate, shape: tuple[int, int, int], problem: Problem | None) -> GroupCertificate:
     """Return the certificate with every array and number of the type, shape and range that its proof needs."""
     n, d, c = shape
     design = _checked_design(given.design, n, d)
@@ -431,15 +507,23 @@ def _checked(given: GroupCertificate, shape: tuple[int, int, int]) -> GroupCerti
     multiplier, offset = given.multiplier, given.offset
     if multiplier is not None:
         multiplier = checked_array("multiplier", multiplier, (n, c), most=LARGEST)
-    require(design.free == (offset is not None), "it has a free offset where its program has none, or none")
+    has, free = (design.free, design.free) if problem is None else _has_offset(problem, design)
+    require(has == (offset is not None), "it has an offset where its program has none, or none")
+    loss = SQUARED if problem is None else problem.loss
+    require(multiplier is not None or (loss == SQUARED and not has), "it has no multiplier")
     if offset is not None:
         offset = checked_array("offset", offset, (c,), most=LARGEST)
-        zero = multiplier is not None and all(math.fsum(column) == 0.0 for column in multiplier.T)
+    if free and loss.unweighted == SQUARED and multiplier is not None:
+        zero = all(math.fsum(column) == 0.0 for column in multiplier.T)
         require(zero, "its multiplier does not sum to zero, as a free offset asks for")
-    value, dual_value = (checked_number(name, getattr(given, name), 0.0, math.inf) for name in ("value", "dual_value"))
+    # An optimum of a loss without a degree may be negative.
+    least = 0.0 if loss.degree is not None else -math.inf
+    value, dual_value = (
+        checked_number(name, getattr(given, name), least, math.inf) for name in ("value", "dual_value")
+    )
     gamma = checked_number("γ", given.gamma, 2.0**-1074, sys.float_info.max)
     return GroupCertificate(
-        value, dual_value, design, given.penalty, given.units, gamma, used, weights, multiplier, offset
+        value, dual_value, design, given.penalty, given.units, gamma, used, weights, multiplier, offset, given.column
     )  # fmt: skip
 
 

@@ -3,8 +3,9 @@
     min over W_1, ..., W_m (p×c) and t (c)  ℓ(Σ_iΦ_iW_i + 1tᵀ; Y) + γΣ_i‖W_i‖,
     dual:  max D(A)  s.t.  ‖Φ_iᵀA‖° ≤ γ for all i, 1ᵀA = 0
 
-(t and 1ᵀA = 0 with a free offset alone). Of the squared loss ℓ(P; Y) = ½‖P − Y‖² it is D(A) = ⟨A, Y⟩ − ½‖A‖², and the
-solvers are for it (:mod:`sdprelax.problem.losses`); ‖·‖ with its dual ‖·‖° is one of :mod:`sdprelax.problem.norms`.
+(t and 1ᵀA = 0 with a free offset alone; one that costs (δ/2)‖t‖² takes ‖1ᵀA‖²/(2δ) off D in place of that). D is the
+dual value of any of :mod:`sdprelax.problem.losses`, for the squared one, ½‖P − Y‖², ⟨A, Y⟩ − ½‖A‖²; ‖·‖ with its dual
+‖·‖° is one of :mod:`sdprelax.problem.norms`.
 The design says what Φ_i is: D_iX behind a gate, the activations of a fixed neuron
 (:mod:`sdprelax.lasso._designs`), or what sufficient statistics know of it (:mod:`sdprelax.lasso._statistics`).
 docs/mathematics/lasso.md.
@@ -19,9 +20,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sdprelax.base import Deadline, Floats, InputError
+from sdprelax.base import Deadline, Floats
 from sdprelax.lasso._designs import Directions, Masked
-from sdprelax.problem import Loss, Ray, Squared, largest_multiple, norms
+from sdprelax.problem import Loss, Problem, Ray, Squared, largest_multiple, norms
 from sdprelax.problem.norms import Penalty
 
 __all__ = ["Fit", "InnerSolver", "Objective", "Program", "Stop"]
@@ -58,7 +59,7 @@ class Fit:
     @property
     def gap(self) -> float:
         """Duality gap relative to the value."""
-        return (self.value - self.dual_value) / self.value if self.value > 0.0 else 0.0
+        return (self.value - self.dual_value) / abs(self.value) if self.value != 0.0 else 0.0
 
     @property
     def used(self) -> NDArray[np.bool_]:
@@ -91,7 +92,7 @@ class Stop:
 
     def within(self, value: float, dual: float) -> bool:
         """Say whether the gap is small enough."""
-        return value - dual <= max(self.gap, self.tolerance * value)
+        return value - dual <= max(self.gap, self.tolerance * abs(value))
 
     def reached(self, value: float, dual: float, steps: int) -> bool:
         """Say whether a solver ends here."""
@@ -154,19 +155,38 @@ class Program(Objective):
     gamma, penalty: as in :class:`Objective`.
     design: Φ.
     targets: Y, shape (n, c).
-    intercept: whether an offset t is free.
+    intercept: whether there is an offset t.
     loss: ℓ.
+    decay: what ½‖t‖² costs, δ; 0 where an offset is free or there is none.
     """
 
     design: Directions | Masked
     targets: Floats
     intercept: bool = False
     loss: Loss = SQUARED
+    decay: float = 0.0
+
+    @staticmethod
+    def of(problem: Problem, design: Directions | Masked, penalty: Penalty = "frobenius") -> Program:
+        """Return the program with a training problem's γ, targets, offset and loss."""
+        return Program(
+            problem.gamma, penalty, design, problem.Y, bool(problem.offset), problem.loss, problem.offset_decay
+        )
 
     @property
     def outputs(self) -> int:
         """c."""
         return int(self.targets.shape[1])
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is of the squared loss, of samples of weight 1, without an offset."""
+        return isinstance(self.loss, Squared) and not self.intercept
+
+    @cached_property
+    def nothing(self) -> float:
+        """D(0) = inf ℓ, which is 0 for most losses."""
+        return self.loss.dual_value(np.zeros_like(self.targets), self.targets) + 0.0
 
     @property
     def groups(self) -> int:
@@ -187,18 +207,12 @@ class Program(Objective):
         return part
 
     def of_output(self, k: int) -> Program:
-        """Return the program of one output, of which there are c independent ones where the penalty is by columns."""
+        """Return the program of one output, of which there are c independent ones if norm and loss are of columns."""
         return replace(self, targets=self.targets[:, [k]])
 
     def centred(self) -> Program:
-        """Return the same program without t, which is eliminated: columns and targets minus their means.
-
-        Raises
-        ------
-        InputError: behind gates, where what is left of D_iX without its mean is no gate.
-        """
-        if not isinstance(self.design, Directions):
-            raise InputError("a program behind gates takes no free offset; give the inputs a column of ones instead.")
+        """Return the program of the squared loss along directions without t: columns and targets less their means."""
+        assert isinstance(self.design, Directions)
         targets = self.targets - np.mean(self.targets, axis=0)
         return Program(self.gamma, self.penalty, self.design.centred(), targets)
 
@@ -206,7 +220,9 @@ class Program(Objective):
         """Return the best t, shape (c,), for given weights; zeros where none is free."""
         if not self.intercept:
             return np.zeros(self.outputs)
-        return np.asarray(np.mean(self.residual(weights), axis=0))
+        if self.loss == SQUARED and not self.decay:
+            return np.asarray(np.mean(self.residual(weights), axis=0))
+        return self.loss.constant(self.targets, self.predict(weights), self.decay)
 
     def zero(self) -> Floats:
         """Return weights of zeros."""
@@ -241,7 +257,7 @@ class Program(Objective):
         """Return weights with the best feasible multiple of their residual and of other dual points."""
         prediction = self.predict(weights)
         residual = self.loss.residual(prediction, self.targets)
-        best = Fit(weights, np.zeros_like(residual), self.value(weights, prediction), 0.0)
+        best = Fit(weights, np.zeros_like(residual), self.value(weights, prediction), self.nothing)
         for A in (*points, residual):
             scale, dual = self.feasible(A, self.steepest(A))
             if dual > best.dual_value:
@@ -250,7 +266,7 @@ class Program(Objective):
 
 
 class InnerSolver(Protocol):
-    """Solves a program without an intercept, over whatever groups it has."""
+    """Solves a program without an offset of its own or weights, over whatever groups it has."""
 
     def __call__(self, program: Program, start: Fit, stop: Stop) -> Fit:
         """Return a pair that a solver stops at, or the best one when steps or time have run out.

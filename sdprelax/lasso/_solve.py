@@ -1,7 +1,7 @@
 """Solving a program in memory: its solvers, what each needs, and which is taken.
 
-A program with a free offset is solved without it, and one whose outputs are independent output by output. A solver sees
-a working set of groups or all of them, as it says.
+A program with an offset or weights of samples is solved without them (:mod:`sdprelax.lasso._elimination`), and one
+whose outputs are independent output by output. A solver sees a working set of groups or all of them, as it says.
 """
 
 from __future__ import annotations
@@ -17,18 +17,21 @@ from sdprelax.base import InputError, SolverFailed
 from sdprelax.lasso._block_coordinate import block_coordinate
 from sdprelax.lasso._coordinate_descent import CoordinateDescent
 from sdprelax.lasso._designs import Directions, Masked
+from sdprelax.lasso._elimination import eliminated
 from sdprelax.lasso._fista import fista
 from sdprelax.lasso._interior_point import interior_point, polished
-from sdprelax.lasso._program import Fit, InnerSolver, Program, Stop
+from sdprelax.lasso._program import SQUARED, Fit, InnerSolver, Program, Stop
 from sdprelax.lasso._reweighting import Reweighting
+from sdprelax.lasso._splitting import splitting
 from sdprelax.lasso._working_set import Polish, by_working_sets
+from sdprelax.problem import Loss
 from sdprelax.problem.norms import Penalty
 
 __all__ = ["DirectionSolver", "GateSolver", "require_norm_of_solver", "solve_program"]
 
 # Solvers behind gates, and along directions.
-GateSolver = Literal["auto", "fista", "block_coordinate", "irls"]
-DirectionSolver = Literal["auto", "interior_point", "skglm", "sklearn"]
+GateSolver = Literal["auto", "fista", "block_coordinate", "irls", "splitting"]
+DirectionSolver = Literal["auto", "interior_point", "skglm", "sklearn", "fista", "splitting"]
 
 # Where nobody says when to stop.
 DEFAULT = Stop(1e-6)
@@ -51,6 +54,7 @@ class Offer:
     designs, norms: those that it takes.
     parts: whether it sees working sets of groups (:mod:`sdprelax.lasso._working_set`), and not all at once.
     polish: of an exact solver, what makes its pairs better; its working sets grow.
+    losses: those that it takes: the squared one alone, those that are differentiable, or all.
     """
 
     made: Callable[[], InnerSolver]
@@ -58,13 +62,20 @@ class Offer:
     norms: tuple[Penalty, ...] = ("frobenius",)
     parts: bool = False
     polish: Polish | None = None
+    losses: Literal["squared", "smooth", "all"] = "squared"
+
+    def takes(self, loss: Loss) -> bool:
+        """Say whether the solver is for a loss."""
+        return self.losses == "all" or loss == SQUARED or (self.losses == "smooth" and loss.smooth)
 
 
+NORMS: tuple[Penalty, ...] = ("frobenius", "nuclear", "columns")
 OFFERS = {
     "interior_point": Offer(lambda: interior_point, (Directions,), parts=True, polish=polished),
-    "fista": Offer(lambda: fista, (Directions, Masked), ("frobenius", "nuclear"), parts=True),
+    "fista": Offer(lambda: fista, (Directions, Masked), NORMS, parts=True, losses="smooth"),
     "block_coordinate": Offer(lambda: block_coordinate, (Masked,), ("frobenius", "nuclear"), parts=True),
     "irls": Offer(Reweighting, (Directions, Masked)),
+    "splitting": Offer(lambda: splitting, (Directions, Masked), NORMS, parts=True, losses="all"),
     "sklearn": Offer(lambda: CoordinateDescent("sklearn"), (Directions,)),
     "skglm": Offer(lambda: CoordinateDescent("skglm"), (Directions,)),
 }
@@ -97,7 +108,9 @@ def solve_program(
         over working sets, "irls" (iterative reweighting of kernels; no nuclear norm), or "auto": irls up to 2,000
         samples unless the penalty is nuclear, and fista elsewhere and where irls fails. Along directions
         "interior_point" (over a growing set of atoms), "skglm" or "sklearn" (coordinate descent), or "auto": the first
-        up to 3,000 dual variables n·c, else the last; fista and irls too.
+        up to 3,000 dual variables n·c, else the last; fista and irls too. Of losses but the squared one fista takes
+        those that are differentiable, and "splitting" (alternating directions) all; "auto" is the latter, and the
+        former beyond 2,000 samples.
     stop: when to stop; its steps are per output where outputs are independent.
     start: a pair of the same program at another γ.
     irls: how irls goes.
@@ -109,17 +122,22 @@ def solve_program(
     SolverUnavailable: skglm, when it is not installed.
     """
     program = _with_masks(program)
-    if program.intercept:
-        fit = solve_program(program.centred(), solver, stop, start=start, irls=irls)
-        return replace(fit, offset=program.offset(fit.weights))
-    if program.norm == "columns":
+    without = eliminated(program)
+    if without.program is not program:
+        return without.fit(solve_program(without.program, solver, stop, start=without.start(start), irls=irls))
+    if program.norm == "columns" and program.loss.separable:
         return _by_outputs(program, solver, stop, irls or Reweighting())
-    first = Fit(program.zero(), program.targets, program.value(program.zero(), np.zeros_like(program.targets)), 0.0)
+    nothing = np.zeros_like(program.targets)
+    first = Fit(program.zero(), program.loss.residual(nothing, program.targets), program.value(program.zero(), nothing),
+                program.nothing)  # fmt: skip
     if start is not None:
         given = program.pair(start.weights, start.multiplier)
         first = given if given.value < first.value else replace(first, multiplier=given.multiplier)
     if solver != "auto":
         return _solved(program, solver, first, stop, irls)
+    if not program.plain:
+        many = program.loss.smooth and len(program.targets) > DENSE
+        return _solved(program, "fista" if many else "splitting", first, stop, irls)
     if isinstance(program.design, Directions):
         return _solved(program, "interior_point" if program.targets.size <= INTERIOR else "sklearn", first, stop, irls)
     if program.norm != "nuclear" and len(program.targets) <= DENSE:
@@ -136,6 +154,12 @@ def _solved(program: Program, name: str, start: Fit, stop: Stop, irls: Reweighti
     InputError: it does not take it.
     """
     offer = OFFERS[name]
+    if not offer.takes(program.loss):
+        able = [other for other, one in OFFERS.items() if one.takes(program.loss)]
+        raise InputError(
+            f"solver: {name} takes a {offer.losses} loss without an offset, and this program has another; take "
+            f"{' or '.join(able)}, or auto."
+        )
     require_norm_of_solver(name, program.norm)
     if not isinstance(program.design, offer.designs):
         raise InputError(

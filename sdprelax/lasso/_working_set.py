@@ -5,8 +5,9 @@ anew after every inner solve. Of two kinds of solvers:
 
 *Renewed* sets hold the groups that carry weight and those nearest to the constraint, relative to ‖Φ_i‖₂ (Massias,
 Gramfort and Salmon 2018), and the inner solver stops at a share of the gap. A group is left out for good as soon as
-‖Φ_iᵀA‖° + ‖Φ_i‖₂√(2·gap) < γ at a feasible dual point A: the dual is 1-strongly concave, so its optimum lies within
-√(2·gap) of A, and W_i = 0 there (Ndiaye et al. 2017).
+‖Φ_iᵀA‖° + ‖Φ_i‖₂√(2L·gap) < γ at a feasible dual point A: ∇ℓ has the Lipschitz constant L (1 for the squared loss), so
+the dual is strongly concave with 1/L, its optimum lies within √(2L·gap) of A, and W_i = 0 there (Ndiaye et al. 2017). A
+loss with kinks, or of no Lipschitz gradient, leaves no group out.
 
 *Growing* sets keep what they hold, and the groups that violate the constraint most enter: for a solver that is exact,
 and that no start makes faster, whose pairs are polished over all groups.
@@ -14,6 +15,7 @@ and that no start makes faster, whose pairs are polished over all groups.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -74,7 +76,8 @@ def by_working_sets(program: Program, solver: InnerSolver, start: Fit, stop: Sto
     """
     sets = _Sets(program, np.arange(program.groups), start.used & (polish is not None))
     weights, point = start.weights, start.multiplier
-    best, best_kept, best_value, dual, share = weights, sets.kept, start.value, 0.0, SHARE
+    best, best_kept, best_value, dual, share = weights, sets.kept, start.value, program.nothing, SHARE
+    curvature, tiny = program.loss.curvature, np.finfo(float).tiny
     multiplier, steps, first = np.zeros_like(point), 0, True
     while True:
         rest = sets.program
@@ -90,12 +93,14 @@ def by_working_sets(program: Program, solver: InnerSolver, start: Fit, stop: Sto
                 break
             inner = replace(stop, tolerance=EXACT * stop.tolerance)
         else:
-            possible = scale * steepness + rest.lengths * np.sqrt(2.0 * max(best_value - reached, 0.0)) >= rest.gamma
+            apart = max(best_value - reached, 0.0)
+            radius = math.sqrt(2.0 * curvature * apart) if math.isfinite(curvature) else math.inf
+            possible = scale * steepness + np.maximum(rest.lengths, tiny) * radius >= rest.gamma
             if not np.all(possible):
                 sets.screen(possible)
                 rest, weights, steepness = sets.program, weights[possible], steepness[possible]
             sets.renew(steepness, scale, np.any(weights != 0.0, axis=(1, 2)))
-            target = share * max(gap, stop.tolerance * best_value)
+            target = share * max(gap, stop.tolerance * abs(best_value))
             inner = Stop(gap=target, steps=stop.steps - steps, deadline=stop.deadline)
         part = rest if np.all(sets.chosen) else rest.over(sets.chosen)
         fit = solver(part, Fit(weights[sets.chosen], point, best_value, dual), inner)

@@ -141,7 +141,7 @@ class Gated:
         """The program in the coordinates of X's row space, which are the generators'."""
         X = self.problem.inputs
         design = Masked(X @ self.reduction.basis, masks_of(X, self.gates))
-        return Program(self.problem.gamma, self.penalty, design, self.problem.Y)
+        return Program.of(self.problem, design, self.penalty)
 
     @cached_property
     def program(self) -> Program:
@@ -164,17 +164,20 @@ class Gated:
 
     def network(self, fit: Fit) -> GatedNetwork:
         """Return the gated network in the user's units, without the gates that carry no weight."""
-        weights = self._users(fit)
-        used, units = np.any(weights != 0.0, axis=(1, 2)), self.presolved.units
-        return GatedNetwork(
-            self.gates[:, used], weights[used] * (units.targets / units.inputs),
-            self.presolved.original.bias,
-        )  # fmt: skip
+        weights, units, problem = self._users(fit), self.presolved.units, self.presolved.original
+        used = np.any(weights != 0.0, axis=(1, 2))
+        gates, weights = self.gates[:, used], weights[used] * (units.targets / units.inputs)
+        if units.column != 1.0:
+            measured = np.where(np.arange(len(gates)) == len(gates) - 1, units.column, 1.0)
+            gates, weights = gates * measured[:, None], weights * measured[:, None]
+        offset = fit.offset * units.targets if self.problem.offset is not False else None
+        return GatedNetwork(gates, weights, problem.bias, offset)
 
     def certificate(self, fit: Fit) -> GroupCertificate:
         """Return what proves the optimum of the program over these gates."""
+        offset = fit.offset if self.problem.offset is not False else None
         return group_certificate(
-            self.presolved.units, Gates(self.gates), self.penalty, self._users(fit), fit.multiplier
+            self.presolved.units, Gates(self.gates), self.penalty, self._users(fit), fit.multiplier, offset
         )
 
     def details(self, proof: GroupCertificate, fit: Fit) -> dict[str, Any]:

@@ -33,9 +33,10 @@ RANK = 1e-10
 class GatedReLU:
     """Gated ReLU: training behind fixed gates, then a ReLU network by cone decomposition (Mishkin et al. 2022).
 
-    Minimises ½‖Σ_i D_iXW_i − Y‖² + γΣ_i‖W_i‖ over one weight matrix per gate. The gated network is offered as predictor
-    ``gated``; the upper bound is that of the ReLU network it is decomposed into. With ``gates: all`` and the penalty
-    nuclear or frobenius the program is a relaxation of training, and the lower bound is what its dual point proves.
+    Minimises ℓ(Σ_i D_iXW_i; Y) + γΣ_i‖W_i‖ over one weight matrix per gate, with the loss ℓ (½‖· − Y‖²) of the problem.
+    The gated network is offered as predictor ``gated``; the upper bound is that of the ReLU network it is decomposed
+    into. With ``gates: all`` and the penalty nuclear or frobenius the program is a relaxation of training, and the
+    lower bound is what its dual point proves.
 
     Parameters
     ----------
@@ -43,7 +44,9 @@ class GatedReLU:
     gates: "gaussian" (random), "all" (every pattern; small ranks) or "sdp" (patterns of the relaxation's rounding).
     penalty: a gate's norm: "columns" (Σ_k‖w_ik‖: neurons that feed one output each), "frobenius" (multiple kernel
         learning) or "nuclear" (neurons that feed all outputs, as the weight decay of ReLU networks has it).
-    solver: "irls", "fista", "block_coordinate", or "auto": irls up to 2,000 samples unless the penalty is nuclear.
+    solver: "irls", "fista", "block_coordinate", or "auto": irls up to 2,000 samples unless the penalty is nuclear. Of
+        other losses than the squared one, or with an offset, "splitting" (alternating directions) or, of those that are
+        differentiable, "fista".
     tolerance: relative duality gap at which the gated program stops.
     max_iterations: most steps of its solver, per output where they are independent.
     decomposition: "least_squares" (the shortest second neuron, theirs for ρ → 0), "exact" (least ‖v‖ + ‖z‖, a
@@ -52,6 +55,9 @@ class GatedReLU:
 
     version: ClassVar[int] = 2
     closes: ClassVar[str] = "program_gap"
+    losses: ClassVar[tuple[str, ...] | None] = None
+    offset: ClassVar[bool] = True
+    sample_weight: ClassVar[bool] = True
 
     patterns: PositiveInt = 100
     gates: GateChoice = "gaussian"

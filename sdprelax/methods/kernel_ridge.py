@@ -18,6 +18,8 @@ __all__ = ["NNGP", "NTK"]
 @dataclass(frozen=True)
 class _KernelRidge:
     proves: ClassVar[bool] = False
+    # Only of the squared loss is the optimum in closed form.
+    losses: ClassVar[tuple[str, ...] | None] = ("squared",)
 
     ridge: Ridge = "absolute"
 
@@ -39,6 +41,8 @@ class _KernelRidge:
 class NNGP(_KernelRidge):
     """Kernel ridge regression with the NNGP kernel in closed form: only the output layer is trained; no bounds.
 
+    Squared loss alone.
+
     Parameters
     ----------
     ridge: "absolute" puts γ on the kernel's diagonal; "relative" γ times its mean, as neural-tangents and
@@ -55,6 +59,8 @@ class NNGP(_KernelRidge):
 @dataclass(frozen=True)
 class NTK(_KernelRidge):
     """Kernel ridge regression with the NTK kernel in closed form: training linearised at random weights; no bounds.
+
+    Squared loss alone.
 
     Parameters
     ----------

@@ -29,7 +29,8 @@ class MKL:
     at Y. Here η minimises the value of kernel ridge regression plus (γ/2)Σ_iη_i, which is the group lasso
     min ½‖Σ_iD_iXW_i − Y‖² + γΣ_i‖W_i‖_F of the gated network at η_i = ‖W_i‖ (docs/mathematics/lasso.md, "The NTK and
     its repair"). Predictor ``mkl`` is the result; ``ntk`` is where irls starts: the same gates weighted by the
-    frequency of their cells, exact for ``gates: all`` up to rank 3. No bounds of p*.
+    frequency of their cells, exact for ``gates: all`` up to rank 3. No bounds of p*. The squared loss alone: only for
+    it is the minimum over weights kernel ridge regression.
 
     Parameters
     ----------
@@ -44,6 +45,7 @@ class MKL:
 
     version: ClassVar[int] = 2
     closes: ClassVar[str] = "program_gap"
+    losses: ClassVar[tuple[str, ...] | None] = ("squared",)
 
     patterns: PositiveInt = 100
     gates: GateChoice = "gaussian"

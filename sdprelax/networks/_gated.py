@@ -20,13 +20,14 @@ __all__ = ["GatedNetwork"]
 @register_predictor("gated")
 @dataclass(frozen=True, eq=False)
 class GatedNetwork:
-    """x ↦ Σ_i 1{xᵀg_i ≥ 0}·xᵀW_i, with gates g_i and weights W_i.
+    """x ↦ Σ_i 1{xᵀg_i ≥ 0}·xᵀW_i + t, with gates g_i, weights W_i and an offset t.
 
     Parameters
     ----------
     gates: g, shape (d, m), or (d + 1, m) with ``bias``, whose last row then multiplies a constant 1.
     weights: W, shape (m, d, c), or (m, d + 1, c) with ``bias``.
     bias: whether the network appends a constant 1 to its input.
+    offset: t, shape (c,); None for a network without.
 
     Raises
     ------
@@ -36,6 +37,7 @@ class GatedNetwork:
     gates: Floats
     weights: Floats
     bias: bool = False
+    offset: Floats | None = None
 
     def __post_init__(self) -> None:
         gates, weights = finite_array("gates", self.gates), finite_array("weights", self.weights)
@@ -46,10 +48,18 @@ class GatedNetwork:
             )
         object.__setattr__(self, "gates", gates)
         object.__setattr__(self, "weights", weights)
+        if self.offset is not None:
+            offset = finite_array("offset", self.offset)
+            if offset.shape != weights.shape[2:]:
+                raise InputError(
+                    f"the offset has shape {offset.shape}; it must be {weights.shape[2:]}, one number per output."
+                )
+            object.__setattr__(self, "offset", offset)
 
     def __repr__(self) -> str:
         count, inputs, outputs = self.weights.shape
-        return f"GatedNetwork({inputs - self.bias} inputs, {count} gates, {outputs} outputs, bias={self.bias})"
+        offset = "" if self.offset is None else ", offset"
+        return f"GatedNetwork({inputs - self.bias} inputs, {count} gates, {outputs} outputs, bias={self.bias}{offset})"
 
     def predict(self, X: ArrayLike) -> Floats:
         """Return the outputs, shape (n, c), for inputs of shape (n, d).
@@ -63,4 +73,4 @@ class GatedNetwork:
         outputs = np.empty((len(inputs), self.weights.shape[2]))
         for k in range(outputs.shape[1]):
             outputs[:, k] = np.sum(inputs @ self.weights[:, :, k].T, axis=1, where=opened)
-        return outputs
+        return outputs if self.offset is None else outputs + self.offset

@@ -145,6 +145,10 @@ class Units:
         exact = math.isfinite(scaled) and _over(scaled, self.targets, self._degree) == value
         return scaled if exact else math.nextafter(scaled, math.inf)
 
+    def measured_value(self, value: float) -> float:
+        """Return an objective value of the user's in these units, in floating point."""
+        return _over(value, self.targets, self._degree)
+
     def network(self, network: Network) -> Network:
         """Return a network of the scaled problem as one of the user's problem."""
         scale = math.sqrt(self.targets) / math.sqrt(self.inputs)

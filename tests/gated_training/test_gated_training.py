@@ -22,6 +22,7 @@ from sdprelax.lasso import (
     interior_point,
     solve_program,
 )
+from sdprelax.problem import losses
 from sdprelax.problem._problem import ridge_value
 from sdprelax.problem.norms import Penalty
 from tests.group_programs import gated, proved_gated
@@ -201,8 +202,12 @@ def test_a_program_is_refused_by_solvers_of_other_designs_before_any_work() -> N
     along = replace(given, design=Directions(given.design.inputs))
     with pytest.raises(InputError, match="solver: block_coordinate takes programs over masked, and this one is over"):
         solve_program(along, "block_coordinate")
-    with pytest.raises(InputError, match="behind gates takes no free offset; give the inputs a column of ones"):
-        solve_program(replace(given, intercept=True))
+    with pytest.raises(
+        InputError, match=r"solver: irls takes a squared loss without an offset, .* take fista or splitting"
+    ):
+        solve_program(replace(given, intercept=True), "irls")
+    with pytest.raises(InputError, match=r"solver: fista takes a smooth loss .* take splitting"):
+        solve_program(replace(given, loss=losses.create("absolute")), "fista")
 
 
 @pytest.mark.parametrize("solver", ["interior_point", "fista", "irls", "sklearn"])

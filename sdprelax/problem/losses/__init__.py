@@ -93,6 +93,10 @@ class Loss(Protocol):
         """The loss of samples of weight 1."""
         return self
 
+    def over(self, samples: Any) -> Loss:
+        """Return the loss of some samples, given by a slice, indices or truth values: with their weights alone."""
+        return self
+
     def check(self, Y: Floats) -> None:
         """Refuse targets that the loss is not defined for.
 
@@ -333,6 +337,10 @@ class Weighted(Loss):
         """ℓ."""
         return self.loss
 
+    def over(self, samples: Any) -> Weighted:
+        """Return the loss of some samples."""
+        return Weighted(self.loss, self.sample_weight[samples])
+
     @property
     def _column(self) -> Floats:
         return self.sample_weight[:, None]
@@ -477,17 +485,14 @@ class EnclosedRay:
         return math.nextafter(below, -math.inf) if taken else below
 
     def __add__(self, other: EnclosedRay) -> EnclosedRay:
-        """Return the ray of both blocks of samples; a tilt is of all samples, and no block has one.
-
-        Raises
-        ------
-        ValueError: the samples are weighted, or a block has a tilt.
-        """
-        if self.tilt or other.tilt or self.loss.weights is not None:
-            raise ValueError("rays of weighted samples, or with an offset's tilt, are of all samples at once")
+        """Return the ray of both blocks of samples; what tilts take off adds up."""
         parts = ((self.A, other.A), (self.Y, other.Y))
         A, Y = (Ball(np.concatenate([a.mid, b.mid]), np.concatenate([a.rad, b.rad])) for a, b in parts)
-        return EnclosedRay(self.loss, A, Y)
+        loss, weights, more = self.loss, self.loss.weights, other.loss.weights
+        if weights is not None and more is not None:
+            loss = Weighted(loss.unweighted, np.concatenate([weights, more]))
+        tilt = math.nextafter(self.tilt + other.tilt, math.inf) if self.tilt or other.tilt else 0.0
+        return EnclosedRay(loss, A, Y, tilt)
 
 
 def sums_above(terms: Floats) -> Floats:

@@ -26,6 +26,7 @@ class Squared(Loss):
 
     degree: ClassVar[int | None] = 2
     curvature: ClassVar[float] = 1.0
+    separable: ClassVar[bool] = True
 
     @staticmethod
     def of_sums(squares: Any, curved: float = 0.0) -> float:
