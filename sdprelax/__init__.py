@@ -41,6 +41,7 @@ from sdprelax.networks import (
 from sdprelax.problem import KernelPredictor, Problem, require_taken, targets_for
 from sdprelax.relaxation import regularisation_path
 from sdprelax.training import Outcome, Report, unreported
+from sdprelax.verdict import Verdict, certify
 
 if TYPE_CHECKING:
     from sdprelax.distillation import OnnxTeacher, distill
@@ -68,7 +69,9 @@ __all__ = [
     "SolverUnavailable",
     "ThreeLayerNetwork",
     "UntrustedArithmetic",
+    "Verdict",
     "__version__",
+    "certify",
     "distill",
     "load_predictor",
     "one_hot",

@@ -1,0 +1,155 @@
+"""What a user trained, as a training problem: mean losses and weight decay become a sum and γ.
+
+PyTorch minimises mean_i ℓ_i + (λ/2)‖θ‖², where the mean is over samples for ``CrossEntropyLoss`` and over all entries
+for the other losses, and ``MSELoss`` has no half; scikit-learn's networks minimise mean_i ℓ_i + (α/2n)‖W‖² over the
+weights alone, not the biases. Both are a multiple κ of Σ_iℓ_i + (γ/2)‖θ‖².
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from sdprelax.base import Floats, InputError, finite_array, one_hot
+from sdprelax.networks import Network
+from sdprelax.problem import Loss, Problem, losses, targets_for
+from sdprelax.verdict._reading import TrainedNetwork
+
+__all__ = ["Decay", "posed"]
+
+
+@dataclass(frozen=True)
+class Decay:
+    """Weight decay λ of a training that minimised κ·Σ_iℓ_i + (λ/2)‖θ‖²; γ = λ/κ.
+
+    Parameters
+    ----------
+    weight_decay: λ, as PyTorch's optimisers take it.
+    reduction: "mean" or "sum", of PyTorch's losses.
+    """
+
+    weight_decay: float
+    reduction: Literal["mean", "sum"] = "mean"
+
+    def __post_init__(self) -> None:
+        if self.reduction not in ("mean", "sum"):
+            raise InputError(f"reduction is {self.reduction!r}; it must be 'mean' or 'sum', as of PyTorch's losses.")
+        given = finite_array("weight_decay", self.weight_decay)
+        if given.shape != () or not float(given) > 0.0:
+            raise InputError(
+                f"weight_decay is {self.weight_decay!r}; it must be a positive number: without it the optimum may be "
+                "at infinity, and no network is near it."
+            )
+
+    def terms(self, loss: Loss, n: int, c: int, total: float | None = None) -> float:
+        """Return 1/κ.
+
+        Parameters
+        ----------
+        loss: ℓ, of n samples and c outputs.
+        total: Σ_iw_i of weighted samples, which is what ``CrossEntropyLoss`` of weighted classes divides by.
+        """
+        # PyTorch's mean of squares has no half.
+        whole = 0.5 if losses.called(loss) == "squared" else 1.0
+        if self.reduction == "sum":
+            return whole
+        entries = 1 if losses.called(loss) == "cross_entropy" else c
+        samples = total if total is not None and losses.called(loss) == "cross_entropy" else float(n)
+        return whole * samples * entries
+
+
+def posed(
+    data: object, trained: TrainedNetwork, *, gamma: float | None, decay: Decay | None, loss: object,
+    free_biases: bool | None, sample_weight: ArrayLike | None, class_weight: Any,
+) -> tuple[Problem, tuple[str, ...]]:  # fmt: skip
+    """Return the problem that a network was trained for, and in words how it came about.
+
+    Parameters
+    ----------
+    data: (X, y): inputs, shape (n, d), and class labels, shape (n,), or targets, shape (n,) or (n, c).
+    trained: the network, which says what there is of biases, and of scikit-learn's also loss and penalty.
+    gamma, decay: γ, or weight decay to be translated; neither for an estimator of scikit-learn, which has its α.
+    loss: ℓ, by name, with options or as an object; None where the network says it.
+    free_biases: whether biases cost nothing; None for what the network's library does.
+    sample_weight, class_weight: as in :class:`sdprelax.Problem`.
+
+    Raises
+    ------
+    InputError: data of another form, no loss, more or less than one of γ and weight decay, targets that do not fit.
+    """
+    if not (isinstance(data, (tuple, list)) and len(data) == 2):
+        raise InputError(f"the data are of type {type(data).__name__}; give a Problem, or a pair (X, y).")
+    wanted = trained.loss if loss is None else loss
+    if wanted is None:
+        raise InputError(f"say which loss the network was trained with: loss= one of {', '.join(losses)}.")
+    chosen, network = losses.given(wanted), trained.network
+    X = data[0] if trained.preprocessing is None else trained.preprocessing.transform(data[0])
+    c = network.output.shape[1]
+    Y = _fitting(data[1], chosen, c, trained.classes)
+    free = trained.free_biases if free_biases is None else free_biases
+    kept = not free
+    offset: bool | Literal["penalised"] = "penalised" if free is False and network.offset is not None else True
+    if network.offset is None:
+        offset = False
+
+    def problem(weight: float) -> Problem:
+        return Problem(
+            X, Y, weight, network.bias, loss=chosen, activation=network.activation, offset=offset,
+            penalise_bias=kept or not network.bias, sample_weight=sample_weight, class_weight=class_weight,
+        )  # fmt: skip
+
+    if sum(value is not None for value in (gamma, decay, trained.alpha)) == 0:
+        raise InputError("say how large the penalty was: gamma=, or weight_decay= as PyTorch's optimisers take it.")
+    if gamma is not None and decay is not None:
+        raise InputError("gamma and weight_decay say the same thing; give one of them.")
+    name, biases = losses.called(chosen), _said_of_biases(network, kept, offset)
+    if gamma is not None:
+        return problem(gamma), (f"loss {name}, gamma {gamma:g}{biases}",)
+    weighted = problem(1.0)
+    total = None if weighted.loss.weights is None else float(np.sum(weighted.loss.weights))
+    if decay is not None:
+        terms = decay.terms(chosen, len(Y), c, total)
+        translated = decay.weight_decay * terms
+        summed = f"weight decay {decay.weight_decay:g} with the {decay.reduction} of the losses"
+        return problem(translated), (f"loss {name}, gamma {translated:.6g} ({summed}, times {terms:g}){biases}",)
+    assert trained.alpha is not None
+    translated = trained.alpha * (c if name == "squared" else 1)
+    times = f", times {c} outputs" if name == "squared" and c > 1 else ""
+    return problem(translated), (f"loss {name}, gamma {translated:.6g} (alpha {trained.alpha:g}{times}){biases}",)
+
+
+def _said_of_biases(network: Network, kept: bool, offset: bool | str) -> str:
+    """Return in words which biases there are and what they cost."""
+    parts = [f"hidden biases {'cost as weights do' if kept else 'free'}"] if network.bias else []
+    if offset:
+        parts.append(f"output biases {'cost as weights do' if offset == 'penalised' else 'free'}")
+    return "".join(f", {part}" for part in parts)
+
+
+def _fitting(y: Any, loss: Loss, c: int, classes: Sequence[Any] | None) -> Floats:
+    """Return targets of c outputs: labels as the loss takes them, numbers as they are.
+
+    Integers are classes where the loss takes classes, or where there are more outputs than one.
+    """
+    given = np.asarray(y)
+    flat = given.ndim == 1 or (given.ndim == 2 and given.shape[1] == 1)
+    whole = given.dtype.kind in "iub" or (given.dtype.kind == "f" and bool(np.all(given == np.round(given))))
+    signs = loss.targets == "signs" and given.dtype.kind in "if" and bool(np.all(np.abs(given) == 1))
+    labels = flat and not signs and (given.dtype.kind in "USO" or (whole and (c > 1 or loss.targets == "signs")))
+    Y: Floats
+    if not labels:
+        Y = targets_for(loss, given.astype(np.float64))
+    else:
+        named = classes if classes is not None else list(range(c)) if whole and c > 1 else None
+        words = None if named is None else [str(name) for name in named]
+        values = [str(int(value)) if whole else str(value) for value in given.ravel().tolist()]
+        Y = targets_for(loss, one_hot(values, words)[0])
+    if Y.shape[1] != c:
+        raise InputError(
+            f"the network has {c} outputs, and the targets have {Y.shape[1]} for the loss '{losses.called(loss)}'."
+        )
+    return Y
