@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 from sdprelax.distillation import _comparison as measure  # noqa: E402
 from sdprelax.distillation import _descent as rivals  # noqa: E402
 from sdprelax.distillation._students import GatedStudent, ReLUStudent  # noqa: E402
-from sdprelax.distillation.distillers.adam import squared_errors  # noqa: E402
+from sdprelax.distillation.distillers.adam import cross_entropies, squared_errors  # noqa: E402
 from sdprelax.distillation.distillers.labels import label_loss  # noqa: E402
 from sdprelax.distillation.distillers.pruning import pruned  # noqa: E402
 
@@ -72,6 +72,24 @@ def test_adam_fits_what_a_student_of_its_size_can_be(layout):
     before = error(student, entering, leaving)
     trained = train_adam(student, entering, leaving, epochs=60, learning_rate=2e-2, batch=50)
     assert trained is student and error(student, entering, leaving) < 0.02 * before
+
+
+def test_the_cross_entropy_to_softened_logits_is_least_where_they_are_the_teachers():
+    layout = Layout.of((5,), (3,))
+    student = rivals.relu_start(layout, 6, seed=1)
+    entering, leaving = activations(student)
+    chosen = np.array([0, 7, 31])
+    soft = torch.from_numpy(leaving[chosen]).softmax(1)
+    entropy = -(soft * soft.log()).sum(1).mean()
+    same = cross_entropies(student, entering, leaving)(chosen).detach()
+    assert float(same) == pytest.approx(float(entropy), rel=1e-6)
+    other = rivals.relu_start(layout, 6, seed=2)
+    found = cross_entropies(other, entering, leaving)(chosen).detach()
+    expected = torch.nn.functional.cross_entropy(other(torch.from_numpy(entering[chosen])), soft).detach()
+    assert float(found) == pytest.approx(float(expected), rel=1e-6) and float(found) > float(same)
+    # Logits are known up to a constant of each sample.
+    shifted = cross_entropies(student, entering, leaving + 3.0)(chosen).detach()
+    assert float(shifted) == pytest.approx(float(same), rel=1e-5)
 
 
 def test_training_is_deterministic():

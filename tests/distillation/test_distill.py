@@ -246,7 +246,12 @@ def test_the_same_student_comes_from_an_onnx_teacher(
 
 @pytest.mark.parametrize(
     ("distiller", "options"),
-    [("adam", {"epochs": 5}), ("adam", {"epochs": 5, "neurons": "gated"}), ("pruning", {"budget": 0.5})],
+    [
+        ("adam", {"epochs": 5}),
+        ("adam", {"epochs": 5, "neurons": "gated"}),
+        ("pruning", {"budget": 0.5}),
+        ("adam", {"epochs": 5, "loss": "cross_entropy"}),
+    ],
 )
 def test_rivals_keep_the_same_budget_and_claim_no_bounds(
     network: Any,
@@ -260,6 +265,16 @@ def test_rivals_keep_the_same_budget_and_claim_no_bounds(
     assert (found.lower, found.upper, found.program_gap, found.gap) == (None, None, None, None)
     assert found.comparison is not None
     assert found.comparison.parameters <= 0.5 * found.comparison.block_parameters
+
+
+def test_a_cross_entropy_is_of_logits(network: Any, batches: list[np.ndarray], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"outputs of shape \(4, 4, 4\) leave this block"):
+        distill(network, "body", batches, distiller="adam", loss="cross_entropy")
+    teacher = TorchTeacher(network, "pool")
+    pictures = np.concatenate(batches)
+    store = collect_activations(teacher.capture, batches, tmp_path, identity="test")
+    with pytest.raises(InputError, match="is not what the network returns"):
+        distillers.create("adam", {"loss": "cross_entropy"}).fit(Task(teacher, store, pictures=pictures))
 
 
 def test_a_convex_relu_student_is_above_what_its_patterns_allow(network: Any, batches: list[np.ndarray]) -> None:
