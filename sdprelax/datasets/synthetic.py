@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from sdprelax.base import InputError
+from sdprelax.base import LATER, Floats, InputError
 from sdprelax.datasets import Dataset, datasets, file_arrays, file_numbers, indicators, sha256
 from sdprelax.networks import Network
 
@@ -29,6 +29,7 @@ class Random:
     seed: seed of NumPy's default generator; with ``path`` the number of the set in the file, from 0.
     path: an .npz file with arrays X (sets, n, d) and Y (sets, n, c) in place of the generator. P25's own hundred sets
         were drawn without a seed that could be repeated, so they come only from such a file.
+    classes: targets are the class of the largest output, one-hot, in place of the outputs.
     """
 
     n: PositiveInt = 25
@@ -37,8 +38,11 @@ class Random:
     teacher_width: PositiveInt = 100
     seed: NonNegativeInt = 0
     path: str | None = None
+    classes: bool = field(default=False, metadata=LATER)
 
     def __post_init__(self) -> None:
+        if self.classes and self.c == 1:
+            raise InputError("data set 'random': 'classes' needs two outputs or more; 'c' is 1.")
         if self.path is not None and not (Path(self.path).is_file() and self.path.endswith(".npz")):
             raise InputError(f"data set 'random': option 'path' is '{self.path}'; it must be an existing .npz file.")
 
@@ -59,7 +63,13 @@ class Random:
         X = rng.standard_normal((self.n, self.d))
         hidden = rng.standard_normal((self.d, self.teacher_width))
         output = rng.standard_normal((self.teacher_width, self.c))
-        return Dataset(X, Network(hidden, output).predict(X))
+        return self._labelled(X, Network(hidden, output).predict(X))
+
+    def _labelled(self, X: Floats, Y: Floats) -> Dataset:
+        if not self.classes:
+            return Dataset(X, Y)
+        names = tuple(f"output {k}" for k in range(self.c))
+        return Dataset(X, indicators(np.argmax(Y, axis=1), names), classes=names)
 
     def _stored(self, path: Path) -> Dataset:
         arrays = file_arrays(path)
@@ -70,7 +80,7 @@ class Random:
             raise InputError(f"{path} must hold {expected}; it holds {shapes}.")
         if self.seed >= len(X):
             raise InputError(f"{path} has the sets 0 to {len(X) - 1}, and seed is {self.seed}.")
-        return Dataset(file_numbers(path, "X", X)[self.seed], file_numbers(path, "Y", Y)[self.seed])
+        return self._labelled(file_numbers(path, "X", X)[self.seed], file_numbers(path, "Y", Y)[self.seed])
 
 
 @datasets.register("spiral")

@@ -275,7 +275,7 @@ def _quantity(
 
 
 def _first_error(document: Document, model: type[pydantic.BaseModel], error: pydantic.ValidationError) -> InputError:
-    first = error.errors()[0]
+    first, *others = error.errors()
     where = tuple(first["loc"])
     if first["type"] == "extra_forbidden":
         inner = model.model_fields[str(where[0])].annotation if len(where) > 1 else model
@@ -284,8 +284,10 @@ def _first_error(document: Document, model: type[pydantic.BaseModel], error: pyd
         return document.error(where, f"unknown key '{where[-1]}': {nearest(str(where[-1]), known)}.")
     if first["type"] == "missing":
         return document.error((), f"the key '{where[-1]}' is missing.")
-    reason = first["msg"].replace("Input should be", "should be").replace("True, False", "true, false")
-    return document.error(where, f"'{where[0]}' is {first['input']!r}, but {reason}.")
+    # Whatever it might have been.
+    possible = [first, *(other for other in others if other["loc"][0] == where[0])]
+    right = " or ".join(dict.fromkeys(one["msg"].removeprefix("Input should be ").split(",")[0] for one in possible))
+    return document.error(where, f"'{where[0]}' is {first['input']!r}, but should be {right}.")
 
 
 def _override_entries(kind: str, entries: list[Any], keys: list[str], value: Any, text: str) -> None:

@@ -14,7 +14,7 @@ import scipy.linalg
 from numpy.typing import ArrayLike
 
 from sdprelax.base import Ball, Floats, InputError, bound_above, finite_array, finite_matrix, target_matrix
-from sdprelax.networks import Activation, Network, Pipeline, ReLU, activations, append_bias
+from sdprelax.networks import Activation, Network, Pipeline, ReLU, activations, append_bias, decided
 from sdprelax.problem.losses import Loss, Weighted, losses
 from sdprelax.problem.losses.squared import Squared
 
@@ -72,8 +72,8 @@ class Problem:
         or a number δ > 0 where they cost (δ/2)‖t‖².
     sample_weight: w, shape (n,), positive: ℓ is then Σ_i w_iℓ_i. ``problem.loss`` has them in it.
     class_weight: what samples' weights are multiplied by, by class: one number per output, for targets whose rows are
-        distributions over the classes, of their likeliest one; for one output of ±1 those of −1 and of +1; or
-        "balanced", n/(k·n_j) for the n_j samples of each of the k classes.
+        distributions over the classes, of their likeliest one (or ±1, of the one +1); for one output of ±1 those of −1
+        and of +1; or "balanced", n/(k·n_j) for the n_j samples of each of the k classes.
 
     Raises
     ------
@@ -290,10 +290,12 @@ def _weighted(loss: Loss, Y: Floats, sample_weight: ArrayLike | None, class_weig
 
 def _of_classes(Y: Floats, class_weight: Any) -> Floats:
     """Return the factor of every sample's weight, by its class."""
-    signs = Y.shape[1] == 1 and bool(np.all(np.abs(Y) == 1.0))
-    if not signs and not (Y.shape[1] > 1 and np.all(Y >= 0.0) and np.allclose(np.sum(Y, axis=1), 1.0)):
-        raise InputError("class_weight needs classes: rows of Y that add up to 1, or one output of ±1.")
-    classes, count = (np.ravel(Y > 0.0).astype(int), 2) if signs else (np.argmax(Y, axis=1), Y.shape[1])
+    signs = bool(np.all(np.abs(Y) == 1.0))
+    shares = 0.5 * (Y + 1.0) if signs else Y
+    two = signs and Y.shape[1] == 1
+    if not two and not (Y.shape[1] > 1 and np.all(shares >= 0.0) and np.allclose(np.sum(shares, axis=1), 1.0)):
+        raise InputError("class_weight needs classes: rows of Y that add up to 1, or ±1 with a single +1, or one ±1.")
+    classes, count = decided(Y), 2 if two else Y.shape[1]
     if isinstance(class_weight, str):
         if class_weight != "balanced":
             raise InputError(f"class_weight is {class_weight!r}; it must be 'balanced' or one number per class.")

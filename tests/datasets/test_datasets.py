@@ -44,6 +44,11 @@ def test_random_is_a_gaussian_teacher_and_reproducible() -> None:
     wide = datasets.create("random", {"n": 4000, "teacher_width": 200}).load()
     # E[Y²] for the rows x ~ N(0, I_2): 200·E[(x·w)₊²] = 200·E‖x‖²/2 = 200.
     assert np.mean(wide.Y**2) == pytest.approx(200.0, rel=0.15)
+    classes = datasets.create("random", {"classes": True}).load()
+    assert np.array_equal(classes.X, data.X) and np.all(np.sort(classes.Y, axis=1) == [0, 0, 0, 0, 1])
+    assert np.array_equal(np.argmax(classes.Y, axis=1), np.argmax(data.Y, axis=1)) and len(classes.classes or ()) == 5
+    with pytest.raises(InputError, match="'classes' needs two outputs or more"):
+        datasets.create("random", {"classes": True, "c": 1})
 
 
 def test_spiral_has_three_arms_of_twenty_points_within_its_radius() -> None:

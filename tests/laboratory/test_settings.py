@@ -101,7 +101,11 @@ def test_a_version_of_a_loss_runs_its_trials_once_more_and_no_others(
 @pytest.mark.parametrize(("lines", "override", "check"), [
     ("loss: huber\n", "loss.huber.delta=[1, 2]", lambda trials: [t.loss_options["delta"] for t in trials] == [1, 2]),
     ("", "loss=cross_entropy", lambda trials: [t.loss for t in trials] == ["cross_entropy"]),
-    ("", "offset=[true, penalised]", lambda trials: [t.offset for t in trials] == [True, "penalised"]),
+    ("", "offset=[true, penalised, 1, 0.5]",
+     lambda trials: [(t.offset, t.setting["offset"]) for t in trials]
+     == [(True, "free"), ("penalised", "penalised"), (1.0, "penalised(1.0)"), (0.5, "penalised(0.5)")]),
+    ("loss: hinge\nclass_weight: [1, 2, 3]\n", "seed=1",
+     lambda trials: load_problem(trials[0])[1].loss.weights.tolist() == [1.0] * 20 + [2.0] * 20 + [3.0] * 20),
     ("bias: [false, true]\n", "penalise_bias=[true, false]",
      lambda trials: [(t.bias, t.penalise_bias) for t in trials] == [(False, True), (True, True), (True, False)]),
     ("class_weight: [1, 2, 3]\n", "seed=1", lambda trials: [t.class_weight for t in trials] == [[1.0, 2.0, 3.0]]),
@@ -118,8 +122,9 @@ def test_keys_take_one_or_a_list(lines: str, override: str, check: Any, tmp_path
     ("loss: {huber: {delta: wide}}", "line 5: loss 'huber': option 'delta' is 'wide', but should be"),
     ("loss: []", "line 5: 'loss' is empty"),
     ("activation: [relu, leeky]", "line 5: unknown activation 'leeky': did you mean 'leaky'?"),
-    ("offset: yes", "line 5: 'offset' is 'yes', but should be true, false or 'penalised'"),
+    ("offset: yes", "line 5: 'offset' is 'yes', but should be a valid boolean or 'penalised' or a valid number"),
     ("class_weight: heavy", "line 5: 'class_weight' is 'heavy', but should be 'balanced'"),
+    ("class_weight: [1, -1]", "line 5: 'class_weight' is [1, -1], but should be 'balanced' or greater than 0"),
     ("class_weight: []", "line 5: 'class_weight' is empty"),
     ("penalise_bias: 0", "line 5: 'penalise_bias' is 0, but should be true or false"),
     ("loss: huber\nprotocol: paper", "line 6: protocol: paper is of the squared loss"),

@@ -26,7 +26,7 @@ from sdprelax.problem import Problem, losses, require_taken
 __all__ = ["SETTINGS", "TrainingSweep", "read_sweep"]
 
 Protocol = Literal["standard", "paper"]
-Offset = Literal[True, False, "penalised"]
+Offset = pydantic.StrictBool | Literal["penalised"] | pydantic.PositiveFloat
 ClassWeight = Literal["balanced"] | list[pydantic.PositiveFloat] | None
 
 

@@ -44,6 +44,8 @@ SETTING = {
     "loss": ("squared", "{}"), "activation": ("relu", "{}"), "offset": ("none", "{} offset"),
     "penalise_bias": ("yes", "bias not penalised"), "class_weight": ("none", "class weights {}"),
 }  # fmt: skip
+# Offsets in words, but for those penalised by a number of their own.
+OFFSETS = {"False": "none", "True": "free", "penalised": "penalised"}
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class TrainingTrial(Trial):
     loss_options: dict[str, Any] = field(default_factory=dict, metadata=LATER)
     activation: str = field(default="relu", metadata=LATER)
     activation_options: dict[str, Any] = field(default_factory=dict, metadata=LATER)
-    offset: bool | Literal["penalised"] = field(default=False, metadata=LATER)
+    offset: bool | float | Literal["penalised"] = field(default=False, metadata=LATER)
     penalise_bias: bool = field(default=True, metadata=LATER)
     class_weight: Literal["balanced"] | list[float] | None = field(default=None, metadata=LATER)
 
@@ -107,7 +109,7 @@ class TrainingTrial(Trial):
         said = {
             "loss": label(self.loss, self.loss_options, losses),
             "activation": label(self.activation, self.activation_options, activations),
-            "offset": "penalised" if self.offset == "penalised" else "free" if self.offset else "none",
+            "offset": OFFSETS.get(str(self.offset), f"penalised({self.offset})"),
             "penalise_bias": "yes" if self.penalise_bias else "no",
             "class_weight": "none" if self.class_weight is None else str(self.class_weight),
         }
