@@ -221,8 +221,6 @@ def relaxation(lifting: LiftedProgram, form: Form, cones: Sequence[Cone] | None 
         predicted = predicted + np.ones((len(problem.Y), 1)) @ offset
         if problem.offset_decay:
             weight = weight + problem.offset_decay / gamma * cp.sum(cp.square(offset))
-        elif problem.loss.shift_invariant:
-            constraints.append(cp.sum(offset) == 0.0)
     outputs = None
     if problem.loss != Squared():
         # The solver's own A fits its N; the residual at its approximate predictions would be farther off, or arbitrary.
