@@ -1,6 +1,6 @@
 """Exact training for vector outputs: column generation with an oracle.
 
-The dual max ⟨A, Y⟩ − ½‖A‖² subject to ‖Aᵀ(Xu)₊‖ ≤ γ‖u‖ has one constraint per direction. The master
+The dual max D(A) subject to ‖Aᵀφ(Xu)‖ ≤ γ‖u‖ has one constraint per direction. The master
 problem keeps some directions, the atoms (a group lasso, solved to the accuracy that the gap deserves); an oracle adds
 those that A violates most, moved to the top of their face of the arrangement; atoms that carry nothing leave. A
 cover of weight space by cones proves how far A is from feasible, which gives a rigorous bound at every step, and it
@@ -24,6 +24,7 @@ from sdprelax.exact._oracle import Candidates, Oracle, value
 from sdprelax.lasso import Directions, Fit, Program, Stop, interior_point
 from sdprelax.networks import Network
 from sdprelax.problem import Problem, Reduction
+from sdprelax.training import relative_gap
 
 __all__ = ["EXACT_KERNELS", "ColumnGeneration", "generate_columns"]
 
@@ -117,7 +118,8 @@ class _Generation:
         directions = np.hstack([reduction.basis.T @ start.hidden, first])
         lengths = np.linalg.norm(directions, axis=0)
         self.atoms = directions[:, lengths > 0.0] / lengths[lengths > 0.0]
-        self.upper, self.lower, self.estimate = math.inf, 0.0, 0.0
+        nothing = problem.dual_value(np.zeros_like(problem.Y))
+        self.upper, self.lower, self.estimate = math.inf, nothing, nothing
         self.hidden, self.output = self.atoms[:, :0], np.zeros((0, problem.shape[2]))
         self.multiplier = np.zeros_like(problem.Y)
         self.cover: Cover | None = None
@@ -137,12 +139,11 @@ class _Generation:
             # leave that a coarse master takes for idle and the oracle brings back.
             accuracy = max(min(1e-4, self.gap / 20.0) * 0.1**idle, finest)
             design = Directions(self.reduction.features(self.atoms))
-            program = Program(self.problem.gamma, "frobenius", design, self.problem.Y)
-            master = interior_point(program, master, Stop(accuracy, deadline=self.deadline))
-            A = master.multiplier
+            master = interior_point(Program.of(self.problem, design), master, Stop(accuracy, deadline=self.deadline))
+            A = self.problem.admissible(master.multiplier)
             heaviest = self._keep(master, accuracy)
             found = self._violated(A, np.hstack([near, heaviest]))
-            converged = self.lower > 0.0 and self.gap <= self.tolerance
+            converged = self.cover is not None and self.gap <= self.tolerance
             report(self._best(converged), self.lower, self.upper)
             open_gap = self.upper - max(self.lower, self.estimate)
             idle = 0 if open_gap < narrowest * (1.0 - PROGRESS) else idle + 1
@@ -164,7 +165,9 @@ class _Generation:
         live = np.sort(order[~idle])
         if master.value < self.upper:
             self.upper = master.value
-            self.hidden, self.output = self.atoms[:, live], master.weights[live, 0]
+            # At a kink of the loss even a little weight that is missing costs more than it saves.
+            kept = live if self.problem.loss.smooth else np.sort(order)
+            self.hidden, self.output = self.atoms[:, kept], master.weights[kept, 0]
         heaviest: Floats = self.atoms[:, order[::-1][:HEAVIEST]]
         self.atoms = self.atoms[:, live]
         return heaviest
@@ -176,12 +179,13 @@ class _Generation:
         above = gamma * (1.0 + VIOLATED * self.tolerance)
         found = self.oracle.candidates(dual, above=above, near=near)
         reached = max(gamma, found.best)
+        # Of a master problem's optimum no smaller multiple is worth more: D is concave along the ray, and best at A.
         estimate = self.problem.dual_value(A * (gamma / reached))
         if estimate > self.estimate:
             self.estimate = estimate
             if self.cover is None:
                 self.multiplier = A
-        expected = (self.upper - estimate) / self.upper
+        expected = self._gap(estimate)
         if self._proof_pays(expected, len(found.values)):
             cover = self._prove(A, reached, max(0.2 * self.tolerance, 0.1 * min(expected, self.gap)))
             if cover.reached > reached:
@@ -189,8 +193,12 @@ class _Generation:
                 peaks = Candidates.ranked(cover.peaks, value(rows, dual, cover.peaks)).directions[:, :PEAKS]
                 missed = climb(rows, dual, peaks, above=above, count=FOLLOWED, separation=SEPARATION)
                 found = found.joined(missed)
-        self.gap = (self.upper - self.lower) / self.upper if self.lower > 0.0 else min(1.0, max(expected, 1e-2))
+        self.gap = min(1.0, max(expected, 1e-2)) if self.cover is None else self._gap(self.lower)
         return found.distinct(ADDED, APART)
+
+    def _gap(self, lower: float) -> float:
+        gap = relative_gap(lower, self.upper)
+        return math.inf if gap is None else gap
 
     def _proof_pays(self, expected: float, violated: int) -> bool:
         """Say whether a cover is worth its time: cheap so far, or about to end the run or halve the gap."""

@@ -3,7 +3,8 @@
     min over W (K×c)  ½‖ΦW − Y‖² + γΣ_k‖W_k‖,      dual: max ⟨A, Y⟩ − ½‖A‖²  s.t. ‖Aᵀφ_k‖ ≤ γ
 
 The atoms are many, nearly parallel and few are used, which stalls coordinate descent; the dual has only n·c variables,
-so that some twenty factorisations of order n·c do whatever K is, and its multipliers are the output weights.
+so that some twenty factorisations of order n·c do whatever K is, and its multipliers are the output weights. Other
+losses, weighted samples and offsets are :mod:`sdprelax.lasso._any_loss`'s.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from sdprelax.base import Floats, positive_part
+from sdprelax.base import Floats
+from sdprelax.lasso._any_loss import of_any_loss
+from sdprelax.lasso._cone_steps import hessian, largest_step, room
 from sdprelax.lasso._designs import Directions
 from sdprelax.lasso._program import Fit, Program, Stop
 
@@ -34,37 +37,6 @@ SUPPORTS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
 # Shares of all weight up to which an atom's is what an interior point leaves on those that carry nothing, where leaving
 # it out costs nothing either: no more than that share of the gap that is asked for.
 NOTHING, FREE = (1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-11), 0.5
-
-
-def _hessian(features: Floats, multipliers: Floats, slopes: Floats, curvature: Floats) -> Floats:
-    """Return I + Σ 2λ_k φφᵀ⊗I + Σ (4λ_k/s_k) φφᵀ⊗ggᵀ, ordered by (output, sample)."""
-    n, c = features.shape[0], slopes.shape[1]
-    hessian = np.empty((c, n, c, n))
-    common = (features * (2.0 * multipliers)) @ features.T + np.eye(n)
-    for i in range(c):
-        for j in range(i + 1):
-            block = (features * (4.0 * curvature * slopes[:, i] * slopes[:, j])) @ features.T
-            if i == j:
-                block += common
-            hessian[i, :, j, :] = block
-            hessian[j, :, i, :] = block.T
-    return hessian.reshape(n * c, n * c)
-
-
-def _largest_step(slack: Floats, slopes: Floats, change: Floats) -> float:
-    """Return the largest step that keeps γ² − ‖g_k + t·dg_k‖² ≥ 0 for every atom."""
-    quadratic = np.sum(change * change, axis=1)
-    linear = np.sum(slopes * change, axis=1)
-    root = np.sqrt(positive_part(linear * linear + quadratic * slack))
-    denominator = linear + root
-    steps = slack[denominator > 0.0] / denominator[denominator > 0.0]
-    return float(np.min(steps, initial=np.inf))
-
-
-def _room(multipliers: Floats, change: Floats) -> float:
-    """Return the largest step that keeps every multiplier nonnegative."""
-    shrinking = change < 0.0
-    return float(np.min(-multipliers[shrinking] / change[shrinking], initial=np.inf))
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +62,7 @@ class _Iterate:
 
     def room(self, step: _Step) -> float:
         """Return the largest length ≤ 1 that keeps λ and s nonnegative."""
-        return min(1.0, _largest_step(self.slack, self.slopes, step.slopes), _room(self.multipliers, step.multipliers))
+        return min(1.0, largest_step(self.slack, self.slopes, step.slopes), room(self.multipliers, step.multipliers))
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,8 +84,8 @@ def _newton(at: _Iterate, factor: Any, features: Floats, Y: Floats, complementar
 
 def _predict_and_correct(at: _Iterate, features: Floats, Y: Floats, gamma: float) -> _Step:
     """Return Mehrotra's step: the affine one sets the centring and the second-order term."""
-    hessian = _hessian(features, at.multipliers, at.slopes, at.multipliers / at.slack)
-    factor = scipy.linalg.cho_factor(hessian, lower=True, overwrite_a=True, check_finite=False)
+    matrix = hessian(features, at.multipliers, at.slopes, at.multipliers / at.slack)
+    factor = scipy.linalg.cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
     affine = _newton(at, factor, features, Y, np.zeros_like(at.slack))
     reached = at.moved(features, gamma, at.room(affine), affine).barrier
     centring = min(1.0, max(reached / at.barrier, 0.0)) ** 3
@@ -130,17 +102,23 @@ def interior_point(program: Program, start: Fit | None, stop: Stop) -> Fit:
 
     Parameters
     ----------
-    start: a pair whose dual point, scaled into the interior, is where it starts; Y by default.
+    start: a pair whose dual point, moved into the interior, is where it starts; by default Y, or of another loss than
+        the squared one, or with an offset, the residual of the best constant output.
     """
     assert isinstance(program.design, Directions)
     features, Y, gamma = program.design.features, program.targets, program.gamma
+    # With γ about 1 its square is a number; a power of two changes no digit.
+    largest = float(np.max(np.abs(features), initial=0.0))
+    unit = max(math.frexp(gamma)[1], math.frexp(largest)[1] - FURTHEST)
+    features, gamma = np.ldexp(features, -unit), math.ldexp(gamma, -unit)
+    if not program.plain:
+        scaled = replace(program, gamma=gamma, design=Directions(features))
+        found = of_any_loss(scaled, None if start is None else start.multiplier, stop)
+        return replace(found, weights=np.ldexp(found.weights, -unit))
     energy = program.value(program.zero(), np.zeros_like(Y))
     nothing = Fit(program.zero(), Y.copy(), energy, energy)
     if program.groups == 0 or energy == 0.0:
         return nothing
-    # With γ about 1 its square is a number; a power of two changes no digit.
-    unit = max(math.frexp(gamma)[1], math.frexp(float(np.max(np.abs(features))))[1] - FURTHEST)
-    features, gamma = np.ldexp(features, -unit), math.ldexp(gamma, -unit)
     scaled = Program(gamma, "frobenius", Directions(features), Y)
     if scaled.steepest(Y) <= gamma:
         # Y itself is feasible, so no atom pays.

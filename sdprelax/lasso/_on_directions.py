@@ -48,12 +48,12 @@ def network_on_directions(
     Parameters
     ----------
     directions: reduced hidden weights of any length, shape (r, k); zero ones are left out.
-    tolerance: relative gap of the program over them, where n·c is below some thousands; 1e-6 beyond.
+    tolerance: relative gap of the program over them; of the squared loss 1e-6 where n·c is beyond some thousands.
     """
     lengths = np.linalg.norm(directions, axis=0)
     unit = directions[:, lengths > 0.0] / lengths[lengths > 0.0]
-    program = Program(problem.gamma, "frobenius", Directions(reduction.features(unit)), problem.Y)
-    if problem.Y.size >= MANY and program.groups:
+    program = Program.of(problem, Directions(reduction.features(unit)))
+    if problem.Y.size >= MANY and program.groups and program.plain:
         fit = reweighted(program)
     else:
         fit = interior_point(program, None, Stop(tolerance))

@@ -26,7 +26,7 @@ from sdprelax.exact import (
 from sdprelax.lifting import LiftedProgram
 from sdprelax.methods import methods
 from sdprelax.networks import Network
-from sdprelax.problem import Presolved, Problem, Reduction, reduce
+from sdprelax.problem import Presolved, Problem, Reduction, Squared, reduce, untaken
 from sdprelax.solvers import StructuredSolver, solvers
 from sdprelax.training import Incumbent, Outcome, Report, polish, random_network, unreported
 
@@ -65,10 +65,10 @@ class Exact:
     """The global optimum with a rigorous bound on either side; as close as time allows beyond small rank.
 
     Column generation, whose bound is proved by branch and bound over cones of weight space and whose oracle is exact in
-    rank ≤ 2; for one output and few patterns the convex program over all of them comes first. ``solved`` means that the
-    tolerance is proved. Where a program leaves the gap open the next one goes on from its network, then other
-    certificates are tried; what is still open is ``not converged``, or ``time limit``, and the best pair so far is
-    returned, beyond rank 5 with the bound of the relaxation if that is better. docs/mathematics/exact.md.
+    rank ≤ 2; for one output, the squared loss and few patterns the convex program over all of them comes first.
+    ``solved`` means that the tolerance is proved. Where a program leaves the gap open the next one goes on from its
+    network, then other certificates are tried; what is still open is ``not converged``, or ``time limit``, and the best
+    pair so far is returned, beyond rank 5 with the bound of the relaxation if that is better. docs/mathematics/exact.md.
 
     Parameters
     ----------
@@ -80,12 +80,17 @@ class Exact:
     version: ClassVar[int] = 2
     closes: ClassVar[str] = "gap"
     kernels: ClassVar[tuple[str, ...]] = EXACT_KERNELS
+    losses: ClassVar[tuple[str, ...] | None] = None
+    activations: ClassVar[tuple[str, ...] | None] = None
+    offset: ClassVar[bool] = True
+    sample_weight: ClassVar[bool] = True
+    dispensable: ClassVar[tuple[str, ...]] = (RELAXED_BY,)
 
     tolerance: PositiveFloat = 1e-6
     oracle: Literal["branch_and_bound", "enumeration"] = "branch_and_bound"
 
     def uses(self) -> Iterable[Use]:
-        """Return the solver of the relaxation, whose bound may be the better one."""
+        """Return the solver of the relaxation, whose bound may be the better one, for problems that it takes."""
         return ((solvers, RELAXED_BY, {}),)
 
     def size(self, problem: Problem) -> str:
@@ -177,7 +182,9 @@ class Exact:
         ProblemTooLarge: none fits into memory; the message gives the count.
         """
         g, r, (n, _, outputs) = reduction.generators, reduction.rank, problem.shape
-        few = count_patterns(g, r) <= LARGEST_PROGRAM
+        # Those over cells and patterns are of the squared loss alone.
+        plain = isinstance(problem.loss, Squared) and not problem.offset
+        few = plain and count_patterns(g, r) <= LARGEST_PROGRAM
         rays = 2 * math.comb(g, r - 1)
         if outputs == 1 and few and r > 2:
             return [PATTERNS, COLUMNS]
@@ -233,7 +240,8 @@ def _certify_otherwise(best: Incumbent, deadline: Deadline) -> None:
     if best.certificate is not None:
         duals.append(best.certificate.multiplier)
     proposed = [np.zeros((2 * g, 2 * g))]
-    if not deadline.expired and (deadline.seconds < math.inf or g <= RELAXED):
+    relaxable = untaken(problem, solvers, RELAXED_BY, solvers[RELAXED_BY]) is None
+    if relaxable and not deadline.expired and (deadline.seconds < math.inf or g <= RELAXED):
         with contextlib.suppress(SolverFailed):
             lifted, solver = LiftedProgram(problem, reduction), solvers.create(RELAXED_BY)
             assert isinstance(solver, StructuredSolver)
