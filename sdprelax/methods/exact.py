@@ -68,7 +68,8 @@ class Exact:
     rank ≤ 2; for one output, the squared loss and few patterns the convex program over all of them comes first.
     ``solved`` means that the tolerance is proved. Where a program leaves the gap open the next one goes on from its
     network, then other certificates are tried; what is still open is ``not converged``, or ``time limit``, and the best
-    pair so far is returned, beyond rank 5 with the bound of the relaxation if that is better. docs/mathematics/exact.md.
+    pair so far is returned, beyond rank 5 with the bound of the relaxation if that is better.
+    docs/mathematics/exact.md.
 
     Parameters
     ----------
