@@ -3,9 +3,11 @@
     python check_certificate.py CERTIFICATE.npz DATA.npz [--gamma G] [--bias] [--time-limit SECONDS]
 
 DATA holds X (n×d) and Y (n×c, or n), and may hold gamma and bias: ``numpy.savez("data.npz", X=problem.X, Y=problem.Y,
-gamma=problem.gamma, bias=problem.bias)``. Prints the lower bound of p* = inf ½‖(XU)₊V − Y‖² + (γ/2)(‖U‖² + ‖V‖²) that
-the certificate proves, rounded down, and exits with 0; or says in one sentence why it proves none and exits with 1 (2:
-wrong usage). Of a relaxation it prints all that is proved; of a cover by cones it proves and prints the claim.
+gamma=problem.gamma, bias=problem.bias)``; and what is not least squares with ReLU: loss, a name, with its delta or
+level; slopes, of z₊ and (−z)₊; sample_weight; offset, what ½‖t‖² of a constant output costs, 0 or more; and
+penalise_bias. Prints the lower bound of p* = inf ℓ(φ(XU)V + 1tᵀ; Y) + (γ/2)(‖U‖² + ‖V‖²) that the certificate proves,
+rounded down, and exits with 0; or says in one sentence why it proves none and exits with 1 (2: wrong usage). Of a
+relaxation it prints all that is proved; of a cover by cones it proves and prints the claim.
 
 Proofs are in python-flint's ball arithmetic, where NumPy's linear algebra only proposes; but for covers, millions of
 small tests in floating point whose rounding is bounded beforehand. The file is not trusted in anything. Limits: files
@@ -17,10 +19,11 @@ import itertools
 import sys
 import time
 import zipfile
+from fractions import Fraction
 from operator import mul
 
 import numpy as np
-from flint import arb, arb_mat, ctx
+from flint import arb, arb_mat, ctx, fmpq
 
 ctx.prec, U = 192, 2.0**-53
 STANDARD = ("nonnegative", "complementary", "walls")
@@ -251,6 +254,164 @@ def semidefinite(Q):
     return good
 
 
+def entropy(q, w):
+    """Return −q·log(q/w), 0 at 0."""
+    return q if q.is_zero() else -q * (q / w).log()
+
+
+# Of every loss its degree, what its targets are, and of an entry (a, y) of weight w and parameter p what must not be
+# negative in the domain of the dual value, and the dual value w·D(a/w).
+LOSSES = {
+    "squared": (2, "numbers", lambda a, y, w, p: ((), a * y - a * a / (2 * w))),
+    "absolute": (1, "numbers", lambda a, y, w, p: ((w - a, w + a), a * y)),
+    "quantile": (1, "numbers", lambda a, y, w, p: ((w * p - a, w * (1 - p) + a), a * y)),
+    "huber": (0, "numbers", lambda a, y, w, p: ((w * p - a, w * p + a), a * y - a * a / (2 * w))),
+    "hinge": (0, "signs", lambda a, y, w, p: ((a * y, w - a * y), a * y)),
+    "squared_hinge": (0, "signs", lambda a, y, w, p: ((a * y,), a * y - a * a / (2 * w))),
+    "logistic": (0, "signs", lambda a, y, w, p: ((a * y, w - a * y), entropy(a * y, w) + entropy(w - a * y, w))),
+    "poisson": (0, "counts", lambda a, y, w, p: ((w * y - a,), w * y - a + entropy(w * y - a, w))),
+    "cross_entropy": (0, "simplex", lambda a, y, w, p: ((w * y - a,), entropy(w * y - a, w))),
+}
+
+
+def rational(x):
+    """Return a fraction as a ball."""
+    return arb(fmpq(x.numerator, x.denominator))
+
+
+class DualPoint:
+    """The points τA of a loss's dual, A of fractions; its worth, D(τA) − τ²‖1ᵀA‖²/(2δ), is concave in τ ≥ 0."""
+
+    def __init__(self, A, Y, weights, loss, parameter, decay):
+        """Take the problem's numbers as they are: A by rows, and balls for the rest."""
+        self.A, self.formula, self.simplex = A, LOSSES[loss][2], loss == "cross_entropy"
+        self.Y, self.weights, self.parameter, self.decay = Y, weights, parameter, decay
+        self.balls = [[rational(a) for a in row] for row in A]
+        # Σ s·log s of rows that add up to s = 1 but for rounding.
+        self.whole = -sum((entropy(sum(y), arb(1)) * w for y, w in zip(Y, weights, strict=True)), arb(0))
+        sums = [rational(sum(column)) for column in zip(*A, strict=True)]
+        self.tilt = sum((x * x for x in sums), arb(0)) / (2 * decay) if decay else arb(0)
+
+    def entries(self, step):
+        """Yield what must not be negative, and the worth, of every entry of τA."""
+        for row, targets, w in zip(self.balls, self.Y, self.weights, strict=True):
+            for a, y in zip(row, targets, strict=True):
+                yield self.formula(step * a, y, w, self.parameter)
+
+    def worth(self, step):
+        """Return a lower bound of the worth of τA; −∞ where τA is not proved to be in the domain."""
+        total = (self.whole if self.simplex else arb(0)) - step * step * self.tilt
+        for slack, value in self.entries(step):
+            if not all(x >= 0 for x in slack):
+                return arb.neg_inf()
+            total += value
+        return total.lower() if total.is_finite() else arb.neg_inf()
+
+    def best(self, most):
+        """Return a step τ ≤ most at which the worth is largest, by golden section; a proposal."""
+        for (here, _), (there, _) in zip(self.entries(arb(0)), self.entries(arb(1)), strict=True):
+            for x, y in zip(here, there, strict=True):
+                end = (x / (x - y)).lower() if y < x else arb.pos_inf()
+                most = end * (1 - arb(2) ** -50) if end < most else most
+        size = max((abs(a) for row in self.A for a in row), default=0)
+        if not (size and most > 0):
+            return arb(0)
+        far = (1 / rational(size)).mid()
+        while far < most and self.worth(2 * far) > self.worth(far):
+            far *= 2
+        far = (2 * far).min(most).lower()
+        low, high, share = arb(0), far, (arb(5).sqrt() - 1) / 2
+        for _ in range(120):
+            left, right = (high - share * (high - low)).mid(), (low + share * (high - low)).mid()
+            low, high = (low, right) if self.worth(left) > self.worth(right) else (left, high)
+        return max((arb(0), low, far), key=lambda step: (float(self.worth(step)), float(step)))
+
+    def least(self, claimed):
+        """Return a step, hardly above the least, at which the worth is proved to be the claim; None without one."""
+        low, high = arb(0), self.best(arb.pos_inf())
+        if not self.worth(high) >= claimed:
+            return None
+        for _ in range(120):
+            middle = ((low + high) / 2).mid()
+            low, high = (low, middle) if self.worth(middle) >= claimed else (middle, high)
+        return high
+
+    def balanced(self, step, columns):
+        """Return A for which the dual's equations hold: rows of cross-entropy add up to 0, with ``columns`` columns do.
+
+        What is missing is added to the entry that is then farthest from the ends of the domain at τ = step.
+        """
+        A, c = [list(row) for row in self.A], len(self.A[0])
+        used = [any(y[k] > 0 for y in self.Y) for k in range(c)]  # of a class without samples a column stays 0
+
+        def room(i, k, missing):
+            slack, _ = self.formula(step * rational(A[i][k] + missing), self.Y[i][k], self.weights[i], self.parameter)
+            return min((float(x) for x in slack), default=1.0)
+
+        if self.simplex:
+            for i, row in enumerate(A):
+                missing = -sum(row)
+                free = [k for k in range(c) if used[k] or not columns]
+                if missing:
+                    A[i][max(free, key=lambda k, i=i, missing=missing: room(i, k, missing))] += missing
+        if columns:
+            missing = [-sum(column) for column in zip(*A, strict=True)]
+            open_ = [k for k in range(c) if missing[k]]
+            rows = range(len(A))
+            whole = max(rows, key=lambda i: min((room(i, k, missing[k]) for k in open_), default=0.0))
+            for k in open_:
+                A[whole if self.simplex else max(rows, key=lambda i, k=k: room(i, k, missing[k]))][k] += missing[k]
+        return A
+
+
+class Quadratic:
+    """The worth of a dual point of the squared loss, τ⟨A, Y⟩ − ½τ²(Σ‖a_i‖²/w_i + ‖1ᵀA‖²/δ), in closed form."""
+
+    def __init__(self, point):
+        """Take the two numbers from a point's entries."""
+        self.inner, self.square = arb(0), 2 * point.tilt
+        for row, targets, w in zip(point.balls, point.Y, point.weights, strict=True):
+            self.inner += sum((a * y for a, y in zip(row, targets, strict=True)), arb(0))
+            self.square += sum((a * a for a in row), arb(0)) / w
+
+    def worth(self, step):
+        """Return a lower bound of the worth of τA."""
+        return (step * self.inner - step * step * self.square / 2).lower()
+
+    def best(self, most):
+        """Return the step at which the worth is largest."""
+        if not (self.inner > 0 and self.square > 0):
+            return arb(0)
+        step = (self.inner / self.square).mid()
+        return step if step <= most else most
+
+    def least(self, claimed):
+        """Return the least step at which the worth is the claim; None if there is none."""
+        room = self.inner * self.inner - 2 * self.square * claimed
+        return 2 * claimed / (self.inner + room.sqrt()) if self.inner > 0 and room >= 0 else None
+
+
+def described(data, c, n):
+    """Return a loss's name, degree and parameter, the slopes, weights, and δ, which is None without an offset."""
+    loss = str(data.get("loss", "squared"))
+    require(loss in LOSSES, f"there is no loss {loss!r}")
+    names = {"huber": "delta", "quantile": "level"}
+    parameter = numbers(data, names[loss], ()).item() if loss in names else 1.0
+    require(parameter > 0.0 and (loss != "quantile" or parameter < 1.0), f"{loss} has no parameter {parameter}")
+    slopes = numbers(data, "slopes", (2,)).tolist() if "slopes" in data else [1.0, 0.0]
+    require(any(slopes), "both slopes are 0")
+    weights = numbers(data, "sample_weight", (n,)) if "sample_weight" in data else np.ones(n)
+    decay = numbers(data, "offset", ()).item() if "offset" in data else None
+    require(np.all(weights > 0.0) and (decay is None or decay >= 0.0), "a weight is not positive, or the offset's is")
+    Y, kind = data["Y"], LOSSES[loss][1]
+    fits = {
+        "numbers": True, "signs": np.all(np.abs(Y) == 1.0), "counts": np.all(Y >= 0.0),
+        "simplex": c > 1 and np.all(Y >= 0.0) and np.all(np.abs(np.sum(Y, axis=1) - 1.0) < 1e-5),
+    }  # fmt: skip
+    require(fits[kind], f"Y is no target of the loss {loss}")
+    return loss, LOSSES[loss][0], arb(parameter), slopes, weights.tolist(), decay
+
+
 def check(certificate, data, gamma, bias, deadline):
     """Return the lower bound of p*, rounded down, that a certificate's arrays prove for the data's."""
     one, tiny = np.float64(1.0), np.float64(2.0**-1022)
@@ -261,44 +422,72 @@ def check(certificate, data, gamma, bias, deadline):
     X, Y = (numbers(data, name, (-1, -1)) for name in "XY")
     require(np.array_equal(X, data["X"]) and np.array_equal(Y, data["Y"]), "the data are no double precision numbers")
     require(0 < len(X) == len(Y) and X.size and Y.size and 0.0 < gamma < np.inf, "the data are no training problem")
-    X = np.hstack([X, np.ones((len(X), 1))]) if bias else X
-    s, t = numbers(certificate, "units", (2,)).tolist()  # all that it holds is in the units X/s, Y/t, γ/(st)
+    loss, degree, parameter, slopes, weights, decay = described(data, Y.shape[1], len(Y))
+    # Hidden biases that cost nothing: a column B in place of the ones, and ω times √(1 + R²/B²), R the longest row.
+    free, freedom = bias and not bool(data.get("penalise_bias", True)), arb(1)
+    column = numbers(certificate, "column", ()).item() if free and "column" in certificate else 1.0
+    require(column > 0.0, "its column is not positive")
+    if free:
+        longest = arb(0)
+        for row in exact(X).tolist():
+            longest = longest.max(norm(row))
+        freedom = (1 + (longest / column) ** 2).sqrt()
+    X = np.hstack([X, np.full((len(X), 1), column)]) if bias else X
+    columns = free or decay == 0.0
+    s, t = numbers(certificate, "units", (2,)).tolist()  # all that it holds is in the units X/s, Y/t, γ/(st^(k−1))
     require(np.frexp(s)[0] == np.frexp(t)[0] == 0.5, "its units are no powers of two")
+    require(t == 1.0 or degree > 0, f"the loss {loss} has no other unit of targets than 1")
     A, rows = numbers(certificate, "multiplier", Y.shape), numbers(certificate, "rows", (-1, -1))
     (n, d), (g, r), c = X.shape, rows.shape, Y.shape[1]
     basis, factor = numbers(certificate, "basis", (d, r)), numbers(certificate, "factor", (n,)).tolist()
     group, lower = numbers(certificate, "group", (n,), "iu"), numbers(certificate, "lower", ()).item()
-    require(lower >= 0.0, "it claims a negative bound, and p* is not negative")
+    require(lower >= 0.0 or not degree, "it claims a negative bound, and p* is not negative")
     # B = LᵀA, and how far samples are from what the presolve says of them, x_i ≈ f_iQx̂_g ("Presolve" in problem.md).
     B, slip, said = [[arb(0)] * c for _ in range(2 * g)], arb(0), (exact(rows) * exact(basis).transpose()).tolist()
-    for f, j, a, x in zip(factor, group, exact(A).tolist(), (exact(X) * (1 / arb(s))).tolist(), strict=True):
+    inputs = (exact(X) * (1 / arb(s))).tolist()
+    for f, j, a, x in zip(factor, group, exact(A).tolist(), inputs, strict=True):
         if f != 0.0:
             require(0 <= j < g, "its presolve names generators that do not exist")
             x = [exactly - f * y for exactly, y in zip(x, said[j], strict=True)]
-            B[j + g * (f < 0.0)] = [b + abs(f) * y for b, y in zip(B[j + g * (f < 0.0)], a, strict=True)]
+            for place, slope in zip((j + g * (f < 0.0), j + g * (f > 0.0)), slopes, strict=True):
+                B[place] = [b + abs(f) * slope * y for b, y in zip(B[place], a, strict=True)]
         slip += norm(a) * norm(x)
-    B = arb_mat(2 * g, c, [b for row in B for b in row])
+    B, steepest = arb_mat(2 * g, c, [b for row in B for b in row]), max(map(abs, slopes))
     stretch = (1 + norm((exact(basis).transpose() * exact(basis) - exact(np.eye(r))).entries())).sqrt()
-    inner, square = ((exact(A.reshape(1, -1)) * exact(Z.reshape(-1, 1)))[0, 0] for Z in (Y, A))
-    inner, gamma = inner / t, arb(gamma) / s / t
-    kind, claimed = str(certificate.get("kind")), arb(lower) / t / t * (1 + 2.0**-49)
+    gamma = arb(gamma) / s / (arb(t) ** (degree - 1) if degree else 1)
+    kind, claimed = str(certificate.get("kind")), (arb(lower) + abs(arb(lower)) * 2.0**-49) / arb(t) ** degree
     omega = arb.pos_inf() if g else arb(0)
     if kind == "relaxation":
         omega = relaxation(certificate, rows, B)
-    elif kind == "cones" and g > 0 and lower > 0.0:
-        # What the oracle may be: γ over the least step τ with τ⟨A, Y⟩ − ½τ²‖A‖² = claim.
-        room = inner * inner - 2 * square * claimed
-        require(inner > 0 and room >= 0, "it claims more than its dual point can be worth")
-        omega = float(((gamma * (inner + room.sqrt()) / (2 * claimed) - slip) / stretch).lower())
+    # The dual value of A ("Losses" in problem.md), of what is nearest to it where it has equations.
+    penalty = arb(decay) * arb(t) ** (2 - degree if degree else 0) if decay and not columns else None
+    measures = (exact(Y / 1.0).tolist(), list(map(arb, weights)), loss, parameter, penalty)
+    measures = ([[y / arb(t) for y in row] for row in measures[0]], *measures[1:])
+    point = DualPoint([list(map(Fraction, row)) for row in A.tolist()], *measures)
+    slip *= steepest
+    if columns or loss == "cross_entropy":
+        within = omega * stretch + slip
+        wanted = point.best((gamma / within).lower() if within.is_finite() and within > 0 else arb.pos_inf())
+        moved = point.balanced(wanted, columns)
+        for before, after, x in zip(point.A, moved, inputs, strict=True):
+            slip += steepest * norm(rational(p - q) for p, q in zip(before, after, strict=True)) * norm(x)
+        point = DualPoint(moved, *measures)
+    quadratic = Quadratic(point) if loss == "squared" else point
+    if kind == "cones" and g > 0 and not quadratic.worth(arb(0)) >= claimed:
+        # What the oracle may be: γ over the least step τ at which τA is worth the claim.
+        step = quadratic.least(claimed)
+        require(step is not None, "it claims more than its dual point can be worth")
+        omega = float(((gamma / step / freedom - slip) / stretch).lower())
         cover(rows, B, omega, deadline)
-    omega = omega * stretch + slip
-    # The best τ⟨A, Y⟩ − ½τ²‖A‖² over τω ≤ γ ("The dual bound" in problem.md); any such τ is valid.
-    bound = arb(0)
-    if inner > 0 and square > 0 and omega.is_finite():
-        step = (inner / square).mid()
-        step = step if omega * step <= gamma else arb((gamma / omega).lower())
-        bound = (step * inner - step * step * square / 2) * t * t
-    proved = max(0.0, float(np.nextafter(float(bound.lower()), -np.inf)))
+    omega = (omega * stretch + slip) * freedom
+    # The best worth of τA over τω ≤ γ ("The dual bound" in problem.md); any such τ is valid.
+    bound = quadratic.worth(arb(0))
+    if omega.is_finite():
+        most = arb((gamma / omega).lower()) if omega > 0 else arb.pos_inf()
+        bound = bound.max(quadratic.worth(quadratic.best(most)))
+    bound *= arb(t) ** degree
+    proved = float(np.nextafter(float(bound.lower()), -np.inf))
+    proved = max(0.0, proved) if degree else proved
     require(proved >= lower, f"it claims the lower bound {lower!r} and proves {proved!r}")
     return proved
 
