@@ -44,7 +44,7 @@ from sdprelax.laboratory import load_sweep, run_sweep
 from sdprelax.laboratory._store import seal
 from sdprelax.laboratory.results import audit
 from sdprelax.networks import GatedNetwork, Tabulated, ThreeLayerNetwork, load_predictor, save_predictor
-from sdprelax.problem import KernelPredictor
+from sdprelax.problem import KernelPredictor, losses
 
 benchmark = Benchmark(
     __doc__, mutations=(100_000, "files in all"), minutes=(math.inf, "stop earlier, each kind of file after its share"),
@@ -351,6 +351,18 @@ def loaded_checker() -> Any:
     return module
 
 
+def described(problem: Problem) -> dict[str, np.ndarray]:
+    """Return the arrays of a problem's data file for tools/check_certificate.py, but for γ and the bias."""
+    loss = problem.loss.unweighted
+    data: dict[str, Any] = {"X": problem.X, "Y": problem.Y, "loss": losses.called(loss), **vars(loss)}
+    data |= {"slopes": problem.activation.slopes, "penalise_bias": problem.penalise_bias}
+    if problem.loss.weights is not None:
+        data["sample_weight"] = problem.loss.weights
+    if problem.offset is not False:
+        data["offset"] = problem.offset_decay
+    return {name: np.asarray(value) for name, value in data.items()}
+
+
 def certificates() -> Subject:
     """Return certificates of every kind, with problems whose optima are known."""
     rng = np.random.default_rng(0)
@@ -374,10 +386,9 @@ def certificates() -> Subject:
 
     def second(path: Path, index: int) -> Verdict:
         problem = cases[index][0]
-        data = {"X": problem.X, "Y": problem.Y}
         try:
             deadline = time.monotonic() + PATIENCE
-            proved = program.check(program.read(path), data, problem.gamma, problem.bias, deadline)
+            proved = program.check(program.read(path), described(problem), problem.gamma, problem.bias, deadline)
         except Exception:  # the program's own last line: whatever it is, it is a refusal
             return Verdict(False)
         return Verdict(True, not proved <= most[id(problem)])

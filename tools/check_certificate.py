@@ -486,7 +486,7 @@ def check(certificate, data, gamma, bias, deadline):
         most = arb((gamma / omega).lower()) if omega > 0 else arb.pos_inf()
         bound = bound.max(quadratic.worth(quadratic.best(most)))
     bound *= arb(t) ** degree
-    proved = float(np.nextafter(float(bound.lower()), -np.inf))
+    proved = 0.0 if bound.is_zero() else float(np.nextafter(float(bound.lower()), -np.inf))
     proved = max(0.0, proved) if degree else proved
     require(proved >= lower, f"it claims the lower bound {lower!r} and proves {proved!r}")
     return proved

@@ -71,10 +71,11 @@ def preconditioner(problem: Problem) -> Floats:
     _, lengths, directions = np.linalg.svd(X)
     squares = np.zeros(X.shape[1])
     squares[: len(lengths)] = lengths**2
-    longest = max(float(lengths[0]), np.finfo(float).tiny)
+    # Neither squares nor quotients of numbers at the ends of floating point may leave it.
+    longest = max(float(lengths[0]), 1e-150)
     A = problem.residual(problem.empty_network().predict(problem.X))
-    size = longest * max(float(np.linalg.norm(A)), np.finfo(float).tiny)
-    ridge = max(problem.gamma / size, LEAST_RIDGE)
+    size = longest * max(float(np.linalg.norm(A)), 1e-150)
+    ridge = min(max(problem.gamma / size, LEAST_RIDGE), 1.0 / LEAST_RIDGE**2)
     scales = np.sqrt((1.0 + ridge) / (squares / longest**2 + ridge))
     return np.asarray((directions.T * scales) @ directions)
 

@@ -9,25 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fuzz import loaded_checker
+from fuzz import described, loaded_checker
 
 import sdprelax
 from sdprelax import Certificate, CertificateError, Problem
-from sdprelax.problem import losses
 
 checker: Any = loaded_checker()
-
-
-def described(problem: Problem) -> dict[str, np.ndarray]:
-    """Return the arrays of a data file of tools/check_certificate.py, but for γ and the bias."""
-    loss = problem.loss.unweighted
-    data: dict[str, Any] = {"X": problem.X, "Y": problem.Y, "loss": losses.called(loss), **vars(loss)}
-    data |= {"slopes": problem.activation.slopes, "penalise_bias": problem.penalise_bias}
-    if problem.loss.weights is not None:
-        data["sample_weight"] = problem.loss.weights
-    if problem.offset is not False:
-        data["offset"] = problem.offset_decay
-    return {name: np.asarray(value) for name, value in data.items()}
 
 
 def second_verifier(problem: Problem, path: Path) -> float:
