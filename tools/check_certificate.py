@@ -321,9 +321,17 @@ class DualPoint:
             far *= 2
         far = (2 * far).min(most).lower()
         low, high, share = arb(0), far, (arb(5).sqrt() - 1) / 2
-        for _ in range(120):
-            left, right = (high - share * (high - low)).mid(), (low + share * (high - low)).mid()
-            low, high = (low, right) if self.worth(left) > self.worth(right) else (left, high)
+        left, right = ((1 - share) * far).mid(), (share * far).mid()
+        here, there = self.worth(left), self.worth(right)
+        for _ in range(60):
+            if here > there:
+                high, right, there = right, left, here
+                left = (high - share * (high - low)).mid()
+                here = self.worth(left)
+            else:
+                low, left, here = left, right, there
+                right = (low + share * (high - low)).mid()
+                there = self.worth(right)
         return max((arb(0), low, far), key=lambda step: (float(self.worth(step)), float(step)))
 
     def least(self, claimed):
@@ -331,7 +339,7 @@ class DualPoint:
         low, high = arb(0), self.best(arb.pos_inf())
         if not self.worth(high) >= claimed:
             return None
-        for _ in range(120):
+        for _ in range(60):
             middle = ((low + high) / 2).mid()
             low, high = (low, middle) if self.worth(middle) >= claimed else (middle, high)
         return high
