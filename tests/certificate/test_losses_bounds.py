@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from soundness import degenerate_targets, judged, random_problem
+from soundness import LOSSES, degenerate_targets, judged, random_problem
 
 from sdprelax import Certificate, Problem
 from sdprelax.certificate import relaxation_certificate
@@ -37,7 +37,7 @@ def empty_optimum(loss: str, offset: bool) -> tuple[Problem, Certificate]:
 
 
 @pytest.mark.parametrize("offset", [False, True])
-@pytest.mark.parametrize("loss", list(losses))
+@pytest.mark.parametrize("loss", LOSSES)
 def test_what_leaves_the_domain_of_the_dual_is_refused(loss: str, offset: bool, tmp_path: Path) -> None:
     problem, honest = empty_optimum(loss, offset)
     upper, path = problem.upper_bound(problem.empty_network()), tmp_path / "c.npz"
