@@ -9,7 +9,7 @@ import scipy.optimize
 
 from sdprelax.base import Deadline, Floats
 from sdprelax.networks import Network
-from sdprelax.problem import Problem
+from sdprelax.problem import Problem, Squared
 
 __all__ = [
     "network_size",
@@ -24,6 +24,9 @@ __all__ = [
 SMOOTHINGS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 # Least share of the longest direction's square that a direction of X counts with as a scale of hidden weights.
 LEAST_RIDGE = 1e-12
+# Most descents from where the one before has ended, which may be a line search at a kink of the activation; and the
+# relative decrease of one that is worth no other.
+ROUNDS, SETTLED = 10, 1e-4
 # Neurons whose unit hidden weights differ by less than these are tried as one.
 MERGE_TOLERANCES = (0.0, 1e-6, 1e-4, 1e-2)
 
@@ -96,7 +99,8 @@ def train(
     The result is balanced, and neurons that have met are merged where that does not raise the objective. At a kink of
     the loss no gradient tells that it is a minimum, so a loss that is not smooth is trained through its Moreau
     envelopes, smoother ones first; it has converged where L-BFGS has on the last of them, which is below the loss by
-    its step times half a squared subgradient at most.
+    its step times half a squared subgradient at most. A smooth loss is descended on again from there until that hardly
+    lowers it: a line search may end at a kink of the activation.
 
     Parameters
     ----------
@@ -113,9 +117,18 @@ def train(
         start = problem.with_best_offset(start)
     if start.width == 0 or max_iterations < 1 or until.expired:
         return _best(problem, [network, start]), start.width == 0
-    found, converged = _descend(problem, start, max_iterations, tolerance, until)
-    merged = [found.merged(distance) for distance in MERGE_TOLERANCES]
-    best = _best(problem, [network, start, found.balanced(), *merged])
+    # What was found for the squared loss before there were others is found as it was.
+    rounds = ROUNDS if problem.loss.smooth and (problem.loss != Squared() or problem.offset) else 1
+    candidates = [network, start]
+    for _ in range(rounds):
+        found, converged = _descend(problem, start, max_iterations, tolerance, until)
+        best = _best(problem, [*candidates, found.balanced(), *(found.merged(near) for near in MERGE_TOLERANCES)])
+        reached = problem.objective(best)
+        settled = problem.objective(start) - reached <= SETTLED * abs(reached)
+        if settled or until.expired or best.width == 0:
+            break
+        candidates, start = [best], best
+    converged = converged and (settled or rounds == 1)
     return (_best(problem, [best, problem.with_best_offset(best)]) if problem.offset else best), converged
 
 
