@@ -66,14 +66,16 @@ def _train(
     rate: float,
     epochs: int,
     deadline: Deadline,
+    free: bool = False,
 ) -> Iterator[tuple[list[Network], bool]]:
     """Yield the best iterates of full-batch training from several starts now and then, and at the end.
 
     Beside them: whether all epochs were run and no run has diverged.
 
-    Of a loss with kinks a step follows some subgradient, so that runs come near a minimum and do not settle in it.
-    The runs are independent and go side by side in one tensor: at these sizes most of an epoch is the overhead of
-    calling PyTorch. A step of ``optimiser`` at learning rate 1 is scaled by each run's own rate.
+    With ``free`` the last row of the hidden weights, biases, costs nothing. Of a loss with kinks a step follows some
+    subgradient, so that runs come near a minimum and do not settle in it. The runs are independent and go side by side
+    in one tensor: at these sizes most of an epoch is the overhead of calling PyTorch. A step of ``optimiser`` at
+    learning rate 1 is scaled by each run's own rate.
     """  # fmt: skip
     torch = _torch()
     inputs, targets = torch.tensor(problem.inputs), torch.tensor(problem.Y)
@@ -81,6 +83,7 @@ def _train(
     if problem.offset:
         weights.append(torch.tensor(np.array([start.offset for start in starts]))[:, None])
     hidden, output, *offset = weights
+    costly = hidden[:, :-1] if free else hidden
     steps, schedule = optimiser(weights), Plateau(rate, len(starts))
     rates = torch.tensor(schedule.rates)[:, None, None]
     best, best_values, values = [part.clone() for part in weights], np.full(len(starts), np.inf), np.zeros(len(starts))
@@ -99,7 +102,7 @@ def _train(
             active = problem.activation.tensor(inner)
             predictions = sum(offset, active @ output)
             loss, A = problem.loss.tensor_and_residual(predictions, targets)
-            penalty = 0.5 * problem.gamma * sum((part**2).sum(dim=(1, 2)) for part in (hidden, output))
+            penalty = 0.5 * problem.gamma * sum((part**2).sum(dim=(1, 2)) for part in (costly, output))
             if problem.offset_decay:
                 penalty = penalty + 0.5 * problem.offset_decay * (offset[0] ** 2).sum(dim=(1, 2))
             values = (loss + penalty).numpy()
@@ -109,6 +112,8 @@ def _train(
                 best = [torch.where(chosen, now, old) for now, old in zip(weights, best, strict=True)]
                 best_values = np.where(improved, values, best_values)
             hidden.grad = problem.gamma * hidden - inputs.T @ ((A @ output.mT) * problem.activation.gradient(inner))
+            if free:
+                hidden.grad[:, -1] -= problem.gamma * hidden[:, -1]
             output.grad = problem.gamma * output - active.mT @ A
             for t in offset:
                 t.grad = problem.offset_decay * t - A.sum(dim=1, keepdim=True)
@@ -141,7 +146,8 @@ class _FullBatch:
     init_scale: PositiveFloat = 1.0
 
     def _presolved(self, problem: Problem) -> Presolved:
-        return Presolved.of(problem)
+        # The units of free biases are such that they cost next to nothing; here they cost nothing.
+        return Presolved.of(problem) if problem.penalise_bias else Presolved(Units(problem))
 
     def _optimiser(self, weights: list[Any]) -> Any:
         """Return PyTorch's optimiser of the weights, at learning rate 1."""
@@ -159,7 +165,8 @@ class _FullBatch:
         best.offer_empty()
         scaled = best.presolved.problem
         starts = [random_network(scaled, self.width, rng, self.init_scale) for _ in range(self.restarts)]
-        for networks, ended in _train(scaled, starts, self._optimiser, self.learning_rate, self.epochs, deadline):
+        free = not problem.penalise_bias
+        for networks, ended in _train(scaled, starts, self._optimiser, self.learning_rate, self.epochs, deadline, free):
             objectives, converged = [best.offer(network) for network in networks], ended
         best.details = {"width": best.width, "objectives": objectives}
         return best.outcome(converged)

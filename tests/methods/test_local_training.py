@@ -184,6 +184,7 @@ def test_gradient_descent_comes_near_the_optimum(method: str, options: dict[str,
     ("Adam", {}, 700),
     ("Adam", {"offset": True, "activation": "absolute", "sample_weight": np.linspace(0.5, 2.0, 10)}, 150),
     ("SGD", {"offset": "penalised", "activation": {"leaky": {"slope": 0.3}}}, 150),
+    ("Adam", {"offset": True, "bias": True, "penalise_bias": False}, 150),
 ])  # fmt: skip
 def test_runs_side_by_side_are_the_runs_of_pytorch_s_own_optimiser_and_schedule(
     name: str, parts: dict[str, Any], epochs: int
@@ -194,9 +195,11 @@ def test_runs_side_by_side_are_the_runs_of_pytorch_s_own_optimiser_and_schedule(
     starts = [random_network(problem, 7, rng) for _ in range(3)]
     options = {"momentum": 0.95} if name == "SGD" else {}
     make = getattr(torch.optim, name)
-    found = list(_train(problem, starts, lambda weights: make(weights, lr=1.0, **options), rate, epochs, Deadline()))[
-        -1
-    ][0]
+
+    def stepping(weights: list[Any]) -> Any:
+        return make(weights, lr=1.0, **options)
+
+    found = list(_train(problem, starts, stepping, rate, epochs, Deadline(), not problem.penalise_bias))[-1][0]
     activations = {"relu": torch.relu, "absolute": torch.abs}
     phi = activations.get(str(parts.get("activation", "relu")), lambda z: torch.nn.functional.leaky_relu(z, 0.3))
     w = torch.tensor(parts.get("sample_weight", np.ones(10)))[:, None]
@@ -209,7 +212,8 @@ def test_runs_side_by_side_are_the_runs_of_pytorch_s_own_optimiser_and_schedule(
         best = np.inf
         for _ in range(epochs):
             steps.zero_grad()
-            value = 0.5 * (w * (phi(X @ U) @ V + t - Y) ** 2).sum() + 0.5 * gamma * ((U**2).sum() + (V**2).sum())
+            costs = (problem.penalised(U) ** 2).sum() + (V**2).sum()
+            value = 0.5 * (w * (phi(X @ U) @ V + t - Y) ** 2).sum() + 0.5 * gamma * costs
             value = value + 0.5 * problem.offset_decay * (t**2).sum()
             if value.item() < best:
                 best, kept = value.item(), problem.network(*(part.detach().numpy().copy() for part in (U, V, t)))
