@@ -45,6 +45,8 @@ class CrossValidated:
 
     proves: ClassVar[bool] = False
     version: ClassVar[int] = 2
+    activations: ClassVar[None] = None
+    offset: ClassVar[bool] = True
 
     of: str
     gammas: Annotated[list[Factor], Field(min_length=1)]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from sklearn.model_selection import KFold, StratifiedKFold
 
+import sdprelax
 from sdprelax import InputError, Problem
 from sdprelax.base import Deadline, SolverFailed
 from sdprelax.methods import methods
@@ -173,6 +174,20 @@ def test_a_network_is_a_predictor_without_a_bound() -> None:
     outcome = run(regression(), of="lbfgs", options={"restarts": 1, "width": 5}, folds=2)
     assert isinstance(outcome.predictors["network"], Network)
     assert outcome.network is None and outcome.upper is None and outcome.lower is None
+
+
+def test_folds_have_the_activation_and_the_offset_of_the_whole() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((24, 2))
+    problem = Problem(X, np.abs(X @ [1.0, 2.0]) + 5.0, 0.1, activation="absolute", offset=True)
+    options: dict[str, Any] = {"of": "lbfgs", "options": {"width": 8, "restarts": 1}, "gammas": [1.0, 1e4], "folds": 3}
+    outcome = run(problem, **options)
+    network = outcome.predictors["network"]
+    assert isinstance(network, Network) and network.activation == problem.activation and network.offset is not None
+    assert outcome.details["gamma"] == {"network": 0.1}
+    weighted = Problem(X, problem.Y, 0.1, sample_weight=np.linspace(1.0, 2.0, 24))
+    with pytest.raises(InputError, match="takes no sample weights"):
+        sdprelax.solve(weighted, "cross_validated", **options)
 
 
 def test_a_gamma_at_which_the_method_fails_is_not_chosen(scripted: type[Scripted]) -> None:

@@ -59,6 +59,20 @@ def records_of(found: Results) -> list[dict[str, Any]]:
     return list(Store(found.folder).records())
 
 
+def test_students_of_logits_learn_them_by_either_loss(tmp_path: Path) -> None:
+    """The option came later: students of the squared loss are named as before it."""
+    text = STUDY.replace("block: [head, body]", "block: head").replace("repeat: 2", "repeat: 1")
+    lines = [line for line in text.splitlines() if "gated_relu" not in line and "pruning" not in line]
+    text = "\n".join(lines).replace("{epochs: 2}", "{epochs: 3, loss: [squared, cross_entropy]}")
+    squared, entropy = sorted(
+        records_of(run(tmp_path, text, "fraction=0.3")), key=lambda record: len(record["distiller"])
+    )
+    assert entropy["distiller"] == "adam(epochs=3, loss=cross_entropy)"
+    assert squared["distiller"] == "adam(epochs=3)" and "loss" not in squared["trial"]["options"]
+    assert squared["status"] == entropy["status"] == "finished"
+    assert squared["agreement"] != entropy["agreement"] or squared["activation_error"] != entropy["activation_error"]
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Results]:
     folder = tmp_path_factory.mktemp("study")
