@@ -144,10 +144,12 @@ def _fitting(y: Any, loss: Loss, c: int, classes: Sequence[Any] | None) -> Float
     if not labels:
         Y = targets_for(loss, given.astype(np.float64))
     else:
-        named = classes if classes is not None else list(range(c)) if whole and c > 1 else None
+        values = given.ravel().tolist()
+        named = list(classes) if classes is not None else list(range(c)) if whole and c > 1 else None
+        if named is None or not all(isinstance(name, (bool, np.bool_)) for name in named):
+            values = [int(value) if isinstance(value, (bool, float)) else value for value in values]
         words = None if named is None else [str(name) for name in named]
-        values = [str(int(value)) if whole else str(value) for value in given.ravel().tolist()]
-        Y = targets_for(loss, one_hot(values, words)[0])
+        Y = targets_for(loss, one_hot([str(value) for value in values], words)[0])
     if Y.shape[1] != c:
         raise InputError(
             f"the network has {c} outputs, and the targets have {Y.shape[1]} for the loss '{losses.called(loss)}'."

@@ -50,6 +50,20 @@ def test_an_optimal_network_has_no_better_one() -> None:
     assert "no better network was found" in str(verdict)
 
 
+def test_offsets_and_free_biases_are_those_of_the_training() -> None:
+    X, Y = data(1)
+    for free, offset in ((True, True), (False, "penalised")):
+        problem = Problem(X, Y, 0.3, True, offset=offset, penalise_bias=not free)
+        network = trained(problem)
+        verdict = certify((X, Y), network, loss="squared", gamma=0.3, free_biases=free)
+        assert verdict.upper == problem.upper_bound(network)
+        assert verdict.lower is not None and verdict.certificate is not None
+        assert 0.0 < sdprelax.verify(problem, verdict.certificate) <= verdict.upper
+        assert verdict.excess is not None and verdict.better_upper is not None
+        # A free bias is solved for as one that costs next to nothing, to a part in some ten thousand.
+        assert verdict.better_upper <= verdict.lower * (1.0 + (2e-3 if free else 1e-5))
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sdprelax import InputError
+from sdprelax import InputError, certify
 from sdprelax.verdict import read_trained
 
 X = np.random.default_rng(0).standard_normal((12, 3))
+LABELS = np.arange(12) % 3
 
 
 @pytest.fixture
@@ -34,6 +35,36 @@ def test_a_module_predicts_as_it_did(torch: Any, bias: bool, between: str) -> No
     assert np.allclose(found.network.predict(X), predicted, atol=1e-5)
     assert found.network.bias is bias and (found.network.offset is not None) is bias
     found.check(X)
+
+
+@pytest.mark.parametrize(
+    ("loss", "criterion", "reduction"),
+    [
+        ("cross_entropy", "CrossEntropyLoss", "mean"), ("cross_entropy", "CrossEntropyLoss", "sum"),
+        ("squared", "MSELoss", "mean"), ("squared", "MSELoss", "sum"), ("absolute", "L1Loss", "mean"),
+        ("huber", "HuberLoss", "mean"),
+    ],
+)  # fmt: skip
+def test_weight_decay_and_mean_losses_are_the_same_objective(
+    torch: Any, loss: str, criterion: str, reduction: str
+) -> None:
+    """The objective is PyTorch's, criterion plus half the weight decay of all parameters, times one factor."""
+    module = sequential(torch)
+    hot = np.eye(3)[LABELS]
+    wanted = torch.as_tensor(LABELS) if loss == "cross_entropy" else torch.as_tensor(hot, dtype=torch.float32)
+    objective = getattr(torch.nn, criterion)(reduction=reduction)(
+        module(torch.as_tensor(X, dtype=torch.float32)), wanted
+    )
+    squares = sum(float((part.detach() ** 2).sum()) for part in module.parameters())
+    decay = 0.02
+    verdict = certify((X, LABELS if loss == "cross_entropy" else hot), module, loss=loss, weight_decay=decay,
+                      reduction=reduction, time_limit=0.0)  # fmt: skip
+    factor = (
+        {"cross_entropy": 12.0, "squared": 18.0}.get(loss, 36.0)
+        if reduction == "mean"
+        else {"squared": 0.5}.get(loss, 1.0)
+    )
+    assert verdict.upper == pytest.approx(factor * (objective.item() + 0.5 * decay * squares), rel=1e-5)
 
 
 def test_a_module_that_computes_something_else_is_refused(torch: Any) -> None:
@@ -96,6 +127,26 @@ def test_an_onnx_model_predicts_as_it_did(written: str, tmp_path: Path) -> None:
     inner = X @ U + b
     assert np.allclose(found.network.predict(X), np.where(inner > 0.0, inner, 0.25 * inner) @ V, atol=1e-5)
     assert found.network.bias and found.network.offset is None
+
+
+@pytest.mark.filterwarnings("ignore")  # of estimators that have not converged
+def test_an_estimator_says_its_loss_and_penalty() -> None:
+    neural = pytest.importorskip("sklearn.neural_network")
+    for kind, y, factor in (
+        (neural.MLPClassifier, LABELS, 12.0), (neural.MLPClassifier, LABELS > 0, 12.0),
+        (neural.MLPRegressor, np.eye(3)[LABELS][:, :2], 24.0),
+    ):  # fmt: skip
+        estimator = kind(hidden_layer_sizes=(4,), alpha=0.5, solver="lbfgs", max_iter=30, random_state=0)
+        with pytest.raises(InputError, match="not fitted"):
+            read_trained(kind(hidden_layer_sizes=(4,)))
+        estimator.fit(X, y)
+        verdict = certify((X, y), estimator, time_limit=0.0)
+        # What scikit-learn minimised, in its own words: mean losses and α/2n of all weights but biases.
+        assert verdict.upper == pytest.approx(factor * estimator.loss_, rel=1e-6)
+    with pytest.raises(InputError, match="2 hidden layers"):
+        read_trained(neural.MLPClassifier((4, 4), max_iter=2).fit(X, LABELS))
+    with pytest.raises(InputError, match="'tanh'"):
+        read_trained(neural.MLPClassifier((4,), activation="tanh", max_iter=2).fit(X, LABELS))
 
 
 def test_plain_arrays_and_unreadable_files(tmp_path: Path) -> None:
