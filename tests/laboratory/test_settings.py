@@ -250,3 +250,11 @@ def test_negative_optima_are_tabled_compared_and_drawn(finished: Path) -> None:
 def test_the_columns_of_a_summary_have_titles(finished: Path) -> None:
     summary = tightness_table(load_table(finished / "settings"))
     assert {"loss", "activation", "offset"} <= {*summary} & {*TRAINING.looks}
+
+
+def test_bounds_of_free_biases_hold_as_they_are_published(tmp_path: Path) -> None:
+    text = "name: free\ndatasets: [spiral: {points_per_class: 3}]\ngamma: 0.1\nbias: true\npenalise_bias: false\n"
+    text += "methods: [sdp: {solver: clarabel, rounding: null}]\n"
+    found = run_sweep(load_sweep(written(tmp_path, text)), tmp_path, engine="serial")
+    assert found.table["lower"].iloc[0] > 0.0
+    assert [finding.faults for finding in audit(tmp_path / "free")] == [()]
