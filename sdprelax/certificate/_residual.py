@@ -32,11 +32,12 @@ def cover_certificate(presolved: Presolved, A: Floats, deadline: Deadline) -> Ce
     Parameters
     ----------
     presolved: whose ``problem`` it is a certificate of.
-    A: the residual Y − predictions of a network or of a relaxed program of that problem, shape (n, c).
+    A: the residual of a network or of a relaxed program of that problem, shape (n, c).
     """
     problem, reduction, cover = presolved.problem, presolved.reduction, None
     if reduction.rank > LARGEST_RANK or deadline.expired:
         return None
+    A = problem.admissible(A)
     if reduction.generators:
         allowed = Deadline(min(SECONDS, deadline.remaining))
         dual = pulled_back(reduction, A)
