@@ -6,7 +6,8 @@ With every pattern D_i of the arrangement, training equals (Pilanci and Ergen 20
     s.t. v_i and w_i in the cone of pattern i:  s_ij·x̂_jᵀv_i ≥ 0 for every generator j,
 
 where Φ_iw are the activations of any w in cell i. Each nonzero v_i is a neuron with positive output
-weight, each w_i one with negative output weight.
+weight, each w_i one with negative output weight. Of any other loss, or with an offset, the same program goes to
+Clarabel through CVXPY; of outputs that a loss couples each has neurons of its own in it, which bounds p* from above.
 """
 
 from __future__ import annotations
@@ -17,10 +18,14 @@ from numpy.typing import NDArray
 
 from sdprelax.base import Deadline, Floats
 from sdprelax.exact._arrangement import activation_patterns
-from sdprelax.problem import Problem, Reduction
+from sdprelax.problem import Problem, Reduction, Squared
 from sdprelax.solvers import ConeOf, solve_conic
+from sdprelax.solvers.clarabel import Clarabel
 
 __all__ = ["attained_convex_relu", "solve_convex_relu"]
+
+# Clarabel's tolerance where a loss needs exponential cones.
+TOLERANCE = 1e-9
 
 
 def solve_convex_relu(
@@ -34,7 +39,7 @@ def solve_convex_relu(
 def attained_convex_relu(
     problem: Problem, reduction: Reduction, deadline: Deadline, signs: NDArray[np.int8] | None = None
 ) -> tuple[Floats, Floats, bool]:
-    """Solve the convex program of a problem with one output with Clarabel.
+    """Solve the convex program of a problem with Clarabel; of the squared loss the problem has one output.
 
     Parameters
     ----------
@@ -42,7 +47,7 @@ def attained_convex_relu(
 
     Returns
     -------
-    Reduced hidden weights (r, 2m) and output weights (2m, 1) of a network that is optimal over these patterns, and
+    Reduced hidden weights (r, 2mc) and output weights (2mc, c) of a network that is optimal over these patterns, and
     whether the solver attained its tolerance.
 
     Raises
@@ -56,6 +61,8 @@ def attained_convex_relu(
     active = np.hstack([signs > 0, signs < 0])
     halves = np.vstack([reduction.rows, -reduction.rows])
     maps = np.hstack([selection @ (mask[:, None] * halves) for mask in active])
+    if problem.loss != Squared() or problem.offset:
+        return _through_cvxpy(problem, reduction, deadline, signs, maps)
 
     # Variables: v (count·r), w (count·r), the norms of all of them (2·count), the residual (n).
     size, norms = count * r, 2 * count
@@ -76,3 +83,33 @@ def attained_convex_relu(
     x, solved = solve_conic(quadratic, cost, constraints, right, cones, deadline)
     hidden = x[: 2 * size].reshape(norms, r).T
     return hidden, np.concatenate([np.ones(count), -np.ones(count)])[:, None], solved
+
+
+def _through_cvxpy(
+    problem: Problem, reduction: Reduction, deadline: Deadline, signs: NDArray[np.int8], maps: Floats
+) -> tuple[Floats, Floats, bool]:
+    """Return what :func:`attained_convex_relu` does, for any loss and offset.
+
+    Parameters
+    ----------
+    maps: Φ_i side by side, shape (n, m·r).
+    """
+    import cvxpy as cp
+
+    count, r, (n, _, outputs) = len(signs), reduction.rank, problem.shape
+    # Of every output the neurons of positive output weight, one column per pattern, then those of negative.
+    weights = [cp.Variable((r, 2 * count)) for _ in range(outputs)]
+    t = cp.Variable((1, outputs)) if problem.offset else None
+    columns = [maps @ cp.vec(W[:, :count] - W[:, count:], order="F") for W in weights]
+    predictions = cp.vstack(columns).T + (np.ones((n, 1)) @ t if t is not None else 0.0)
+    cost = problem.loss.expression(predictions, problem.Y) + problem.gamma * sum(
+        cp.sum(cp.norm(W, axis=0)) for W in weights
+    )
+    if t is not None and problem.offset_decay:
+        cost = cost + 0.5 * problem.offset_decay * cp.sum(cp.square(t))
+    walls = np.hstack([signs.T, signs.T]).astype(np.float64)
+    inside = [cp.multiply(walls, reduction.rows @ W) >= 0.0 for W in weights]
+    solved = Clarabel(TOLERANCE).solve(cp.Problem(cp.Minimize(cost), inside), deadline)
+    hidden = np.hstack([W.value for W in weights])
+    side = np.repeat([1.0, -1.0], count)[:, None]
+    return hidden, np.vstack([side * np.eye(outputs)[k] for k in range(outputs)]), solved.status == "optimal"

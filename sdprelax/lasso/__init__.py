@@ -5,6 +5,7 @@ from __future__ import annotations
 from sdprelax.lasso._augmented_lagrangian import directions_in_cones
 from sdprelax.lasso._cross_validation import best_share, largest_gamma
 from sdprelax.lasso._designs import Directions, Masked
+from sdprelax.lasso._elimination import Profiled, profiled
 from sdprelax.lasso._factorised import GatedNeurons, exact_neurons, few_neurons, require_budget
 from sdprelax.lasso._interior_point import interior_point
 from sdprelax.lasso._on_directions import OnDirections, network_on_directions
@@ -30,6 +31,7 @@ __all__ = [
     "Masked",
     "Moments",
     "OnDirections",
+    "Profiled",
     "Program",
     "Reweighting",
     "RowBlock",
@@ -46,6 +48,7 @@ __all__ = [
     "largest_gamma",
     "moments_of",
     "network_on_directions",
+    "profiled",
     "prove",
     "require_budget",
     "require_norm_of_solver",

@@ -4,7 +4,7 @@ The program is that of ``sdprelax.exact._convex_relu``: neurons u_j, of output w
 in the cones C_j(u_j) = diag(s_j)X̂u_j ≥ 0. With multipliers Λ ≥ 0 and penalty δ every round of an augmented Lagrangian
 minimises
 
-    ½‖Σ_jσ_jD_jXu_j − y‖² + γΣ_j‖u_j‖ + (δ/2)Σ_j‖(Λ_j/δ − C_j(u_j))₊‖²
+    ℓ(Σ_jσ_jD_jXu_j; y) + γΣ_j‖u_j‖ + (δ/2)Σ_j‖(Λ_j/δ − C_j(u_j))₊‖²
 
 by accelerated proximal gradient, and then takes Λ_j ← δ(Λ_j/δ − C_j(u_j))₊ (Mishkin, Sahiner and Pilanci, ICML 2022,
 section 3.2). The cones hold in the limit: what is returned are directions, for a network whose objective is its own.
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from sdprelax.base import Deadline, Floats, positive_part
 from sdprelax.lasso._designs import Masked
+from sdprelax.lasso._elimination import eliminated
 from sdprelax.lasso._fista import extrapolation
 from sdprelax.lasso._program import Program
 
@@ -42,7 +43,7 @@ def directions_in_cones(
 
     Parameters
     ----------
-    program: of one output, over masks of the patterns.
+    program: of one output, over masks of the patterns, and of a loss that is differentiable.
     rows: generator rows X̂ whose signs make the cones, shape (g, r).
     signs: patterns, shape (m, g), of ±1.
     tolerance: length of the proximal gradient, relative to γ√(2m), at which a round ends.
@@ -51,11 +52,13 @@ def directions_in_cones(
     design = program.design
     assert isinstance(design, Masked)
     both = replace(program, design=Masked(design.inputs, np.hstack([design.masks, -design.masks])))
+    both = eliminated(both).program
+    assert isinstance(both.design, Masked)
     patterns = np.hstack([signs.T, signs.T]).astype(np.float64)
-    y, gamma = program.targets, program.gamma
+    y, gamma = both.targets, program.gamma
     weights: Floats = both.zero()
     # What the loss and the cones are curved by, along a typical direction.
-    slopes = both.correlate(y)
+    slopes = both.correlate(both.residual(weights))
     length = max(float(np.sum(slopes * slopes)), np.finfo(float).tiny)
     curvature = max(float(np.sum(both.predict(slopes) ** 2)) / length, np.finfo(float).tiny)
     penalty = curvature / max(float(np.sum((rows @ slopes[:, :, 0].T) ** 2)) / length, np.finfo(float).tiny)

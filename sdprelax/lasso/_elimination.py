@@ -22,7 +22,7 @@ from sdprelax.lasso._designs import Directions
 from sdprelax.lasso._program import SQUARED, Fit, Program
 from sdprelax.problem import Loss, Ray
 
-__all__ = ["Eliminated", "Profiled", "eliminated"]
+__all__ = ["Eliminated", "Profiled", "eliminated", "profiled"]
 
 # Newton steps for the best offset, and what its derivative may be, relative to the sum of what adds up in it.
 STEPS, LEVEL = 10, 1e-13
@@ -97,6 +97,12 @@ class Profiled(Loss):
         return float(np.sum(np.sum(A, axis=0) ** 2)) / self.decay if self.decay else 0.0
 
 
+def profiled(loss: Loss, decay: float) -> Profiled:
+    """Return a loss with the best offset in it."""
+    # It has nothing to say of single samples.
+    return Profiled(loss, decay)  # type: ignore[abstract]
+
+
 @dataclass(frozen=True, eq=False)
 class Eliminated:
     """A program without weights and offset whose optimum has the same W, and the ways there and back.
@@ -144,9 +150,9 @@ def eliminated(program: Program) -> Eliminated:
     plain, weights = program.loss.unweighted == SQUARED, program.loss.weights
     gated = not isinstance(program.design, Directions)
     if program.intercept and (gated or not plain):
-        # It has nothing to say of single samples.
-        loss = Profiled(program.loss, program.decay)  # type: ignore[abstract]
-        return Eliminated(program, replace(program, loss=loss, intercept=False, decay=0.0))
+        return Eliminated(
+            program, replace(program, loss=profiled(program.loss, program.decay), intercept=False, decay=0.0)
+        )
     if not plain or (weights is None and not program.intercept):
         return Eliminated(program, program)
     if weights is None and not program.decay:

@@ -108,9 +108,9 @@ def solve_program(
         over working sets, "irls" (iterative reweighting of kernels; no nuclear norm), or "auto": irls up to 2,000
         samples unless the penalty is nuclear, and fista elsewhere and where irls fails. Along directions
         "interior_point" (over a growing set of atoms), "skglm" or "sklearn" (coordinate descent), or "auto": the first
-        up to 3,000 dual variables n·c, else the last; fista and irls too. Of losses but the squared one fista takes
-        those that are differentiable, and "splitting" (alternating directions) all; "auto" is the latter, and the
-        former beyond 2,000 samples.
+        up to 3,000 dual variables n·c, else the last; fista and irls too. Of losses but the squared one, and behind
+        gates with an offset, fista takes those that are differentiable, and "splitting" (alternating directions) all;
+        "auto" is then interior_point where it would be, else splitting, and fista beyond 2,000 samples.
     stop: when to stop; its steps are per output where outputs are independent.
     start: a pair of the same program at another γ.
     irls: how irls goes.
@@ -123,6 +123,10 @@ def solve_program(
     """
     program = _with_masks(program)
     without = eliminated(program)
+    small = solver == "auto" and program.targets.size <= INTERIOR
+    along = isinstance(program.design, Directions) and program.groups > 0 and (small or solver == "interior_point")
+    if along and not without.program.plain:
+        return _inside(program, without.program, start, stop)
     if without.program is not program:
         return without.fit(solve_program(without.program, solver, stop, start=without.start(start), irls=irls))
     if program.norm == "columns" and program.loss.separable:
@@ -144,6 +148,22 @@ def solve_program(
         with contextlib.suppress(SolverFailed):
             return _solved(program, "irls", first, stop, irls)
     return _solved(program, "fista", first, stop, irls)
+
+
+def _inside(program: Program, profiled: Program, start: Fit | None, stop: Stop) -> Fit:
+    """Return what the interior point makes of a program of any loss; where it stalls, what splitting makes of that.
+
+    Parameters
+    ----------
+    profiled: the same program with the offset in its loss.
+    """
+    found = interior_point(program, start, stop)
+    found = profiled.pair(found.weights, found.multiplier)
+    if found.gap > max(stop.tolerance, STALLED) and not stop.deadline.expired:
+        found = found.better(solve_program(profiled, "splitting", stop, start=found))
+    fit = polished(profiled, found, stop)
+    expired = not stop.within(fit.value, fit.dual_value) and stop.deadline.expired
+    return replace(fit, offset=program.offset(fit.weights), expired=expired)
 
 
 def _solved(program: Program, name: str, start: Fit, stop: Stop, irls: Reweighting | None) -> Fit:

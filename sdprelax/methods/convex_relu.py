@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import PositiveInt
 
-from sdprelax.base import Deadline, ProblemTooLarge, SolverFailed, Use
+from sdprelax.base import Deadline, InputError, ProblemTooLarge, SolverFailed, Use
 from sdprelax.exact import attained_convex_relu
 from sdprelax.lasso import directions_in_cones, network_on_directions
 from sdprelax.methods import methods
 from sdprelax.methods._gates import GateChoice, Gated, choose_gates, gate_count, proposing
-from sdprelax.networks import Network
+from sdprelax.networks import Network, ReLU
 from sdprelax.problem import Presolved, Problem, Reduction, reduce
 from sdprelax.training import Incumbent, Outcome, Report, unreported
 
@@ -33,19 +33,25 @@ NEGLIGIBLE = 1e-9
 class ConvexReLU:
     """The convex program over sampled patterns and their cones, one per output (Pilanci and Ergen 2020).
 
-    Every output has its own neurons, which makes the outputs' programs independent. One output, all patterns: exact.
+    Every output has its own neurons, which makes the outputs' programs independent unless the loss couples them, as
+    cross-entropy does; then they are one. One output, all patterns: exact.
 
     Parameters
     ----------
     patterns: most distinct activation patterns.
     gates: whose patterns: "gaussian" (random directions'), "all" (every one; small ranks) or "sdp" (those of the
         relaxation's rounding).
-    solver: "clarabel" (conic, to many digits), "augmented_lagrangian" (first order; the best network along the
-        directions that it finds), or "auto": the first while its factorisation fits.
+    solver: "clarabel" (conic, to many digits), "augmented_lagrangian" (first order, for ReLU and losses that are
+        differentiable and sums over outputs; the best network along the directions that it finds), or "auto": the first
+        while its factorisation fits.
     max_iterations: most proximal steps of the augmented Lagrangian per output.
     """
 
     version: ClassVar[int] = 2
+    losses: ClassVar[None] = None
+    activations: ClassVar[None] = None
+    offset: ClassVar[bool] = True
+    sample_weight: ClassVar[bool] = True
 
     patterns: PositiveInt = 50
     gates: GateChoice = "gaussian"
@@ -70,29 +76,31 @@ class ConvexReLU:
 
         Raises
         ------
-        ProblemTooLarge: solver: clarabel, and more constraint entries than it can factor; or too many gates: all.
+        ProblemTooLarge: more constraint entries than Clarabel can factor, and the other solver is not asked for or does
+            not take the loss; or too many gates: all.
         """
         best = Incumbent(Presolved.of(problem), deadline, report)
         scaled, reduction = best.presolved.problem, best.presolved.reduction
-        conic = self._is_conic(reduction)
+        conic = self._is_conic(scaled, reduction)
         gated = Gated(best.presolved, choose_gates(self.gates, self.patterns, best.presolved, rng, deadline), "columns")
-        network, outputs = Network.empty(*scaled.shape[1:]), scaled.shape[2]
+        network, outputs = scaled.empty_network(), scaled.shape[2]
+        parts = [[k] for k in range(outputs)] if scaled.loss.separable else [list(range(outputs))]
         best.details = {"patterns": len(gated.patterns.signs), "conic": conic}
         solved, converged, gaps = 0, True, list[float]()
-        for k in range(outputs if reduction.rank else 0):
+        for k, chosen in enumerate(parts if reduction.rank else []):
             if deadline.expired:
                 break
-            until = deadline.fraction(1.0 / (outputs - k))
+            until = deadline.fraction(1.0 / (len(parts) - k))
             try:
-                part, ended, gap = self._trained(gated, k, until, conic)
+                part, ended, gap = self._trained(gated, chosen, until, conic)
             except SolverFailed:
                 if not until.expired:
                     raise
                 continue
             gaps += [gap] if gap is not None else []
-            solved, converged = solved + (not until.expired), converged and ended
-            output = part.output * np.eye(outputs)[k]
-            network = Network(np.hstack([network.hidden, part.hidden]), np.vstack([network.output, output]))
+            solved, converged = solved + len(chosen) * (not until.expired), converged and ended
+            output = part.output @ np.eye(outputs)[chosen]
+            network = scaled.network(np.hstack([network.hidden, part.hidden]), np.vstack([network.output, output]))
             best.replace(network)
         if best.network is None:
             best.replace(network)
@@ -100,16 +108,23 @@ class ConvexReLU:
         complete = solved == outputs or not reduction.rank
         return best.outcome(complete and converged, not complete)
 
-    def _is_conic(self, reduction: Reduction) -> bool:
+    def _is_conic(self, problem: Problem, reduction: Reduction) -> bool:
         """Say whether Clarabel solves the program.
 
         Raises
         ------
-        ProblemTooLarge: it is asked to and cannot hold it.
+        ProblemTooLarge: it is asked to, or has to, and cannot hold it.
+        InputError: the other is asked to and does not take the problem.
         """
+        other = problem.activation == ReLU() and problem.loss.smooth and problem.loss.separable
+        if self.solver == "augmented_lagrangian" and not other:
+            raise InputError(
+                "convex_relu with solver: augmented_lagrangian takes ReLU and losses that are differentiable and sums "
+                "over outputs; take solver: clarabel."
+            )
         count, n = gate_count(self.gates, self.patterns, reduction), len(reduction.group)
         nonzeros = 2 * count * (n + reduction.generators) * reduction.rank
-        if nonzeros > LARGEST and self.solver == "clarabel":
+        if nonzeros > LARGEST and (self.solver == "clarabel" or not other):
             raise ProblemTooLarge(
                 f"convex_relu with solver: clarabel cannot hold this problem: 2 × {count} cones of "
                 f"{reduction.generators} walls in rank {reduction.rank} and {n} samples make {nonzeros:,} constraint "
@@ -118,23 +133,25 @@ class ConvexReLU:
             )
         return self.solver == "clarabel" or (self.solver == "auto" and nonzeros <= LARGEST)
 
-    def _trained(self, gated: Gated, k: int, deadline: Deadline, conic: bool) -> tuple[Network, bool, float | None]:
-        """Return the network of output k, and whether its solver has converged.
+    def _trained(
+        self, gated: Gated, chosen: list[int], deadline: Deadline, conic: bool
+    ) -> tuple[Network, bool, float | None]:
+        """Return the network of some outputs, and whether its solver has converged.
 
         Beside them, the gap of the program that chose the output weights along the directions that it found, if any.
         """
         reduction, signs, gap = gated.reduction, gated.patterns.signs, None
-        single = Problem(gated.problem.X, gated.problem.Y[:, k], gated.problem.gamma)
+        single = replace(gated.problem, Y=gated.problem.Y[:, chosen], queries=None)
         if conic:
             hidden, output, solved = attained_convex_relu(single, reduction, deadline, signs)
             network = reduction.network(hidden, output, single).pruned(NEGLIGIBLE)
         else:
             directions, solved = directions_in_cones(
-                gated.projected.of_output(k), reduction.rows, signs, tolerance=ROUND,
+                gated.projected.of_output(chosen[0]), reduction.rows, signs, tolerance=ROUND,
                 max_iterations=self.max_iterations, deadline=deadline,
             )  # fmt: skip
             found = network_on_directions(single, reduction, directions)
             network, gap = found.network, found.gap
         # What a solver has when its time is up may be worse than no neurons.
-        empty = Network.empty(single.X.shape[1], 1)
+        empty = single.empty_network()
         return (network if single.objective(network) < single.objective(empty) else empty), solved, gap

@@ -15,7 +15,7 @@ from pydantic import Field
 from sdprelax.base import Deadline, Floats, InputError, SolverFailed, Use
 from sdprelax.methods import Method, methods
 from sdprelax.networks import Predictor
-from sdprelax.problem import Problem
+from sdprelax.problem import Problem, Squared
 from sdprelax.training import Outcome, Report, Status, unreported
 
 __all__ = ["CrossValidated"]
@@ -30,9 +30,9 @@ class CrossValidated:
     """Another method at the γ that is best by cross-validation on the training data; no bounds, as γ is another.
 
     Every predictor of the method, its network as "network", has its own γ: the one of the most right samples over all
-    folds, of equals that of the least squared error, of equals the first. On all training data the method runs once
-    for each γ chosen. Folds are drawn by the generator's first number; all γ see the same folds and, on each, the same
-    random numbers.
+    folds, of equals that of the least squared error, or loss where it is not the squared one, of equals the first. On
+    all training data the method runs once for each γ chosen. Folds are drawn by the generator's first number; all γ see
+    the same folds and, on each, the same random numbers.
 
     Parameters
     ----------
@@ -40,19 +40,24 @@ class CrossValidated:
     options: its options.
     gammas: what the problem's γ is multiplied with.
     folds: parts that the training data are split into; each class is spread over them where the targets are one-hot.
-    score: "accuracy" of the largest output, "squared_error", or "auto": accuracy where every row of Y is one-hot.
+    score: "accuracy", of the largest output or of one output's sign; "squared_error"; "loss", the problem's, with the
+        weights of the samples held out; or "auto": accuracy where every row of Y is one-hot, or labels ±1 for a loss of
+        these, else the squared error for the squared loss and the loss for others.
     """
 
     proves: ClassVar[bool] = False
     version: ClassVar[int] = 2
+    # The method that is run says what it takes.
+    losses: ClassVar[None] = None
     activations: ClassVar[None] = None
     offset: ClassVar[bool] = True
+    sample_weight: ClassVar[bool] = True
 
     of: str
     gammas: Annotated[list[Factor], Field(min_length=1)]
     options: dict[str, Any] = field(default_factory=dict)
     folds: Annotated[int, Field(ge=2)] = 5
-    score: Literal["auto", "accuracy", "squared_error"] = "auto"
+    score: Literal["auto", "accuracy", "squared_error", "loss"] = "auto"
 
     def __post_init__(self) -> None:
         if len(set(self.gammas)) < len(self.gammas):
@@ -79,7 +84,7 @@ class CrossValidated:
         n = len(problem.Y)
         if n < self.folds:
             raise InputError(f"method 'cross_validated': option 'folds' is {self.folds}, but there are {n} samples.")
-        if self.score == "accuracy" and problem.Y.shape[1] < 2:
+        if self.score == "accuracy" and problem.Y.shape[1] < 2 and not _labels(problem):
             raise InputError("method 'cross_validated': option 'score' is 'accuracy', but Y has one column.")
         for factor in self.gammas:
             if not 0.0 < factor * problem.gamma < math.inf:
@@ -114,11 +119,13 @@ class CrossValidated:
         """
         self.check(problem)
         inner = self._inner()
-        hot = one_hot_rows(problem.Y)
-        score = "accuracy" if self.score == "accuracy" or (self.score == "auto" and hot) else "squared_error"
+        hot = one_hot_rows(problem.Y) or _labels(problem)
+        squared = self.score == "squared_error" or (self.score != "loss" and problem.loss.unweighted == Squared())
+        cost = "squared_error" if squared else "loss"
+        score = "accuracy" if self.score == "accuracy" or (self.score == "auto" and hot) else cost
         splits = list(_splits(problem.Y, self.folds, hot, int(rng.integers(2**31))))
         *seeds, last = (int(seed) for seed in rng.integers(2**63, size=self.folds + 1))
-        table, ends, failure = self._validated(inner, problem, splits, seeds, deadline)
+        table, ends, failure = self._validated(inner, problem, splits, seeds, cost, deadline)
         if not table:
             raise failure or InputError(f"method 'cross_validated': '{self.of}' offers nothing that predicts.")
         chosen = {name: _best_gamma(table, name, score) for name in dict.fromkeys(row["predictor"] for row in table)}
@@ -131,13 +138,14 @@ class CrossValidated:
         return Outcome(predictors=found, status=worst, seconds=deadline.elapsed, details=details)
 
     def _validated(
-        self, inner: Method, problem: Problem, splits: list[Split], seeds: list[int], deadline: Deadline
+        self, inner: Method, problem: Problem, splits: list[Split], seeds: list[int], cost: str, deadline: Deadline
     ) -> tuple[list[dict[str, Any]], list[Status], SolverFailed | None]:
         """Return a row for each predictor and γ that every fold has scored, every run's status, and a failure.
 
         Parameters
         ----------
         splits, seeds: training and validation rows, and random numbers, of every fold.
+        cost: "squared_error" or "loss", what is summed up beside wrong samples.
         """
         n, failure = len(problem.Y), None
         ends: list[Status] = []
@@ -147,7 +155,7 @@ class CrossValidated:
         for (train, test), seed in zip(splits, seeds, strict=True):
             for factor in self.gammas:
                 gamma = factor * problem.gamma
-                part = replace(problem, X=problem.X[train], Y=problem.Y[train], gamma=gamma, queries=None)
+                part = replace(_of_samples(problem, train), gamma=gamma)
                 until = deadline.fraction(1.0 / left)
                 left -= 1
                 try:
@@ -157,28 +165,29 @@ class CrossValidated:
                     continue
                 ends.append(outcome.status)
                 for name, predictor in _predictors(outcome).items():
-                    errors = _errors(predictor.predict(problem.X[test]), problem.Y[test])
+                    errors = _errors(predictor.predict(problem.X[test]), _of_samples(problem, test), cost)
                     wrong.setdefault((name, gamma), []).append(errors)
         rows: list[dict[str, Any]] = []
         for (name, gamma), folds in wrong.items():
             if len(folds) == self.folds:
-                places, squares = np.sum(folds, axis=0) / n
+                places, costs = np.sum(folds, axis=0) / n
                 rows.append(
                     {
                         "predictor": name,
                         "gamma": gamma,
                         "accuracy": 1.0 - float(places),
-                        "squared_error": float(squares),
+                        cost: float(costs),
                     }
                 )
         return rows, ends, failure
 
 
 def _best_gamma(table: list[dict[str, Any]], predictor: str, score: str) -> float:
-    """Return the γ of a predictor's best row: of most right samples, if that is the score, then of least error."""
+    """Return the γ of a predictor's best row: of most right samples, if that is the score, then of least cost."""
     mine = [row for row in table if row["predictor"] == predictor]
     by_accuracy = score == "accuracy"
-    best = min(mine, key=lambda row: (-row["accuracy"] if by_accuracy else 0.0, row["squared_error"]))
+    cost = "loss" if "loss" in mine[0] else "squared_error"
+    best = min(mine, key=lambda row: (-row["accuracy"] if by_accuracy else 0.0, row[cost]))
     return float(best["gamma"])
 
 
@@ -210,11 +219,28 @@ def one_hot_rows(Y: Floats) -> bool:
     return Y.shape[1] > 1 and bool(np.all((Y == 0.0) | (Y == 1.0)) and np.all(Y.sum(axis=1) == 1.0))
 
 
+def _labels(problem: Problem) -> bool:
+    """Say whether there is one output of labels ±1, whose sign tells the class."""
+    return problem.Y.shape[1] == 1 and problem.loss.targets == "signs"
+
+
+def _of_samples(problem: Problem, samples: NDArray[np.int64]) -> Problem:
+    """Return the problem of some samples, with their weights."""
+    return replace(
+        problem, X=problem.X[samples], Y=problem.Y[samples], loss=problem.loss.over(samples), queries=None
+    )  # fmt: skip
+
+
+def _classes(Y: Floats) -> NDArray[np.intp]:
+    """Return the class of every row: that of the largest entry, or of the sign of one."""
+    return np.argmax(Y, axis=1) if Y.shape[1] > 1 else np.asarray(Y[:, 0] > 0.0, dtype=np.intp)
+
+
 def _splits(Y: Floats, folds: int, hot: bool, seed: int) -> Iterator[Split]:
     """Yield training and validation rows of every fold."""
     from sklearn.model_selection import KFold, StratifiedKFold
 
-    labels = np.argmax(Y, axis=1)
+    labels = _classes(Y)
     # Stratification needs some class of a member for every fold.
     if hot and np.bincount(labels).max() >= folds:
         with warnings.catch_warnings():
@@ -229,7 +255,9 @@ def _predictors(outcome: Outcome) -> dict[str, Predictor]:
     return network | dict(outcome.predictors)
 
 
-def _errors(predicted: Floats, targets: Floats) -> Floats:
-    """Return how many rows have their largest output elsewhere, and the sum of squared errors."""
-    wrong = np.sum(np.argmax(predicted, axis=1) != np.argmax(targets, axis=1))
-    return np.array([float(wrong), float(np.sum((predicted - targets) ** 2))])
+def _errors(predicted: Floats, part: Problem, cost: str) -> Floats:
+    """Return how many rows are of another class, and the sum of squared errors or the loss."""
+    wrong = np.sum(_classes(predicted) != _classes(part.Y))
+    if cost == "squared_error":
+        return np.array([float(wrong), float(np.sum((predicted - part.Y) ** 2))])
+    return np.array([float(wrong), part.loss.value(predicted, part.Y)])

@@ -5,18 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, Literal
 
 import numpy as np
+import scipy.optimize
 from pydantic import PositiveFloat, PositiveInt
 
 from sdprelax.base import Deadline, Floats, InputError, ProblemTooLarge, positive_part
 from sdprelax.cells import sampled_patterns
 from sdprelax.certificate import COVER_KERNELS, cover_certificate, proving_seconds
 from sdprelax.exact import PatternOracle
-from sdprelax.lasso import Directions, Program, Stop, interior_point
+from sdprelax.lasso import Directions, Program, Stop, interior_point, profiled
 from sdprelax.methods import methods
-from sdprelax.problem import Presolved, Problem, Reduction, reduce
+from sdprelax.problem import Loss, Presolved, Problem, Reduction, Squared, losses, reduce
 from sdprelax.training import Incumbent, Outcome, Report, unreported
 
 __all__ = ["FrankWolfe"]
@@ -34,7 +36,8 @@ TELLING = 1.0
 class FrankWolfe:
     """Frank-Wolfe over sampled activation patterns (Sahiner et al. 2021): networks, neuron by neuron.
 
-    Every sampled pattern D_i is asked for its best neuron at the residual R = Y − predictions,
+    For losses that are differentiable. Every sampled pattern D_i is asked for its best neuron at the residual R = −∇ℓ
+    (squared loss: Y − predictions),
 
         max ‖RᵀD_iXu‖  over  ‖u‖ ≤ 1, (2D_i − I)Xu ≥ 0                    (nonnegative PCA),
 
@@ -44,10 +47,10 @@ class FrankWolfe:
     XᵀD_iRRᵀD_iX where that lies in the cone and recurses over the cone's faces where it does not, which is exponential
     in the rank; :class:`PatternOracle` is polynomial, exact in rank 2 and for one output, and else a local search.
 
-    Without a radius the penalised objective ½‖R‖² + γΣ‖u_k‖‖v_k‖ itself is minimised: conditional gradient for
+    Without a radius the penalised objective ℓ + γΣ‖u_k‖‖v_k‖ itself is minimised: conditional gradient for
     norm-regularised problems (Harchaoui, Juditsky, Nemirovski 2015), in its variant that minimises, at every step, over
-    all of the cone spanned by the present iterate and the new atom: a quadratic program in two nonnegative variables,
-    the scale of the one and the size of the other.
+    all of the cone spanned by the present iterate and the new atom: a convex program, of the squared loss a quadratic
+    one, in two nonnegative variables, the scale of the one and the size of the other. An offset is always the best.
 
     Every iterate is a network, and the best of them is returned. ``sampled_frank_wolfe_gap`` in the details is the
     Frank–Wolfe gap as this oracle sees it. It bounds nothing: only sampled patterns are seen, and the oracle may be
@@ -67,7 +70,10 @@ class FrankWolfe:
     """
 
     version: ClassVar[int] = 2
+    losses: ClassVar[None] = None
     activations: ClassVar[None] = None
+    offset: ClassVar[bool] = True
+    sample_weight: ClassVar[bool] = True
 
     patterns: PositiveInt = 100
     iterations: PositiveInt = 1000
@@ -85,6 +91,19 @@ class FrankWolfe:
         if self.radius is not None and not math.isfinite(self.radius):
             raise InputError(f"radius is {self.radius}; it must be a finite number, or None for the penalised form.")
 
+    def check(self, problem: Problem) -> None:
+        """Refuse a loss with kinks, where the best neuron at a subgradient need not be of use.
+
+        Raises
+        ------
+        InputError: it has kinks.
+        """
+        if not problem.loss.smooth:
+            kind = losses.called(problem.loss.unweighted)
+            raise InputError(
+                f"method 'frank_wolfe' takes losses that are differentiable, and '{kind}' is not; name another method."
+            )
+
     def size(self, problem: Problem) -> str:
         """Return the number of patterns and what each of them is asked for."""
         reduction = reduce(problem)
@@ -99,6 +118,7 @@ class FrankWolfe:
         self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline, report: Report = unreported
     ) -> Outcome:
         """Return the best iterate, and the bound that the last residual proves."""
+        self.check(problem)
         self._require_room(problem)
         best = Incumbent(Presolved.of(problem), deadline, report)
         best.offer_empty()
@@ -111,7 +131,7 @@ class FrankWolfe:
         radius = None if self.radius is None else self.radius * units.inputs / units.targets
         descent = _Descent(presolved.problem, reduction, self.step, radius)
         lowest, gap, steps, converged = self._descended(descent, oracle, best, training)
-        A = presolved.problem.residual(lowest.predictions)
+        A = descent.residual(lowest)
         certificate = cover_certificate(presolved, A, deadline) if self.certify else None
         best.details = {
             "rank": reduction.rank, "patterns": len(signs),
@@ -144,7 +164,7 @@ class FrankWolfe:
         objective = descent.objective(iterate)
         told, gap, steps, converged = deadline.elapsed, math.inf, 0, False
         while not deadline.expired:
-            A = presolved.problem.residual(iterate.predictions)
+            A = descent.residual(iterate)
             w, height = oracle.best(presolved.reduction.pull_back(A), deadline)
             gap = descent.gap(iterate, height)
             converged = gap <= self.tolerance * descent.scale(iterate)
@@ -203,45 +223,65 @@ class _Descent:
     step: str
     radius: float | None
 
+    @cached_property
+    def loss(self) -> Loss:
+        """The loss, at the best offset where there is one."""
+        problem = self.problem
+        return profiled(problem.loss, problem.offset_decay) if problem.offset else problem.loss
+
+    def residual(self, iterate: _Iterate) -> Floats:
+        """Return R = −∇ℓ."""
+        return self.loss.residual(iterate.predictions, self.problem.Y)
+
     def objective(self, iterate: _Iterate) -> float:
-        """Return ½‖R‖² + γΣ‖u_k‖‖v_k‖."""
+        """Return ℓ + γΣ‖u_k‖‖v_k‖."""
         return self._loss(iterate) + self.problem.gamma * iterate.mass
 
     def _loss(self, iterate: _Iterate) -> float:
-        return self.problem.loss.value(iterate.predictions, self.problem.Y)
+        return self.loss.value(iterate.predictions, self.problem.Y)
+
+    @cached_property
+    def _least(self) -> float:
+        """inf ℓ, which is 0 for most losses."""
+        return self.loss.dual_value(np.zeros_like(self.problem.Y), self.problem.Y)
 
     def scale(self, iterate: _Iterate) -> float:
-        """Return what the gap is relative to: the objective, in the ball ½‖R‖² + γt."""
+        """Return what the gap is relative to: the objective, in the ball ℓ + γt."""
         if self.radius is None:
-            return self.objective(iterate)
-        return self._loss(iterate) + self.problem.gamma * self.radius
+            return abs(self.objective(iterate))
+        return abs(self._loss(iterate) + self.problem.gamma * self.radius)
 
     def gap(self, iterate: _Iterate, height: float) -> float:
         """Return the Frank–Wolfe gap if the oracle's maximum is ``height``.
 
-        In the penalised form the atoms are those of the ball of radius objective/γ, which holds all that is better.
+        In the penalised form the atoms are those of the ball of radius (objective − inf ℓ)/γ, which holds all that is
+        better.
         """
         gamma = self.problem.gamma
-        along = float(np.sum(self.problem.residual(iterate.predictions) * iterate.predictions))
+        along = float(np.sum(self.residual(iterate) * iterate.predictions))
         if self.radius is not None:
             return max(0.0, self.radius * height - along)
-        excess = max(0.0, height - gamma) * self.objective(iterate) / gamma
+        excess = max(0.0, height - gamma) * (self.objective(iterate) - self._least) / gamma
         return max(0.0, gamma * iterate.mass - along + excess)
 
     def moved(self, iterate: _Iterate, w: Floats, k: int) -> _Iterate:
         """Return the iterate after step k towards the neuron of unit hidden weights w."""
         Y, P = self.problem.Y, iterate.predictions
         activations = self.reduction.features(w[:, None])[:, 0]
-        slope = activations @ (Y - P)
+        slope = activations @ self.residual(iterate)
         length = float(np.linalg.norm(slope))
         v = slope / length if length > 0.0 else np.zeros_like(slope)
         Q = np.outer(activations, v)
+        plain = self.loss == Squared()
         if self.radius is None:
-            scale, size = _two_variables(P, Q, Y, self.problem.gamma, iterate.mass)
+            form = (P, Q, Y, self.problem.gamma, iterate.mass)
+            scale, size = _two_variables(*form) if plain else _two_of_any_loss(self.loss, *form)
         else:
             towards = self.radius * Q - P
             square = float(np.sum(towards**2))
             exact = float(np.sum((Y - P) * towards)) / square if square > 0.0 else 0.0
+            if not plain and self.step != "classic":
+                exact = _along(self.loss, P, towards, Y)
             share = 2.0 / (2.0 + k) if self.step == "classic" else min(1.0, max(0.0, exact))
             scale, size = 1.0 - share, share * self.radius
         return iterate.combined(scale, w, size * v, activations)
@@ -249,13 +289,40 @@ class _Descent:
     def corrected(self, iterate: _Iterate, deadline: Deadline) -> _Iterate:
         """Return the best network on the iterate's directions, those without weight dropped, if it is better."""
         features = self.reduction.features(iterate.directions)
-        program = Program(self.problem.gamma, "frobenius", Directions(features), self.problem.Y)
-        found = interior_point(program, None, Stop(1e-10, deadline=deadline)).weights[:, 0]
+        program, stop = Program.of(self.problem, Directions(features)), Stop(1e-10, deadline=deadline)
+        found = interior_point(program, None, stop).weights[:, 0]
         sizes = np.linalg.norm(found, axis=1)
         kept = sizes > 1e-9 * np.max(sizes, initial=0.0)
         weights = found[kept]
         other = _Iterate(iterate.directions[:, kept], weights, features[:, kept] @ weights)
         return other if self.objective(other) <= self.objective(iterate) else iterate
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def _two_of_any_loss(
+    loss: Loss, P: Floats, Q: Floats, Y: Floats, gamma: float, mass: float
+) -> tuple[float, float]:  # fmt: skip
+    """Return a, b ≥ 0 of least ℓ(aP + bQ; Y) + γ(a·mass + b), by L-BFGS."""
+
+    def value(x: Floats) -> tuple[float, Floats]:
+        at = x[0] * P + x[1] * Q
+        A = loss.residual(at, Y)
+        slope = np.array([gamma * mass - np.sum(A * P), gamma - np.sum(A * Q)])
+        return loss.value(at, Y) + gamma * float(x[0] * mass + x[1]), slope
+
+    found = scipy.optimize.minimize(
+        value, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * 2,
+        options={"ftol": 1e-15, "gtol": 1e-12},
+    )  # fmt: skip
+    return float(found.x[0]), float(found.x[1])
+
+
+def _along(loss: Loss, P: Floats, towards: Floats, Y: Floats) -> float:
+    """Return the s between 0 and 1 of least ℓ(P + s·towards; Y)."""
+    found = scipy.optimize.minimize_scalar(
+        lambda s: loss.value(P + s * towards, Y), bounds=(0.0, 1.0), method="bounded", options={"xatol": 1e-12}
+    )
+    return float(found.x)
 
 
 def _two_variables(P: Floats, Q: Floats, Y: Floats, gamma: float, mass: float) -> tuple[float, float]:

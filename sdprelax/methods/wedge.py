@@ -51,9 +51,10 @@ class Wedge:
 
     Every candidate neuron vanishes on d − 1 samples (with a bias: its wall passes through d of them); its weights are
     their generalised cross product, its activations are distances (x ∧ x_j1 ∧ ...)₊/vol(x_j1 ∧ ...). Training is
-    min ½‖Φz − Y‖² + γΣ‖z_k‖, whose optimum is proved (``value``, ``dual_value`` in the details). The upper bound is the
-    network's own objective in the training problem. With p = 1 all features are exact for networks with weight decay
-    ½γ(‖u‖_1² + ‖v‖²); with p = 2 the lower bound of p* is what the Lasso's dual point proves.
+    min ℓ(Φz; Y) + γΣ‖z_k‖ with the problem's loss and offset; its optimum is proved (``value``, ``dual_value`` in the
+    details). The upper bound is the network's own objective in the training problem. With p = 1 all features are exact
+    for networks with weight decay ½γ(‖u‖_1² + ‖v‖²); with p = 2 the lower bound of p* is what the Lasso's dual point
+    proves.
 
     Parameters
     ----------
@@ -66,14 +67,18 @@ class Wedge:
     sketch: with features: random, the dimension of Gaussian projections in which wedges are taken, one projection a
         neuron; none by default.
     layers: 2, or 3: parallel chains of two neurons, a Lasso over ramps between samples (bias: free). No bounds of p*.
-    solver: of the Lasso: "interior_point" (ours), "skglm" or "sklearn" (coordinate descent along a path of γ), or
-        "auto": the first up to 3,000 dual variables n·c, else the last.
+    solver: of the Lasso: "interior_point" (ours), "skglm" or "sklearn" (coordinate descent along a path of γ; squared
+        loss), or "auto": the first up to 3,000 dual variables n·c, else the last. Of other losses "auto" is the first,
+        and beyond that "splitting" (alternating directions); "fista" takes those that are differentiable.
     tolerance: relative duality gap of the Lasso to be proved; ``solved`` means that it is.
     merge: whether neurons of one chamber are added up at the end, where that is better: closed forms no more.
     """
 
     version: ClassVar[int] = 2
     closes: ClassVar[str] = "program_gap"
+    losses: ClassVar[None] = None
+    offset: ClassVar[bool] = True
+    sample_weight: ClassVar[bool] = True
 
     penalty: Literal[1, 2] = 2
     bias: Literal["regularised", "free"] = "regularised"
@@ -120,9 +125,11 @@ class Wedge:
         """Return the units to train in: with free biases those of X less its mean, without a column of ones."""
         if not self._free:
             return Units.of(problem)
-        spread = Units.of(Problem(problem.X - np.mean(problem.X, axis=0), problem.Y, problem.gamma))
-        units = Units(problem, spread.inputs, spread.targets)
-        return units if units.exact else Units(problem)
+        column = Units.of(problem).column
+        centred = problem.X - np.mean(problem.X, axis=0)
+        spread = Units.of(replace(problem, X=centred, bias=False, queries=None, penalise_bias=True))
+        units = Units(problem, spread.inputs, spread.targets, column)
+        return units if units.exact else Units(problem, column=column)
 
     def _geometry(self, units: Units) -> WedgeProblem:
         samples = units.original.X / units.inputs if self._free else units.problem.inputs
@@ -191,8 +198,7 @@ class Wedge:
         Y, gamma = units.problem.Y, units.problem.gamma
 
         def solved(dictionary: WedgeDictionary, start: Fit | None = None) -> Fit:
-            design = Directions(geometry.features(dictionary.directions))
-            program = Program(gamma, "frobenius", design, Y, self._free)
+            program = self._program(units.problem, geometry.features(dictionary.directions))
             return solve_program(program, self.solver, Stop(WITHIN * self.tolerance, deadline=deadline), start=start)
 
         if self.features == "all":
@@ -224,22 +230,31 @@ class Wedge:
             lowest = min(lowest, fit.value)
         return dictionary, fit
 
+    def _program(self, problem: Problem, features: Floats) -> Program:
+        """Return the Lasso over neurons of given activations; with free biases the outputs have them too."""
+        program = Program.of(problem, Directions(features))
+        return replace(program, intercept=True, decay=0.0) if self._free else program
+
     def _network(self, units: Units, dictionary: WedgeDictionary, weights: Floats, offset: Floats) -> Network:
-        """Return the network of the problem in units, balanced; an output bias is a neuron that sees the ones alone."""
+        """Return the network of the problem in units, balanced.
+
+        An output bias is a neuron that sees the ones alone, where the problem has no offset.
+        """
         hidden, output = dictionary.directions, weights
         if self._free:
             # The column of ones is measured in units too, and free biases are not.
-            hidden = np.vstack([hidden[:-1], hidden[-1:] * units.inputs])
-            if np.any(offset != 0.0):
-                hidden = np.hstack([hidden, np.eye(len(hidden))[:, -1:] * units.inputs])
+            one = units.inputs / units.column
+            hidden = np.vstack([hidden[:-1], hidden[-1:] * one])
+            if np.any(offset != 0.0) and not units.problem.offset:
+                hidden = np.hstack([hidden, np.eye(len(hidden))[:, -1:] * one])
                 output = np.vstack([output, offset])
-        return Network(hidden, output).balanced()
+        return units.problem.network(hidden, output, offset if units.problem.offset else None).balanced()
 
     def _three_layers(self, best: Incumbent) -> Outcome:
         units, problem = best.presolved.units, best.presolved.original
-        X, Y, gamma = problem.X / units.inputs, units.problem.Y, units.problem.gamma
+        X = problem.X / units.inputs
         dictionary = ramp_dictionary(X, self.penalty)
-        program = Program(gamma, "frobenius", Directions(dictionary.features(X)), Y, True)
+        program = self._program(units.problem, dictionary.features(X))
         fit = solve_program(program, self.solver, Stop(WITHIN * self.tolerance, deadline=best.deadline))
         proof = _certificate(units, dictionary.design, fit)
         best.details = proof.details(problem) | {
@@ -258,5 +273,5 @@ class Wedge:
 
 def _certificate(units: Units, design: Neurons | Ramps, fit: Fit) -> GroupCertificate:
     """Return what proves the optimum of a Lasso."""
-    offset = fit.offset if design.free else None
+    offset = fit.offset if design.free or units.problem.offset else None
     return group_certificate(units, design, "frobenius", fit.weights, fit.multiplier, offset)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from sdprelax.base import Floats
@@ -64,4 +66,4 @@ def merged_in_chambers(inputs: Floats, network: Network) -> Network:
         # Weight k is √‖z‖ on either side: its share of the function is ‖v_k‖·w_k on a unit output.
         hidden.append((balanced.hidden[:, members] @ lengths[members])[:, None])
         output.append(outward[[k]])
-    return Network(np.hstack(hidden), np.vstack(output), network.bias).balanced()
+    return replace(network, hidden=np.hstack(hidden), output=np.vstack(output)).balanced()
