@@ -4,7 +4,8 @@
 
 Rows are duplicated, opposite, zero or of rank one, targets constant or of one class, scales and γ tiny or huge. Three
 networks (none, a trained one, a random one) give upper bounds, and their residuals lower ones: certificates of the
-relaxation with no multipliers and with rough ones, and covers by cones. What must not happen has columns:
+relaxation with no multipliers and with rough ones, and covers by cones; one problem in three has the bounds of the
+method ``exact`` too, and one those of ``sdp``. What must not happen has columns:
 
 false_bounds      a lower bound above an upper bound of the same problem, with no tolerance
 disagreements     certificates that sdprelax.verify or tools/check_certificate.py does not prove as claimed
@@ -35,6 +36,8 @@ benchmark = Benchmark(__doc__, problems=(300, "problems in all"), seed=(0, "of t
 checker: Any = loaded_checker()
 # Those that both verifiers know: pages of docs/how_to add others to the registry.
 LOSSES = tuple(sorted(checker.LOSSES))
+# Whose bounds are looked at too, by turns.
+METHODS = (None, "exact", "sdp")
 # Seconds that a proof may take; the honest ones take hundredths.
 PATIENCE = 60.0
 
@@ -99,8 +102,8 @@ def degenerate_targets(rng: np.random.Generator, kind: str, n: int, c: int) -> n
     return np.broadcast_to(Y[same], Y.shape).copy() if same.stop == 1 else Y
 
 
-def bounds(problem: Problem, seed: int) -> tuple[list[float], list[Certificate]]:
-    """Return upper bounds of p* by networks, and certificates made of these networks' residuals."""
+def bounds(problem: Problem, seed: int, method: str | None = None) -> tuple[list[float], list[Certificate]]:
+    """Return upper bounds of p* by networks, and certificates made of these networks' residuals or by a method."""
     rng = np.random.default_rng(seed)
     _, d, c = problem.shape
     trained = sdprelax.solve(problem, "lbfgs", width=6, restarts=1)
@@ -116,6 +119,12 @@ def bounds(problem: Problem, seed: int) -> tuple[list[float], list[Certificate]]
         found.append(cone_certificate(problem, reduction, A, deadline=Deadline(1.0)))
         rough = np.abs(rng.standard_normal((2 * g, 2 * g))) * float(np.max(np.abs(A), initial=0.0)) ** 2
         found += [relaxation_certificate(problem, reduction, A, [N]) for N in (0.0 * rough, rough)]
+    if method is not None:
+        options = {"rounding": None} if method == "sdp" else {}
+        outcome = sdprelax.solve(problem, method, time_limit=PATIENCE, **options)
+        assert isinstance(outcome, Outcome)
+        networks += [outcome.network] if isinstance(outcome.network, Network) else []
+        found += [outcome.certificate] if outcome.certificate is not None else []
     return [problem.upper_bound(network) for network in networks], found
 
 
@@ -146,9 +155,9 @@ def forgeries(problem: Problem, certificate: Certificate, most: float) -> Iterat
         yield dataclasses.replace(certificate, lower=claim, multiplier=forged)
 
 
-def judged(problem: Problem, seed: int, folder: Path) -> Counter[str]:
+def judged(problem: Problem, seed: int, folder: Path, method: str | None = None) -> Counter[str]:
     """Return how many certificates, forgeries and faults there are of one problem, and its relative gap."""
-    uppers, certificates = bounds(problem, seed)
+    uppers, certificates = bounds(problem, seed, method)
     counts: Counter[str] = Counter(certificates=len(certificates), problems=1)
     lowers = []
     for certificate in certificates:
@@ -175,7 +184,8 @@ def soundness(run: Run) -> Iterator[Row]:
         for seed in range(first, first + run.choose(run.options["problems"], tiny=len(LOSSES))):
             name = LOSSES[seed % len(LOSSES)]
             if run.wants(name):
-                counts = judged(random_problem(seed), seed, Path(folder))
+                method = METHODS[seed // len(LOSSES) % len(METHODS)]
+                counts = judged(random_problem(seed), seed, Path(folder), method)
                 if counts["false_bounds"] or counts["disagreements"] or counts["forged_accepted"]:
                     run.fault(f"problem {seed}, {name}: {dict(counts)}")
                 totals[name] += counts

@@ -1,4 +1,4 @@
-"""Mutated certificates, networks, predictors and records: benchmarks/fuzz.py."""
+"""Mutated files, benchmarks/fuzz.py; bounds of degenerate problems, benchmarks/soundness.py."""
 
 from __future__ import annotations
 
@@ -28,3 +28,18 @@ def files() -> str:
     """How many files there were in all."""
     found = published("fuzz")
     return f"{int(found[['refused', 'accepted', *WORSE]].to_numpy().sum()):,}"
+
+
+@table("soundness")
+def soundness() -> str:
+    """Bounds, certificates and forgeries of degenerate problems, by loss."""
+    found = published("soundness").sort_values("loss")
+    rows = [[row["loss"], *(f"{row[what]:,}" for what in found.columns[1:])] for _, row in found.iterrows()]
+    rows.append(["all", *(f"{found[what].sum():,}" for what in found.columns[1:])])
+    return markdown([str(column).replace("_", " ") for column in found.columns], rows)
+
+
+@figure("soundness, problems")
+def problems() -> str:
+    """How many problems there were in all."""
+    return f"{int(published('soundness')['problems'].sum()):,}"
