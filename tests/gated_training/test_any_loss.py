@@ -79,13 +79,13 @@ def test_a_sample_of_weight_two_is_two_samples(name: str) -> None:
 
 
 def problem_of(name: str, offset: Any = False, **more: Any) -> Problem:
-    X = np.random.default_rng(1).standard_normal((8, 2))
-    return Problem(X, targets(name, 8), 0.4, loss={name: OPTIONS.get(name, {})}, offset=offset, **more)
+    X = np.random.default_rng(1).standard_normal((6, 2))
+    return Problem(X, targets(name, 6), 0.4, loss={name: OPTIONS.get(name, {})}, offset=offset, **more)
 
 
 @each
 def test_over_all_patterns_the_bound_is_below_every_network(name: str, tmp_path: Path) -> None:
-    weights = np.linspace(0.5, 2.0, 8)
+    weights = np.linspace(0.5, 2.0, 6)
     problem = problem_of(name, True, sample_weight=weights)
     outcome = sdprelax.solve(problem, "gated_relu", gates="all", penalty="nuclear", tolerance=1e-5)
     trained = sdprelax.solve(problem, "lbfgs", width=8, restarts=1)
@@ -126,7 +126,7 @@ def test_of_another_loss_offset_or_weights_a_certificate_proves_nothing() -> Non
     others = [
         problem_of("squared_hinge", "penalised"), problem_of("hinge", "penalised"), problem_of("logistic", True),
         problem_of("logistic", 4.0), problem_of("logistic"),
-        problem_of("logistic", "penalised", sample_weight=np.linspace(0.9, 1.1, 8)),
+        problem_of("logistic", "penalised", sample_weight=np.linspace(0.9, 1.1, 6)),
     ]  # fmt: skip
     for other in others:
         with pytest.raises(CertificateError):
