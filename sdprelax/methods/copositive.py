@@ -49,14 +49,16 @@ class Copositive:
     with D_i over the activation patterns, training is
 
         min ½‖Σ D_iXW_i − Y‖² + (γ/2)Σ(tr S_i + tr T_i)
-        s.t. [S_i W_i; W_iᵀ T_i] ⪰ 0,  S_i ∈ conv{uuᵀ : (2D_i − I)Xu ≥ 0}.
+        s.t. [S_i W_i; W_iᵀ T_i] ⪰ 0,  S_i ∈ conv{uuᵀ : (2D_i − I)Xu ≥ 0}
+
+    for the squared loss; any other loss, with or without weights and an offset, stands in its place.
 
     Here as in their code, patterns are sampled by Gaussian gates and the last constraint is relaxed to FS_iFᵀ ≥ 0
     entrywise for the walls F = (2D_i − I)X. A row that the facets imply is a nonnegative combination of them, and so
     are products of such rows: the facets' entries alone say the same. One block of order r + c per pattern.
 
-    Eliminating W and T leaves (γ/2)tr Yᵀ(γI + ΣD_iXS_iXᵀD_i)⁻¹Y + (γ/2)Σ tr S_i. Their code writes ½yᵀ(I +
-    2ΣD_iXU_iXᵀD_i)⁻¹y + β²Σ tr U_i: the same program, with β = γ and S_i = 2γU_i.
+    Of the squared loss, eliminating W and T leaves (γ/2)tr Yᵀ(γI + ΣD_iXS_iXᵀD_i)⁻¹Y + (γ/2)Σ tr S_i. Their code writes
+    ½yᵀ(I + 2ΣD_iXU_iXᵀD_i)⁻¹y + β²Σ tr U_i: the same program, with β = γ and S_i = 2γU_i.
 
     ``solver_value`` is the program's value and no bound of p*: leaving patterns out raises it, and relaxing the cone
     lowers it, but for cones of at most four facets (as all are in rank 2), where doubly nonnegative is completely
@@ -75,7 +77,10 @@ class Copositive:
     """
 
     version: ClassVar[int] = 2
+    losses: ClassVar[None] = None
     activations: ClassVar[None] = None
+    offset: ClassVar[bool] = True
+    sample_weight: ClassVar[bool] = True
 
     patterns: PositiveInt = 50
     solver: str = "clarabel"

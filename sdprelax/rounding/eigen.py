@@ -29,7 +29,10 @@ class Eigen:
     tolerance: eigenvalues below this share of the largest are left out.
     """
 
+    losses: ClassVar[None] = None
     activations: ClassVar[None] = None
+    offset: ClassVar[bool] = True
+    sample_weight: ClassVar[bool] = True
 
     tolerance: PositiveFloat = 1e-9
 

@@ -64,7 +64,10 @@ class Extract:
     columns show, are the candidates; a tight Λ is reproduced, any other gives an upper bound.
     """
 
+    losses: ClassVar[None] = None
     activations: ClassVar[None] = None
+    offset: ClassVar[bool] = True
+    sample_weight: ClassVar[bool] = True
 
     def round(self, lifting: LiftedProgram, lifted: Floats, *, rng: np.random.Generator) -> OnDirections:
         """Return the best network on the candidate neurons of Λ, shape (order, order)."""

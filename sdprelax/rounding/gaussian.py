@@ -26,7 +26,10 @@ class Gaussian:
     samples: directions drawn; each is used with both signs.
     """
 
+    losses: ClassVar[None] = None
     activations: ClassVar[None] = None
+    offset: ClassVar[bool] = True
+    sample_weight: ClassVar[bool] = True
 
     samples: PositiveInt = 300
 

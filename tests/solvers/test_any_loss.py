@@ -11,6 +11,7 @@ import sdprelax
 from sdprelax import InputError, Problem
 from sdprelax.networks import activations
 from sdprelax.problem import losses
+from sdprelax.rounding import roundings
 
 NATIVE = {"phases": "alternating", "tolerance": 5e-3, "max_iterations": 2_000}
 CASES = [
@@ -134,3 +135,29 @@ def test_cones_close_the_gap_of_cross_entropy_too() -> None:
     found = [bound(problem, solver="clarabel", cones=cones) for cones in (1, 6)]
     assert all(lower == pytest.approx(claimed, rel=1e-6) for lower, claimed in found)
     assert found[1][0] > 1.1 * found[0][0]
+
+
+@pytest.mark.parametrize("rounding", list(roundings))
+@pytest.mark.parametrize("loss", ["cross_entropy", "hinge", "poisson"])
+def test_every_rounding_gives_networks_of_every_loss(rounding: str, loss: str) -> None:
+    problem = tiny(loss, gamma=0.1, offset=True, sample_weight=np.linspace(0.5, 1.5, 6))
+    options = {"iterations": 50, "columns": 12} if rounding == "three_operator" else {}
+    outcome = sdprelax.solve(problem, "sdp", rounding=rounding, rounding_options=options, polish=False)
+    reached = outcome.details["roundings"][rounding]
+    assert outcome.network is not None and outcome.network.offset is not None
+    assert outcome.lower <= problem.objective(outcome.network) <= outcome.upper  # type: ignore[operator]
+    assert outcome.lower <= reached["rounded"]
+    if "rounding_gap" in reached:
+        # What its output weights are best for, along the directions that they have.
+        assert 0.0 <= reached["rounding_gap"] <= 1e-6
+        assert reached["rounded"] < problem.upper_bound(problem.empty_network())
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "hinge"])
+def test_the_copositive_program_of_a_loss_is_its_optimum_in_the_plane(loss: str) -> None:
+    problem = tiny(loss, gamma=0.1, offset=True)
+    outcome = sdprelax.solve(problem, "copositive", samples=5)
+    assert outcome.details["cones_beyond_four_facets"] == 0
+    assert outcome.lower == pytest.approx(outcome.upper, rel=1e-5)
+    assert outcome.solver_value == pytest.approx(outcome.upper, rel=1e-5)
+    assert sdprelax.verify(problem, outcome.certificate) >= outcome.lower  # type: ignore[arg-type]

@@ -37,6 +37,28 @@ def solvers() -> str:
     return markdown([*columns, "status"], rows, left=(0, 1, 2, 8))
 
 
+@table("relaxation by loss")
+def by_loss() -> str:
+    """What the relaxation certifies of the optimum under two losses, by solver and form."""
+    runs = published("native_losses")
+    runs["how"] = runs["solver"] + ", " + runs["form"]
+    hows, rows = ["clarabel, lifted", "clarabel, reduced", "interior_point, reduced", "native, reduced"], []
+    for (data, loss), group in runs.groupby(["data", "loss"], sort=False):
+        by = group.set_index("how")["share"]
+        shares = [f"{100.0 * by[how]:.2f}" if how in by else "–" for how in hows]
+        rows.append([data, loss, f"{group['optimum'].iloc[0]:.5f}", *shares])
+    return markdown(["data", "loss", "optimum", *hows], rows, left=2)
+
+
+@figure("relaxation by loss")
+def medians() -> str:
+    """Median shares over the random sets."""
+    runs = published("native_losses").query("solver == 'interior_point'")
+    random = runs[runs["data"].str.startswith("random")].groupby("loss")["share"].median()
+    entropy, squared = (f"{100.0 * random[loss]:.1f} %" for loss in ("cross_entropy", "squared"))
+    return f"{entropy} under cross-entropy and {squared} under the squared loss"
+
+
 def seconds(run: pd.Series) -> str:
     """Return a run's time, with a decimal below ten."""
     return f"{run['seconds']:.{int(run['seconds'] < 10.0)}f}"
