@@ -7,12 +7,13 @@ from typing import Any
 import cvxpy as cp
 import numpy as np
 import pytest
+from problems import by_cvxpy, over_all_patterns
 
 import sdprelax
 from sdprelax import Problem
 from sdprelax.base import Deadline
 from sdprelax.certificate import pulled_back
-from sdprelax.exact import Arrangement, activation_patterns
+from sdprelax.exact import Arrangement
 from sdprelax.exact._arcs import Arcs
 from sdprelax.exact._branch_and_bound import maximise
 from sdprelax.lasso import Directions, Program, Stop, interior_point
@@ -38,20 +39,6 @@ def drawn(name: str, seed: int, n: int, d: int, **parts: Any) -> Problem:
     X, Y, weights = rng.standard_normal((n, d)), targets(rng, name, n), rng.uniform(0.5, 2.0, n)
     weighted = {"sample_weight": weights} if parts.pop("weighted", False) else {}
     return Problem(X, Y, parts.pop("gamma", 0.1), loss=LOSSES[name], **weighted, **parts)
-
-
-def by_cvxpy(problem: Problem, P: Any, penalty: Any, constraints: list[Any] | None = None) -> float:
-    """Return the least loss of predictions and penalty, with the problem's offset."""
-    t = cp.Variable((1, problem.Y.shape[1]))
-    if problem.offset:
-        P = P + np.ones((len(problem.Y), 1)) @ t
-    cost = problem.loss.expression(P, problem.Y) + problem.gamma * penalty
-    if problem.offset_decay:
-        cost += 0.5 * problem.offset_decay * cp.sum_squares(t)
-    program = cp.Problem(cp.Minimize(cost), constraints)
-    # Their defaults leave conic programs with exponential cones at 1e-7.
-    program.solve(solver="CLARABEL", tol_gap_abs=1e-10, tol_gap_rel=1e-10, tol_feas=1e-10)
-    return float(program.value)
 
 
 @pytest.mark.parametrize("offset", OFFSETS)
@@ -104,23 +91,6 @@ def test_the_optimum_in_rank_three_is_certified(name: str) -> None:
     assert outcome.status == "solved"
     assert outcome.lower <= outcome.upper
     assert sdprelax.verify(problem, outcome.certificate) >= outcome.lower
-
-
-def over_all_patterns(problem: Problem) -> float:
-    """Return the optimum of one output as the convex program over all activation patterns has it."""
-    signs, _ = activation_patterns(problem.X / np.linalg.norm(problem.X, axis=1)[:, None])
-    up, down = problem.activation.slopes
-    P: Any = np.zeros((len(problem.Y), 1))
-    penalty: Any = 0.0
-    constraints = []
-    for pattern in signs:
-        gates = np.where(pattern > 0, up, -down)[:, None] * problem.X
-        for sign in (1.0, -1.0):
-            u = cp.Variable((problem.X.shape[1], 1))
-            P = P + sign * gates @ u
-            penalty = penalty + cp.norm(u)
-            constraints.append(cp.multiply(pattern[:, None].astype(float), problem.X @ u) >= 0.0)
-    return by_cvxpy(problem, P, penalty, constraints)
 
 
 @pytest.mark.parametrize(("seed", "activation"), [(0, "relu"), (1, "leaky"), (2, "absolute")])
