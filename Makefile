@@ -26,8 +26,8 @@ format: .venv/.ready-$(EXTRAS)
 	$(BIN)/ruff check --fix
 
 figures: .venv/.ready-$(EXTRAS)
-	$(BIN)/python experiments/publish.py quickstart tightness wedge
-	$(BIN)/python notebooks/execute.py notebooks/tightness.ipynb
+	$(BIN)/python experiments/publish.py quickstart tightness wedge losses
+	$(BIN)/python notebooks/execute.py notebooks/tightness.ipynb notebooks/losses.ipynb
 
 documents: .venv/.ready-$(EXTRAS)
 	$(BIN)/python tools/write_documents.py

@@ -1,6 +1,6 @@
 """Publish results: files of results/published that README.md, docs/ and notebooks/ show, and the documents with them.
 
-    python experiments/publish.py quickstart tightness wedge            # runs these sweeps anew: `make figures`
+    python experiments/publish.py quickstart tightness wedge losses     # runs these sweeps anew: `make figures`
     python experiments/publish.py paper closing gates ntk distill       # from sweeps and studies that have run
 
 The sweeps that are run here run in a folder of their own, so that no earlier trial counts; nothing of a sweep is
@@ -68,7 +68,13 @@ def wedge(results: Path, out: Path) -> None:
     shutil.rmtree(run_and_publish("wedge", out).parent)
 
 
-def run_and_publish(name: str, out: Path) -> Path:
+def losses(results: Path, out: Path) -> None:
+    """The same classes by the squared loss and by cross-entropy."""
+    columns = [*PROBLEM, "loss", *(name for name in SWEEP if name not in PROBLEM)]
+    shutil.rmtree(run_and_publish("losses", out, columns).parent)
+
+
+def run_and_publish(name: str, out: Path, columns: list[str] = SWEEP) -> Path:
     """Run a sweep of this folder anew, verify all of it, and publish its table; return where its results are."""
     folder = Path(tempfile.mkdtemp()) / name
     sdprelax("run", str(HERE / f"{name}.yaml"), "--results", str(folder.parent))
@@ -78,7 +84,7 @@ def run_and_publish(name: str, out: Path) -> Path:
         sys.exit(f"{name} is not published: {failed['status'].iloc[0]}, {failed['message'].iloc[0]} ({folder})")
     sdprelax("verify", str(folder))
     # All digits: a gap of 1e-10 is a difference of the last ones.
-    table[SWEEP].to_csv(out / f"{name}.csv", index=False)
+    table[columns].to_csv(out / f"{name}.csv", index=False)
     return folder
 
 
@@ -253,7 +259,9 @@ def distill(results: Path, out: Path) -> None:
         shutil.copyfile(results / "digits" / "fractions.png", out / "distill_fractions.png")
 
 
-RECIPES = {recipe.__name__: recipe for recipe in (quickstart, tightness, wedge, paper, closing, gates, ntk, distill)}
+RECIPES = {
+    recipe.__name__: recipe for recipe in (quickstart, tightness, wedge, losses, paper, closing, gates, ntk, distill)
+}
 
 
 def main() -> None:

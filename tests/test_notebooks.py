@@ -24,7 +24,7 @@ def shorten(sweep: Path, long: str, short: str) -> None:
 def test_a_notebook_runs_from_top_to_bottom(name: str, tmp_path: Path) -> None:
     from execute import execute
 
-    if name == "distillation.ipynb":
+    if name in ("distillation.ipynb", "losses.ipynb"):
         pytest.importorskip("torch", reason="PyTorch is not installed (extra: torch)")
     for folder in ("notebooks", "experiments", "results/published"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
