@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -48,7 +50,10 @@ def test_units_do_not_depend_on_the_units_of_the_user(seed: int, a: int, b: int)
 
 @pytest.mark.parametrize("method", ["exact", "sdp"])
 @pytest.mark.parametrize(("s", "t"), [(2.0**40, 1.0), (2.0**-40, 1.0), (1.0, 2.0**40), (2.0**-30, 2.0**-50)])
-def test_bounds_scale_to_the_last_digit(method: str, s: float, t: float) -> None:
+def test_bounds_scale_to_the_last_digit(method: str, s: float, t: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    # When a proof pays is a matter of time; by a clock that counts how often it is read, both runs decide alike.
+    reads = itertools.count()
+    monkeypatch.setattr("sdprelax.base._deadline._now", lambda: next(reads) * 1e-3)
     for seed in (7, 8):
         problem = degenerate_problem(seed)
         bare = Problem(problem.inputs, problem.Y, problem.gamma)

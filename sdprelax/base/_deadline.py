@@ -12,12 +12,17 @@ from sdprelax.base._errors import InputError
 __all__ = ["Deadline"]
 
 
+def _now() -> float:
+    """Return the clock's seconds, of which only differences mean something."""
+    return time.monotonic()
+
+
 @dataclass(frozen=True)
 class Deadline:
     """Seconds of wall time from the moment of construction; ``Deadline()`` never expires."""
 
     seconds: float = math.inf
-    started: float = field(default_factory=time.monotonic)
+    started: float = field(default_factory=lambda: _now())
 
     def __post_init__(self) -> None:
         if isinstance(self.seconds, bool) or not isinstance(self.seconds, Real) or not float(self.seconds) >= 0.0:
@@ -42,7 +47,7 @@ class Deadline:
     @property
     def elapsed(self) -> float:
         """Seconds since the deadline was set."""
-        return time.monotonic() - self.started
+        return _now() - self.started
 
     @property
     def remaining(self) -> float:

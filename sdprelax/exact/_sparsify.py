@@ -25,7 +25,7 @@ ATTEMPTS = ((1e-3, 1e-2), (1e-4, 1e-2), (1e-4, 1e-3), (1e-5, 1e-4), (1e-6, 0.0))
 
 
 def sparsified(problem: Problem, reduction: Reduction, network: Network, tolerance: float) -> Network:
-    """Return the narrowest network found whose objective is at most (1 + tolerance) times the given one's.
+    """Return the narrowest network found whose objective is above the given one's by at most that share of it.
 
     Parameters
     ----------
@@ -34,7 +34,8 @@ def sparsified(problem: Problem, reduction: Reduction, network: Network, toleran
     tolerance: what fewer neurons may cost, relative to the objective.
     """
     best = network.pruned(1e-9).merged()
-    allowed = problem.objective(best) * (1.0 + tolerance)
+    reached = problem.objective(best)
+    allowed = reached + tolerance * abs(reached)
     attempts: list[Callable[[], Network]] = [
         *(partial(_thinned, network, share, distance) for share, distance in ATTEMPTS),
         lambda: _vertex(problem, best),

@@ -110,8 +110,15 @@ class Exact:
         solved = best.certificate is not None and best.gap <= self.tolerance
         return best.outcome(solved, late)
 
-    def close(self, best: Incumbent, rng: np.random.Generator, deadline: Deadline) -> bool:
+    def close(
+        self, best: Incumbent, rng: np.random.Generator, deadline: Deadline, covering: float = COVERING
+    ) -> bool:  # fmt: skip
         """Close the gap of the best pair so far, starting from its network, and say whether time ended it.
+
+        Parameters
+        ----------
+        covering: share of the time that exact programs and their covers get beyond rank 5; the rest is the
+            relaxation's.
 
         Raises
         ------
@@ -119,7 +126,7 @@ class Exact:
         """
         reduction = best.presolved.reduction
         # In high rank the rest of the time is the relaxation's, whose bound is the better one there.
-        share = COVERING if reduction.rank > LARGEST_RANK else SHARE
+        share = covering if reduction.rank > LARGEST_RANK else SHARE
         programs_time = deadline.fraction(share) if deadline.seconds < math.inf else deadline
         best.details |= {"rank": reduction.rank, "generators": reduction.generators}
         if not best.empty_is_optimal():

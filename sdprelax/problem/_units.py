@@ -27,8 +27,9 @@ __all__ = ["Units", "freedom", "units_of"]
 
 # Sizes at which interior-point solvers stall last, by measurement (docs/performance.md).
 LONGEST_ROW, TARGET_NORM = 16.0, 100.0
-# How many times the longest row a free bias's unit is at least, and the bias of a neuron that is a constant output.
-FREE, LARGE = 64.0, 2.0**26
+# How many times the longest row a free bias's unit is at least: in few inputs, where gaps close, and beyond, where a
+# large one costs the relaxation more than it is worth by measurement; and the bias of a neuron that is a constant.
+FREE, FREE_BEYOND, FEW, LARGE = 64.0, 4.0, 5, 2.0**26
 
 
 def units_of(problem: Problem) -> tuple[float, float]:
@@ -48,7 +49,8 @@ def free_column(problem: Problem) -> float:
     if problem.penalise_bias:
         return 1.0
     longest = max(_log_norm(row) for row in problem.X)
-    return 2.0 * FREE * _power_of_two(longest) if math.isfinite(longest) else 1.0
+    times = FREE if min(problem.X.shape) <= FEW else FREE_BEYOND
+    return 2.0 * times * _power_of_two(longest) if math.isfinite(longest) else 1.0
 
 
 def _with_column(problem: Problem, column: float) -> Floats:

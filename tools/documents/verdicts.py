@@ -1,12 +1,20 @@
-"""Verdicts on networks of other libraries."""
+"""Verdicts on networks of other libraries, and optima of other losses."""
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 
-from documents.writing import figure, markdown, published, significant, table
+from documents.writing import at_most, figure, markdown, percent, published, significant, table
 
 TRAINED = {"torch": "PyTorch", "sklearn": "scikit-learn"}
+
+
+def _up(value: float) -> float:
+    """Return a positive number rounded up to two digits."""
+    unit = 10.0 ** (math.floor(math.log10(value)) - 1)
+    return math.ceil(value / unit - 1e-9) * unit
 
 
 @table("certify")
@@ -19,7 +27,7 @@ def certify() -> str:
         rows.append([
             TRAINED[library], data, f"{found['n']:.0f}×{found['rank']:.0f}→{found['outputs']:.0f}",
             f"{found['gamma']:.3g}", f"{found['objective']:.4f}", f"{found['lower']:.4f}",
-            f"{significant(found['above'])} %", better, f"{found['verdict_seconds']:.0f}",
+            f"{significant(_up(found['above']))} %", better, f"{found['verdict_seconds']:.0f}",
         ])  # fmt: skip
     columns = ["trained by", "data", "n×rank→outputs", "γ", "objective", "proved lower bound"]
     return markdown([*columns, "at most above the optimum", "better network", "s"], rows, left=2)
@@ -30,3 +38,27 @@ def true() -> str:
     """How many of the verdicts the exact method confirmed."""
     said = published("certify")["true"].dropna()
     return f"{int(said.astype(bool).sum())} of {len(said)}"
+
+
+def _of_iris() -> pd.DataFrame:
+    """Iris at γ = 0.1, by loss and method."""
+    runs = published("losses")
+    return runs[(runs["dataset"] == "iris") & (runs["gamma"] == 0.1)].set_index(["loss", "method"])
+
+
+@figure("losses, iris")
+def iris() -> str:
+    """The certified optimum of cross-entropy, its gap and seconds."""
+    row = _of_iris().loc[("cross_entropy", "exact")]
+    return f"in {row['seconds']:.1f} s to a gap of {at_most(row['gap'])} (p\\* = {row['upper']:.4f})"
+
+
+@figure("losses, shares")
+def shares() -> str:
+    """What the relaxation certifies of it, beside the squared loss."""
+    runs = _of_iris()
+    found = {
+        loss: runs.loc[(loss, "sdp"), "lower"] / runs.loc[(loss, "exact"), "upper"]
+        for loss in ("cross_entropy", "squared")
+    }
+    return f"{percent(found['cross_entropy'], 0)} (squared loss: {percent(found['squared'], 0)})"
