@@ -200,7 +200,11 @@ class Registry(Generic[T]):
         """
         self._load()
         if type(written) in self._entries.values():
-            return cast(T, written)
+            entry = cast(T, written)
+            # A dataclass takes any value for its options; what is registered is held to their types.
+            ((name, options),) = self.written(entry).items()
+            self.create(name, options)
+            return entry
         if isinstance(written, str):
             return self.create(written)
         if isinstance(written, Mapping) and len(written) == 1:

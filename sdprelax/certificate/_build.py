@@ -272,4 +272,6 @@ def empty_network_certificate(problem: Problem, reduction: Reduction) -> Certifi
     g, A = reduction.generators, problem.residual(units.network(empty).predict(problem.X))
     certificate = relaxation_certificate(problem, reduction, A, [np.zeros((2 * g, 2 * g))])
     value = units.value(scaled.objective(empty))
-    return certificate if certificate.lower >= value - 1e-9 * abs(value) else None
+    # An offset that fits leaves what rounding does.
+    rounding = 1e-18 * abs(units.value(scaled.loss.value(np.zeros_like(scaled.Y), scaled.Y)))
+    return certificate if certificate.lower >= value - 1e-9 * abs(value) - rounding else None

@@ -25,6 +25,13 @@ def certify_network(
     free_biases: Annotated[
         bool | None, typer.Option("--free-biases/--penalised-biases", help="Whether the penalty left biases out.")
     ] = None,
+    activation: Annotated[
+        str,
+        typer.Option(help="Of a .pt file or plain arrays, which do not say it, e.g. '{leaky: {slope: 0.1}}'."),
+    ] = "relu",
+    task: Annotated[
+        str | None, typer.Option(help="classification or regression; by default as the loss and the target have it.")
+    ] = None,
     class_weight: Annotated[str | None, typer.Option(help="'balanced', or one number per class: '[1, 5]'.")] = None,
     time_limit: Annotated[float, typer.Option(help="Seconds.")] = 60.0,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
@@ -36,14 +43,24 @@ def certify_network(
     import yaml
 
     from sdprelax.datasets import datasets
-    from sdprelax.verdict import certify
+    from sdprelax.problem import losses
+    from sdprelax.verdict import certify, read_trained, saving_folder
 
+    if save is not None:
+        saving_folder(save)
+    chosen = None if loss is None else yaml.safe_load(loss)
     options: dict[str, Any] = {"path": str(data)}
     if target:
         options["target"] = target[0] if len(target) == 1 else target
+    trained = read_trained(network, yaml.safe_load(activation))
+    wanted = trained.loss if chosen is None else chosen
+    numbers = wanted is not None and losses.given(wanted).targets in ("numbers", "counts")
+    if task is not None or (numbers and trained.network.output.shape[1] == 1):
+        # A column of a few integers would be taken for classes.
+        options["task"] = task or "regression"
     read = datasets.create("file", options).load()
     verdict = certify(
-        (read.X, read.Y), network, loss=None if loss is None else yaml.safe_load(loss), gamma=gamma,
+        (read.X, read.Y), network, loss=chosen, gamma=gamma, activation=yaml.safe_load(activation),
         weight_decay=weight_decay, reduction=reduction, free_biases=free_biases,  # type: ignore[arg-type]
         class_weight=None if class_weight is None else yaml.safe_load(class_weight),
         time_limit=time_limit, seed=seed,

@@ -84,13 +84,12 @@ class ConvexReLU:
         conic = self._is_conic(scaled, reduction)
         gated = Gated(best.presolved, choose_gates(self.gates, self.patterns, best.presolved, rng, deadline), "columns")
         network, outputs = scaled.empty_network(), scaled.shape[2]
-        parts = [[k] for k in range(outputs)] if scaled.loss.separable else [list(range(outputs))]
         best.details = {"patterns": len(gated.patterns.signs), "conic": conic}
         solved, converged, gaps = 0, True, list[float]()
-        for k, chosen in enumerate(parts if reduction.rank else []):
+        for chosen, share in _parts(scaled) if reduction.rank else ():
             if deadline.expired:
                 break
-            until = deadline.fraction(1.0 / (len(parts) - k))
+            until = deadline.fraction(share)
             try:
                 part, ended, gap = self._trained(gated, chosen, until, conic)
             except SolverFailed:
@@ -155,3 +154,10 @@ class ConvexReLU:
         # What a solver has when its time is up may be worse than no neurons.
         empty = single.empty_network()
         return (network if single.objective(network) < single.objective(empty) else empty), solved, gap
+
+
+def _parts(problem: Problem) -> list[tuple[list[int], float]]:
+    """Return every program's outputs, all of them where the loss couples them, and its share of what time is left."""
+    outputs = list(range(problem.shape[2]))
+    parts = [[k] for k in outputs] if problem.loss.separable else [outputs]
+    return [(chosen, 1.0 / (len(parts) - k)) for k, chosen in enumerate(parts)]

@@ -53,6 +53,8 @@ RELAXED, RELAXED_BY = 60, "interior_point"
 NEARLY_PARALLEL = (1e-12, 1e-10)
 # Share of the gap that a network of fewer neurons may give back.
 SPARSE = 0.05
+# Share of the loss at 0 that is what rounding leaves of an objective 0.
+ROUNDING = 1e-18
 # Local trainings before the first master problem, their width and steps, and the share of the time they may take.
 TRAININGS, WIDTH, STEPS, TRAINING = 3, 60, 500, 0.1
 
@@ -107,7 +109,9 @@ class Exact:
         best = Incumbent(Presolved.of(problem), deadline, report)
         late = self.close(best, rng, deadline)
         best.details["width"] = best.width
-        solved = best.certificate is not None and best.gap <= self.tolerance
+        # An offset that fits all targets leaves an objective of roundings, of which no share is proved.
+        nothing = best.width == 0 and best.upper <= ROUNDING * problem.loss.value(0.0 * problem.Y, problem.Y)
+        solved = best.certificate is not None and (best.gap <= self.tolerance or nothing)
         return best.outcome(solved, late)
 
     def close(
@@ -129,7 +133,10 @@ class Exact:
         share = covering if reduction.rank > LARGEST_RANK else SHARE
         programs_time = deadline.fraction(share) if deadline.seconds < math.inf else deadline
         best.details |= {"rank": reduction.rank, "generators": reduction.generators}
-        if not best.empty_is_optimal():
+        if best.empty_is_optimal():
+            return deadline.expired
+        # Where all inputs are 0 there is nothing but the offset.
+        if reduction.generators:
             self._solve_programs(best, rng, programs_time)
         if best.gap > self.tolerance:
             _certify_otherwise(best, deadline)
@@ -193,7 +200,7 @@ class Exact:
         # Those over cells and patterns are of the squared loss alone.
         plain = isinstance(problem.loss, Squared) and not problem.offset
         few = plain and count_patterns(g, r) <= LARGEST_PROGRAM
-        rays = 2 * math.comb(g, r - 1)
+        rays = 2 * math.comb(g, max(r - 1, 0))
         if outputs == 1 and few and r > 2:
             return [PATTERNS, COLUMNS]
         if n * outputs > LARGEST_MASTER and r > 2:
@@ -249,7 +256,7 @@ def _certify_otherwise(best: Incumbent, deadline: Deadline) -> None:
         duals.append(best.certificate.multiplier)
     proposed = [np.zeros((2 * g, 2 * g))]
     relaxable = untaken(problem, solvers, RELAXED_BY, solvers[RELAXED_BY]) is None
-    if relaxable and not deadline.expired and (deadline.seconds < math.inf or g <= RELAXED):
+    if relaxable and g and not deadline.expired and (deadline.seconds < math.inf or g <= RELAXED):
         with contextlib.suppress(SolverFailed):
             lifted, solver = LiftedProgram(problem, reduction), solvers.create(RELAXED_BY)
             assert isinstance(solver, StructuredSolver)

@@ -22,6 +22,8 @@ __all__ = ["Problem", "ridge_value"]
 
 # What an upper bound is raised by, relatively: sums in the order of another processor differ by a tenth of it.
 PORTABLE = 1e-13
+# Targets of a loss without a degree, which cannot be scaled, beyond which certificates hold no numbers.
+LARGEST_TARGET = 2.0**100
 
 
 def _weight_decay(value: object) -> float:
@@ -111,6 +113,8 @@ class Problem:
             )
         chosen = loss if isinstance(loss, Weighted) else losses.given(loss)
         chosen.check(targets)
+        if chosen.degree is None and np.max(np.abs(targets), initial=0.0) > LARGEST_TARGET:
+            raise InputError("Y is so large that this loss, which has no other unit of targets, proves nothing.")
         chosen = _weighted(chosen, targets, sample_weight, class_weight)
         if not isinstance(bias, (bool, np.bool_)):
             raise InputError(f"bias is {bias!r}; it must be True or False.")
@@ -270,16 +274,20 @@ def _weighted(loss: Loss, Y: Floats, sample_weight: ArrayLike | None, class_weig
     if isinstance(loss, Weighted):
         if len(loss.sample_weight) != len(Y):
             raise InputError(f"there are {len(loss.sample_weight)} sample weights and {len(Y)} samples.")
+        if not (np.all(loss.sample_weight > 0.0) and np.all(np.isfinite(loss.sample_weight))):
+            raise InputError("the loss given has sample weights that are not positive finite numbers.")
         if sample_weight is not None or class_weight is not None:
             raise InputError("the loss given has sample weights already; give the loss without them.")
         return loss
     weights = np.ones(len(Y))
     if sample_weight is not None:
         weights = finite_array("sample_weight", sample_weight)
-        if weights.shape != (len(Y),) or not np.all(weights > 0.0):
+        if weights.shape != (len(Y),):
+            raise InputError(f"sample_weight has shape {weights.shape} and must have {(len(Y),)}, one per sample.")
+        if not np.all(weights > 0.0):
             raise InputError(
-                f"sample_weight has shape {weights.shape} and must be {(len(Y),)}, of positive numbers; leave out "
-                "samples that are to count nothing."
+                f"sample_weight holds {np.min(weights):g}; weights are positive: leave out samples that are to count "
+                "nothing."
             )
     if class_weight is not None:
         weights = weights * _of_classes(Y, class_weight)
@@ -303,7 +311,9 @@ def _of_classes(Y: Floats, class_weight: Any) -> Floats:
         return np.asarray((len(Y) / (count * np.maximum(sizes, 1.0)))[classes])
     factors = finite_array("class_weight", class_weight)
     if factors.shape != (count,) or not np.all(factors > 0.0):
-        raise InputError(f"class_weight has shape {factors.shape}; it must be {count} positive numbers, one per class.")
+        raise InputError(
+            f"class_weight is {factors.tolist()}; it must be {count} positive numbers, one per class in their order."
+        )
     return np.asarray(factors[classes])
 
 
@@ -324,7 +334,9 @@ def _penalty_above(decay: float, parts: Sequence[Ball]) -> float:
         return _scaled_square_above(Fraction(decay) / 2, [part.mid for part in parts])
     # Half of a subnormal γ may be rounded down.
     half = 0.5 * decay if decay > 2.0**-1000 else decay
-    return half * squares
+    penalty = half * squares
+    # What is so small that a product may have been lost is rounded up.
+    return math.nextafter(penalty, math.inf) if squares and penalty < 1e-290 else penalty
 
 
 def _scaled_square_above(factor: Fraction, parts: Sequence[Floats]) -> float:

@@ -30,6 +30,7 @@ LONGEST_ROW, TARGET_NORM = 16.0, 100.0
 # How many times the longest row a free bias's unit is at least: in few inputs, where gaps close, and beyond, where a
 # large one costs the relaxation more than it is worth by measurement; and the bias of a neuron that is a constant.
 FREE, FREE_BEYOND, FEW, LARGE = 64.0, 4.0, 5, 2.0**26
+LARGEST_COLUMN = 2.0**1000
 
 
 def units_of(problem: Problem) -> tuple[float, float]:
@@ -50,7 +51,7 @@ def free_column(problem: Problem) -> float:
         return 1.0
     longest = max(_log_norm(row) for row in problem.X)
     times = FREE if min(problem.X.shape) <= FEW else FREE_BEYOND
-    return 2.0 * times * _power_of_two(longest) if math.isfinite(longest) else 1.0
+    return min(2.0 * times * _power_of_two(longest), LARGEST_COLUMN) if math.isfinite(longest) else 1.0
 
 
 def _with_column(problem: Problem, column: float) -> Floats:
@@ -181,13 +182,17 @@ class Units:
         Y = self.original.Y
         nothing = self.original.loss.dual_value_below(Ball.exact(np.zeros_like(Y)), Ball.exact(Y))
         lost = (1.0 - 1.0 / freedom(Ball.exact(self.original.X), self.column)) * (1.0 + 1e-6) + 1e-12
-        return value - lost * (value - nothing) - 1e-15 * abs(value) if value > nothing else value
+        if value <= nothing:
+            return value
+        # What A = 0 proves is proved in any case; of a loss with a degree that is 0.
+        least = nothing if self.original.loss.degree is None else 0.0
+        return max(least, value - lost * (value - nothing) - 1e-15 * abs(value))
 
 
 def freedom(X: Ball, column: float) -> float:
     """Return a proved upper bound of √(1 + R²/B²), R the longest row of X: what a free bias multiplies ω by."""
-    longest = float(np.max(X.row_norms(), initial=0.0))
-    return bound_above(math.sqrt(1.0 + bound_above((longest / column) ** 2, 3)), 3)
+    longest = float(np.max(X.over(column).row_norms(), initial=0.0))
+    return bound_above(math.sqrt(1.0 + bound_above(longest**2, 3)), 3)
 
 
 def _free(problem: Problem, hidden: Floats, output: Floats, offset: Floats | None, column: float) -> Network:

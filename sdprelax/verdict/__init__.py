@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sdprelax.verdict._certify import Verdict, certify
+from sdprelax.verdict._certify import Verdict, certify, saving_folder
 from sdprelax.verdict._reading import TrainedNetwork, read_trained
 
-__all__ = ["TrainedNetwork", "Verdict", "certify", "read_trained"]
+__all__ = ["TrainedNetwork", "Verdict", "certify", "read_trained", "saving_folder"]

@@ -5,25 +5,27 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sdprelax.base import Deadline, InputError, ProblemTooLarge, SolverFailed, ready
+from sdprelax.base import Deadline, InputError, ProblemTooLarge, SolverFailed, StorageError, ready
 from sdprelax.certificate import relaxation_certificate
 from sdprelax.methods import methods
 from sdprelax.methods.exact import Exact
 from sdprelax.methods.sdp import SDP
-from sdprelax.networks import Network
+from sdprelax.networks import Network, Pipeline, save_predictor
 from sdprelax.problem import Presolved, Problem, require_taken
 from sdprelax.training import Incumbent, Outcome, Report, polish, unreported
-from sdprelax.verdict._reading import read_trained
+from sdprelax.verdict._reading import TrainedNetwork, read_trained
 from sdprelax.verdict._translation import Decay, posed
 
-__all__ = ["Verdict", "certify"]
+__all__ = ["Verdict", "certify", "saving_folder"]
 
 # Gap that ends the work; a network counts as better if it is so by this share of the objective.
 TOLERANCE, BETTER = 1e-6, 1e-9
@@ -46,12 +48,14 @@ class Verdict(Outcome):
     better: a network of a lower objective, or None where none was found.
     better_upper: its objective, rounded up.
     said: how the user's training was translated, in words.
+    trained: what was read of the user's network, with what is done to its inputs.
     """
 
     problem: Problem | None = field(default=None, repr=False)
     better: Network | None = None
     better_upper: float | None = None
     said: tuple[str, ...] = ()
+    trained: TrainedNetwork | None = field(default=None, repr=False)
 
     @property
     def excess(self) -> float | None:
@@ -71,29 +75,53 @@ class Verdict(Outcome):
         if self.better is None or self.better_upper is None:
             lines.append("no better network was found")
         else:
-            by = (self.upper - self.better_upper) / self.upper
+            by = (self.upper - self.better_upper) / abs(self.upper)
             lines.append(
-                f"a better network was found ({_neurons(self.better)}): {self.better_upper:.9g}, {_percent(by)} lower"
+                f"a better network was found ({_neurons(self.better)}): {self.better_upper:.9g}, "
+                f"{_percent(by, math.floor)} lower"
             )
         return "\n".join(lines)
 
     def save(self, folder: str | Path) -> list[Path]:
-        """Write ``certificate.npz`` and, where there is one, ``better.npz`` into a folder; return their paths."""
-        place = Path(folder)
-        place.mkdir(parents=True, exist_ok=True)
-        written = []
-        for name, part in (("certificate", self.certificate), ("better", self.better)):
-            if part is not None:
-                part.save(place / f"{name}.npz")
-                written.append(place / f"{name}.npz")
+        """Write ``certificate.npz`` and, where there is one, ``better.npz`` into a folder; return their paths.
+
+        What is done to the inputs of the user's network is done to those of the better one.
+
+        Raises
+        ------
+        StorageError: the folder cannot be made.
+        """
+        place, written = saving_folder(folder), []
+        if self.certificate is not None:
+            written.append(place / "certificate.npz")
+            self.certificate.save(written[-1])
+        if self.better is not None:
+            written.append(place / "better.npz")
+            before = None if self.trained is None else self.trained.preprocessing
+            save_predictor(written[-1], self.better if before is None else Pipeline(self.better, before))
         return written
+
+
+def saving_folder(folder: str | Path) -> Path:
+    """Return a folder that files can be written into, made if it is not there.
+
+    Raises
+    ------
+    StorageError: it cannot be made.
+    """
+    place = Path(folder)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{place} is no folder to save into: {error.strerror or error}.") from None
+    return place
 
 
 def certify(
     data: Problem | tuple[ArrayLike, ArrayLike], network: object, *, loss: object = None, gamma: float | None = None,
     weight_decay: float | None = None, reduction: Literal["mean", "sum"] = "mean", free_biases: bool | None = None,
-    sample_weight: ArrayLike | None = None, class_weight: Any = None, time_limit: float | None = 60.0, seed: int = 0,
-    report: Report = unreported,
+    sample_weight: ArrayLike | None = None, class_weight: Any = None, activation: Any = "relu",
+    time_limit: float | None = 60.0, seed: int = 0, report: Report = unreported,
 ) -> Verdict:  # fmt: skip
     """Prove how far a network is from the global optimum of its training problem, and look for a better one.
 
@@ -113,6 +141,7 @@ def certify(
     free_biases: whether biases cost nothing; by default as the network's library has it: PyTorch's weight decay is of
         biases too, scikit-learn's penalty is not.
     sample_weight, class_weight: as in :class:`sdprelax.Problem`.
+    activation: of a file that does not say it, a state_dict or plain arrays.
     time_limit: seconds; None for no limit.
     seed: seed of everything random.
     report: called with an Outcome whenever a bound has improved.
@@ -121,7 +150,9 @@ def certify(
     ------
     InputError: a network that cannot be read or does not fit the problem; data that say too little or too much.
     """
-    trained = read_trained(network)
+    if isinstance(seed, bool) or not (isinstance(seed, Integral) and seed >= 0):
+        raise InputError(f"seed is {seed!r}; it must be a nonnegative integer.")
+    trained = read_trained(network, activation)
     if isinstance(data, Problem):
         told = (loss, gamma, weight_decay, free_biases, sample_weight, class_weight)
         if any(value is not None for value in told):
@@ -133,8 +164,8 @@ def certify(
             data, trained, gamma=gamma, decay=decay, loss=loss, free_biases=free_biases,
             sample_weight=sample_weight, class_weight=class_weight,
         )  # fmt: skip
-    own = problem.upper_bound(trained.network)
     trained.check(problem.X)
+    own = problem.upper_bound(trained.network)
     exact = Exact(tolerance=TOLERANCE)
     require_taken(problem, methods, "exact", exact)
     ready(methods.kernels("exact", exact))
@@ -156,7 +187,7 @@ def certify(
         best.details["too_large"] = str(error)
         late = _relax(best, rng, deadline)
     found = best.outcome(best.certificate is not None and best.gap <= TOLERANCE, late)
-    return _verdict(problem, found, trained.network, own, said)
+    return _verdict(problem, found, trained, own, said)
 
 
 def _prove_residual(best: Incumbent, network: Network) -> None:
@@ -173,26 +204,26 @@ def _relax(best: Incumbent, rng: np.random.Generator, deadline: Deadline) -> boo
     return deadline.expired
 
 
-def _verdict(problem: Problem, found: Outcome, network: Network, own: float, said: tuple[str, ...]) -> Verdict:
+def _verdict(problem: Problem, found: Outcome, trained: TrainedNetwork, own: float, said: tuple[str, ...]) -> Verdict:
     """Return an outcome as a verdict on the user's network."""
     parts: dict[str, Any] = {item.name: getattr(found, item.name) for item in dataclasses.fields(Outcome)}
     better = found.network if found.upper is not None and found.upper < own - BETTER * abs(own) else None
-    parts |= {"upper": own, "network": network}
+    parts |= {"upper": own, "network": trained.network, "problem": problem, "said": said, "trained": trained}
     upper = found.upper if better else None
-    return Verdict(**parts, problem=problem, better=better, better_upper=upper, said=said)
+    return Verdict(**parts, better=better, better_upper=upper)
 
 
 def _neurons(network: Network) -> str:
     return "1 neuron" if network.width == 1 else f"{network.width} neurons"
 
 
-def _percent(share: float) -> str:
-    """Return a share in percent with two digits, rounded up."""
+def _percent(share: float, rounded: Callable[[float], int] = math.ceil) -> str:
+    """Return a share in percent with two digits, rounded up, or as said."""
     percent = 100.0 * share
-    if percent == 0.0:
-        return "0 %"
+    if not 0.0 < percent < math.inf:
+        return f"{percent:g} %"
     unit = 10.0 ** (math.floor(math.log10(percent)) - 1)
-    return f"{math.ceil(percent / unit - 1e-9) * unit:.{max(0, -math.floor(math.log10(unit)))}f} %"
+    return f"{rounded(percent / unit) * unit:.{max(0, -math.floor(math.log10(unit)))}f} %"
 
 
 def _down(value: float) -> str:

@@ -7,8 +7,9 @@ can be run is compared on the data with what was read of it.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sdprelax.base import Floats, InputError, SolverUnavailable, first_line, read_arrays
-from sdprelax.networks import Activation, Network, Pipeline, Preprocessing, activations, load_predictor
+from sdprelax.networks import Activation, Network, Pipeline, Preprocessing, activations, load_predictor, query_inputs
 
 __all__ = ["TrainedNetwork", "read_trained"]
 
-# Most by which predictions of a network in single precision differ from ours, relative to the largest of them.
+# Most by which predictions of a network in single precision differ from ours, relative to the largest sum of sizes.
 SINGLE = 1e-3
 # Nodes of an ONNX graph that change nothing here, and layers of PyTorch that do not when they do not train.
 PASSED = ("Identity", "Flatten", "Dropout", "Cast")
@@ -39,6 +40,8 @@ class TrainedNetwork:
     free_biases: whether its library lets biases cost nothing; None if it does not say.
     loss: the loss that it was trained with, by name, if its library says so.
     alpha: scikit-learn's weight of the penalty.
+    batch: samples of a batch of its training, over which scikit-learn divides the penalty; None for all of them.
+    assumed: what its file does not say, in words.
     classes: the classes of its outputs, in order.
     runs: what it predicts itself, shape (n, c), if it can be run.
     preprocessing: what was done to the inputs.
@@ -49,9 +52,18 @@ class TrainedNetwork:
     free_biases: bool | None = None
     loss: str | None = None
     alpha: float | None = None
+    batch: int | None = None
+    assumed: str = ""
     classes: Sequence[Any] | None = None
     runs: Callable[[Floats], Floats] | None = None
     preprocessing: Preprocessing | None = None
+
+    def _sizes(self, X: Floats) -> Floats:
+        """Return what the terms of each output add up to without their signs, shape (n, c)."""
+        network = self.network
+        inner = query_inputs(X, len(network.hidden), network.bias) @ network.hidden
+        sizes: Floats = np.abs(network.activation.apply(inner)) @ np.abs(network.output)
+        return sizes if network.offset is None else sizes + np.abs(network.offset)
 
     def check(self, X: Floats) -> None:
         """Refuse a network that predicts something else on the inputs than what was read of it.
@@ -65,15 +77,28 @@ class TrainedNetwork:
             return
         theirs = np.asarray(self.runs(X), dtype=np.float64)
         far = float(np.max(np.abs(theirs - ours), initial=0.0)) if theirs.shape == ours.shape else np.inf
-        if not far <= SINGLE * max(1.0, float(np.max(np.abs(ours), initial=0.0))):
+        hidden = np.abs(
+            self.network.activation.apply(
+                query_inputs(X, len(self.network.hidden), self.network.bias) @ self.network.hidden
+            )
+        )
+        size = hidden @ np.abs(self.network.output) + (
+            0.0 if self.network.offset is None else np.abs(self.network.offset)
+        )
+        if not far <= SINGLE * float(np.max(size, initial=0.0)):
             raise InputError(
                 f"{self.what} computes something else than two linear layers with {self.network.activation} between; "
                 "only these can be certified."
             )
 
 
-def read_trained(given: object) -> TrainedNetwork:
+def read_trained(given: object, activation: Activation | str | Mapping[str, Any] = "relu") -> TrainedNetwork:
     """Return a network of this package, PyTorch or scikit-learn, or of a file (.npz, .onnx, .pt), as it was trained.
+
+    Parameters
+    ----------
+    given: the network.
+    activation: of files that do not say it, a state_dict and plain arrays.
 
     Raises
     ------
@@ -89,7 +114,7 @@ def read_trained(given: object) -> TrainedNetwork:
             )
         return TrainedNetwork(given.predictor, "the network", classes=given.classes, preprocessing=given.preprocessing)
     if isinstance(given, (str, Path)):
-        return _of_file(Path(given))
+        return _of_file(Path(given), activations.given(activation))
     if hasattr(given, "coefs_") and hasattr(given, "intercepts_"):
         return _of_estimator(given)
     if hasattr(given, "named_modules") and hasattr(given, "state_dict"):
@@ -130,8 +155,10 @@ def _of_estimator(given: Any) -> TrainedNetwork:
     network = _network(U, V, b, t, "relu", what)
     classes = getattr(given, "classes_", None)
     loss = losses[given.out_activation_]
+    # A penalty of α/2n beside the mean of a batch is one of α/2 for as many samples as a batch has.
+    batch = None if given.solver == "lbfgs" else 200 if given.batch_size == "auto" else int(given.batch_size)
     return TrainedNetwork(
-        network, what, free_biases=True, loss=loss, alpha=float(given.alpha),
+        network, what, free_biases=True, loss=loss, alpha=float(given.alpha), batch=batch,
         classes=None if classes is None else list(classes),
     )  # fmt: skip
 
@@ -168,22 +195,40 @@ def _of_module(given: Any) -> TrainedNetwork:
         given.train(training)
         return np.asarray(predicted.cpu().numpy(), dtype=np.float64).reshape(len(X), -1)
 
-    (U, b), (V, t) = ((array(layer.weight).T, array(layer.bias)) for layer in linear)
+    (U, b), (V, t) = ((array(layer.weight).T, array(layer.bias)) for layer in _as_called(given, linear))
     activation = between[0] if between else activations.create("relu")
     return TrainedNetwork(_network(U, V, b, t, activation, what), what, free_biases=False, runs=runs)
 
 
-def _of_file(path: Path) -> TrainedNetwork:
+def _as_called(module: Any, linear: list[Any]) -> list[Any]:
+    """Return two linear layers in the order in which the module calls them, which need not be that of declaration."""
+    torch = importlib.import_module("torch")
+    training = module.training
+    module.eval()
+    called: list[Any] = []
+    hooks = [layer.register_forward_hook(lambda self, given, made: called.append(self)) for layer in linear]
+    for layer in linear:
+        called.clear()
+        with contextlib.suppress(Exception), torch.no_grad():
+            module(torch.zeros((1, layer.in_features), dtype=layer.weight.dtype, device=layer.weight.device))
+            break
+    for hook in hooks:
+        hook.remove()
+    module.train(training)
+    return called if len(called) == 2 and called[0] is not called[1] else linear
+
+
+def _of_file(path: Path, activation: Activation | str) -> TrainedNetwork:
     if not path.is_file():
         raise InputError(f"{path}: there is no such file.")
     if path.suffix not in SUFFIXES:
         raise InputError(f"{path}: a network's file ends in {', '.join(SUFFIXES)}, not in '{path.suffix}'.")
     if path.suffix == ".npz":
-        return _of_arrays(path)
-    return _of_onnx(path) if path.suffix == ".onnx" else _of_state(path)
+        return _of_arrays(path, activation)
+    return _of_onnx(path) if path.suffix == ".onnx" else _of_state(path, activation)
 
 
-def _of_arrays(path: Path) -> TrainedNetwork:
+def _of_arrays(path: Path, activation: Activation | str) -> TrainedNetwork:
     try:
         stored = read_arrays(path)
     except Exception as error:  # a damaged archive fails in zlib, zipfile or NumPy, each with errors of its own
@@ -197,10 +242,13 @@ def _of_arrays(path: Path) -> TrainedNetwork:
             "and perhaps hidden_bias (m) and output_bias (c)."
         )
     b, t = stored.get("hidden_bias"), stored.get("output_bias")
-    return TrainedNetwork(_network(stored["hidden"], stored["output"], b, t, "relu", str(path)), str(path))
+    network = _network(stored["hidden"], stored["output"], b, t, activation, str(path))
+    return TrainedNetwork(
+        network, str(path), assumed=f"{path} does not say the activation: read as {network.activation}"
+    )
 
 
-def _of_state(path: Path) -> TrainedNetwork:
+def _of_state(path: Path, activation: Activation | str) -> TrainedNetwork:
     try:
         torch = importlib.import_module("torch")
     except ImportError:
@@ -220,7 +268,9 @@ def _of_state(path: Path) -> TrainedNetwork:
         )
     b, t = (weights[k + 1] if k + 1 < len(weights) and weights[k + 1].ndim == 1 else None for k in matrices)
     first, second = (weights[k].T for k in matrices)
-    return TrainedNetwork(_network(first, second, b, t, "relu", str(path)), str(path), free_biases=False)
+    network = _network(first, second, b, t, activation, str(path))
+    assumed = f"{path} names neither the activation nor the first layer: read in its order, with {network.activation}"
+    return TrainedNetwork(network, str(path), free_biases=False, assumed=assumed)
 
 
 def _of_onnx(path: Path) -> TrainedNetwork:

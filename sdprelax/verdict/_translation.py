@@ -86,40 +86,49 @@ def posed(
     wanted = trained.loss if loss is None else loss
     if wanted is None:
         raise InputError(f"say which loss the network was trained with: loss= one of {', '.join(losses)}.")
+    if free_biases is not None and not isinstance(free_biases, bool):
+        raise InputError(f"free_biases is {free_biases!r}; it must be True, False or None.")
     chosen, network = losses.given(wanted), trained.network
     X = data[0] if trained.preprocessing is None else trained.preprocessing.transform(data[0])
-    c = network.output.shape[1]
-    Y = _fitting(data[1], chosen, c, trained.classes)
+    Y, classes = _fitting(data[1], chosen, network.output.shape[1], trained.classes)
     free = trained.free_biases if free_biases is None else free_biases
     kept = not free
-    offset: bool | Literal["penalised"] = "penalised" if free is False and network.offset is not None else True
+    offset: bool | Literal["penalised"] = "penalised" if free is False else True
     if network.offset is None:
         offset = False
 
-    def problem(weight: float) -> Problem:
+    def problem(gamma: float, sample: ArrayLike | None = sample_weight) -> Problem:
         return Problem(
-            X, Y, weight, network.bias, loss=chosen, activation=network.activation, offset=offset,
-            penalise_bias=kept or not network.bias, sample_weight=sample_weight, class_weight=class_weight,
+            X, Y, gamma, network.bias, loss=chosen, activation=network.activation, offset=offset,
+            penalise_bias=kept or not network.bias, sample_weight=sample, class_weight=class_weight,
         )  # fmt: skip
 
-    if sum(value is not None for value in (gamma, decay, trained.alpha)) == 0:
-        raise InputError("say how large the penalty was: gamma=, or weight_decay= as PyTorch's optimisers take it.")
     if gamma is not None and decay is not None:
         raise InputError("gamma and weight_decay say the same thing; give one of them.")
-    name, biases = losses.called(chosen), _said_of_biases(network, kept, offset)
+    name = losses.called(chosen)
     if gamma is not None:
-        return problem(gamma), (f"loss {name}, gamma {gamma:g}{biases}",)
-    weighted = problem(1.0)
-    total = None if weighted.loss.weights is None else float(np.sum(weighted.loss.weights))
-    if decay is not None:
-        terms = decay.terms(chosen, len(Y), c, total)
-        translated = decay.weight_decay * terms
-        summed = f"weight decay {decay.weight_decay:g} with the {decay.reduction} of the losses"
-        return problem(translated), (f"loss {name}, gamma {translated:.6g} ({summed}, times {terms:g}){biases}",)
-    assert trained.alpha is not None
-    translated = trained.alpha * (c if name == "squared" else 1)
-    times = f", times {c} outputs" if name == "squared" and c > 1 else ""
-    return problem(translated), (f"loss {name}, gamma {translated:.6g} (alpha {trained.alpha:g}{times}){biases}",)
+        found, how = float(gamma), ""
+    elif decay is not None:
+        if name == "cross_entropy" and class_weight is not None and not np.all((Y == 0.0) | (Y == 1.0)):
+            raise InputError(
+                "PyTorch weighs every class of a soft label by itself, and here a sample has one weight: give gamma "
+                "and sample_weight in place of weight_decay and class_weight."
+            )
+        # What PyTorch's mean divides by where classes are weighted; weights of samples are the user's own.
+        by_class = None if class_weight is None else problem(1.0, None).loss.weights
+        total = None if by_class is None else float(np.sum(by_class))
+        terms = decay.terms(chosen, len(Y), Y.shape[1], total)
+        found = decay.weight_decay * terms
+        how = f" (weight decay {decay.weight_decay:g} with the {decay.reduction} of the losses, times {terms:g})"
+    elif trained.alpha is not None and name == trained.loss:
+        batches = len(Y) / min(trained.batch, len(Y)) if trained.batch else 1.0
+        found = trained.alpha * batches
+        how = f" (alpha {trained.alpha:g}" + (f", times {batches:g} batches)" if batches != 1.0 else ")")
+    else:
+        raise InputError("say how large the penalty was: gamma=, or weight_decay= as PyTorch's optimisers take it.")
+    said = [f"loss {name}, {network.activation}, gamma {found:.6g}{how}{_said_of_biases(network, kept, offset)}"]
+    said += [f"outputs are the classes {', '.join(classes)}"] if classes else []
+    return problem(found), tuple([*said, *([trained.assumed] if trained.assumed else [])])
 
 
 def _said_of_biases(network: Network, kept: bool, offset: bool | str) -> str:
@@ -130,8 +139,8 @@ def _said_of_biases(network: Network, kept: bool, offset: bool | str) -> str:
     return "".join(f", {part}" for part in parts)
 
 
-def _fitting(y: Any, loss: Loss, c: int, classes: Sequence[Any] | None) -> Floats:
-    """Return targets of c outputs: labels as the loss takes them, numbers as they are.
+def _fitting(y: Any, loss: Loss, c: int, classes: Sequence[Any] | None) -> tuple[Floats, tuple[str, ...]]:
+    """Return targets of c outputs, labels as the loss takes them and numbers as they are, and the classes of labels.
 
     Integers are classes where the loss takes classes, or where there are more outputs than one.
     """
@@ -140,18 +149,25 @@ def _fitting(y: Any, loss: Loss, c: int, classes: Sequence[Any] | None) -> Float
     whole = given.dtype.kind in "iub" or (given.dtype.kind == "f" and bool(np.all(given == np.round(given))))
     signs = loss.targets == "signs" and given.dtype.kind in "if" and bool(np.all(np.abs(given) == 1))
     labels = flat and not signs and (given.dtype.kind in "USO" or (whole and (c > 1 or loss.targets == "signs")))
-    Y: Floats
-    if not labels:
-        Y = targets_for(loss, given.astype(np.float64))
-    else:
-        values = given.ravel().tolist()
+    names: tuple[str, ...] = ()
+    if labels:
         named = list(classes) if classes is not None else list(range(c)) if whole and c > 1 else None
-        if named is None or not all(isinstance(name, (bool, np.bool_)) for name in named):
-            values = [int(value) if isinstance(value, (bool, float)) else value for value in values]
-        words = None if named is None else [str(name) for name in named]
-        Y = targets_for(loss, one_hot([str(value) for value in values], words)[0])
+        truths = named is not None and all(isinstance(name, (bool, np.bool_)) for name in named)
+        words = None if named is None else [_word(name, truths) for name in named]
+        hot, names = one_hot([_word(value, truths) for value in given.ravel().tolist()], words)
+        Y = targets_for(loss, hot)
+    elif loss.targets == "signs" and given.shape == (len(given), c) and np.all((given == 0) | (given == 1)):
+        Y = 2.0 * given.astype(np.float64) - 1.0  # several labels at once, as 0 and 1
+    else:
+        Y = targets_for(loss, given.astype(np.float64))
     if Y.shape[1] != c:
         raise InputError(
             f"the network has {c} outputs, and the targets have {Y.shape[1]} for the loss '{losses.called(loss)}'."
         )
-    return Y
+    return Y, names
+
+
+def _word(value: Any, truths: bool) -> str:
+    """Return the name of a class; 1.0 is 1, and a truth value is a number unless the classes are truth values."""
+    number = isinstance(value, (float, np.floating)) and float(value).is_integer()
+    return str(int(value)) if number or (isinstance(value, (bool, np.bool_)) and not truths) else str(value)

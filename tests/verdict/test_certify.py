@@ -82,12 +82,39 @@ def test_what_is_missing_or_too_much_is_said(given: dict[str, object], said: str
         certify((X, Y), network, **given)
 
 
+def test_percentages_are_on_the_careful_side() -> None:
+    from sdprelax.verdict._certify import Verdict
+
+    problem = Problem(np.ones((2, 1)), np.ones((2, 1)), 1.0)
+    network = problem.empty_network()
+    said = str(Verdict(lower=1.0, upper=1.1234, network=network, better=network, better_upper=1.0))
+    assert "at most 13 % above" in said and "10 % lower" in said
+    negative = str(Verdict(lower=-4.0, upper=-2.0, network=network, better=network, better_upper=-3.0))
+    assert "none above 0" in negative and "50 % lower" in negative
+
+
+def test_preprocessing_goes_with_the_better_network(tmp_path: Path) -> None:
+    from sdprelax.datasets import Dataset, scaled
+    from sdprelax.networks import Pipeline
+
+    X, Y = data(3)
+    whole = scaled(Dataset(5.0 + 3.0 * X, Y), "standard")
+    network = trained(Problem(whole.X, Y, 0.3), width=2, steps=3)
+    verdict = certify((5.0 + 3.0 * X, Y), Pipeline(network, whole.preprocessing), loss="squared", gamma=0.3)
+    assert verdict.upper == Problem(whole.X, Y, 0.3).upper_bound(network)
+    assert [path.name for path in verdict.save(tmp_path)] == ["certificate.npz", "better.npz"]
+    better = sdprelax.load_predictor(tmp_path / "better.npz")
+    assert np.allclose(better.predict(5.0 + 3.0 * X), verdict.better.predict(whole.X))
+    with pytest.raises(sdprelax.SdprelaxError, match="no folder to save into"):
+        verdict.save(tmp_path / "better.npz")
+
+
 def test_a_problem_says_everything_itself() -> None:
     problem = Problem(*data(), gamma=0.3)
     network = trained(problem)
     with pytest.raises(InputError, match="says loss, penalty"):
         certify(problem, network, gamma=0.3)
-    with pytest.raises(InputError, match="3 inputs"):
+    with pytest.raises(InputError, match="this predictor takes"):
         certify(problem, Network(np.ones((3, 2)), np.ones((2, 2))))
     with pytest.raises(InputError, match="a network is a"):
         certify(problem, 3)

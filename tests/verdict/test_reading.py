@@ -84,6 +84,22 @@ def test_a_module_that_computes_something_else_is_refused(torch: Any) -> None:
         read_trained(Residual()).check(X)
     read_trained(Functional()).check(X)
 
+    class Backwards(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.second, self.first = torch.nn.Linear(3, 3), torch.nn.Linear(3, 3)
+
+        def forward(self, x: Any) -> Any:
+            return self.second(torch.relu(self.first(x)))
+
+    class Tiny(Functional):
+        def forward(self, x: Any) -> Any:
+            return 1e-4 * self.second(torch.tanh(self.first(x)))
+
+    read_trained(Backwards()).check(X)
+    with pytest.raises(InputError, match="computes something else"):
+        read_trained(Tiny()).check(X)
+
 
 def test_other_architectures_are_one_sentence(torch: Any, tmp_path: Path) -> None:
     nn = torch.nn
@@ -132,9 +148,11 @@ def test_an_onnx_model_predicts_as_it_did(written: str, tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore")  # of estimators that have not converged
 def test_an_estimator_says_its_loss_and_penalty() -> None:
     neural = pytest.importorskip("sklearn.neural_network")
+    several = np.stack([LABELS > 0, LABELS > 1], axis=1).astype(int)
     for kind, y, factor in (
         (neural.MLPClassifier, LABELS, 12.0), (neural.MLPClassifier, LABELS > 0, 12.0),
-        (neural.MLPRegressor, np.eye(3)[LABELS][:, :2], 24.0),
+        (neural.MLPClassifier, LABELS + 1.0, 12.0), (neural.MLPClassifier, several, 12.0),
+        (neural.MLPRegressor, np.eye(3)[LABELS][:, 0], 12.0),
     ):  # fmt: skip
         estimator = kind(hidden_layer_sizes=(4,), alpha=0.5, solver="lbfgs", max_iter=30, random_state=0)
         with pytest.raises(InputError, match="not fitted"):
@@ -143,6 +161,12 @@ def test_an_estimator_says_its_loss_and_penalty() -> None:
         verdict = certify((X, y), estimator, time_limit=0.0)
         # What scikit-learn minimised, in its own words: mean losses and α/2n of all weights but biases.
         assert verdict.upper == pytest.approx(factor * estimator.loss_, rel=1e-6)
+    # Its descent divides the penalty by a batch, and the loss of several outputs by none of them.
+    hot = np.eye(3)[LABELS]
+    batches = neural.MLPRegressor(hidden_layer_sizes=(4,), alpha=0.5, max_iter=2, batch_size=4).fit(X, hot)
+    assert certify((X, hot), batches, time_limit=0.0).problem.gamma == 1.5
+    with pytest.raises(InputError, match="how large the penalty"):
+        certify((X, hot), batches, loss="huber")
     with pytest.raises(InputError, match="2 hidden layers"):
         read_trained(neural.MLPClassifier((4, 4), max_iter=2).fit(X, LABELS))
     with pytest.raises(InputError, match="'tanh'"):

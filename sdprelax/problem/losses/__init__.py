@@ -14,17 +14,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import scipy.optimize
 
-from sdprelax.base import UNIT, Ball, Floats, Registry, bound_above, gamma
+from sdprelax.base import UNIT, Ball, Floats, Registry, gamma
 
 __all__ = ["Loss", "ProvedRay", "Ray", "Weighted", "largest_multiple", "losses", "sums_above"]
 
 # Halvings after which the end of the dual's domain along a ray is known to rounding.
 HALVINGS = 60
+# Multiples up to this are taken for 0: far above where roundings are no longer relative.
+SMALLEST_MULTIPLE = 1e-280
 # Shares of a multiple that are tried in its place: at the very end of the dual's domain nothing is proved.
 SHARES = (1.0, 1.0 - 2.0**-48, 1.0 - 2.0**-40, 1.0 - 2.0**-30)
 # Least distance from the upper ends of the domain that a point of a shift-invariant loss is moved to, and the share of
@@ -370,8 +373,8 @@ class Weighted(Loss):
         mid, reach = A.mid / self._column, A.rad / self._column
         lost = np.where(A.mid != 0.0, 2 * UNIT * np.abs(mid) + 2.0**-1073, 0.0)
         rad = np.where((A.rad > 0.0) | (lost > 0.0), (reach + lost) * (1.0 + 8 * UNIT) + 2.0**-1073, 0.0)
-        below = self.sample_weight * self.loss.dual_values_below(Ball(mid, rad), Y)
-        return np.where(below == 0.0, below, np.nextafter(below, -np.inf))
+        unweighted = self.loss.dual_values_below(Ball(mid, rad), Y)
+        return np.where(unweighted == 0.0, 0.0, np.nextafter(self.sample_weight * unweighted, -np.inf))
 
     def dual_range(self, Y: Floats) -> tuple[Floats, Floats]:
         """Return w times ℓ's range."""
@@ -408,11 +411,12 @@ class Weighted(Loss):
 def largest_multiple(steepest: Any, gamma: Any) -> Floats:
     """Return the largest s with s·steepest ≤ γ, rounded down: numbers, or arrays of one shape.
 
-    In exact arithmetic s·steepest ≤ γ holds wherever s is above 1e-280.
+    In exact arithmetic s·steepest ≤ γ holds. It is 0 where it would be so small that its rounding is not relative.
     """
     steepest = np.asarray(steepest, dtype=np.float64)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        return np.where(steepest == 0.0, np.inf, gamma / steepest * (1.0 - 8 * UNIT))
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
+        largest = np.where(steepest == 0.0, np.inf, gamma / steepest * (1.0 - 8 * UNIT))
+    return np.where(largest > SMALLEST_MULTIPLE, largest, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -477,7 +481,7 @@ class EnclosedRay:
         return nothing
 
     def _at(self, scale: float) -> float:
-        taken = bound_above(0.5 * scale * scale * self.tilt, 3) if self.tilt else 0.0
+        taken = _half_square_above(scale, self.tilt)
         point = self.A if scale == 1.0 else self.A * scale
         # Zeros stay zeros: they may be at an end of the domain.
         zero = (self.A.mid == 0.0) & (self.A.rad == 0.0)
@@ -493,6 +497,18 @@ class EnclosedRay:
             loss = Weighted(loss.unweighted, np.concatenate([weights, more]))
         tilt = math.nextafter(self.tilt + other.tilt, math.inf) if self.tilt or other.tilt else 0.0
         return EnclosedRay(loss, A, Y, tilt)
+
+
+def _half_square_above(scale: float, tilt: float) -> float:
+    """Return a float above ½s²·tilt, none of whose factors is rounded: s² may be far below all floats."""
+    if not tilt:
+        return 0.0
+    if not math.isfinite(tilt):
+        return math.inf
+    try:
+        return math.nextafter(float(Fraction(scale) ** 2 * Fraction(tilt) / 2), math.inf)
+    except OverflowError:
+        return math.inf
 
 
 def sums_above(terms: Floats) -> Floats:
