@@ -10,7 +10,7 @@ import typing
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, ClassVar, TypeVar, get_type_hints
 
 import pydantic
 import yaml
@@ -36,7 +36,7 @@ __all__ = [
     "only",
 ]
 
-Model = TypeVar("Model", bound=pydantic.BaseModel)
+Model = TypeVar("Model", bound="Written")
 SECONDS = {"": 1.0, "s": 1.0, "sec": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 MEGABYTES = {
     "kb": 2.0**-10,
@@ -64,6 +64,8 @@ class Written(pydantic.BaseModel):
     """Top-level keys of every file; entries are checked against their own classes afterwards."""
 
     model_config = pydantic.ConfigDict(extra="forbid")
+    # What a key may be, in words, where its type says it badly.
+    right: ClassVar[dict[str, str]] = {}
     name: str = pydantic.Field(description="folder of the results")
     repeat: int = pydantic.Field(1, ge=1, description="runs of each trial, with different random numbers")
     seed: int = pydantic.Field(0, ge=0, lt=2**63, description="what the random numbers derive from")
@@ -197,7 +199,9 @@ def expanded(document: Document, key: str, registry: Registry[Any], items: list[
             where = (*where, name)
             options = {} if options is None else options
         else:
-            raise document.error(where, f"write '- name' or '- name: {{option: value}}', not {item!r}.")
+            right = f"'{key}: name' or '{key}: {{name: {{option: value}}}}'"
+            right = right if items is not None else "'- name' or '- name: {option: value}'"
+            raise document.error(where, f"write {right}, not {item!r}.")
         if not isinstance(options, dict):
             raise document.error(where, f"the options of '{name}' are {options!r}; write them as 'option: value'.")
         try:
@@ -274,7 +278,7 @@ def _quantity(
         raise document.error(("limits", name), f"the {name} limit is {written!r}; write {right} {examples}.") from None
 
 
-def _first_error(document: Document, model: type[pydantic.BaseModel], error: pydantic.ValidationError) -> InputError:
+def _first_error(document: Document, model: type[Written], error: pydantic.ValidationError) -> InputError:
     first, *others = error.errors()
     where = tuple(first["loc"])
     if first["type"] == "extra_forbidden":
@@ -284,6 +288,9 @@ def _first_error(document: Document, model: type[pydantic.BaseModel], error: pyd
         return document.error(where, f"unknown key '{where[-1]}': {nearest(str(where[-1]), known)}.")
     if first["type"] == "missing":
         return document.error((), f"the key '{where[-1]}' is missing.")
+    if where[0] in model.right:
+        value = document.content[where[0]]
+        return document.error(where, f"'{where[0]}' is {value!r}; it must be {model.right[str(where[0])]}.")
     # Whatever it might have been.
     possible = [first, *(other for other in others if other["loc"][0] == where[0])]
     right = " or ".join(dict.fromkeys(one["msg"].removeprefix("Input should be ").split(",")[0] for one in possible))

@@ -14,7 +14,7 @@ from sdprelax.lasso._program import Fit, Program, Stop
 from sdprelax.lasso._reweighting import Reweighting
 from sdprelax.lasso._rows import GROUP_PROOF_VERSION, ArrayRows, RowBlock, prove
 from sdprelax.lasso._sampled_gates import Moments, Shape, moments_of, sampled_gates
-from sdprelax.lasso._solve import DirectionSolver, GateSolver, require_norm_of_solver, solve_program
+from sdprelax.lasso._solve import DirectionSolver, GateSolver, require_norm_of_solver, require_solver, solve_program
 from sdprelax.lasso._spread import Spread, spread_statistics
 from sdprelax.lasso._statistics import statistics_of, total
 
@@ -52,6 +52,7 @@ __all__ = [
     "prove",
     "require_budget",
     "require_norm_of_solver",
+    "require_solver",
     "sampled_gates",
     "silent",
     "solve_program",

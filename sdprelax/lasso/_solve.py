@@ -17,17 +17,17 @@ from sdprelax.base import InputError, SolverFailed
 from sdprelax.lasso._block_coordinate import block_coordinate
 from sdprelax.lasso._coordinate_descent import CoordinateDescent
 from sdprelax.lasso._designs import Directions, Masked
-from sdprelax.lasso._elimination import eliminated
+from sdprelax.lasso._elimination import Profiled, eliminated
 from sdprelax.lasso._fista import fista
 from sdprelax.lasso._interior_point import interior_point, polished
 from sdprelax.lasso._program import SQUARED, Fit, InnerSolver, Program, Stop
 from sdprelax.lasso._reweighting import Reweighting
 from sdprelax.lasso._splitting import splitting
 from sdprelax.lasso._working_set import Polish, by_working_sets
-from sdprelax.problem import Loss
+from sdprelax.problem import Loss, losses
 from sdprelax.problem.norms import Penalty
 
-__all__ = ["DirectionSolver", "GateSolver", "require_norm_of_solver", "solve_program"]
+__all__ = ["DirectionSolver", "GateSolver", "require_norm_of_solver", "require_solver", "solve_program"]
 
 # Solvers behind gates, and along directions.
 GateSolver = Literal["auto", "fista", "block_coordinate", "irls", "splitting"]
@@ -69,9 +69,12 @@ class Offer:
         return self.losses == "all" or loss == SQUARED or (self.losses == "smooth" and loss.smooth)
 
 
+# The same in words.
+TAKEN = {"squared": "the squared loss, behind gates without an offset", "smooth": "losses that are differentiable"}
 NORMS: tuple[Penalty, ...] = ("frobenius", "nuclear", "columns")
 OFFERS = {
-    "interior_point": Offer(lambda: interior_point, (Directions,), parts=True, polish=polished),
+    # Of all losses but the squared one it is called from elsewhere.
+    "interior_point": Offer(lambda: interior_point, (Directions,), parts=True, polish=polished, losses="all"),
     "fista": Offer(lambda: fista, (Directions, Masked), NORMS, parts=True, losses="smooth"),
     "block_coordinate": Offer(lambda: block_coordinate, (Masked,), ("frobenius", "nuclear"), parts=True),
     "irls": Offer(Reweighting, (Directions, Masked)),
@@ -93,6 +96,30 @@ def require_norm_of_solver(solver: str, penalty: Penalty) -> None:
         raise InputError(
             f"solver: {solver} weighs whole groups, so it takes the penalty frobenius or columns; a {penalty} one "
             f"takes {' or '.join(able)}."
+        )
+
+
+def require_solver(solver: str, program: Program) -> None:
+    """Refuse a solver that does not take a program's loss or offset; a program of no groups says enough.
+
+    Raises
+    ------
+    InputError: what it takes, and which solvers take the program.
+    """
+    if solver != "auto":
+        _require_loss(solver, eliminated(program).program)
+
+
+def _require_loss(solver: str, program: Program) -> None:
+    """Refuse a solver that does not take the loss of a program without weights and offset."""
+    offset, loss = isinstance(program.loss, Profiled), program.loss
+    if not OFFERS[solver].takes(loss):
+        able = [name for name, offer in OFFERS.items() if isinstance(program.design, offer.designs)
+                and offer.takes(loss) and program.norm in (*offer.norms, "columns")]  # fmt: skip
+        has = losses.called((loss.loss if isinstance(loss, Profiled) else loss).unweighted)
+        raise InputError(
+            f"solver: {solver} takes {TAKEN[OFFERS[solver].losses]}, and this problem has loss '{has}'"
+            f"{' with an offset' if offset else ''}; take {' or '.join(able)}, or auto."
         )
 
 
@@ -174,12 +201,7 @@ def _solved(program: Program, name: str, start: Fit, stop: Stop, irls: Reweighti
     InputError: it does not take it.
     """
     offer = OFFERS[name]
-    if not offer.takes(program.loss):
-        able = [other for other, one in OFFERS.items() if one.takes(program.loss)]
-        raise InputError(
-            f"solver: {name} takes a {offer.losses} loss without an offset, and this program has another; take "
-            f"{' or '.join(able)}, or auto."
-        )
+    _require_loss(name, program)
     require_norm_of_solver(name, program.norm)
     if not isinstance(program.design, offer.designs):
         raise InputError(

@@ -58,6 +58,19 @@ class ConvexReLU:
     solver: Literal["auto", "clarabel", "augmented_lagrangian"] = "auto"
     max_iterations: PositiveInt = 20_000
 
+    def check(self, problem: Problem) -> None:
+        """Refuse what the augmented Lagrangian does not take, where it is asked for.
+
+        Raises
+        ------
+        InputError: another activation than ReLU, or a loss with kinks or that couples outputs.
+        """
+        if self.solver == "augmented_lagrangian" and not _is_for_augmented_lagrangian(problem):
+            raise InputError(
+                "convex_relu with solver: augmented_lagrangian takes ReLU and losses that are differentiable and sums "
+                "over outputs; take solver: clarabel."
+            )
+
     def size(self, problem: Problem) -> str:
         """Return the number of variables and constraints of one output's program."""
         reduction = reduce(problem)
@@ -78,6 +91,7 @@ class ConvexReLU:
         ------
         ProblemTooLarge: more constraint entries than Clarabel can factor, and the other solver is not asked for or does
             not take the loss; or too many gates: all.
+        InputError: see :meth:`check`.
         """
         best = Incumbent(Presolved.of(problem), deadline, report)
         scaled, reduction = best.presolved.problem, best.presolved.reduction
@@ -113,14 +127,10 @@ class ConvexReLU:
         Raises
         ------
         ProblemTooLarge: it is asked to, or has to, and cannot hold it.
-        InputError: the other is asked to and does not take the problem.
+        InputError: see :meth:`check`.
         """
-        other = problem.activation == ReLU() and problem.loss.smooth and problem.loss.separable
-        if self.solver == "augmented_lagrangian" and not other:
-            raise InputError(
-                "convex_relu with solver: augmented_lagrangian takes ReLU and losses that are differentiable and sums "
-                "over outputs; take solver: clarabel."
-            )
+        self.check(problem)
+        other = _is_for_augmented_lagrangian(problem)
         count, n = gate_count(self.gates, self.patterns, reduction), len(reduction.group)
         nonzeros = 2 * count * (n + reduction.generators) * reduction.rank
         if nonzeros > LARGEST and (self.solver == "clarabel" or not other):
@@ -161,3 +171,7 @@ def _parts(problem: Problem) -> list[tuple[list[int], float]]:
     outputs = list(range(problem.shape[2]))
     parts = [[k] for k in outputs] if problem.loss.separable else [outputs]
     return [(chosen, 1.0 / (len(parts) - k)) for k, chosen in enumerate(parts)]
+
+
+def _is_for_augmented_lagrangian(problem: Problem) -> bool:
+    return problem.activation == ReLU() and problem.loss.smooth and problem.loss.separable

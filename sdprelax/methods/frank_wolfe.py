@@ -18,7 +18,7 @@ from sdprelax.certificate import COVER_KERNELS, cover_certificate, proving_secon
 from sdprelax.exact import PatternOracle
 from sdprelax.lasso import Directions, Program, Stop, interior_point, profiled
 from sdprelax.methods import methods
-from sdprelax.problem import Loss, Presolved, Problem, Reduction, Squared, losses, reduce
+from sdprelax.problem import Loss, Presolved, Problem, Reduction, Squared, reduce
 from sdprelax.training import Incumbent, Outcome, Report, unreported
 
 __all__ = ["FrankWolfe"]
@@ -70,7 +70,8 @@ class FrankWolfe:
     """
 
     version: ClassVar[int] = 2
-    losses: ClassVar[None] = None
+    # At a subgradient the best neuron need not be of use.
+    losses: ClassVar[str] = "differentiable"
     activations: ClassVar[None] = None
     offset: ClassVar[bool] = True
     sample_weight: ClassVar[bool] = True
@@ -91,19 +92,6 @@ class FrankWolfe:
         if self.radius is not None and not math.isfinite(self.radius):
             raise InputError(f"radius is {self.radius}; it must be a finite number, or None for the penalised form.")
 
-    def check(self, problem: Problem) -> None:
-        """Refuse a loss with kinks, where the best neuron at a subgradient need not be of use.
-
-        Raises
-        ------
-        InputError: it has kinks.
-        """
-        if not problem.loss.smooth:
-            kind = losses.called(problem.loss.unweighted)
-            raise InputError(
-                f"method 'frank_wolfe' takes losses that are differentiable, and '{kind}' is not; name another method."
-            )
-
     def size(self, problem: Problem) -> str:
         """Return the number of patterns and what each of them is asked for."""
         reduction = reduce(problem)
@@ -118,7 +106,6 @@ class FrankWolfe:
         self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline, report: Report = unreported
     ) -> Outcome:
         """Return the best iterate, and the bound that the last residual proves."""
-        self.check(problem)
         self._require_room(problem)
         best = Incumbent(Presolved.of(problem), deadline, report)
         best.offer_empty()

@@ -12,7 +12,7 @@ from pydantic import PositiveFloat, PositiveInt
 from sdprelax.base import Deadline, Floats, Use
 from sdprelax.cells import Patterns
 from sdprelax.certificate import COVER_KERNELS, cone_certificate
-from sdprelax.lasso import GateSolver, Stop, require_norm_of_solver, solve_program
+from sdprelax.lasso import GateSolver, Masked, Program, Stop, require_norm_of_solver, require_solver, solve_program
 from sdprelax.methods import methods
 from sdprelax.methods._gates import WITHIN, GateChoice, Gated, gate_count, proposing
 from sdprelax.problem import Problem, Reduction, reduce
@@ -70,6 +70,16 @@ class GatedReLU:
     def __post_init__(self) -> None:
         require_norm_of_solver(self.solver, self.penalty)
 
+    def check(self, problem: Problem) -> None:
+        """Refuse a loss or an offset that the solver does not take.
+
+        Raises
+        ------
+        InputError: what it takes.
+        """
+        nothing = Masked(problem.inputs, np.zeros((len(problem.Y), 0)))
+        require_solver(self.solver, Program.of(problem, nothing, self.penalty))
+
     def size(self, problem: Problem) -> str:
         """Return the number of weights."""
         reduction, outputs = reduce(problem), problem.shape[2]
@@ -91,9 +101,11 @@ class GatedReLU:
 
         Raises
         ------
+        InputError: see :meth:`check`.
         ProblemTooLarge: gates: all, and there are too many.
         SolverFailed: solver: irls with a γ too small for its kernel matrix in floating point.
         """
+        self.check(problem)
         gated = Gated.of(problem, self.gates, self.patterns, self.penalty, rng, deadline)
         best = Incumbent(gated.presolved, deadline, report)
         training = deadline.fraction(TRAINING)

@@ -18,7 +18,7 @@ from sdprelax.certificate import (
     cone_certificate,
     group_certificate,
 )
-from sdprelax.lasso import Directions, DirectionSolver, Fit, Program, Stop, solve_program
+from sdprelax.lasso import Directions, DirectionSolver, Fit, Program, Stop, require_solver, solve_program
 from sdprelax.methods import methods
 from sdprelax.methods._gates import WITHIN
 from sdprelax.networks import Network
@@ -101,17 +101,18 @@ class Wedge:
         return self.bias == "free"
 
     def check(self, problem: Problem) -> None:
-        """Refuse a problem without bias for bias: free.
+        """Refuse a problem without bias for bias: free, and a loss that the solver does not take.
 
         Raises
         ------
-        InputError: it has none.
+        InputError: it has no bias, or another loss.
         """
         if self._free and not problem.bias:
             raise InputError(
                 "method 'wedge' with bias: free needs a problem with a bias; set bias: true in the sweep, beside "
                 "gamma, or bias=True on the Problem."
             )
+        require_solver(self.solver, self._program(problem, np.zeros((len(problem.Y), 0))))
 
     def size(self, problem: Problem) -> str:
         """Return the number of features."""
@@ -147,7 +148,7 @@ class Wedge:
 
         Raises
         ------
-        InputError: bias: free for a problem without bias.
+        InputError: see :meth:`check`.
         ProblemTooLarge: features: all, or layers: 3, and there are too many.
         SolverUnavailable: solver: skglm, and it is not installed.
         """

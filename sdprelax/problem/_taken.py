@@ -14,6 +14,8 @@ __all__ = ["require_taken", "untaken", "what_is_taken"]
 
 # What a class takes that says nothing: what there was when there was nothing to say.
 USUAL = {"loss": ("losses", ("squared",)), "activation": ("activations", ("relu",))}
+# What `losses` may say in place of names.
+DIFFERENTIABLE = "differentiable"
 # What a class takes if it says so, and how a problem that has it says so.
 EXTRAS: dict[str, tuple[str, Callable[[Problem], bool]]] = {
     "offset": ("offset or free bias", lambda problem: problem.offset is not False or not problem.penalise_bias),
@@ -24,8 +26,9 @@ EXTRAS: dict[str, tuple[str, Callable[[Problem], bool]]] = {
 def require_taken(problem: Problem, registry: Registry[Any], name: str, entry: Any) -> None:
     """Refuse a problem whose loss or activation a registered class, or another one that it uses, does not take.
 
-    A class says what it takes by the attributes ``losses`` and ``activations``: names, or None for all. By default
-    these are the squared loss and ReLU. ``offset`` and ``sample_weight`` say whether it takes these; by default not.
+    A class says what it takes by the attributes ``losses`` and ``activations``: names, or None for all; ``losses`` may
+    be "differentiable" instead. By default these are the squared loss and ReLU. ``offset`` and ``sample_weight`` say
+    whether it takes these; by default not.
     What it names in ``dispensable`` it uses only for problems which that takes, so that is not asked.
 
     Raises
@@ -48,7 +51,10 @@ def untaken(problem: Problem, registry: Registry[Any], name: str, entry: Any) ->
     part = f"{kind} '{registry.canonical(name)}'"
     for what, (attribute, usual) in USUAL.items():
         taken = getattr(entry, attribute, usual)
-        if taken is not None and has[what] not in taken:
+        if taken == DIFFERENTIABLE:
+            if not problem.loss.smooth:
+                return f"{part} takes losses that are differentiable, and '{has[what]}' is not; name another {kind}."
+        elif taken is not None and has[what] not in taken:
             names, mine = " or ".join(f"'{one}'" for one in taken), has[what]
             return f"{part} takes the {what} {names}, and this problem has '{mine}'; name another {kind}."
     for attribute, (words, present) in EXTRAS.items():
@@ -61,6 +67,8 @@ def what_is_taken(registry: Registry[Any], name: str) -> str:
     """Return what a registered class says that it takes, in words; what it uses may take less."""
     entry = registry[name]
     told = {what: getattr(entry, attribute, usual) for what, (attribute, usual) in USUAL.items()}
+    if told["loss"] == DIFFERENTIABLE:
+        told["loss"] = tuple(one for one in losses if losses[one].smooth is True)
     parts = [f"any {what}" if names is None else f"{what} {' or '.join(names)}" for what, names in told.items()]
     parts += [words if getattr(entry, attribute, False) else f"no {words}" for attribute, (words, _) in EXTRAS.items()]
     return ", ".join(parts)

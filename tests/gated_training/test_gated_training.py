@@ -203,10 +203,11 @@ def test_a_program_is_refused_by_solvers_of_other_designs_before_any_work() -> N
     with pytest.raises(InputError, match="solver: block_coordinate takes programs over masked, and this one is over"):
         solve_program(along, "block_coordinate")
     with pytest.raises(
-        InputError, match=r"solver: irls takes a squared loss without an offset, .* take fista or splitting"
+        InputError,
+        match=r"behind gates without an offset, .* 'squared' with an offset; take fista or splitting,",
     ):
         solve_program(replace(given, intercept=True), "irls")
-    with pytest.raises(InputError, match=r"solver: fista takes a smooth loss .* take splitting"):
+    with pytest.raises(InputError, match=r"fista takes losses that are differentiable, .*; take splitting, or auto"):
         solve_program(replace(given, loss=losses.create("absolute")), "fista")
 
 

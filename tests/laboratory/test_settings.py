@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pandas as pd
 import pytest
 
 import sdprelax
-from sdprelax import InputError
+from sdprelax import Certificate, InputError
 from sdprelax.laboratory import Store, load_sweep, run_sweep, schedule
 from sdprelax.laboratory.results import audit, compare, load_table, rerun, write_report
 from sdprelax.laboratory.training import (
@@ -28,6 +30,7 @@ from sdprelax.laboratory.training._tables import results_table
 from sdprelax.networks import activations, load_pipeline
 from sdprelax.problem import losses, targets_for
 
+ROOT = Path(__file__).resolve().parents[2]
 SWEEP = """\
 name: settings
 datasets: [file: {path: PATH, target: label, test_size: 0.4}]
@@ -53,15 +56,30 @@ def written(folder: Path, text: str) -> Path:
     pd.DataFrame({"a": X[:, 0], "b": X[:, 1], "label": label}).to_csv(folder / "classes.csv", index=False)
     counts = pd.DataFrame({"a": X[:8, 0], "b": X[:8, 1], "count": rng.poisson(9.0, 8) + 0.0})
     counts.to_csv(folder / "counts.csv", index=False)
-    path = folder / "sweep.yaml"
-    path.write_text(text.replace("PATH", str(folder / ("counts.csv" if "target: count" in text else "classes.csv"))))
+    pd.DataFrame({"a": X[:8, 0], "number": np.arange(8) % 4}).to_csv(folder / "numbers.csv", index=False)
+    path, target = folder / "sweep.yaml", re.search(r"target: (count|number)\b", text)
+    path.write_text(text.replace("PATH", str(folder / (f"{target[1]}s.csv" if target else "classes.csv"))))
     return path
+
+
+WEIGHTED = """\
+name: weighted
+datasets: [random: {n: 6, d: 2, c: 2, classes: true}]
+gamma: 0.1
+loss: [logistic, huber: {delta: 0.5}]
+activation: leaky
+bias: true
+penalise_bias: false
+offset: penalised
+class_weight: balanced
+methods: [sdp: {solver: clarabel, rounding: null}]
+"""
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("settings")
-    for text in (SWEEP, CERTIFIED):
+    for text in (WEIGHTED, SWEEP, CERTIFIED):
         table = run_sweep(load_sweep(written(folder, text)), folder, engine="serial").table
         assert not any(table["message"]) and "error" not in set(table["status"]), list(table["message"])
     return folder
@@ -122,9 +140,14 @@ def test_keys_take_one_or_a_list(lines: str, override: str, check: Any, tmp_path
     ("loss: {huber: {delta: wide}}", "line 5: loss 'huber': option 'delta' is 'wide', but should be"),
     ("loss: []", "line 5: 'loss' is empty"),
     ("activation: [relu, leeky]", "line 5: unknown activation 'leeky': did you mean 'leaky'?"),
-    ("offset: yes", "line 5: 'offset' is 'yes', but should be a valid boolean or 'penalised' or a valid number"),
-    ("class_weight: heavy", "line 5: 'class_weight' is 'heavy', but should be 'balanced'"),
-    ("class_weight: [1, -1]", "line 5: 'class_weight' is [1, -1], but should be 'balanced' or greater than 0"),
+    ("offset: yes", "line 5: 'offset' is 'yes'; it must be true (free), false, penalised or a positive number, or a"),
+    ("offset: -1", "line 5: 'offset' is -1; it must be true (free), false, penalised or a positive number, or a list"),
+    ("offset: [1, .inf]", "line 5: 'offset' is [1, inf]; it must be true (free), false, penalised or a positive"),
+    ("class_weight: heavy", "line 5: 'class_weight' is 'heavy'; it must be balanced, null or a list with a positive"),
+    ("class_weight: [1, -2, 3]", "line 5: 'class_weight' is [1, -2, 3]; it must be balanced, null or a list with a"),
+    ("loss: null", "line 5: write 'loss: name' or 'loss: {name: {option: value}}', not None."),
+    ("loss: [null]", "line 5: write '- name' or '- name: {option: value}', not None."),
+    ("penalise_bias: [true, false]", "line 5: penalise_bias: false is of a hidden bias, and there is none; write"),
     ("class_weight: []", "line 5: 'class_weight' is empty"),
     ("penalise_bias: 0", "line 5: 'penalise_bias' is 0, but should be true or false"),
     ("loss: huber\nprotocol: paper", "line 6: protocol: paper is of the squared loss"),
@@ -142,16 +165,22 @@ def test_wrong_keys_are_one_sentence_with_their_line(line: str, message: str, tm
     ("offset: true\n", "line 5: method 'ntk' takes no offset"),
     ("class_weight: [1, 2, 3]\n", "line 5: method 'ntk' takes no sample weights"),
     ("loss: poisson\n", None),
-    ("loss: cross_entropy\ndatasets: [random: {n: 4}]\n", "data set random(n=4): row 0 of Y is no distribution"),
-    ("loss: logistic\ndatasets: [random: {n: 4}]\n", "data set random(n=4): Y holds "),
+    ("loss: cross_entropy\ndatasets: [random: {n: 4}]\n",
+     "data set random(n=4): the target holds numbers and not classes, which loss 'cross_entropy' takes; take a loss"),
+    ("loss: logistic\ndatasets: [file: {path: PATH, target: count, task: regression}]\n",
+     "the target holds numbers and not classes, which loss 'logistic' takes; write task: classification if they are"),
+    ("loss: poisson\ndatasets: [file: {path: PATH, target: number}]\n",
+     "the target's whole numbers were taken for classes, and loss 'poisson' takes counts; write task: regression if"),
+    ("loss: hinge\nmethods: [wedge: {solver: skglm}]\n", "solver: skglm takes the squared loss, "),
     ("class_weight: balanced\ndatasets: [random: {n: 4}]\n", "data set random(n=4): class_weight needs classes"),
 ])  # fmt: skip
 def test_what_does_not_go_together_is_refused_before_anything_runs(
     lines: str, message: str | None, tmp_path: Path
 ) -> None:
     data = "" if "datasets" in lines else "datasets: [spiral: {points_per_class: 2}]\n"
-    methods = "lbfgs" if message is None or "data set" in message else "ntk"
-    text = f"name: x\n{data or 'seed: 0' + chr(10)}gamma: 1\nmethods:\n  - {methods}\n{lines}"
+    method = "ntk" if message is not None and "'ntk'" in message else "lbfgs"
+    methods = "" if "methods" in lines else f"methods:\n  - {method}\n"
+    text = f"name: x\n{data or 'seed: 0' + chr(10)}gamma: 1\n{methods}{lines}"
     sweep = load_sweep(written(tmp_path, text))
     if message is None:
         assert len(schedule(sweep, tmp_path).jobs) == 1
@@ -258,3 +287,21 @@ def test_bounds_of_free_biases_hold_as_they_are_published(tmp_path: Path) -> Non
     found = run_sweep(load_sweep(written(tmp_path, text)), tmp_path, engine="serial")
     assert found.table["lower"].iloc[0] > 0.0
     assert [finding.faults for finding in audit(tmp_path / "free")] == [()]
+
+
+@pytest.mark.parametrize("name", ["certified", "weighted"])
+def test_the_guide_s_snippet_writes_all_that_the_second_verifier_needs(
+    name: str, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    guide = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
+    (snippet,) = [block for block in re.findall(r"```python\n(.*?)```", guide, re.DOTALL) if "data.npz" in block]
+    for record in records(finished / name):
+        folder = Store(finished / name).folder_of(record["hash"])
+        written_by: dict[str, Any] = {}
+        exec(snippet.replace("results/mine/trials/0123456789abcdef", str(folder)), written_by)
+        files = [ROOT / "tools" / "check_certificate.py", folder / "certificate.npz", "data.npz"]
+        checked = subprocess.run([sys.executable, *files], capture_output=True, text=True)
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+        proved = sdprelax.verify(written_by["problem"], Certificate.load(folder / "certificate.npz"))
+        assert float(checked.stdout) == pytest.approx(proved, rel=1e-9) and proved >= record["lower"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 
 import sdprelax
 from sdprelax import CertificateError, InputError, Problem, verify, verify_group
-from sdprelax.problem import losses
+from sdprelax.methods import methods
+from sdprelax.problem import losses, what_is_taken
 from tests.problem.test_losses import drawn
 
 LOSSES = [name for name in losses if losses[name].__module__.startswith("sdprelax.")]
@@ -70,6 +72,45 @@ def test_frank_wolfe_descends_for_any_loss_as_for_its_own(options: dict[str, flo
     near = Problem(plain.X, plain.Y, plain.gamma, sample_weight=np.full(8, 1.0 + 1e-12))
     one, other = (sdprelax.solve(p, "frank_wolfe", iterations=20, certify=False, **options) for p in (plain, near))
     assert one.upper == pytest.approx(other.upper, rel=1e-5)
+
+
+@pytest.mark.parametrize(("method", "solver", "refused"), [
+    ("wedge", "skglm", {*LOSSES} - {"squared"}), ("wedge", "fista", {*LOSSES} - {*SMOOTH}),
+    ("wedge", "splitting", set()), ("wedge", "interior_point", set()), ("gated_relu", "irls", {*LOSSES} - {"squared"}),
+    ("gated_relu", "block_coordinate", {*LOSSES} - {"squared"}), ("gated_relu", "fista", {*LOSSES} - {*SMOOTH}),
+    ("gated_relu", "auto", set()), ("convex_relu", "augmented_lagrangian", {*LOSSES} - {*SMOOTH} | {"cross_entropy"}),
+])  # fmt: skip
+def test_solvers_of_methods_refuse_losses_before_anything_runs(method: str, solver: str, refused: set[str]) -> None:
+    chosen, found = methods.create(method, {"solver": solver}), set()
+    for name in LOSSES:
+        try:
+            chosen.check(problem_of(name))
+        except InputError as error:
+            found.add(name)
+            assert "take" in str(error)
+    assert found == refused
+
+
+@pytest.mark.parametrize("solver", ["irls", "block_coordinate"])
+def test_behind_gates_an_offset_is_refused_by_solvers_of_the_squared_loss_alone(solver: str) -> None:
+    chosen = methods.create("gated_relu", {"solver": solver})
+    chosen.check(problem_of("squared"))
+    with pytest.raises(InputError, match="'squared' with an offset; take fista or splitting, or auto"):
+        chosen.check(problem_of("squared", offset=True))
+
+
+class Bent(losses["absolute"]):  # type: ignore[misc]
+    """A loss of one's own with kinks."""
+
+
+def test_frank_wolfe_names_the_losses_it_takes_and_asks_others_whether_they_are_differentiable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said = re.split(r" or |, ", what_is_taken(methods, "frank_wolfe").removeprefix("loss "))
+    assert {*SMOOTH} < {*said} and not ({*LOSSES} - {*SMOOTH}) & {*said}
+    monkeypatch.setitem(losses._entries, "bent", Bent)
+    with pytest.raises(InputError, match="takes losses that are differentiable, and 'bent' is not"):
+        sdprelax.solve(Problem([[1.0], [2.0]], [1.0, 2.0], 0.1, loss=Bent()), "frank_wolfe")
 
 
 def test_frank_wolfe_refuses_kinks() -> None:

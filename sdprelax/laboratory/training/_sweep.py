@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import pydantic
 
@@ -26,8 +26,9 @@ from sdprelax.problem import Problem, losses, require_taken
 __all__ = ["SETTINGS", "TrainingSweep", "read_sweep"]
 
 Protocol = Literal["standard", "paper"]
-Offset = pydantic.StrictBool | Literal["penalised"] | pydantic.PositiveFloat
-ClassWeight = Literal["balanced"] | list[pydantic.PositiveFloat] | None
+Positive = Annotated[float, pydantic.Field(gt=0.0, allow_inf_nan=False)]
+Offset = pydantic.StrictBool | Literal["penalised"] | Positive
+ClassWeight = Literal["balanced"] | list[Positive] | None
 
 
 @dataclass(frozen=True)
@@ -157,6 +158,10 @@ def _size(trial: TrainingTrial) -> str:
 
 
 class _Written(Written):
+    right: ClassVar[dict[str, str]] = {
+        "offset": "true (free), false, penalised or a positive number, or a list of these",
+        "class_weight": "balanced, null or a list with a positive number for each class, or a list of these",
+    }
     datasets: list[Any] = pydantic.Field(description="data sets, each with its options")
     gamma: float | list[float] = pydantic.Field(description="weight decay")
     bias: bool | list[bool] = pydantic.Field(False, description="whether the hidden layer has a bias")
@@ -199,6 +204,9 @@ def read_sweep(path: Path, document: Document) -> TrainingSweep:
     for value in grids["gamma"]:
         if not 0.0 < value < float("inf"):
             raise document.error(("gamma",), f"gamma is {value}; it must be a positive finite number.")
+    if not all(grids["penalise_bias"]) and not any(grids["bias"]):
+        said = "penalise_bias: false is of a hidden bias, and there is none; write bias: true beside it."
+        raise document.error(("penalise_bias",), said)
     shared = common(document, path, written)
     named = {
         key: tuple(expanded(document, key, registry, None if isinstance(getattr(written, key), list) else grids[key]))

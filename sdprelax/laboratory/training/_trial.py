@@ -266,7 +266,7 @@ def load_problem(trial: TrainingTrial) -> tuple[Dataset, Problem]:
     """
     data = _load(trial.dataset, json.dumps(trial.dataset_options, sort_keys=True), trial.dataset_digest)
     loss = losses.create(trial.loss, trial.loss_options)
-    data = _with_targets_for(loss, data)
+    data = _with_targets_for(loss, data, trial)
     return data, Problem(
         data.X, data.Y, trial.gamma, trial.bias, queries=data.X_test, loss=loss, offset=trial.offset,
         activation=activations.create(trial.activation, trial.activation_options), class_weight=trial.class_weight,
@@ -274,12 +274,34 @@ def load_problem(trial: TrainingTrial) -> tuple[Dataset, Problem]:
     )  # fmt: skip
 
 
-def _with_targets_for(loss: Loss, data: Dataset) -> Dataset:
-    """Return the data with targets as the loss takes them; the same, where it takes these."""
+def _with_targets_for(loss: Loss, data: Dataset, trial: TrainingTrial) -> Dataset:
+    """Return the data with targets as the loss takes them; the same, where it takes these.
+
+    Raises
+    ------
+    InputError: numbers for a loss of classes, or whole numbers that were taken for classes for a loss of counts.
+    """
     if loss.targets == "numbers":
         return data
-    Y_test = None if data.Y_test is None else targets_for(loss, data.Y_test)
-    return dataclasses.replace(data, Y=targets_for(loss, data.Y), Y_test=Y_test)
+    task = trial.dataset_options.get("task")
+    whole = data.classes is not None and all(name.isdecimal() for name in data.classes)
+    if loss.targets == "counts" and task == "auto" and whole:
+        raise InputError(
+            f"the target's whole numbers were taken for classes, and loss '{trial.loss}' takes counts; write task: "
+            "regression if they are counts, task: classification if they are classes."
+        )
+    try:
+        Y_test = None if data.Y_test is None else targets_for(loss, data.Y_test)
+        return dataclasses.replace(data, Y=targets_for(loss, data.Y), Y_test=Y_test)
+    except InputError:
+        distributions = data.Y.shape[1] > 1 and np.all((data.Y >= 0.0) & (data.Y <= 1.0))
+        if data.classes is not None or loss.targets == "counts" or distributions:
+            raise
+        otherwise = "" if task is None else "write task: classification if they are classes, or "
+        raise InputError(
+            f"the target holds numbers and not classes, which loss '{trial.loss}' takes; {otherwise}take a loss of "
+            "numbers, such as squared or huber."
+        ) from None
 
 
 @functools.lru_cache(maxsize=4)
