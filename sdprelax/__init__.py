@@ -46,7 +46,7 @@ from sdprelax.verdict import Verdict, certify
 if TYPE_CHECKING:
     from sdprelax.distillation import OnnxTeacher, distill
 
-__version__ = "0.11.0"
+__version__ = "0.12.0"
 
 __all__ = [
     "Certificate",
