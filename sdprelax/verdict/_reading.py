@@ -256,10 +256,9 @@ def _of_state(path: Path, activation: Activation | str) -> TrainedNetwork:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         weights = [value.double().numpy() for value in state.values()]
-    except Exception as error:
+    except Exception:  # a pickle of anything else fails in PyTorch with words on what to trust
         raise InputError(
-            f"{path} is no state_dict of tensors, as torch.save(module.state_dict(), path) writes it: "
-            f"{first_line(error)}."
+            f"{path} is no state_dict of tensors: write one by torch.save(module.state_dict(), path)."
         ) from None
     matrices = [k for k, value in enumerate(weights) if value.ndim == 2]
     if len(matrices) != 2 or any(value.ndim > 2 for value in weights) or len(weights) > 4:
