@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 
 from sdprelax import Problem
+from sdprelax.problem import losses
 
 hypothesis.settings.register_profile("sdprelax", deadline=None, max_examples=60, derandomize=True)
 hypothesis.settings.load_profile("sdprelax")
 
+# Losses of the package: pages of docs/how_to add others to the registry.
+LOSSES = tuple(name for name in losses if losses[name].__module__.startswith("sdprelax."))
 ARRAYS = Path(__file__).resolve().parents[2] / "shared" / "data" / "p25"
 
 

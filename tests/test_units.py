@@ -14,7 +14,7 @@ from sdprelax import InputError, Network, Problem
 from sdprelax.certificate import empty_network_certificate
 from sdprelax.problem import Presolved, Units
 from sdprelax.problem.losses import losses
-from tests.conftest import degenerate_problem
+from tests.conftest import LOSSES, degenerate_problem
 
 powers = st.integers(-60, 60)
 
@@ -92,7 +92,7 @@ def test_where_no_neuron_pays_the_empty_network_is_proved_optimal(seed: int) -> 
 
 
 @pytest.mark.parametrize("offset", [False, True, "penalised", 0.02])
-@pytest.mark.parametrize("loss", list(losses))
+@pytest.mark.parametrize("loss", LOSSES)
 def test_an_offset_costs_the_same_in_all_units(loss: str, offset: bool | float | str) -> None:
     """With inputs that say nothing the network without neurons is optimal: its bounds meet, whatever the units."""
     rng = np.random.default_rng(0)

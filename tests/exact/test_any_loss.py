@@ -18,8 +18,9 @@ from sdprelax.exact._arcs import Arcs
 from sdprelax.exact._branch_and_bound import maximise
 from sdprelax.lasso import Directions, Program, Stop, interior_point
 from sdprelax.problem import losses, reduce
+from tests.conftest import LOSSES as BUILT_IN
 
-LOSSES: dict[str, Any] = {name: name for name in losses} | {"quantile": {"quantile": {"level": 0.3}}}
+LOSSES: dict[str, Any] = {name: name for name in BUILT_IN} | {"quantile": {"quantile": {"level": 0.3}}}
 OFFSETS = (False, True, "penalised")
 ACTIVATIONS: dict[str, Any] = {"relu": "relu", "leaky": {"leaky": {"slope": 0.2}}, "absolute": "absolute"}
 

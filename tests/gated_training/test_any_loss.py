@@ -14,11 +14,11 @@ import sdprelax
 from sdprelax import CertificateError, GroupCertificate, Problem, verify, verify_group
 from sdprelax.lasso import Masked, Program, Stop, solve_program
 from sdprelax.problem import Weighted, losses
+from tests.conftest import LOSSES
 from tests.group_programs import proved_gated
 from tests.problem.test_losses import drawn
 
 OPTIONS: dict[str, dict[str, float]] = {"huber": {"delta": 0.5}, "quantile": {"level": 0.3}}
-LOSSES = [name for name in losses if losses[name].__module__.startswith("sdprelax.")]
 # Every loss with one norm, offset and choice of weights, such that all of them meet.
 KINDS = [("columns", False, 0.0, True), ("frobenius", True, 0.0, False), ("nuclear", True, 0.8, True)]
 CASES = [(name, *KINDS[k % 3]) for k, name in enumerate(LOSSES)] + [("squared", *kind) for kind in KINDS]

@@ -19,7 +19,7 @@ from sdprelax.methods.gradient_descent import _train
 from sdprelax.problem.losses import losses
 from sdprelax.training import polish, random_network
 from sdprelax.training._local_training import objective_and_gradient
-from tests.conftest import degenerate_problem
+from tests.conftest import LOSSES, degenerate_problem
 
 
 def gaussian(seed: int, n: int = 10, d: int = 2, c: int = 2, gamma: float = 0.1) -> Problem:
@@ -51,7 +51,7 @@ OFFSETS = [(False, False), (True, True), ("penalised", False)]
 
 @pytest.mark.parametrize("activation", ["relu", {"leaky": {"slope": 0.3}}, "absolute"])
 @pytest.mark.parametrize(("offset", "weighted"), OFFSETS)
-@pytest.mark.parametrize("loss", list(losses))
+@pytest.mark.parametrize("loss", LOSSES)
 def test_the_gradient_is_the_derivative(loss: str, offset: Any, weighted: bool, activation: Any) -> None:
     """Off the kinks, where a random point is; and everywhere of a Moreau envelope of the loss."""
     problem, rng = trained(loss, 0, offset, weighted, activation), np.random.default_rng(1)
@@ -80,7 +80,7 @@ def test_the_gradient_is_the_derivative(loss: str, offset: Any, weighted: bool, 
 
 
 @pytest.mark.parametrize(("offset", "weighted"), OFFSETS)
-@pytest.mark.parametrize("loss", list(losses))
+@pytest.mark.parametrize("loss", LOSSES)
 def test_linear_networks_are_trained_to_the_optimum_of_the_nuclear_norm(loss: str, offset: Any, weighted: bool) -> None:
     """With the slope 1 the network is XUV + t, and ½(‖U‖² + ‖V‖²) at its least is the nuclear norm of UV: convex."""
     problem = trained(loss, 2, offset, weighted, {"leaky": {"slope": 1.0}})
@@ -225,7 +225,7 @@ def test_runs_side_by_side_are_the_runs_of_pytorch_s_own_optimiser_and_schedule(
 
 
 @pytest.mark.parametrize("offset", [False, True])
-@pytest.mark.parametrize("loss", list(losses))
+@pytest.mark.parametrize("loss", LOSSES)
 def test_pytorchs_values_and_residuals_are_the_losss(loss: str, offset: bool) -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed (extra: torch)")
     problem = trained(loss, 3, offset, True)

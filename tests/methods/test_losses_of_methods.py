@@ -12,9 +12,9 @@ import sdprelax
 from sdprelax import CertificateError, InputError, Problem, verify, verify_group
 from sdprelax.methods import methods
 from sdprelax.problem import losses, what_is_taken
+from tests.conftest import LOSSES
 from tests.problem.test_losses import drawn
 
-LOSSES = [name for name in losses if losses[name].__module__.startswith("sdprelax.")]
 SMOOTH = [name for name in LOSSES if losses.create(name).smooth]
 OFFSETS: list[Any] = [False, True, "penalised"]
 ACTIVATIONS: list[Any] = ["relu", {"leaky": {"slope": 0.2}}, "absolute"]

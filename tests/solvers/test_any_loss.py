@@ -12,10 +12,11 @@ from sdprelax import InputError, Problem
 from sdprelax.networks import activations
 from sdprelax.problem import losses
 from sdprelax.rounding import roundings
+from tests.conftest import LOSSES
 
 NATIVE = {"phases": "alternating", "tolerance": 5e-3, "max_iterations": 2_000}
 CASES = [
-    *((loss, True) for loss in losses),
+    *((loss, True) for loss in LOSSES),
     *((loss, offset) for loss in ("squared", "cross_entropy", "hinge") for offset in (False, "penalised")),
 ]
 
@@ -65,7 +66,7 @@ def test_all_solvers_agree_below_every_network(loss: str, offset: Any) -> None:
     assert rounded.upper is not None and conic <= rounded.upper
 
 
-@pytest.mark.parametrize("loss", list(losses))
+@pytest.mark.parametrize("loss", LOSSES)
 def test_a_point_of_the_dual_is_the_residual_at_its_gradient(loss: str) -> None:
     problem = tiny(loss, sample_weight=np.arange(1.0, 7.0))
     P = 0.4 * np.random.default_rng(1).standard_normal(problem.Y.shape)
