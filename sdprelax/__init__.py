@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +24,7 @@ from sdprelax.base import (
     UntrustedArithmetic,
     one_hot,
     ready,
+    require_seed,
 )
 from sdprelax.certificate import Certificate, GroupCertificate, verify, verify_group
 from sdprelax.methods import methods as _methods
@@ -114,8 +114,7 @@ def solve(
     if not isinstance(problem, Problem):
         raise InputError(f"solve() takes a Problem first, not {type(problem).__name__}; write Problem(X, Y, gamma).")
     seconds = Deadline.of(time_limit).seconds
-    if isinstance(seed, bool) or not (isinstance(seed, Integral) and seed >= 0):
-        raise InputError(f"seed is {seed!r}; it must be a nonnegative integer.")
+    require_seed(seed)
     if not callable(report):
         raise InputError(f"report is {report!r}; it must be a function that takes an Outcome.")
     chosen = _methods.create(method, options)

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from sdprelax.base._arrays import finite_array, finite_matrix, is_categorical, one_hot, plain_array, target_matrix
+from sdprelax.base._arrays import (
+    finite_array,
+    finite_matrix,
+    is_categorical,
+    one_hot,
+    plain_array,
+    require_seed,
+    target_matrix,
+)
 from sdprelax.base._compiled import compiled, ready
 from sdprelax.base._deadline import Deadline
 from sdprelax.base._elementary import enclosed, enclosed_rows, entropy, log_sum_exp, softplus
@@ -70,6 +78,7 @@ __all__ = [
     "ready",
     "registering",
     "require_ieee_arithmetic",
+    "require_seed",
     "softplus",
     "target_matrix",
     "whole_file",

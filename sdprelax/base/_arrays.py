@@ -15,7 +15,16 @@ from numpy.typing import NDArray
 from sdprelax.base._errors import InputError, first_line
 from sdprelax.base._verified import Floats
 
-__all__ = ["finite_array", "finite_matrix", "holds_labels", "is_categorical", "one_hot", "plain_array", "target_matrix"]
+__all__ = [
+    "finite_array",
+    "finite_matrix",
+    "holds_labels",
+    "is_categorical",
+    "one_hot",
+    "plain_array",
+    "require_seed",
+    "target_matrix",
+]
 
 
 def plain_array(name: str, values: object) -> NDArray[Any]:
@@ -145,6 +154,17 @@ def holds_labels(values: object) -> bool:
         return False
     whole = array.dtype.kind == "O" and all(isinstance(value, (Integral, np.bool_, str)) for value in array.flat)
     return whole or array.dtype.kind in "biuUST" or is_categorical(values)
+
+
+def require_seed(seed: Any) -> None:
+    """Refuse what is no seed.
+
+    Raises
+    ------
+    InputError: it is no integer, or a negative one.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or int(seed) < 0:
+        raise InputError(f"seed is {seed!r}; it must be a nonnegative integer.")
 
 
 def one_hot(labels: object, classes: Sequence[str] | None = None) -> tuple[Floats, tuple[str, ...]]:

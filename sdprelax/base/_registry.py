@@ -203,7 +203,8 @@ class Registry(Generic[T]):
             entry = cast(T, written)
             # A dataclass takes any value for its options; what is registered is held to their types.
             ((name, options),) = self.written(entry).items()
-            self.create(name, options)
+            if options:
+                self.create(name, options)
             return entry
         if isinstance(written, str):
             return self.create(written)

@@ -60,7 +60,7 @@ def certify_network(
         options["task"] = task or "regression"
     read = datasets.create("file", options).load()
     verdict = certify(
-        (read.X, read.Y), network, loss=chosen, gamma=gamma, activation=yaml.safe_load(activation),
+        (read.X, read.Y), trained, loss=chosen, gamma=gamma,
         weight_decay=weight_decay, reduction=reduction, free_biases=free_biases,  # type: ignore[arg-type]
         class_weight=None if class_weight is None else yaml.safe_load(class_weight),
         time_limit=time_limit, seed=seed,

@@ -6,13 +6,12 @@ import contextlib
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sdprelax.base import Deadline, InputError
+from sdprelax.base import Deadline, InputError, require_seed
 from sdprelax.distillation._activations import ActivationStore, collect_activations
 from sdprelax.distillation._comparison import NetworkComparison, compared
 from sdprelax.distillation._onnx_teacher import OnnxTeacher
@@ -89,8 +88,7 @@ def distill(
         wrong option.
     StorageError: too little disk for the activations. What is complete is kept in ``folder``.
     """
-    if isinstance(seed, bool) or not (isinstance(seed, Integral) and seed >= 0):
-        raise InputError(f"seed is {seed!r}; it must be a nonnegative integer.")
+    require_seed(seed)
     Deadline.of(time_limit)
     chosen = distillers.create(distiller, options)
     if isinstance(teacher, OnnxTeacher):

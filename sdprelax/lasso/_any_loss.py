@@ -21,6 +21,7 @@ from sdprelax.base import Floats
 from sdprelax.lasso._cone_steps import hessian, largest_step, room
 from sdprelax.lasso._designs import Directions
 from sdprelax.lasso._program import Fit, Program, Stop
+from sdprelax.problem import DualDomain, tilt_of
 
 __all__ = ["of_any_loss"]
 
@@ -29,8 +30,8 @@ Mask = NDArray[np.bool_]
 # Share of the way to the boundary that a step goes, least length of one, and steps after which the best pair is
 # returned in any case.
 BOUNDARY, SHORTEST, STEPS = 0.99, 1e-8, 100
-# Share of the domain's width that a start is moved inside, and share of γ that it is brought to.
-INWARD, FEASIBLE = 0.05, 0.95
+# Share of γ that a start is brought to.
+FEASIBLE = 0.95
 # Least distance from an end that entropies guard.
 NEAREST, LINEAR = 1e-290, 0.99
 # Shares by which the diagonal of a matrix is raised until it has a Cholesky factor.
@@ -50,62 +51,44 @@ class _Setting:
     program: whose features and γ are in a unit of their own; the offset's δ is not.
     features: Φ, shape (n, K).
     frame: shape (c, k): orthonormal, of the offsets that are not in vain.
-    ends: lower and upper ones of the entries of A, shape (2, n, c).
-    walls: those that have a barrier; guarded: those that entropies keep A off.
+    domain: of D.
     """
 
     program: Program
     features: Floats
     frame: Floats
-    ends: Floats
-    walls: Mask
-    guarded: Mask
+    domain: DualDomain
 
     @staticmethod
     def of(program: Program) -> _Setting:
         """Return the setting of a program along directions."""
         assert isinstance(program.design, Directions)
-        loss, Y, c = program.loss, program.targets, program.outputs
+        loss, c = program.loss, program.outputs
         frame = scipy.linalg.helmert(c).T if loss.shift_invariant else np.eye(c)
-        ends = np.array(loss.dual_range(Y))
-        finite = np.isfinite(ends)
-        if loss.shift_invariant:
-            # Rows add up to 0, so that no entry is at its lower end unless others are at their upper ones.
-            finite[0] = False
-        walls = np.zeros_like(finite)
-        for end, known, wall in zip(ends, finite, walls, strict=True):
-            wall[:] = known & np.isfinite(loss.dual_gradient(np.where(known, end, 0.0), Y))
-        return _Setting(program, program.design.features, frame, ends, walls, finite & ~walls)
+        return _Setting(program, program.design.features, frame, DualDomain.of(loss, program.targets))
 
     @property
     def free(self) -> bool:
         """Whether columns of A add up to 0."""
         return self.program.intercept and self.program.decay == 0.0
 
-    def room(self, A: Floats) -> Floats:
-        """Return the distances of A from the ends, shape (2, n, c)."""
-        return np.stack([A - self.ends[0], self.ends[1] - A])
-
     def inside(self, A: Floats) -> Floats:
         """Return a point near A that is inside of the domain and of the atoms' constraints."""
-        (low, high), gamma = self.ends, self.program.gamma
-        if np.any(self.walls):
-            width = np.where(np.isfinite(high - low), high - low, 1.0)
-            A = np.clip(A, low + INWARD * width, high - INWARD * width)
+        A, gamma = self.domain.inward(A), self.program.gamma
         steepest = self.program.steepest(A)
         return A * (FEASIBLE * gamma / steepest) if steepest >= FEASIBLE * gamma else A
 
     def moved(self, A: Floats, change: Floats) -> Floats:
         """Return A after a change that brings no entry to a guarded end: it shrinks distances as exponentials do."""
-        found = A + change
+        found, (ends, guarded) = A + change, (self.domain.ends, self.domain.finite & ~self.domain.walls)
         for side, sign in ((0, 1.0), (1, -1.0)):
-            distance = sign * (A - self.ends[side])
-            nearing = self.guarded[side] & (sign * change < -LINEAR * distance)
+            distance = sign * (A - ends[side])
+            nearing = guarded[side] & (sign * change < -LINEAR * distance)
             share = (1.0 - LINEAR) * np.exp(sign * change[nearing] / distance[nearing] + LINEAR)
             kept = distance[nearing] * share
-            found[nearing] = self.ends[side][nearing] + sign * np.maximum(kept, NEAREST)
+            found[nearing] = ends[side][nearing] + sign * np.maximum(kept, NEAREST)
         if self.program.loss.shift_invariant:
-            high = self.ends[1]
+            high = ends[1]
             q = high - found
             found = high - q * (np.sum(high, axis=1, keepdims=True) / np.sum(q, axis=1, keepdims=True))
             _balance(found, _largest(high - found))
@@ -126,8 +109,7 @@ class _Setting:
         if self.free and excess > BALANCED:
             A = loss.admissible(A, Y, True)
             A = A * min(1.0, self.program.gamma / max(self.program.steepest(A), 1e-300))
-        taken = float(np.sum(np.sum(A, axis=0) ** 2)) / decay if decay else 0.0
-        return A, loss.dual_value(A, Y) - 0.5 * taken
+        return A, loss.dual_value(A, Y) - 0.5 * tilt_of(A, decay)
 
 
 def _largest(room: Floats) -> Mask:
@@ -232,7 +214,7 @@ class _Iterate:
         """Return the iterate of A and all multipliers."""
         slopes = setting.features.T @ A
         slack = setting.program.gamma**2 - np.sum(slopes**2, axis=1)
-        return _Iterate(setting, A, multipliers, forces, offset, slopes, slack, setting.room(A))
+        return _Iterate(setting, A, multipliers, forces, offset, slopes, slack, setting.domain.room(A))
 
     @property
     def weights(self) -> Floats:
@@ -248,7 +230,7 @@ class _Iterate:
     @property
     def barrier(self) -> float:
         """Mean complementarity."""
-        walls = self.setting.walls
+        walls = self.setting.domain.walls
         total = np.sum(self.multipliers * self.slack) + np.sum(self.forces[walls] * self.room[walls])
         return float(total) / (len(self.slack) + int(np.sum(walls)))
 
@@ -256,7 +238,7 @@ class _Iterate:
     def inside(self) -> bool:
         """Whether all that is to be positive is."""
         finite = np.all(np.isfinite(self.multipliers)) and np.all(np.isfinite(self.forces))
-        return bool(np.all(self.slack > 0.0) and np.all(self.room[self.setting.walls] > 0.0) and finite)
+        return bool(np.all(self.slack > 0.0) and np.all(self.room[self.setting.domain.walls] > 0.0) and finite)
 
     def moved(self, length: float, step: _Step) -> _Iterate:
         """Return the iterate a step away."""
@@ -267,7 +249,7 @@ class _Iterate:
 
     def longest(self, step: _Step) -> float:
         """Return the largest length ≤ 1 that keeps positive what is to be, but for guarded ends."""
-        walls = self.setting.walls
+        walls = self.setting.domain.walls
         away = np.stack([step.A, -step.A])
         return min(
             1.0, largest_step(self.slack, self.slopes, step.slopes), room(self.multipliers, step.multipliers),
@@ -277,7 +259,7 @@ class _Iterate:
     @property
     def stiffness(self) -> Floats:
         """What the walls add to the Hessian's diagonal, shape (2, n, c)."""
-        return np.divide(self.forces, self.room, out=np.zeros_like(self.forces), where=self.setting.walls)
+        return np.divide(self.forces, self.room, out=np.zeros_like(self.forces), where=self.setting.domain.walls)
 
     def equations(self) -> _Equations:
         """Return the Hessian, factored."""
@@ -310,7 +292,7 @@ class _Iterate:
 
     def predicted_and_corrected(self) -> _Step:
         """Return Mehrotra's step: the affine one sets the centring and the second-order term."""
-        equations, walls = self.equations(), self.setting.walls
+        equations, walls = self.equations(), self.setting.domain.walls
         affine = self.newton(equations, np.zeros_like(self.slack), np.zeros_like(self.forces))
         reached = self.moved(self.longest(affine), affine).barrier
         centring = min(1.0, max(reached / self.barrier, 0.0)) ** 3 * self.barrier
@@ -368,14 +350,14 @@ def of_any_loss(program: Program, start: Floats | None, stop: Stop) -> Fit:
 def _started(setting: _Setting, near: Floats, value: float) -> _Iterate:
     """Return the first iterate."""
     A, program = setting.inside(near), setting.program
-    forces = np.zeros_like(setting.ends)
+    forces = np.zeros_like(setting.domain.ends)
     at = _Iterate.at(setting, A, np.ones(program.groups), forces, np.zeros(setting.frame.shape[1]))
     gap = max(value - program.loss.dual_value(A, program.targets), 1e-12 * abs(value))
-    gap /= len(at.slack) + int(np.sum(setting.walls))
+    gap /= len(at.slack) + int(np.sum(setting.domain.walls))
     at = replace(at, multipliers=gap / at.slack)
     # Predictions are some multiple of those that A is the residual at; for a tiny γ centring would ask for far more.
     plausible = PLAUSIBLE * (1.0 + float(np.max(np.abs(program.loss.dual_gradient(A, program.targets)))))
     largest = float(np.max(np.abs(program.predict(at.weights)), initial=0.0))
     share = min(1.0, plausible / max(largest, 1e-300))
-    forces[setting.walls] = share * gap / at.room[setting.walls]
+    forces[setting.domain.walls] = share * gap / at.room[setting.domain.walls]
     return replace(at, multipliers=share * at.multipliers, forces=forces)

@@ -20,7 +20,7 @@ import numpy as np
 from sdprelax.base import Floats
 from sdprelax.lasso._designs import Directions
 from sdprelax.lasso._program import SQUARED, Fit, Program
-from sdprelax.problem import Loss, Ray
+from sdprelax.problem import Loss, Ray, tilt_of
 
 __all__ = ["Eliminated", "Profiled", "eliminated", "profiled"]
 
@@ -87,14 +87,11 @@ class Profiled(Loss):
 
     def dual_value(self, A: Floats, Y: Floats) -> float:
         """Return D(A) less what a penalised t takes."""
-        return self.loss.dual_value(A, Y) - 0.5 * self._tilt(A)
+        return self.loss.dual_value(A, Y) - 0.5 * tilt_of(A, self.decay)
 
     def ray(self, A: Floats, Y: Floats, tilt: float = 0.0) -> Ray:
         """Return ℓ's, with what a penalised t takes."""
-        return self.loss.ray(A, Y, tilt + self._tilt(A))
-
-    def _tilt(self, A: Floats) -> float:
-        return float(np.sum(np.sum(A, axis=0) ** 2)) / self.decay if self.decay else 0.0
+        return self.loss.ray(A, Y, tilt + tilt_of(A, self.decay))
 
 
 def profiled(loss: Loss, decay: float) -> Profiled:

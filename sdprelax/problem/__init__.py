@@ -9,13 +9,15 @@ from sdprelax.problem._reduction import PARALLEL, Reduction, reduce, reduce_inpu
 from sdprelax.problem._taken import require_taken, untaken, what_is_taken
 from sdprelax.problem._targets import targets_for
 from sdprelax.problem._units import Units, freedom, units_of
-from sdprelax.problem.losses import Loss, ProvedRay, Ray, Weighted, largest_multiple, losses
+from sdprelax.problem.losses import Loss, ProvedRay, Ray, Weighted, largest_multiple, losses, tilt_of
+from sdprelax.problem.losses._domain import DualDomain
 from sdprelax.problem.losses._entrywise import Entrywise
 from sdprelax.problem.losses.squared import QuadraticRay, Squared
 from sdprelax.problem.norms import Penalty
 
 __all__ = [
     "PARALLEL",
+    "DualDomain",
     "Entrywise",
     "KernelPredictor",
     "Loss",
@@ -38,6 +40,7 @@ __all__ = [
     "reduce_inputs",
     "require_taken",
     "targets_for",
+    "tilt_of",
     "units_of",
     "untaken",
     "what_is_taken",

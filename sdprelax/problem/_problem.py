@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from sdprelax.base import Ball, Floats, InputError, bound_above, finite_array, finite_matrix, target_matrix
 from sdprelax.networks import Activation, Network, Pipeline, ReLU, activations, append_bias, decided
-from sdprelax.problem.losses import Loss, Weighted, losses
+from sdprelax.problem.losses import Loss, Weighted, losses, tilt_of
 from sdprelax.problem.losses.squared import Squared
 
 __all__ = ["Problem", "ridge_value"]
@@ -257,8 +257,7 @@ class Problem:
 
     def tilt(self, A: Floats) -> float:
         """Return what a penalised offset takes off the dual value, twice: ‖1ᵀA‖²/δ; 0 where there is none."""
-        tilted = self.offset_decay and not self.free_constant
-        return float(np.sum(np.sum(A, axis=0) ** 2)) / self.offset_decay if tilted else 0.0
+        return tilt_of(A, 0.0 if self.free_constant else self.offset_decay)
 
     def residual(self, predictions: Floats) -> Floats:
         """Return A = −∇ℓ at predictions, shape (n, c); squared loss: Y − predictions."""

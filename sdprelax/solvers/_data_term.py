@@ -13,12 +13,9 @@ import numpy as np
 import scipy.linalg
 
 from sdprelax.base import Floats
-from sdprelax.problem import Problem
+from sdprelax.problem import DualDomain, Problem
 
 __all__ = ["DataTerm"]
-
-# Share of the domain's width that the start is moved inside of walls.
-INWARD = 0.05
 
 
 class DataTerm:
@@ -31,14 +28,8 @@ class DataTerm:
 
     def __init__(self, problem: Problem) -> None:
         self.problem, self.loss, self.Y = problem, problem.loss, problem.Y
-        self.ends = np.array(self.loss.dual_range(self.Y))
-        self.finite = np.isfinite(self.ends)
-        if self.loss.shift_invariant:
-            # No entry is at its lower end unless the others are at their upper ones.
-            self.finite[0] = False
-        self.walls = np.zeros_like(self.finite)
-        for end, known, wall in zip(self.ends, self.finite, self.walls, strict=True):
-            wall[:] = known & np.isfinite(self.loss.dual_gradient(np.where(known, end, 0.0), self.Y))
+        self.domain = DualDomain.of(self.loss, self.Y)
+        self.ends, self.finite, self.walls = self.domain.ends, self.domain.finite, self.domain.walls
 
     @cached_property
     def frame(self) -> Floats:
@@ -60,16 +51,11 @@ class DataTerm:
         if not np.any(self.finite):
             return np.zeros(self.coordinates)
         P = self.problem.best_offset(np.zeros_like(self.Y)) if self.problem.offset else 0.0
-        A, (low, high) = self.loss.residual(np.zeros_like(self.Y) + P, self.Y), self.ends
-        if np.any(self.walls):
-            width = np.where(np.isfinite(high - low), high - low, 1.0)
-            A = np.clip(A, low + INWARD * width, high - INWARD * width)
-        return A @ self.frame
+        return self.domain.inward(self.loss.residual(np.zeros_like(self.Y) + P, self.Y)) @ self.frame
 
     def room(self, B: Floats) -> Floats:
         """Return the distances of A from the lower and upper ends, shape (2, n, c)."""
-        A = self.point(B)
-        return np.stack([A - self.ends[0], self.ends[1] - A])
+        return self.domain.room(self.point(B))
 
     def inside(self, B: Floats) -> bool:
         """Say whether A is inside of the domain."""

@@ -7,14 +7,13 @@ import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sdprelax.base import Deadline, InputError, ProblemTooLarge, SolverFailed, StorageError, ready
+from sdprelax.base import Deadline, InputError, ProblemTooLarge, SolverFailed, StorageError, ready, require_seed
 from sdprelax.certificate import relaxation_certificate
 from sdprelax.methods import methods
 from sdprelax.methods.exact import Exact
@@ -150,8 +149,7 @@ def certify(
     ------
     InputError: a network that cannot be read or does not fit the problem; data that say too little or too much.
     """
-    if isinstance(seed, bool) or not (isinstance(seed, Integral) and seed >= 0):
-        raise InputError(f"seed is {seed!r}; it must be a nonnegative integer.")
+    require_seed(seed)
     trained = read_trained(network, activation)
     if isinstance(data, Problem):
         told = (loss, gamma, weight_decay, free_biases, sample_weight, class_weight)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,15 +77,7 @@ class TrainedNetwork:
             return
         theirs = np.asarray(self.runs(X), dtype=np.float64)
         far = float(np.max(np.abs(theirs - ours), initial=0.0)) if theirs.shape == ours.shape else np.inf
-        hidden = np.abs(
-            self.network.activation.apply(
-                query_inputs(X, len(self.network.hidden), self.network.bias) @ self.network.hidden
-            )
-        )
-        size = hidden @ np.abs(self.network.output) + (
-            0.0 if self.network.offset is None else np.abs(self.network.offset)
-        )
-        if not far <= SINGLE * float(np.max(size, initial=0.0)):
+        if not far <= SINGLE * float(np.max(self._sizes(X), initial=0.0)):
             raise InputError(
                 f"{self.what} computes something else than two linear layers with {self.network.activation} between; "
                 "only these can be certified."
@@ -97,7 +89,7 @@ def read_trained(given: object, activation: Activation | str | Mapping[str, Any]
 
     Parameters
     ----------
-    given: the network.
+    given: the network; what was read already is returned as it is.
     activation: of files that do not say it, a state_dict and plain arrays.
 
     Raises
@@ -105,6 +97,8 @@ def read_trained(given: object, activation: Activation | str | Mapping[str, Any]
     InputError: none of these, an unreadable file, another number of layers, or another activation.
     SolverUnavailable: the library that reads the file is not installed.
     """
+    if isinstance(given, TrainedNetwork):
+        return given
     if isinstance(given, Network):
         return TrainedNetwork(given, "the network")
     if isinstance(given, Pipeline):
@@ -186,13 +180,9 @@ def _of_module(given: Any) -> TrainedNetwork:
         return None if tensor is None else tensor.detach().cpu().numpy().astype(np.float64)
 
     def runs(X: Floats) -> Floats:
-        torch = importlib.import_module("torch")
-        training = given.training
-        given.eval()
-        with torch.no_grad():
-            weight = linear[0].weight
+        torch, weight = importlib.import_module("torch"), linear[0].weight
+        with _evaluating(given):
             predicted = given(torch.as_tensor(np.array(X), dtype=weight.dtype, device=weight.device))
-        given.train(training)
         return np.asarray(predicted.cpu().numpy(), dtype=np.float64).reshape(len(X), -1)
 
     (U, b), (V, t) = ((array(layer.weight).T, array(layer.bias)) for layer in _as_called(given, linear))
@@ -200,21 +190,30 @@ def _of_module(given: Any) -> TrainedNetwork:
     return TrainedNetwork(_network(U, V, b, t, activation, what), what, free_biases=False, runs=runs)
 
 
+@contextlib.contextmanager
+def _evaluating(module: Any) -> Iterator[None]:
+    """Let a module predict as it does when it is not trained, without gradients, and leave it as it was."""
+    training = module.training
+    module.eval()
+    try:
+        with importlib.import_module("torch").no_grad():
+            yield
+    finally:
+        module.train(training)
+
+
 def _as_called(module: Any, linear: list[Any]) -> list[Any]:
     """Return two linear layers in the order in which the module calls them, which need not be that of declaration."""
     torch = importlib.import_module("torch")
-    training = module.training
-    module.eval()
     called: list[Any] = []
     hooks = [layer.register_forward_hook(lambda self, given, made: called.append(self)) for layer in linear]
     for layer in linear:
         called.clear()
-        with contextlib.suppress(Exception), torch.no_grad():
+        with contextlib.suppress(Exception), _evaluating(module):
             module(torch.zeros((1, layer.in_features), dtype=layer.weight.dtype, device=layer.weight.device))
             break
     for hook in hooks:
         hook.remove()
-    module.train(training)
     return called if len(called) == 2 and called[0] is not called[1] else linear
 
 

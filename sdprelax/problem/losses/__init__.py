@@ -22,7 +22,7 @@ import scipy.optimize
 
 from sdprelax.base import UNIT, Ball, Floats, Registry, gamma
 
-__all__ = ["Loss", "ProvedRay", "Ray", "Weighted", "largest_multiple", "losses", "sums_above"]
+__all__ = ["Loss", "ProvedRay", "Ray", "Weighted", "largest_multiple", "losses", "sums_above", "tilt_of"]
 
 # Halvings after which the end of the dual's domain along a ray is known to rounding.
 HALVINGS = 60
@@ -417,6 +417,11 @@ def largest_multiple(steepest: Any, gamma: Any) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
         largest = np.where(steepest == 0.0, np.inf, gamma / steepest * (1.0 - 8 * UNIT))
     return np.where(largest > SMALLEST_MULTIPLE, largest, 0.0)
+
+
+def tilt_of(A: Floats, decay: float) -> float:
+    """Return ‖1ᵀA‖²/δ, twice what an offset that costs (δ/2)‖t‖² takes off the dual value; 0 where δ is."""
+    return float(np.sum(np.sum(A, axis=0) ** 2)) / decay if decay else 0.0
 
 
 @dataclass(frozen=True, eq=False)
