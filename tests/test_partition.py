@@ -52,7 +52,7 @@ def test_every_direction_is_in_a_cone_whose_signs_are_its_own(seed: int) -> None
     g, r = int(rng.integers(2, 9)), int(rng.integers(2, 5))
     rows = unit_rows(seed, g, r)
     cones = random_partition(rows, int(rng.integers(1, 9)), rng)
-    assert covers_space([cone.path for cone in cones])
+    assert covers_space(cones)
     W = rng.standard_normal((r, 500))
     inner = rows @ W
     owners = np.zeros(500, dtype=int)
@@ -84,9 +84,13 @@ def test_no_cone_is_empty_and_every_undetermined_row_has_both_signs(seed: int) -
                 assert -point.fun > 1e-9
 
 
+def _cones(paths: list[tuple[tuple[int, int], ...]]) -> list[Cone]:
+    return [Cone(path, np.zeros(3, dtype=np.int8), ()) for path in paths]
+
+
 def test_sets_of_cones_that_leave_something_out_are_told_apart() -> None:
-    assert covers_space([()])
-    assert covers_space([((0, 1),), ((0, -1), (2, 1)), ((0, -1), (2, -1))])
+    assert covers_space(_cones([()]))
+    assert covers_space(_cones([((0, 1),), ((0, -1), (2, 1)), ((0, -1), (2, -1))]))
     for paths in (
         [],
         [((0, 1),)],
@@ -95,7 +99,7 @@ def test_sets_of_cones_that_leave_something_out_are_told_apart() -> None:
         [((0, 1),), ((0, 1),)],
         [(), ((0, 1),)],
     ):
-        assert not covers_space(paths)
+        assert not covers_space(_cones(paths))
 
 
 def solved(problem: Problem, cones: list[Cone]) -> tuple[float, Certificate]:

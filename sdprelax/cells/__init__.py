@@ -6,16 +6,21 @@ from sdprelax.cells._cell_probabilities import cell_probabilities
 from sdprelax.cells._cross_products import cross_products
 from sdprelax.cells._partition import Cone, combination, covers_space, pattern_cone, whole_space
 from sdprelax.cells._patterns import Patterns, sampled_patterns, signs_of
+from sdprelax.cells._sectors import MOST_EDGES, Sector, orthants, sectors_of
 
 __all__ = [
+    "MOST_EDGES",
     "Cone",
     "Patterns",
+    "Sector",
     "cell_probabilities",
     "combination",
     "covers_space",
     "cross_products",
+    "orthants",
     "pattern_cone",
     "sampled_patterns",
+    "sectors_of",
     "signs_of",
     "whole_space",
 ]

@@ -7,11 +7,13 @@ A partition is a binary tree: a node splits its cone at the hyperplane of one ge
 and the leaves together are all of weight space, whatever the rows. On C some rows have one sign throughout, those for
 which ±x̂_j = Σ_i λ_iσ_ix̂_i with λ ≥ 0 (Farkas): their activations are linear there. Only the others, the
 *undetermined* rows, keep variables of their own. A node is only ever split at an undetermined row, so no cone is
-empty.
+empty. A part may also be of neurons whose output weights lie in one sector of the outputs' space
+(:mod:`sdprelax.cells._sectors`), whose splits are nodes of the same tree.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +24,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from sdprelax.base import Floats
+from sdprelax.cells._sectors import Sector
 
 __all__ = ["Cone", "combination", "covers_space", "pattern_cone", "whole_space"]
 
@@ -30,6 +33,7 @@ __all__ = ["Cone", "combination", "covers_space", "pattern_cone", "whole_space"]
 DETERMINED = 1e-11
 
 Path = tuple[tuple[int, int], ...]
+Steps = Sequence[tuple[int, ...]]
 
 
 def combination(target: Floats, rows: Floats) -> tuple[Floats, float]:
@@ -42,18 +46,23 @@ def combination(target: Floats, rows: Floats) -> tuple[Floats, float]:
 
 @dataclass(frozen=True, eq=False)
 class Cone:
-    """A cone of weight space and the rows that it leaves undetermined.
+    """A cone of weight space and the rows that it leaves undetermined, for all output weights or those of a sector.
 
     Parameters
     ----------
     path: pairs (generator row, side +1 or −1) of the splits that lead to the cone.
     signs: +1, −1 where a row has one sign on the cone, 0 where it has both; shape (g,).
     facets: the pairs of the path that are not implied by the others.
+    sector: where the output weights v are, of neurons balanced to ‖w‖ = ‖v‖ = t; None for anywhere.
+
+    What the relaxation has of a neuron is λ = (α, β, w), and z = (β of the undetermined rows, w); with a sector
+    λ = (α, β, w, v, t) and z = (β, w, v, t), or (β, w, t) for one output, whose sector says v = ±t.
     """
 
     path: Path
     signs: NDArray[np.int8]
     facets: Path
+    sector: Sector | None = None
 
     @cached_property
     def undetermined(self) -> NDArray[np.int64]:
@@ -64,8 +73,13 @@ class Cone:
         """Return the inward normals σ_ix̂_i of the facets, shape (f, r)."""
         return np.array([side * rows[row] for row, side in self.facets]).reshape(len(self.facets), rows.shape[1])
 
+    @property
+    def balanced(self) -> int:
+        """Number of entries (v, t) that λ has with a sector, and 0 without one."""
+        return 0 if self.sector is None else self.sector.outputs + 1
+
     def lift(self, rows: Floats) -> sp.csr_array:
-        """Return T, shape (2g + r, k + r): (α, β, w) = Tz for z = (β of the k undetermined rows, w) in the cone."""
+        """Return T, shape (len(λ), len(z)), with λ = Tz for a neuron in the cone."""
         (g, r), free, k = rows.shape, self.undetermined, len(self.undetermined)
         # α_i is x̂_iᵀw plus β_i, if that is a variable; of a row with negative sign β_i is −x̂_iᵀw.
         side = np.where(self.signs >= 0, 1.0, -1.0)
@@ -75,7 +89,21 @@ class Cone:
         values = np.concatenate([np.ones(2 * k), rows[row, column] * side[row], np.ones(r)])
         i = np.concatenate([free, g + free, linear[row], 2 * g + weights])
         j = np.concatenate([own, own, k + column, k + weights])
-        return sp.csr_array((values, (i, j)), shape=(2 * g + r, k + r))
+        activations = sp.csr_array((values, (i, j)), shape=(2 * g + r, k + r))
+        if self.sector is None:
+            return activations
+        return sp.csr_array(sp.block_diag([activations, self._outputs(self.sector)]))
+
+    @staticmethod
+    def _outputs(sector: Sector) -> sp.csr_array:
+        """Return what maps the last entries of z to (v, t)."""
+        if sector.outputs > 1:
+            return sp.csr_array(sp.eye_array(sector.outputs + 1))
+        return sp.csr_array(np.array([[float(sector.rays[0, 0])], [1.0]]))
+
+    def within(self, sector: Sector) -> Cone:
+        """Return the cone for output weights in a sector."""
+        return dataclasses.replace(self, sector=sector)
 
     def split(self, rows: Floats, row: int) -> tuple[Cone, Cone]:
         """Return the two parts of the cone on either side of an undetermined row."""
@@ -91,7 +119,7 @@ class Cone:
             for sign in (1, -1):
                 if combination(sign * rows[j], normals)[1] <= DETERMINED:
                     signs[j] = sign
-        return Cone(path, signs, facets)
+        return Cone(path, signs, facets, self.sector)
 
 
 def whole_space(generators: int) -> Cone:
@@ -99,17 +127,34 @@ def whole_space(generators: int) -> Cone:
     return Cone((), np.zeros(generators, dtype=np.int8), ())
 
 
-def covers_space(paths: Sequence[Path]) -> bool:
-    """Say whether cones of these paths are the leaves of one binary tree, so that together they cover weight space."""
-    # Groups of paths that a node of the tree has in common, and how many steps they have in common.
-    waiting: list[tuple[Sequence[Path], int]] = [(paths, 0)]
+def covers_space(cones: Sequence[Cone]) -> bool:
+    """Say whether cones are the leaves of one binary tree, so that together they cover all neurons.
+
+    A node of the tree splits at a row, or sectors. Where all leaves below a node have the same row next, the tree may
+    be told with that split first: what lies on one side of it is a tree again, without the nodes of that row.
+    """
+    # Leaves below a node, and how many steps of either kind they have in common.
+    waiting: list[tuple[list[tuple[Steps, Steps]], int, int]] = [
+        ([(cone.path, () if cone.sector is None else cone.sector.path) for cone in cones], 0, 0)
+    ]
     while waiting:
-        group, depth = waiting.pop()
-        if len(group) == 1 and len(group[0]) == depth:
+        group, rows, sectors = waiting.pop()
+        if len(group) == 1 and len(group[0][0]) == rows and len(group[0][1]) == sectors:
             continue
-        if not group or any(len(path) == depth for path in group) or len({path[depth][0] for path in group}) != 1:
+        for kind, depth in ((0, rows), (1, sectors)):
+            steps = {leaf[kind][depth][:-1] if len(leaf[kind]) > depth else None for leaf in group}
+            if len(steps) == 1 and None not in steps:
+                waiting += [
+                    (
+                        [leaf for leaf in group if leaf[kind][depth][-1] == side],
+                        rows + (kind == 0),
+                        sectors + (kind == 1),
+                    )
+                    for side in (1, -1)
+                ]
+                break
+        else:
             return False
-        waiting += [([path for path in group if path[depth][1] == side], depth + 1) for side in (1, -1)]
     return True
 
 

@@ -153,7 +153,7 @@ def _checked(problem: Problem, certificate: Certificate) -> Certificate:
             work <= MOST_MULTIPLICATIONS,
             f"its proof takes {work:.0e} multiplications, and at most {MOST_MULTIPLICATIONS:.0e} are done",
         )
-        require(covers_space([block.cone.path for block in proof.blocks]), "its cones do not cover weight space")
+        require(covers_space([block.cone for block in proof.blocks]), "its cones do not cover weight space")
     else:
         most = most_cones(g, r, c)
         proof = ConeProof(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from sdprelax.lifting._block import Block
 from sdprelax.lifting._lifting import LiftedProgram
 
 __all__ = [
+    "Block",
     "LiftedProgram",
 ]

@@ -13,7 +13,7 @@ the letter.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -22,6 +22,7 @@ import scipy.sparse as sp
 
 from sdprelax.base import Floats
 from sdprelax.cells import Cone, whole_space
+from sdprelax.lifting._block import Block
 from sdprelax.lifting.inequalities import Forms, Inequality
 from sdprelax.networks import Network, twins
 from sdprelax.problem import Problem, Reduction
@@ -38,11 +39,13 @@ class LiftedProgram:
     problem: the training problem.
     reduction: the generator rows to lift over; ``Reduction.identity(problem.inputs)`` lifts the data as given.
     more: families of inequalities beyond the standard ones, by name, which its relaxations have too.
+    left_out: standard families that its relaxations do not have.
     """
 
     problem: Problem
     reduction: Reduction
     more: Mapping[str, Inequality] = field(default_factory=dict)
+    left_out: frozenset[str] = frozenset()
 
     @property
     def generators(self) -> int:
@@ -84,7 +87,11 @@ class LiftedProgram:
 
     def forms(self, cone: Cone) -> Forms:
         """Return what is nonnegative for every neuron in a cone, by the standard families and ``more``."""
-        return Forms.of(self.reduction.rows, cone, self.more)
+        return Forms.of(self.reduction.rows, cone, self.more, self.left_out)
+
+    def over(self, cones: Sequence[Cone] | None = None) -> list[Block]:
+        """Return the blocks of the reduced relaxation over a partition of weight space; default: all of it is one."""
+        return [Block.of(self, self.forms(cone)) for cone in cones or [whole_space(self.generators)]]
 
     def neurons(self, network: Network) -> Floats:
         """Return λ_k of every neuron as columns, shape (order, m)."""

@@ -260,9 +260,9 @@ def _certify_otherwise(best: Incumbent, deadline: Deadline) -> None:
         with contextlib.suppress(SolverFailed):
             lifted, solver = LiftedProgram(problem, reduction), solvers.create(RELAXED_BY)
             assert isinstance(solver, StructuredSolver)
-            found = solver.solve_reduced(lifted, deadline.fraction(SHARE), lambda A, N: 0.0)
+            found = solver.solve_blocks(lifted, lifted.over(), deadline.fraction(SHARE), lambda A, N: 0.0)
             duals.append(found.multiplier)
-            proposed.append(found.multipliers)
+            proposed += found.multipliers
     coarser = [best.presolved.merged(parallel).reduction for parallel in NEARLY_PARALLEL]
     for reduced in (reduced for reduced in coarser if reduced.generators < g and not deadline.expired):
         best.prove(cone_certificate(problem, reduced, duals[-1], deadline=deadline))

@@ -87,7 +87,7 @@ class CertifiedRelaxation:
             last = name == self.names[-1]
             try:
                 found = solve_relaxation(
-                    self.lifting, self.form, cones, solver, self.deadline, lambda A, N: self._prove(A, [N], cones)
+                    self.lifting, self.form, cones, solver, self.deadline, lambda A, N: self._prove(A, N, cones)
                 )
             except SolverFailed:
                 if found is None and (self.strict or last):

@@ -18,14 +18,14 @@ import scipy.sparse as sp
 
 from sdprelax.base import Deadline, Floats, InputError, SolverFailed, nearest
 from sdprelax.cells import Cone, whole_space
-from sdprelax.lifting import LiftedProgram
-from sdprelax.lifting.inequalities import Forms, Pairs
+from sdprelax.lifting import Block, LiftedProgram
+from sdprelax.lifting.inequalities import Pairs
 from sdprelax.problem import Squared
 from sdprelax.solvers import PointReport, Solved, Solver, StructuredSolver
 
 __all__ = [
-    "Block",
     "Form",
+    "Modelled",
     "Relaxation",
     "RelaxationSolution",
     "entries_of",
@@ -45,8 +45,9 @@ class RelaxationSolution:
     lifted: Λ, shape (order, order), symmetric; the sum over the cones.
     parts: its part from every cone, each of the shape of Λ.
     multiplier: A, shape (n, c): Y − predictions(Λ) of the squared loss, else the residual that the solver found.
-    multipliers: N of the reduced slack γ²E_ww − DDᵀ − GᵀNG of every cone, shape (m, m) for its m forms.
+    multipliers: N of every cone's reduced slack, γ²E_ww − DDᵀ − GᵀNG without a sector, shape (m, m) for its m forms.
     solved: the solver's own words.
+    matrices: S of every cone's block, as they were solved for.
     """
 
     lifted: Floats
@@ -54,41 +55,47 @@ class RelaxationSolution:
     multiplier: Floats
     multipliers: tuple[Floats, ...]
     solved: Solved
+    matrices: tuple[Floats, ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
-    """One semidefinite block of a relaxation, as CVXPY's objects.
+class Modelled:
+    """One block of a relaxation as CVXPY's objects.
 
     Attributes
     ----------
-    forms: what is nonnegative for every neuron in the block's cone.
-    matrix: the semidefinite variable S, over (α, β, w, v) (``lifted``) or (β, w, v).
-    lift: T, which maps the block's vector to (α, β, w, v).
-    nonnegative: the constraint GSGᵀ ≥ 0 on the entries ``forms.pairs``; None where there is none.
-    vanishing: the constraint GSGᵀ = 0 on the entries ``forms.zeros``; None where there is none.
+    block: its arrays; of the form ``lifted`` over (α, β, w, v).
+    matrix: the semidefinite variable S.
+    nonnegative: the constraint GSGᵀ ≥ 0 on the entries ``block.pairs``; None where there is none.
+    vanishing: the constraint GSGᵀ = 0 on the entries ``block.zeros``; None where there is none.
     """
 
-    forms: Forms
+    block: Block
     matrix: Any
-    lift: sp.csr_array
     nonnegative: Any
     vanishing: Any
 
+    def constraints(self) -> list[Any]:
+        """Return its constraints but S ⪰ 0."""
+        import cvxpy as cp
+
+        norms = [cp.sum(cp.multiply(norm, cp.diag(self.matrix))) == 0.0 for norm in self.block.norms]
+        return [each for each in (self.nonnegative, self.vanishing) if each is not None] + norms
+
     def multipliers(self, gamma: float) -> Floats:
         """Return N, shape (m, m), as the solver left the duals."""
-        N = np.zeros((self.forms.count, self.forms.count))
+        M = np.zeros((self.block.forms.count, self.block.forms.count))
         # The Lagrangian carries −⟨M, GSGᵀ⟩ with M symmetric, so an off-diagonal multiplier is shared by two
-        # entries; CVXPY adds the multipliers of equalities with the other sign. N = 2γM.
+        # entries; CVXPY adds the multipliers of equalities with the other sign.
         for constraint, pairs, sign in (
-            (self.nonnegative, self.forms.pairs, 1.0),
-            (self.vanishing, self.forms.zeros, -1.0),
+            (self.nonnegative, self.block.pairs, 0.5),
+            (self.vanishing, self.block.zeros, -0.5),
         ):
             if constraint is not None:
                 first, second = pairs.T
                 dual = np.asarray(constraint.dual_value, dtype=np.float64).ravel()
-                N[first, second] = N[second, first] = sign * np.where(first == second, 2.0, 1.0) * dual
-        return gamma * N
+                M[first, second] = M[second, first] = sign * np.where(first == second, 2.0, 1.0) * dual
+        return self.block.multipliers(gamma, M)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +112,7 @@ class Relaxation:
 
     lifting: LiftedProgram
     program: Any
-    blocks: tuple[Block, ...]
+    blocks: tuple[Modelled, ...]
     outputs: Any = None
 
     def solve(self, solver: Solver, deadline: Deadline) -> RelaxationSolution:
@@ -117,20 +124,34 @@ class Relaxation:
         """
         solved = solver.solve(self.program, deadline)
         lifting = self.lifting
-        parts = []
-        for block in self.blocks:
-            matrix = np.array(block.matrix.value, dtype=np.float64)
-            parts.append(block.lift @ (0.5 * (matrix + matrix.T)) @ block.lift.T.toarray())
-        lifted: Floats = np.sum(parts, axis=0)
-        if not np.all(np.isfinite(lifted)):
-            raise SolverFailed(f"the solver returned a point that is not finite (status: {solved.status}).")
+        matrices = [np.array(modelled.matrix.value, dtype=np.float64) for modelled in self.blocks]
+        matrices = [0.5 * (matrix + matrix.T) for matrix in matrices]
+        blocks = [modelled.block for modelled in self.blocks]
+        lifted, parts = _lifted(blocks, matrices, f"the solver returned a point that is not finite ({solved.status}).")
         multipliers = tuple(block.multipliers(lifting.problem.gamma) for block in self.blocks)
         if self.outputs is None:
             A = lifting.problem.residual(lifting.predictions(lifted))
         else:
             # CVXPY's Lagrangian has +⟨A, P − predictions(Λ)⟩.
             A = np.asarray(self.outputs.dual_value, dtype=np.float64).reshape(lifting.problem.Y.shape)
-        return RelaxationSolution(lifted, tuple(parts), A, multipliers, solved)
+        return RelaxationSolution(lifted, parts, A, multipliers, solved, tuple(matrices))
+
+
+def _lifted(
+    blocks: Sequence[Block], matrices: Sequence[Floats], failure: str
+) -> tuple[Floats, tuple[Floats, ...]]:  # fmt: skip
+    """Return Λ and its parts.
+
+    Raises
+    ------
+    SolverFailed: they are not finite, with the given words.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        parts = tuple(block.part(matrix) for block, matrix in zip(blocks, matrices, strict=True))
+        lifted: Floats = np.sum(parts, axis=0)
+    if not np.all(np.isfinite(lifted)):
+        raise SolverFailed(failure)
+    return lifted, parts
 
 
 def solve_relaxation(
@@ -156,20 +177,19 @@ def solve_relaxation(
     """
     if not isinstance(solver, StructuredSolver):
         return relaxation(lifting, form, cones).solve(solver, deadline)
-    families = set().union(*(lifting.forms(cone).families for cone in cones))
+    name = solver.availability().name
+    blocks = lifting.over(cones)
+    families = set().union(*(block.forms.families for block in blocks))
     if form != "reduced" or len(cones) > 1 or not families <= solver.takes:
-        name, taken = solver.availability().name, ", ".join(sorted(solver.takes))
         raise InputError(
-            f"solver {name} solves the reduced form's single block with the inequalities {taken}; take clarabel for "
-            "anything else."
+            f"solver {name} solves the reduced form's single block with the inequalities "
+            f"{', '.join(sorted(solver.takes))}; take clarabel for anything else."
         )
-    found = solver.solve_reduced(lifting, deadline, report)
-    with np.errstate(over="ignore", invalid="ignore"):
-        lifted: Floats = lifting.face @ found.matrix @ lifting.face.T
-    if not np.all(np.isfinite(lifted)):
-        name, status = solver.availability().name, found.solved.status
-        raise SolverFailed(f"{name} returned a point that is not finite (status: {status}).")
-    return RelaxationSolution(lifted, (lifted,), found.multiplier, (found.multipliers,), found.solved)
+    found = solver.solve_blocks(lifting, blocks, deadline, report)
+    lifted, parts = _lifted(
+        blocks, found.matrices, f"{name} returned a point that is not finite ({found.solved.status})."
+    )
+    return RelaxationSolution(lifted, parts, found.multiplier, found.multipliers, found.solved, found.matrices)
 
 
 def relaxation(lifting: LiftedProgram, form: Form, cones: Sequence[Cone] | None = None) -> Relaxation:
@@ -192,29 +212,28 @@ def relaxation(lifting: LiftedProgram, form: Form, cones: Sequence[Cone] | None 
     g, gamma = lifting.generators, lifting.problem.gamma
     if cones is None:
         cones = [whole_space(g)]
-    if form == "lifted" and (len(cones) > 1 or lifting.more):
+    if form == "lifted" and (len(cones) > 1 or lifting.more or cones[0].sector is not None):
         raise InputError(
             "form: lifted is the single block as published; a relaxation over cones or with more inequalities has "
             "form: reduced."
         )
     blocks, constraints, predictions, weights = [], [], [], []
-    for index, cone in enumerate(cones):
-        forms = lifting.forms(cone)
-        lift, matrix_of_forms = _coordinates(lifting, form, forms)
-        order = lift.shape[1]
-        matrix = cp.Variable((order, order), PSD=True, name=f"S_{index}" if form == "reduced" else "Lambda")
+    for index, block in enumerate([_as_published(lifting)] if form == "lifted" else lifting.over(cones)):
+        matrix = cp.Variable((block.order, block.order), PSD=True, name=f"S_{index}" if form == "reduced" else "Lambda")
         entries = cp.vec(matrix, order="F")
-        nonnegative = entries_of(matrix_of_forms, forms.pairs) @ entries >= 0.0 if len(forms.pairs) else None
-        vanishing = entries_of(matrix_of_forms, forms.zeros) @ entries == 0.0 if len(forms.zeros) else None
-        blocks.append(Block(forms, matrix, lift, nonnegative, vanishing))
-        constraints += [constraint for constraint in (nonnegative, vanishing) if constraint is not None]
+        modelled = Modelled(
+            block,
+            matrix,
+            entries_of(block.matrix, block.pairs) @ entries >= 0.0 if len(block.pairs) else None,
+            entries_of(block.matrix, block.zeros) @ entries == 0.0 if len(block.zeros) else None,
+        )
+        blocks.append(modelled)
+        constraints += modelled.constraints()
         if form == "lifted":
             upper = np.stack(np.triu_indices(g), axis=1)
             constraints.append(entries_of(sp.csr_array(lifting.linear_map), upper) @ entries == 0.0)
-        c, r = lifting.problem.shape[2], lifting.reduction.rank
-        activations = sp.csr_array(lifting.selection @ lift[: 2 * g])
-        predictions.append(activations @ matrix[:, order - c :])
-        weights.append(cp.sum(cp.diag(matrix)[order - c - r :]))
+        predictions.append(block.inputs @ (matrix @ block.outputs.T))
+        weights.append(block.cost @ cp.diag(matrix))
     problem, predicted, weight = lifting.problem, sum(predictions[1:], predictions[0]), sum(weights[1:], weights[0])
     if problem.offset:
         offset = cp.Variable((1, problem.shape[2]), name="t")
@@ -231,14 +250,17 @@ def relaxation(lifting: LiftedProgram, form: Form, cones: Sequence[Cone] | None 
     return Relaxation(lifting, cp.Problem(cp.Minimize(objective), constraints), tuple(blocks), outputs)
 
 
-def _coordinates(lifting: LiftedProgram, form: Form, forms: Forms) -> tuple[sp.csr_array, sp.csr_array]:
-    """Return T, which maps a block's vector to (α, β, w, v), and the forms' rows G over that vector."""
-    outputs = lifting.problem.shape[2]
-    if form == "lifted":
-        lift, matrix = sp.eye_array(lifting.order), forms.over
-    else:
-        lift, matrix = sp.block_diag([forms.lift, sp.eye_array(outputs)]), forms.matrix
-    return sp.csr_array(lift), sp.csr_array(sp.hstack([matrix, sp.csr_array((forms.count, outputs))]))
+def _as_published(lifting: LiftedProgram) -> Block:
+    """Return the block over (α, β, w, v) itself."""
+    forms = lifting.forms(whole_space(lifting.generators))
+    (_, _, c), r = lifting.problem.shape, lifting.reduction.rank
+    matrix = sp.csr_array(sp.hstack([forms.over, sp.csr_array((forms.count, c))]))
+    everything = sp.csr_array(sp.eye_array(lifting.order))
+    inputs = sp.csr_array(lifting.selection @ everything[: 2 * lifting.generators])
+    cost = np.concatenate([np.zeros(2 * lifting.generators), np.ones(r + c)])
+    return Block(
+        forms, matrix, everything, inputs, sp.csr_array(everything[-c:]), cost, np.zeros((0, lifting.order))
+    )  # fmt: skip
 
 
 def entries_of(left: sp.csr_array, pairs: Pairs) -> sp.csr_array:

@@ -83,7 +83,7 @@ class _Path:
         self.report = report
         self.units: Units | None = None
         self.state: Any = None
-        self.proved: tuple[Floats, Floats] | None = None
+        self.proved: tuple[Floats, Sequence[Floats]] | None = None
 
     def solve(self, gamma: float) -> Outcome:
         """Return the outcome at one γ."""
@@ -93,11 +93,11 @@ class _Path:
         if best.empty_is_optimal():
             return best.outcome(True)
         lifting = LiftedProgram(presolved.problem, presolved.reduction)
-        pair: tuple[Floats, Floats] | None = None
+        pair: tuple[Floats, Sequence[Floats]] | None = None
 
-        def prove(A: Floats, N: Floats) -> float:
+        def prove(A: Floats, N: Sequence[Floats]) -> float:
             nonlocal pair
-            certificate = relaxation_certificate(lifting.problem, lifting.reduction, A, [N])
+            certificate = relaxation_certificate(lifting.problem, lifting.reduction, A, N)
             if best.prove(certificate):
                 pair = (A, N)
             return certificate.lower
@@ -107,7 +107,7 @@ class _Path:
         warm = self.warm and last is not None and (last.inputs, last.targets) == (units.inputs, units.targets)
         if warm and self.proved is not None:
             prove(*self.proved)
-        solution = self.solver.solve_reduced(lifting, self.deadline, prove, self.state if warm else None)
+        solution = self.solver.solve_blocks(lifting, lifting.over(), self.deadline, prove, self.state if warm else None)
         self.units, self.state, self.proved = units, solution.state, pair
         solved, status = solution.solved, status_of(solution.solved.status)
         best.solver_said(solved.status, solved.value, solved.log)

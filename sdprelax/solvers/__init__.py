@@ -1,19 +1,19 @@
 """Conic solvers behind one protocol: one file each, registered by name.
 
 A solver is a frozen dataclass whose fields are its options. It says whether it can run here, and it solves a CVXPY
-problem, or the reduced relaxation itself (:class:`StructuredSolver`); what it returns is never trusted.
+problem, or the blocks of the reduced relaxation (:class:`StructuredSolver`); what it returns is never trusted.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from sdprelax.base import Deadline, Floats, Registry, SolverFailed, SolverUnavailable, first_line
-from sdprelax.lifting import LiftedProgram
+from sdprelax.lifting import Block, LiftedProgram
 from sdprelax.problem import Problem, untaken
 from sdprelax.solvers._conic import ConeOf, rust_panics_fail, solve_conic
 
@@ -82,21 +82,21 @@ class StructuredSolution:
 
     Attributes
     ----------
-    matrix: S over (β, w, v), shape (g + r + c, g + r + c), with Λ = TSTᵀ.
+    matrices: S of every block, shape (order, order) each.
     multiplier: A, shape (n, c).
-    multipliers: N, shape (2g, 2g).
+    multipliers: N of every block, shape (m, m) each for its m forms; see :meth:`sdprelax.lifting.Block.multipliers`.
     solved: its own words.
     state: what a later run of this solver can start from; None where it has no use for one.
     """
 
-    matrix: Floats
+    matrices: tuple[Floats, ...]
     multiplier: Floats
-    multipliers: Floats
+    multipliers: tuple[Floats, ...]
     solved: Solved
     state: Any = None
 
 
-PointReport = Callable[[Floats, Floats], float]
+PointReport = Callable[[Floats, Sequence[Floats]], float]
 
 
 class Sparing:
@@ -112,7 +112,7 @@ class Sparing:
         self._report, self._share = report, share
         self._clock, self._ready = Deadline(), 0.0
 
-    def __call__(self, A: Floats, N: Floats) -> None:
+    def __call__(self, A: Floats, N: Sequence[Floats]) -> None:
         """Report a dual point, if it is time."""
         started = self._clock.elapsed
         if started >= self._ready:
@@ -122,7 +122,7 @@ class Sparing:
 
 @runtime_checkable
 class StructuredSolver(Protocol):
-    """A solver of the reduced relaxation over all of weight space, which needs no modelling language.
+    """A solver of the reduced relaxation's blocks, which needs no modelling language.
 
     Attributes
     ----------
@@ -135,13 +135,16 @@ class StructuredSolver(Protocol):
         """Say whether the solver runs here."""
         ...
 
-    def solve_reduced(self, lifting: LiftedProgram, deadline: Deadline, report: PointReport) -> StructuredSolution:
-        """Solve the reduced relaxation of a program.
+    def solve_blocks(
+        self, lifting: LiftedProgram, blocks: Sequence[Block], deadline: Deadline, report: PointReport
+    ) -> StructuredSolution:
+        """Solve the reduced relaxation of a program over blocks with a common A.
 
         Parameters
         ----------
-        report: called with dual points on the way: A, shape (n, c), and N, shape (2g, 2g); returns the lower bound,
-            in the problem's units, that they prove.
+        blocks: of ``lifting``, one for every cone of a partition; all of weight space is one.
+        report: called with dual points on the way: A, shape (n, c), and N of every block; returns the lower bound, in
+            the problem's units, that they prove.
 
         Raises
         ------
@@ -170,7 +173,7 @@ def by_default(single: bool, generators: int | None = None, problem: Problem | N
         reach = {
             name: float(getattr(solvers[name], "default_up_to", -1.0))
             for name in solvers
-            if hasattr(solvers[name], "solve_reduced") is structured
+            if hasattr(solvers[name], "solve_blocks") is structured
             and (problem is None or untaken(problem, solvers, name, solvers[name]) is None)
         }
         enough = sorted((name for name in reach if reach[name] >= (generators or 0)), key=lambda name: reach[name])

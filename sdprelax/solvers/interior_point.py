@@ -16,6 +16,7 @@ point keeps P = GXGᵀ > 0 for *all* entries: an entry that is not held and woul
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -27,7 +28,7 @@ from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
 from sdprelax.base import Deadline, Floats, SolverFailed, positive_part
 from sdprelax.cells import whole_space
-from sdprelax.lifting import LiftedProgram
+from sdprelax.lifting import Block, LiftedProgram
 from sdprelax.lifting.inequalities import Forms, Pairs
 from sdprelax.solvers import Availability, PointReport, Solved, Sparing, StructuredSolution, installed, solvers
 from sdprelax.solvers._data_term import DataTerm
@@ -91,8 +92,10 @@ class InteriorPoint:
         """Say that it runs wherever this package does."""
         return installed("interior_point", "sdprelax", "pip install sdprelax")
 
-    def solve_reduced(self, lifting: LiftedProgram, deadline: Deadline, report: PointReport) -> StructuredSolution:
-        """Solve the reduced relaxation of a presolved program.
+    def solve_blocks(
+        self, lifting: LiftedProgram, blocks: Sequence[Block], deadline: Deadline, report: PointReport
+    ) -> StructuredSolution:
+        """Solve the reduced relaxation of a presolved program over all of weight space.
 
         Parameters
         ----------
@@ -123,7 +126,7 @@ class InteriorPoint:
                 status = "stalled"
                 break
             steps += 1
-            tell(run.A, run.multipliers)
+            tell(run.A, [run.multipliers])
             if run.dual >= run.dual_at(best):
                 best = run.y
             gap = run.gap
@@ -140,7 +143,7 @@ class InteriorPoint:
             f"interior_point: {status}, {steps} steps, {run.held} of {run.entries} entrywise constraints held, "
             f"relative gap {run.gap:.1e}\n"
         )
-        return StructuredSolution(2.0 * run.X, run.A, run.multipliers, Solved(status, run.primal, log))
+        return StructuredSolution((2.0 * run.X,), run.A, (run.multipliers,), Solved(status, run.primal, log))
 
 
 def primal_start(rows: Floats) -> Floats:

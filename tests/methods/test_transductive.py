@@ -40,8 +40,8 @@ def test_kernel_form_is_the_lifted_prediction_at_the_optimum(tmp_path_factory: p
     n = len(scaled.Y)
     whole = reduce_inputs(np.vstack([scaled.inputs, scaled.query_inputs]))
     lifting = LiftedProgram(scaled, whole.of_samples(slice(n)))
-    found = InteriorPoint().solve_reduced(lifting, Deadline(), lambda A, N: 0.0)
-    lifted = lifting.face @ found.matrix @ lifting.face.T
+    found = InteriorPoint().solve_blocks(lifting, lifting.over(), Deadline(), lambda A, N: 0.0)
+    lifted = lifting.face @ found.matrices[0] @ lifting.face.T
     rows, v = whole.selection(), lifting.blocks["v"]
     direct = rows @ lifted[: 2 * lifting.generators, v] * Units.of(asked).targets
     predictor = sdprelax.solve(asked, "sdp", transductive=True).predictors["relaxation"]

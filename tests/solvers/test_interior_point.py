@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -94,15 +95,15 @@ def test_primal_and_dual_point_meet_and_every_step_is_feasible(monkeypatch: pyte
     lifting = LiftedProgram(problem, reduction)
     duals: list[float] = []
 
-    def look(A: Floats, N: Floats) -> float:
+    def look(A: Floats, N: Sequence[Floats]) -> float:
         duals.append(float(np.sum(A * problem.Y) - 0.5 * np.sum(A**2)))
         # No repair is needed: the certificate proves the dual value itself.
-        lower = relaxation_certificate(problem, reduction, A, [N]).lower
+        lower = relaxation_certificate(problem, reduction, A, N).lower
         assert lower >= duals[-1] * (1.0 - 1e-6)
         return lower
 
-    found = InteriorPoint().solve_reduced(lifting, Deadline(), look)
-    lifted = lifting.face @ found.matrix @ lifting.face.T
+    found = InteriorPoint().solve_blocks(lifting, lifting.over(), Deadline(), look)
+    lifted = lifting.face @ found.matrices[0] @ lifting.face.T
     residuals = lifting.residuals(lifted)
     assert max(residuals.values()) < 1e-7 * np.max(lifted)
     primal = lifting.objective(lifted)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tracemalloc
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,8 @@ def lifted(problem: Problem) -> LiftedProgram:
 
 
 def prover(lifting: LiftedProgram, seen: list[float] | None = None) -> Any:
-    def prove(A: Floats, N: Floats) -> float:
-        lower = relaxation_certificate(lifting.problem, lifting.reduction, A, [N]).lower
+    def prove(A: Floats, N: Sequence[Floats]) -> float:
+        lower = relaxation_certificate(lifting.problem, lifting.reduction, A, N).lower
         if seen is not None:
             seen.append(lower)
         return lower
@@ -112,7 +113,7 @@ def test_every_library_takes_the_same_steps(arrays: Arrays) -> None:
     (A, N), (B, M) = (run.certified_point() for run in runs)
     assert np.allclose(A, B, rtol=1e-9, atol=1e-9 * np.max(np.abs(A)))
     assert np.allclose(N, M, rtol=1e-9, atol=1e-9 * np.max(np.abs(N)))
-    first, second = (prover(lifting)(*point) for point in ((A, N), (B, M)))
+    first, second = (prover(lifting)(*point) for point in ((A, [N]), (B, [M])))
     assert first == pytest.approx(second, rel=1e-6) and first > 0.0
 
 
@@ -191,21 +192,21 @@ def test_a_time_limit_leaves_the_best_certificate_so_far() -> None:
 def test_the_same_run_twice_is_the_same_to_the_last_bit() -> None:
     lifting = lifted(gaussian(5, 30, 4, 2))
     solver = Native(phases="alternating", max_iterations=300)
-    first, second = (solver.solve_reduced(lifting, Deadline(), prover(lifting)) for _ in range(2))
+    first, second = (solver.solve_blocks(lifting, lifting.over(), Deadline(), prover(lifting)) for _ in range(2))
     assert np.array_equal(first.multiplier, second.multiplier)
-    assert np.array_equal(first.multipliers, second.multipliers) and np.array_equal(first.matrix, second.matrix)
+    assert np.array_equal(first.multipliers, second.multipliers) and np.array_equal(first.matrices, second.matrices)
 
 
 def test_a_start_from_a_neighbouring_problem_saves_steps() -> None:
     problem = gaussian(6, 40, 8, 2, 2.0)
     solver = Native(phases="alternating", tolerance=1e-2)
     before = lifted(problem)
-    state = solver.solve_reduced(before, Deadline(), prover(before)).state
+    state = solver.solve_blocks(before, before.over(), Deadline(), prover(before)).state
     lifting = lifted(dataclasses.replace(problem, gamma=1.6))
     runs = []
     for start in (None, state):
         seen: list[float] = []
-        found = solver.solve_reduced(lifting, Deadline(), prover(lifting, seen), start)
+        found = solver.solve_blocks(lifting, lifting.over(), Deadline(), prover(lifting, seen), start)
         runs.append((int(found.solved.log.split(", ")[1].split()[0]), max(seen)))
     (cold, lower), (warm, other) = runs
     assert warm < cold

@@ -1,8 +1,9 @@
 """What every neuron satisfies, by name: one family of inequalities each (docs/mathematics/lifting.md, "Inequalities").
 
-In a cone C of weight space a neuron is z = (β, w), with β of the rows that C leaves undetermined. A *form* is a linear
-function gᵀz that is nonnegative for every neuron in C. Products of two forms are nonnegative, and some of them vanish.
-With the forms as rows of G a relaxation asks of its block S, which stands for Σzzᵀ, that
+In a cone C of weight space a neuron is z = (β, w), with β of the rows that C leaves undetermined, and (β, w, v, t)
+where the cone has a sector of output weights (:class:`sdprelax.cells.Cone`). A *form* is a linear function gᵀz that is
+nonnegative for every neuron in C. Products of two forms are nonnegative, and some of them vanish. With the forms as
+rows of G a relaxation asks of its block S, which stands for Σzzᵀ, that
 
     (GSGᵀ)_pq ≥ 0 for all forms p and q,     (GSGᵀ)_pq = 0 where their product vanishes.
 
@@ -25,27 +26,39 @@ from sdprelax.cells import Cone
 
 __all__ = ["STANDARD", "Forms", "Inequality", "Pairs", "inequalities"]
 
-# The families of every relaxation, in the order of their forms; what is beyond them is asked for by name.
+# The families of the relaxation as published, over cones. Their forms come first in every block, in this order, also
+# where a relaxation leaves a family out, so that certificates have one shape.
 STANDARD = ("nonnegative", "complementary", "walls")
 
 Pairs = NDArray[np.int64]
 
 
 class Inequality:
-    """A family of inequalities; a subclass has :meth:`forms` or :meth:`vanishing`, or both."""
+    """A family of inequalities; a subclass has :meth:`forms`, :meth:`vanishing` or :meth:`separated`, or several."""
 
     def forms(self, rows: Floats, cone: Cone) -> sp.csr_array:
-        """Return forms over (α, β, w), shape (m, 2g + r): each is nonnegative for every neuron in the cone.
+        """Return forms over λ, shape (m, len(λ)): each is nonnegative for every neuron in the cone.
 
         Parameters
         ----------
-        rows: the generator rows X̂, shape (g, r); α = (X̂w)₊ and β = (−X̂w)₊.
+        rows: the generator rows X̂, shape (g, r); α = (X̂w)₊ and β = (−X̂w)₊ in λ = (α, β, w), or (α, β, w, v, t) where
+            the cone has a sector.
         """
-        return sp.csr_array((0, 2 * len(rows) + rows.shape[1]))
+        return sp.csr_array((0, 2 * len(rows) + rows.shape[1] + cone.balanced))
 
     def vanishing(self, forms: Forms) -> Pairs:
         """Return pairs of forms, shape (p, 2), indices into all of them, whose product is zero for every neuron."""
         return np.zeros((0, 2), dtype=np.int64)
+
+    def separated(self, rows: Floats, forms: Forms, S: Floats) -> Floats:
+        """Return further forms over z, shape (m, len(z)), whose products with others a solution violates, worst first.
+
+        Parameters
+        ----------
+        forms: what the relaxation has in the cone already.
+        S: the cone's block over z, shape (len(z), len(z)), of a solution without them.
+        """
+        return np.zeros((0, len(S)))
 
 
 inequalities: Registry[Inequality] = Registry("inequality", __name__)
@@ -53,7 +66,7 @@ inequalities: Registry[Inequality] = Registry("inequality", __name__)
 
 @cache
 def standard() -> dict[str, Inequality]:
-    """Return the families of every relaxation."""
+    """Return the families of the relaxation as published."""
     return {name: inequalities.create(name) for name in STANDARD}
 
 
@@ -64,11 +77,12 @@ class Forms:
     Attributes
     ----------
     cone: the part of weight space.
-    over: the forms over (α, β, w), shape (m, 2g + r).
-    lift: T, shape (2g + r, k + r), with (α, β, w) = Tz in the cone.
-    matrix: G, the same over z = (β of the k undetermined rows, w), shape (m, k + r).
+    over: the forms over λ, shape (m, len(λ)).
+    lift: T, shape (len(λ), len(z)), with λ = Tz in the cone.
+    matrix: G, the same over z, shape (m, len(z)).
     places: where each family's forms are.
     vanishing: each family's products that vanish, pairs of forms, shape (p, 2).
+    left_out: standard families that the relaxation does not ask for.
     """
 
     cone: Cone
@@ -77,15 +91,20 @@ class Forms:
     matrix: sp.csr_array
     places: dict[str, slice]
     vanishing: dict[str, Pairs]
+    left_out: frozenset[str] = frozenset()
 
     @staticmethod
-    def of(rows: Floats, cone: Cone, more: Mapping[str, Inequality | Floats] | None = None) -> Forms:
+    def of(
+        rows: Floats, cone: Cone, more: Mapping[str, Inequality | Floats] | None = None,
+        left_out: frozenset[str] = frozenset(),
+    ) -> Forms:  # fmt: skip
         """Return the forms of the standard families and of more.
 
         Parameters
         ----------
         rows: the generator rows, shape (g, r).
-        more: by name, families beyond the standard ones, or what one stated before, over z, shape (m, k + r).
+        more: by name, families beyond the standard ones, or what one stated before, over z, shape (m, len(z)).
+        left_out: standard families whose products are not asked for.
         """
         families = standard() | dict(more or {})
         stated = {
@@ -97,9 +116,9 @@ class Forms:
         parts = [part for part in stated.values() if part.shape[0]] or list(stated.values())[:1]
         over = sp.csr_array(sp.vstack(parts)) if len(parts) > 1 else parts[0]
         lift = cone.lift(rows)
-        forms = Forms(cone, over, lift, sp.csr_array(over @ lift), places, {})
+        forms = Forms(cone, over, lift, sp.csr_array(over @ lift), places, {}, left_out)
         for name, family in families.items():
-            if isinstance(family, Inequality) and len(pairs := family.vanishing(forms)):
+            if name not in left_out and isinstance(family, Inequality) and len(pairs := family.vanishing(forms)):
                 forms.vanishing[name] = pairs
         return forms
 
@@ -125,8 +144,11 @@ class Forms:
 
     @cached_property
     def pairs(self) -> Pairs:
-        """All other products, shape (p, 2), first ≤ second."""
-        upper = np.triu(np.ones((self.count, self.count), dtype=bool))
+        """All other products that are asked for, shape (p, 2), first ≤ second."""
+        asked = np.ones(self.count, dtype=bool)
+        for name in self.left_out:
+            asked[self.places[name]] = False
+        upper = np.triu(np.outer(asked, asked))
         for first, second in (self.zeros.T, self.zeros.T[::-1]):
             upper[first, second] = False
         return np.argwhere(upper)
@@ -138,8 +160,13 @@ class Forms:
 
 
 def _over_activations(rows: Floats, cone: Cone, matrix: Floats) -> sp.csr_array:
-    """Return forms over z, shape (m, k + r), as forms over (α, β, w)."""
+    """Return forms over z, shape (m, len(z)), as forms over λ."""
     (g, r), free = rows.shape, cone.undetermined
     place = np.concatenate([g + free, np.arange(2 * g, 2 * g + r)])
-    spread = sp.csr_array((np.ones(len(place)), (np.arange(len(place)), place)), shape=(len(place), 2 * g + r))
+    width = 2 * g + r + cone.balanced
+    if cone.balanced:
+        # The last entries of z are (v, t), of one output t alone.
+        count = cone.balanced if cone.balanced > 2 else 1
+        place = np.concatenate([place, np.arange(width - count, width)])
+    spread = sp.csr_array((np.ones(len(place)), (np.arange(len(place)), place)), shape=(len(place), width))
     return sp.csr_array(sp.csr_array(np.asarray(matrix, dtype=np.float64)) @ spread)

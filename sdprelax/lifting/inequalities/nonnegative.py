@@ -20,7 +20,7 @@ class Nonnegative(Inequality):
     """α_i ≥ 0 and β_i ≥ 0 of every row that the cone leaves undetermined: first the k of α, then the k of β."""
 
     def forms(self, rows: Floats, cone: Cone) -> sp.csr_array:
-        """Return the unit vectors of these α_i and β_i, shape (2k, 2g + r)."""
+        """Return the unit vectors of these α_i and β_i, shape (2k, len(λ))."""
         (g, r), free = rows.shape, cone.undetermined
-        place = np.concatenate([free, free + g])
-        return sp.csr_array((np.ones(len(place)), (np.arange(len(place)), place)), shape=(len(place), 2 * g + r))
+        place, width = np.concatenate([free, free + g]), 2 * g + r + cone.balanced
+        return sp.csr_array((np.ones(len(place)), (np.arange(len(place)), place)), shape=(len(place), width))

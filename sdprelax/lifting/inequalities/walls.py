@@ -20,8 +20,8 @@ class Walls(Inequality):
     """σ_ix̂_iᵀw ≥ 0 of every facet of the cone; all of weight space has none."""
 
     def forms(self, rows: Floats, cone: Cone) -> sp.csr_array:
-        """Return the inward normals of the facets, shape (f, 2g + r)."""
+        """Return the inward normals of the facets, shape (f, len(λ))."""
         walls = cone.walls(rows)
         facet, column = np.nonzero(walls)
-        shape = (len(walls), 2 * len(rows) + rows.shape[1])
+        shape = (len(walls), 2 * len(rows) + rows.shape[1] + cone.balanced)
         return sp.csr_array((walls[facet, column], (facet, 2 * len(rows) + column)), shape=shape)

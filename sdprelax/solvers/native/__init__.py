@@ -6,7 +6,7 @@ docs/solver.md has the derivation, what was tried and lost, and figures.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -14,7 +14,7 @@ import psutil
 from pydantic import PositiveFloat, PositiveInt
 
 from sdprelax.base import Deadline, SolverFailed, Use
-from sdprelax.lifting import LiftedProgram
+from sdprelax.lifting import Block, LiftedProgram
 from sdprelax.problem import untaken
 from sdprelax.solvers import NO_START, Availability, PointReport, Solved, StructuredSolution, installed, solvers
 from sdprelax.solvers.interior_point import InteriorPoint
@@ -72,10 +72,11 @@ class Native:
         """Say that it runs wherever this package does."""
         return installed("native", "sdprelax", "pip install sdprelax")
 
-    def solve_reduced(
-        self, lifting: LiftedProgram, deadline: Deadline, report: PointReport, start: Start | None = None
-    ) -> StructuredSolution:
-        """Solve the reduced relaxation of a presolved program.
+    def solve_blocks(
+        self, lifting: LiftedProgram, blocks: Sequence[Block], deadline: Deadline, report: PointReport,
+        start: Start | None = None,
+    ) -> StructuredSolution:  # fmt: skip
+        """Solve the reduced relaxation of a presolved program over all of weight space.
 
         Parameters
         ----------
@@ -96,7 +97,7 @@ class Native:
             if run.steps < check and not last:
                 continue
             check = math.ceil(CHECKS * check)
-            best = max(best, report(*run.certified_point()))
+            best = max(best, self._reported(run, report))
             now = run.estimates()
             if before is not None:
                 spreads[run.steps] = spread = now.spread(before, best)
@@ -112,8 +113,13 @@ class Native:
         value = run.estimates().semidefinite
         log = f"native: {status}, {run.steps} steps, rank {run.rank}, spread {spread:.1e}\n"
         A, N = run.certified_point()
-        found = StructuredSolution(run.matrix(), A, N, Solved(status, value, log), run.state)
-        return found if status != "crawls" else self._second_phase(lifting, deadline, report, best, found)
+        found = StructuredSolution((run.matrix(),), A, (N,), Solved(status, value, log), run.state)
+        return found if status != "crawls" else self._second_phase(lifting, blocks, deadline, report, best, found)
+
+    @staticmethod
+    def _reported(run: AlternatingDirections, report: PointReport) -> float:
+        A, N = run.certified_point()
+        return report(A, [N])
 
     def _crawls(self, lifting: LiftedProgram, spreads: dict[int, float], rank: int) -> bool:
         """Say whether an interior point is expected to be done before these steps are, at their present rate.
@@ -141,14 +147,15 @@ class Native:
         return fits and newton < more * each
 
     def _second_phase(
-        self, lifting: LiftedProgram, deadline: Deadline, report: PointReport, best: float, first: StructuredSolution
-    ) -> StructuredSolution:
+        self, lifting: LiftedProgram, blocks: Sequence[Block], deadline: Deadline, report: PointReport, best: float,
+        first: StructuredSolution,
+    ) -> StructuredSolution:  # fmt: skip
         """Return the interior point's solution, or the first phase's if that proves more or there is no other."""
         try:
-            found = InteriorPoint(tolerance=self.tolerance).solve_reduced(lifting, deadline, report)
+            found = InteriorPoint(tolerance=self.tolerance).solve_blocks(lifting, blocks, deadline, report)
         except SolverFailed as error:
             solved = Solved(NO_START, first.solved.value, f"{first.solved.log}{error}\n")
-            return StructuredSolution(first.matrix, first.multiplier, first.multipliers, solved, first.state)
+            return StructuredSolution(first.matrices, first.multiplier, first.multipliers, solved, first.state)
         better = found if lifting.problem.dual_value(found.multiplier) >= best else first
         solved = Solved(found.solved.status, better.solved.value, first.solved.log + found.solved.log)
-        return StructuredSolution(better.matrix, better.multiplier, better.multipliers, solved, first.state)
+        return StructuredSolution(better.matrices, better.multiplier, better.multipliers, solved, first.state)
