@@ -1,4 +1,4 @@
-"""The ground: errors, files, deadlines, registries of options, input arrays, compiled kernels, verified arithmetic."""
+"""The ground: errors, files, deadlines, registries, input arrays, compiled kernels, threads, verified arithmetic."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from sdprelax.base._errors import (
 )
 from sdprelax.base._files import read_arrays, whole_file, write_arrays, write_whole
 from sdprelax.base._registry import LATER, Registry, Use, misread, registering
+from sdprelax.base._threads import single_threaded, threads_allowed
 from sdprelax.base._verified import (
     UNIT,
     Ball,
@@ -79,8 +80,10 @@ __all__ = [
     "registering",
     "require_ieee_arithmetic",
     "require_seed",
+    "single_threaded",
     "softplus",
     "target_matrix",
+    "threads_allowed",
     "whole_file",
     "write_arrays",
     "write_whole",

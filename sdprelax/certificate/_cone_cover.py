@@ -36,21 +36,38 @@ test takes off the diagonal.
 
 from __future__ import annotations
 
+import contextlib
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from sdprelax.base import UNIT, Ball, Deadline, Floats, bound_above, gamma
+from sdprelax.base import (
+    UNIT,
+    Ball,
+    Deadline,
+    Floats,
+    bound_above,
+    gamma,
+    require_ieee_arithmetic,
+    threads_allowed,
+)
 
 __all__ = ["COVER_KERNELS", "Cover", "cover_sphere", "most_cones", "tightest_cover"]
 
 # Modules of compiled functions that a cover is computed with.
 COVER_KERNELS = ("sdprelax.certificate._cone_search",)
 
-# Directions above the target that are kept.
-PEAKS = 4096
+# Directions above the target that are kept, and stacks of cones at most; together they take no more memory than one
+# stack may.
+PEAKS, LANES = 4096, 16
+# Cones that a stack holds at first, and that a lane examines before lanes meet for the first time, twice as many then.
+WAITING, FIRST_SHARE = 64, 32
 # A cone split this often is a sliver, whose crude bound is as good as a proof.
 DEEPEST = 500
 # Cones between two looks at the clock, at most.
@@ -58,6 +75,8 @@ BUDGET = 20_000
 # With more dimensions than this the orthants alone are too many.
 LARGEST_RANK = 16
 SMALLEST, LARGEST = 1e-140, 1e140
+# Places of κ and the largest value met in what the kernels report.
+KAPPA, REACHED = 0, 1
 # Multiplications that a cover may take at most, about an hour, and between two looks at the clock.
 MOST_WORK, LOOK = 10**12, 10**8
 # Entries g·r of the rows beyond which the cones that wait would not fit into memory.
@@ -110,6 +129,7 @@ class _Function:
     lipschitz: float
     weight: float
     slip: float
+    arrays: tuple[Floats, ...]
 
     def __init__(self, rows: Floats, dual: Ball) -> None:
         g = len(rows)
@@ -125,6 +145,9 @@ class _Function:
         self.lipschitz = bound_above(float(np.maximum(norms[:g], norms[g:]).sum()) * longest, g + 2)
         self.weight = bound_above(float((norms[:g] + 2.0 * norms[g:]).sum()) * longest, g + 4)
         self.slip = 2.0 * bound_above(float(np.sqrt((dual.rad**2).sum(axis=1)).sum()) * longest, g + 4)
+        # What the kernels take.
+        parts = (self.rows, self.jump, self.linear, self.norms)
+        self.arrays = tuple(np.require(part, np.float64, ["C", "W"]) for part in parts)
 
     def error(self, drift: float) -> float:
         """Return how far f may be from what the leaves speak of, per unit ‖w‖, for a drift Dδ of the rays."""
@@ -133,23 +156,71 @@ class _Function:
         return bound_above(1.01 * math.sqrt(r) * (relative * self.weight + self.slip), 8)
 
 
-class _Stack:
-    """The cones that wait, deepest on top; every array grows together."""
+class _Lane:
+    """Cones that wait, deepest on top, orthants that have not begun, and what was met on the way.
 
-    def __init__(self, g: int, r: int, c: int, size: int = 64) -> None:
+    Lanes work independently of each other between two meetings, so that nothing depends on how many threads there are.
+    """
+
+    def __init__(self, function: _Function, inflate: float, target: float, peaks: int) -> None:
+        (g, r), c = function.rows.shape, function.jump.shape[1]
         shapes = ((r, r), (r, c), (c, r), (g, r))
-        self.arrays = (
-            *(np.zeros((size, *shape)) for shape in shapes),
-            np.zeros((size, g), dtype=np.int32), np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64),
+        self.stack: tuple[NDArray[Any], ...] = (
+            *(np.zeros((WAITING, *shape)) for shape in shapes), np.zeros((WAITING, g), dtype=np.int32),
+            np.zeros(WAITING, dtype=np.int64), np.zeros(WAITING, dtype=np.int64),
         )  # fmt: skip
+        self.orthants: list[tuple[float, ...]] = []
+        self.peaks = np.zeros((peaks, r))
+        # As `advance` of the kernels has it; nothing is on the stack.
+        self.progress = np.array([target, 0.0, 0.0, 0.0, -1.0, 0.0, target, 2.0 * function.error(0.0), 0.0])
+        self._function, self._inflate = function, inflate
 
-    def grow(self) -> None:
-        self.arrays = tuple(np.concatenate([array, np.zeros_like(array)]) for array in self.arrays)
+    @property
+    def waiting(self) -> int:
+        """How many cones are on the stack."""
+        return int(self.progress[4]) + 1
+
+    @property
+    def least_depth(self) -> int:
+        """How often the cone that has waited longest was split."""
+        return int(self.stack[-1][0])
+
+    def work(self, budget: int) -> None:
+        """Examine so many cones, if there are."""
+        # Kernels are loaded where they are called for.
+        from sdprelax.certificate import _cone_search as cone_search
+
+        # Rounding and subnormal numbers are modes of a thread.
+        require_ieee_arithmetic()
+        rows, jump, linear, norms = self._function.arrays
+        end = self.progress[8] + budget
+        while self.progress[8] < end and (self.waiting or self.orthants):
+            if not self.waiting:
+                signs = np.array(self.orthants.pop())
+                cone_search.plant(rows, jump, linear, signs, self.stack, self.progress, self.peaks)
+            ended = cone_search.advance(
+                rows, jump, norms, self._inflate, DEEPEST, self.stack, self.progress, self.peaks,
+                int(end - self.progress[8]),
+            )  # fmt: skip
+            if ended == cone_search.FULL:
+                self.stack = tuple(np.concatenate([array, np.zeros_like(array)]) for array in self.stack)
+
+    def take_from(self, other: _Lane) -> None:
+        """Take over the cone that has waited longest, which is among the largest."""
+        for mine, theirs in zip(self.stack, other.stack, strict=True):
+            mine[0] = theirs[0]
+            theirs[: other.waiting - 1] = theirs[1 : other.waiting].copy()
+        self.progress[4], other.progress[4] = 0.0, other.progress[4] - 1.0
+
+    def found(self) -> Floats:
+        """Return the directions above the target that are kept, shape (k, r)."""
+        return self.peaks[: int(min(self.progress[3], len(self.peaks)))]
 
 
 def cover_sphere(
-    rows: Floats, dual: Ball, target: float, *, max_cones: int | None = None, deadline: Deadline | None = None
-) -> Cover:
+    rows: Floats, dual: Ball, target: float, *, max_cones: int | None = None, deadline: Deadline | None = None,
+    threads: int | None = None,
+) -> Cover:  # fmt: skip
     """Bound max ‖Bᵀ[(x̂ᵀw)₊; (−x̂ᵀw)₊]‖ over the unit sphere from above, rigorously.
 
     Parameters
@@ -161,13 +232,15 @@ def cover_sphere(
         largest entry of B, or less, is no aim, and the bound is infinite.
     max_cones: cones examined before the cover gives up and returns the trivial bound T; :func:`most_cones` by default.
     deadline: the same by time.
+    threads: how many examine cones; :func:`sdprelax.base.threads_allowed` by default. A cover that no deadline
+        cuts short is the same, bit by bit, whatever their number.
     """
     # A power of two changes no digit: it is done where the largest weight is about 1.
     largest = float(np.max(np.abs(dual.mid), initial=0.0))
     if not 0.0 < largest < math.inf:
         largest = 1.0
     unit = math.ldexp(1.0, min(max(math.frexp(largest)[1], -1021), 1023))
-    cover = _cover_sphere(rows, dual.over(unit), target / unit, max_cones, deadline)
+    cover = _cover_sphere(rows, dual.over(unit), target / unit, max_cones, deadline, threads or threads_allowed())
     return replace(cover, bound=_multiplied(cover.bound, unit), level=cover.level * unit, reached=cover.reached * unit)
 
 
@@ -177,7 +250,9 @@ def _multiplied(bound: float, unit: float) -> float:
     return product if product / unit == bound or math.isinf(product) else math.nextafter(product, math.inf)
 
 
-def _cover_sphere(rows: Floats, dual: Ball, target: float, max_cones: int | None, deadline: Deadline | None) -> Cover:
+def _cover_sphere(
+    rows: Floats, dual: Ball, target: float, max_cones: int | None, deadline: Deadline | None, threads: int
+) -> Cover:
     """Return the cover for a function whose weights are at most about 1."""
     g, r = rows.shape
     nothing = np.zeros((r, 0))
@@ -197,42 +272,55 @@ def _cover_sphere(rows: Floats, dual: Ball, target: float, max_cones: int | None
         return impossible
     if r > LARGEST_RANK or g * r > MOST_ENTRIES:
         return Cover(trivial, trivial, nothing, 0.0, 0, 0, complete=False)
-    # Kernels are loaded where they are called for.
-    from sdprelax.certificate import _cone_search as cone_search
-
     inflate = 1.0 + 4.0 * gamma(g + r + outputs + 64)
-    pause = max(1, min(BUDGET, LOOK // _work(g, r, outputs)))
-    stack, peaks = _Stack(g, r, outputs), np.zeros((PEAKS, r))
-    progress = np.array([target, 0.0, 0.0, 0.0, 0.0, 0.0, target, 2.0 * function.error(0.0), 0.0])
-    rows, jump, linear, norms = (
-        np.require(part, np.float64, ["C", "W"])
-        for part in (function.rows, function.jump, function.linear, function.norms)
-    )
-    stopped = False
-    for signs in product((1.0, -1.0), repeat=r):
-        cone_search.plant(rows, jump, linear, np.array(signs), stack.arrays, progress, peaks)
-        while True:
-            budget = int(min(pause, max_cones - progress[8]))
-            stopped = budget <= 0 or (deadline is not None and deadline.expired)
-            if stopped:
-                break
-            ended = cone_search.advance(rows, jump, norms, inflate, DEEPEST, stack.arrays, progress, peaks, budget)
-            if ended == cone_search.DONE:
-                break
-            if ended == cone_search.FULL:
-                stack.grow()
-        if stopped:
-            break
-    kappa, reached, given_up, met, _, deepest, _, _, cones = progress.tolist()
-    found = peaks[: int(min(met, PEAKS))].T.copy()
-    if stopped:
-        return Cover(trivial, trivial, found, reached, int(cones), int(deepest), complete=False)
+    count = max(1, min(LANES, MOST_ENTRIES // (g * r)))
+    lanes = [_Lane(function, inflate, target, PEAKS // count) for _ in range(count)]
+    pause = min(BUDGET, LOOK // _work(g, r, outputs)) // count
+    complete = _worked_off(lanes, list(product((1.0, -1.0), repeat=r)), max(1, pause), max_cones, deadline, threads)
+    kappa, reached, given_up, _, _, deepest, *_ = np.max([lane.progress for lane in lanes], axis=0).tolist()
+    cones = int(sum(lane.progress[8] for lane in lanes))
+    found = np.concatenate([lane.found() for lane in lanes]).T
+    if not complete:
+        return Cover(trivial, trivial, found, reached, cones, int(deepest), complete=False)
     level = max(kappa, given_up)
     # Rounded up, so that a path one split longer on another machine proves the same bound.
     drift = 16 * (deepest // 16 + 1) * (3 * r + 12) * UNIT
     moved = 1.1 * math.sqrt(r) * drift
     bound = bound_above(level * (1 + moved) + function.lipschitz * moved + function.error(drift), 8)
-    return Cover(min(bound, trivial), level, found, reached, int(cones), int(deepest), complete=True)
+    return Cover(min(bound, trivial), level, found, reached, cones, int(deepest), complete=True)
+
+
+def _worked_off(
+    lanes: list[_Lane], orthants: list[tuple[float, ...]], pause: int, max_cones: int, deadline: Deadline | None,
+    threads: int,
+) -> bool:  # fmt: skip
+    """Prove every cone of the orthants, and say whether neither cones nor time ran out before that.
+
+    All lanes meet after so many cones of each, whichever threads examined them: one that has nothing left gets
+    orthants, or a cone that waits elsewhere, and the largest value met becomes everyone's.
+    """
+    orthants, share, threads = orthants[::-1], FIRST_SHARE, min(threads, len(lanes))
+    with contextlib.ExitStack() as stack:
+        pool = stack.enter_context(ThreadPoolExecutor(threads)) if threads > 1 else None
+        while True:
+            for lane in lanes:
+                if not (lane.waiting or lane.orthants):
+                    if orthants:
+                        # Where there are thousands of them, of a few cones each, several at a time.
+                        lane.orthants = [orthants.pop() for _ in range(max(1, len(orthants) // (2 * len(lanes))))]
+                    elif others := [other for other in lanes if other.waiting > 1]:
+                        lane.take_from(min(others, key=lambda other: other.least_depth))
+            busy = [lane for lane in lanes if lane.waiting or lane.orthants]
+            left = max_cones - int(sum(lane.progress[8] for lane in lanes))
+            if not busy or left <= 0 or (deadline is not None and deadline.expired):
+                return not busy
+            work = partial(_Lane.work, budget=max(1, min(share, pause, left // len(busy))))
+            list((map if pool is None else pool.map)(work, busy[:left]))
+            share *= 2
+            for place in (KAPPA, REACHED):
+                highest = max(lane.progress[place] for lane in lanes)
+                for lane in lanes:
+                    lane.progress[place] = highest
 
 
 def tightest_cover(

@@ -28,9 +28,7 @@ def serve() -> None:
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, 1)
 
-    import threadpoolctl
-
-    from sdprelax.base import SdprelaxError, StorageError
+    from sdprelax.base import SdprelaxError, StorageError, single_threaded
     from sdprelax.laboratory._attempt import run_trial
     from sdprelax.laboratory._kinds import job_of
     from sdprelax.laboratory._modules import load_modules
@@ -47,7 +45,7 @@ def serve() -> None:
     except SdprelaxError as error:
         answer({"failed": str(error)})
         return
-    with threadpoolctl.threadpool_limits(limits=1):
+    with single_threaded():
         for line in sys.stdin:
             try:
                 answer(

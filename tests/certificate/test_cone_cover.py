@@ -45,6 +45,22 @@ def test_enumerating_faces_gives_the_same_maximum(seed: int) -> None:
     assert enumerated.values[0] == pytest.approx(cover.reached, rel=1e-7)
 
 
+@given(st.integers(0, 60), st.sampled_from([1e-9, 0.7, 1.001]))
+def test_threads_give_the_same_bits(seed: int, share: float) -> None:
+    rows, dual = instance(seed, rank=1 + seed % 5)
+    dual = Ball.exact(dual)
+    target = share * cover_sphere(rows, dual, 1e-9).reached
+    one, *others = (cover_sphere(rows, dual, target, threads=threads) for threads in (1, 2, 5))
+    for other in others:
+        assert vars(one) | {"peaks": one.peaks.tobytes()} == vars(other) | {"peaks": other.peaks.tobytes()}
+
+
+def test_no_more_cones_are_examined_than_allowed() -> None:
+    rows, dual = instance(1, rank=4)
+    for limit in (1, 7, 50, 99):
+        assert cover_sphere(rows, Ball.exact(dual), 1e-9, max_cones=limit, threads=2).cones == limit
+
+
 def test_a_loose_target_is_proved_with_few_cones() -> None:
     rows, dual = instance(1, rank=4)
     exact = cover_sphere(rows, Ball.exact(dual), 1e-9)

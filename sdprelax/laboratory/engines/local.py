@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import threadpoolctl
 from pydantic import NonNegativeInt
 
+from sdprelax.base import single_threaded
 from sdprelax.laboratory._attempt import run_trial
 from sdprelax.laboratory._job import Job
 from sdprelax.laboratory._store import Store
@@ -32,7 +32,7 @@ class Serial:
         if any(job.trial.limits.any for job in jobs):
             yield from supervise(jobs, store, 1, modules)
             return
-        with threadpoolctl.threadpool_limits(limits=1):
+        with single_threaded():
             for job in jobs:
                 while (record := run_trial(job, store, capture=False)) is None:
                     time.sleep(AGAIN)
@@ -42,7 +42,7 @@ class Serial:
 @engines.register("processes")
 @dataclass(frozen=True)
 class Processes:
-    """Worker processes on this machine, each with one BLAS thread.
+    """Worker processes on this machine, each with one thread.
 
     Parameters
     ----------

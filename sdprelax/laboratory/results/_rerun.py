@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import threadpoolctl
-
-from sdprelax.base import InputError
+from sdprelax.base import InputError, single_threaded
 from sdprelax.laboratory._attempt import run_trial
 from sdprelax.laboratory._job import Job
 from sdprelax.laboratory._kinds import TrialKind, kinds
@@ -95,7 +93,7 @@ def rerun(folder: Path, *, trust_modules: bool = False) -> Reproduction:
         raise InputError(f"{' and '.join(trial.unknown)}: {UNTRUSTED}.")
     # By the code of today: whether that gives the same is the question.
     trial = kind.trial(before["trial"] | {"versions": trial.versions_here()})
-    with tempfile.TemporaryDirectory() as temporary, threadpoolctl.threadpool_limits(limits=1):
+    with tempfile.TemporaryDirectory() as temporary, single_threaded():
         apart = Store(Path(temporary), shared=store.shared)
         apart.prepare()
         after = run_trial(Job(trial), apart, capture=False)
