@@ -104,3 +104,39 @@ def test_p25_values_are_certified_to_a_thousandth(p25: Path, name: str, row: int
 def test_an_unknown_form_is_refused() -> None:
     with pytest.raises(InputError, match="option 'form' is 'redused'"):
         sdprelax.solve(gaussian(0, 3, 2, 1, 0.1), "sdp", form="redused")
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_weaker_relaxations_have_lower_values_and_proved_bounds(seed: int) -> None:
+    """Without complementarity β is unbounded and predictions cost nothing."""
+    problem = gaussian(seed, 8, 2, 2, 0.1)
+    optimum = sdprelax.solve(problem, "exact").upper
+    assert optimum is not None
+
+    def value(form: str, inequalities: list[str] | None) -> float:
+        outcome = sdprelax.solve(
+            problem, "sdp", form=form, inequalities=inequalities, solver="clarabel", rounding="gaussian", polish=False
+        )
+        assert outcome.certificate is not None and outcome.lower is not None
+        assert outcome.lower <= sdprelax.verify(problem, outcome.certificate) <= optimum
+        assert outcome.upper is not None and outcome.upper >= optimum * (1.0 - 1e-9)
+        assert outcome.solver_value is not None
+        return outcome.solver_value
+
+    weak = "scaled_diagonally_dominant"
+    full, semidefinite = value("reduced", None), value("reduced", ["complementary"])
+    minors, least = value(weak, None), value(weak, ["complementary"])
+    accuracy = 1e-6 * full
+    assert value("reduced", ["nonnegative", "complementary"]) == pytest.approx(full, rel=1e-6)
+    assert 0.05 * full < least <= min(semidefinite, minors) + accuracy
+    assert max(semidefinite, minors) < 0.9 * full
+    assert value("reduced", ["nonnegative"]) == pytest.approx(0.0, abs=1e-4 * full)
+
+
+def test_a_structured_solver_is_not_asked_for_weaker_relaxations() -> None:
+    problem = gaussian(0, 4, 2, 1, 0.1)
+    for options in ({"inequalities": ["complementary"]}, {"form": "scaled_diagonally_dominant"}):
+        with pytest.raises(InputError, match="solver: native is for the presolved reduced form's single block"):
+            sdprelax.solve(problem, "sdp", solver="native", **options)
+    with pytest.raises(InputError, match="should be a valid list"):
+        sdprelax.solve(problem, "sdp", inequalities="walls")

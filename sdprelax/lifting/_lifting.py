@@ -129,9 +129,10 @@ class LiftedProgram:
         """Return the violation of every constraint but complete positivity, which is NP-hard to measure.
 
         Absolute, in the units of Λ: max |MΛMᵀ| ("linear"), −λ_min(Λ) ("semidefinite"), and under the name of each
-        family of inequalities how far products of its forms are below 0, or those that vanish from it.
+        family of inequalities, ``left_out`` or not, how far products of its forms are below 0, or those that vanish
+        from it.
         """
-        M, forms = self.linear_map, self.forms(whole_space(self.generators))
+        M, forms = self.linear_map, Forms.of(self.reduction.rows, whole_space(self.generators), self.more)
         part = lifted[: self.blocks["v"].start, : self.blocks["v"].start]
         products = forms.over @ (forms.over @ part).T
         found = {

@@ -18,7 +18,7 @@ from sdprelax.cells import Cone, whole_space
 from sdprelax.exact import EXACT_KERNELS, generate_columns
 from sdprelax.lasso import OnDirections
 from sdprelax.lifting import LiftedProgram
-from sdprelax.lifting.inequalities import STANDARD, Inequality, inequalities
+from sdprelax.lifting.inequalities import Inequality, chosen_families, inequalities, named_options
 from sdprelax.methods import methods
 from sdprelax.networks import Network, Predictor, Tabulated
 from sdprelax.problem import PARALLEL, Presolved, Problem, Reduction, Squared, reduce_inputs
@@ -56,7 +56,8 @@ class SDP:
 
     Parameters
     ----------
-    form: "reduced" (facially reduced, the default) or "lifted" (as published).
+    form: "reduced" (facially reduced, the default), "lifted" (as published) or "scaled_diagonally_dominant" (reduced,
+        with minors of order two in place of positive semidefiniteness: weaker, without a semidefinite cone).
     solver: conic solver; ``sdprelax solvers`` says which run here. Default: for the presolved reduced form's single
         block "interior_point" up to 150 generator rows and "native" beyond, else "clarabel".
     solver_options: options of that solver; without a named one, of "interior_point" (or "clarabel"), whatever the size.
@@ -67,8 +68,8 @@ class SDP:
         residual improves most; small problems).
     rounding: how to turn the solution into a network; None for the bound alone.
     rounding_options: options of that rounding.
-    more_inequalities: families of inequalities beyond those of every relaxation, each a name or
-        {name: {option: value}}.
+    inequalities: all families (``sdprelax list inequalities``) that the relaxation asks for, each a name or
+        {name: {option: value}}; None for those of the relaxation as published, over cones.
     more_roundings: further roundings of the same solution, each a name or {name: {option: value}}; the best network
         counts.
     polish: improve rounded networks by local training (L-BFGS).
@@ -91,7 +92,7 @@ class SDP:
     splitting: Splitting = "violation"
     rounding: str | None = "gaussian"
     rounding_options: dict[str, Any] = field(default_factory=dict)
-    more_inequalities: list[str | dict[str, dict[str, Any]]] = field(default_factory=list, metadata=LATER)
+    inequalities: list[str | dict[str, dict[str, Any]]] | None = field(default=None, metadata=LATER)
     more_roundings: list[str | dict[str, dict[str, Any]]] = field(default_factory=list)
     polish: bool = True
     transductive: bool = False
@@ -105,14 +106,16 @@ class SDP:
         name = self.solver or by_default(self._structured, 0)[0]
         object.__setattr__(self, "solver_options", solvers.typed(name, self.solver_options))
         solver = solvers.create(name, self.solver_options)
-        more = self._more
-        if isinstance(solver, StructuredSolver) and not (self._single and set(more) <= solver.takes):
+        more, left_out = self._families
+        if isinstance(solver, StructuredSolver) and not (
+            self._single and set(more) <= solver.takes and solver.takes.isdisjoint(left_out)
+        ):
             raise InputError(
-                f"solver: {name} is for the presolved reduced form's single block; form: lifted, presolve: false, "
-                "cones and more_inequalities need a conic solver such as clarabel."
+                f"solver: {name} is for the presolved reduced form's single block; other forms, presolve: false, "
+                "cones and other inequalities than the standard ones need a conic solver such as clarabel."
             )
         if self.form == "lifted" and more:
-            raise InputError("form: lifted is the relaxation as published; more_inequalities need form: reduced.")
+            raise InputError("form: lifted is the relaxation as published; more inequalities need form: reduced.")
         if self.form == "lifted" and getattr(solver, "needs_interior", False):
             raise InputError(
                 f"solver: {name} computes so precisely that form: lifted, which has no interior, is infeasible for it "
@@ -124,7 +127,7 @@ class SDP:
         elif self.more_roundings:
             raise InputError("more_roundings come after the first one, and rounding is null: name it there.")
         for entry in self.more_roundings:
-            name, options = _named("more_roundings", entry)
+            name, options = named_options("more_roundings", entry)
             roundings.typed(name, options)
             if [roundings.canonical(name) for name, _ in self._roundings].count(roundings.canonical(name)) > 1:
                 raise InputError(f"rounding '{name}' is named twice; each rounding of a solution is named once.")
@@ -136,20 +139,13 @@ class SDP:
             return []
         return [
             (self.rounding, self.rounding_options),
-            *(_named("more_roundings", entry) for entry in self.more_roundings),
+            *(named_options("more_roundings", entry) for entry in self.more_roundings),
         ]
 
     @property
-    def _more(self) -> dict[str, Inequality]:
-        """The families of ``more_inequalities`` by name."""
-        named = [_named("more_inequalities", entry) for entry in self.more_inequalities]
-        families = {inequalities.canonical(name): inequalities.create(name, options) for name, options in named}
-        if len(families) < len(named) or not families.keys().isdisjoint(STANDARD):
-            raise InputError(
-                f"more_inequalities has {self.more_inequalities!r}; name each family once, and none of those that "
-                f"every relaxation has: {', '.join(STANDARD)}."
-            )
-        return families
+    def _families(self) -> tuple[dict[str, Inequality], frozenset[str]]:
+        """The families beyond the standard ones by name, and the standard ones that are left out."""
+        return chosen_families(self.inequalities)
 
     @property
     def _single(self) -> bool:
@@ -158,7 +154,9 @@ class SDP:
     @property
     def _structured(self) -> bool:
         """Whether it is the program that every structured solver takes."""
-        return self._single and not self.more_inequalities
+        more, left_out = self._families
+        # All of weight space has no walls.
+        return self._single and not more and left_out <= {"walls"}
 
     @property
     def kernels(self) -> Iterable[str]:
@@ -168,7 +166,7 @@ class SDP:
     def uses(self) -> Iterable[Use]:
         """Return the roundings, and the solvers that there may be, whatever the size of the problem."""
         named = [self.solver] if self.solver else by_default(self._structured, 0 if self.solver_options else None)
-        more = [(inequalities, *_named("more_inequalities", entry)) for entry in self.more_inequalities]
+        more = [(inequalities, *named_options("inequalities", entry)) for entry in self.inequalities or []]
         return [*((solvers, name, {}) for name in named), *((roundings, *one) for one in self._roundings), *more]
 
     @property
@@ -237,7 +235,7 @@ class SDP:
         """
         problem, units = best.presolved.problem, best.presolved.units
         reduction, asked = self._reduced(problem, parallel)
-        lifting = LiftedProgram(problem, reduction, self._more)
+        lifting = LiftedProgram(problem, reduction, *self._families)
         size = 0 if self.solver_options else lifting.generators
         names = [self.solver] if self.solver else by_default(self._structured, size, problem)
         strict = self._single and parallel == PARALLEL
@@ -265,7 +263,7 @@ class SDP:
         return whole.of_samples(slice(n)), whole.of_samples(slice(n, None)) if self.transductive else None
 
     def _order(self, lifting: LiftedProgram) -> int:
-        return int(lifting.face.shape[1] if self.form == "reduced" else lifting.order)
+        return int(lifting.order if self.form == "lifted" else lifting.face.shape[1])
 
     def _partition(
         self, relaxed: CertifiedRelaxation, rng: np.random.Generator, deadline: Deadline
@@ -322,16 +320,6 @@ class SDP:
                 reached |= {"polished": best.offer(polished), "seconds": deadline.elapsed - started}
                 predictors[f"{name}, polished"] = presolved.network(polished)
             best.details.setdefault("roundings", {})[name] = reached
-
-
-def _named(option: str, entry: str | dict[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
-    """Return name and options of an entry of an option that is a list of registered classes."""
-    if isinstance(entry, str):
-        return entry, {}
-    if len(entry) != 1:
-        raise InputError(f"{option} has {entry!r}; write a name, or one {{name: {{option: value}}}} for each.")
-    name, options = next(iter(entry.items()))
-    return name, options
 
 
 def _rounded(

@@ -5,6 +5,8 @@ the (α, β) block. ``lifted`` is that program as published; it has no interior,
 ΛMᵀ = 0. ``reduced`` writes Λ = TSTᵀ over the face (β, u, v): the same value, a smaller
 semidefinite block, no linear equalities. Over a partition of weight space there is one reduced block S_C per cone C,
 over the β of the rows that C leaves undetermined; Λ is the sum of their lifts, and refining never loosens.
+``scaled_diagonally_dominant`` is the reduced form with S ⪰ 0 weakened to its minors of order two, so that its dual
+slack is a sum of semidefinite matrices of order two.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ __all__ = [
     "solve_relaxation",
 ]
 
-Form = Literal["lifted", "reduced"]
+Form = Literal["lifted", "reduced", "scaled_diagonally_dominant"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,7 +182,7 @@ def solve_relaxation(
     name = solver.availability().name
     blocks = lifting.over(cones)
     families = set().union(*(block.forms.families for block in blocks))
-    if form != "reduced" or len(cones) > 1 or not families <= solver.takes:
+    if form != "reduced" or len(cones) > 1 or not families <= solver.takes or families & lifting.left_out:
         raise InputError(
             f"solver {name} solves the reduced form's single block with the inequalities "
             f"{', '.join(sorted(solver.takes))}; take clarabel for anything else."
@@ -198,8 +200,9 @@ def relaxation(lifting: LiftedProgram, form: Form, cones: Sequence[Cone] | None 
     Parameters
     ----------
     lifting: the program, with at least one generator row.
-    form: "lifted" (Prakhya, Birdal and Yurtsever 2025, as published; order 2g + r + c) or "reduced" (order g + r + c).
-    cones: a partition of weight space, one block each (form "reduced"); default: all of it.
+    form: "lifted" (Prakhya, Birdal and Yurtsever 2025, as published; order 2g + r + c), "reduced" (order g + r + c), or
+        "scaled_diagonally_dominant" (the reduced form with 2×2 minors in place of S ⪰ 0; Ahmadi and Majumdar 2019).
+    cones: a partition of weight space, one block each (not in form "lifted"); default: all of it.
 
     Raises
     ------
@@ -219,7 +222,8 @@ def relaxation(lifting: LiftedProgram, form: Form, cones: Sequence[Cone] | None 
         )
     blocks, constraints, predictions, weights = [], [], [], []
     for index, block in enumerate([_as_published(lifting)] if form == "lifted" else lifting.over(cones)):
-        matrix = cp.Variable((block.order, block.order), PSD=True, name=f"S_{index}" if form == "reduced" else "Lambda")
+        shape, kind = (block.order, block.order), "symmetric" if form == "scaled_diagonally_dominant" else "PSD"
+        matrix = cp.Variable(shape, name="Lambda" if form == "lifted" else f"S_{index}", **{kind: True})
         entries = cp.vec(matrix, order="F")
         modelled = Modelled(
             block,
@@ -229,6 +233,8 @@ def relaxation(lifting: LiftedProgram, form: Form, cones: Sequence[Cone] | None 
         )
         blocks.append(modelled)
         constraints += modelled.constraints()
+        if kind == "symmetric":
+            constraints += _minors(matrix)
         if form == "lifted":
             upper = np.stack(np.triu_indices(g), axis=1)
             constraints.append(entries_of(sp.csr_array(lifting.linear_map), upper) @ entries == 0.0)
@@ -248,6 +254,19 @@ def relaxation(lifting: LiftedProgram, form: Form, cones: Sequence[Cone] | None 
         constraints.append(outputs)
     objective = problem.loss.expression(predicted, problem.Y) + 0.5 * gamma * weight
     return Relaxation(lifting, cp.Problem(cp.Minimize(objective), constraints), tuple(blocks), outputs)
+
+
+def _minors(matrix: Any) -> list[Any]:
+    """Return the constraints that a symmetric variable's diagonal and its minors of order two are nonnegative."""
+    import cvxpy as cp
+
+    i, j = np.triu_indices(matrix.shape[0], 1)
+    diagonal = cp.diag(matrix)
+    if not len(i):
+        return [diagonal >= 0.0]
+    # s_ij² ≤ s_iis_jj, for one cone per pair.
+    sides = cp.vstack([2.0 * matrix[i, j], diagonal[i] - diagonal[j]])
+    return [cp.SOC(diagonal[i] + diagonal[j], sides, axis=0)]
 
 
 def _as_published(lifting: LiftedProgram) -> Block:

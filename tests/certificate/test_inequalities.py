@@ -229,6 +229,6 @@ def test_solvers_and_forms_that_know_no_more_families_say_so() -> None:
     with pytest.raises(InputError, match="form: lifted is the single block as published"):
         relaxation(lifting, "lifted")
     with pytest.raises(InputError, match="unknown inequality 'wals': did you mean 'walls'"):
-        sdprelax.solve(problem, "sdp", more_inequalities=["wals"])
-    with pytest.raises(InputError, match="none of those that every relaxation has"):
-        sdprelax.solve(problem, "sdp", more_inequalities=["walls"])
+        sdprelax.solve(problem, "sdp", inequalities=["wals"])
+    with pytest.raises(InputError, match="name each family once"):
+        sdprelax.solve(problem, "sdp", inequalities=["walls", "Walls"])

@@ -13,18 +13,19 @@ The multipliers of both make one symmetric N. A family states forms, or products
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from sdprelax.base import Floats, Registry
+from sdprelax.base import Floats, InputError, Registry
 from sdprelax.cells import Cone
 
-__all__ = ["STANDARD", "Forms", "Inequality", "Pairs", "inequalities"]
+__all__ = ["STANDARD", "Forms", "Inequality", "Pairs", "chosen_families", "inequalities", "named_options"]
 
 # The families of the relaxation as published, over cones. Their forms come first in every block, in this order, also
 # where a relaxation leaves a family out, so that certificates have one shape.
@@ -68,6 +69,46 @@ inequalities: Registry[Inequality] = Registry("inequality", __name__)
 def standard() -> dict[str, Inequality]:
     """Return the families of the relaxation as published."""
     return {name: inequalities.create(name) for name in STANDARD}
+
+
+def named_options(option: str, entry: str | Mapping[str, Mapping[str, Any]]) -> tuple[str, dict[str, Any]]:
+    """Return name and options of an entry of an option that is a list of registered classes.
+
+    Raises
+    ------
+    InputError: it is neither a name nor one {name: {option: value}}.
+    """
+    if isinstance(entry, str):
+        return entry, {}
+    if not isinstance(entry, Mapping) or len(entry) != 1 or not isinstance(next(iter(entry.values())), Mapping):
+        raise InputError(f"{option} has {entry!r}; write a name, or one {{name: {{option: value}}}} for each.")
+    ((name, options),) = entry.items()
+    return name, dict(options)
+
+
+def chosen_families(
+    asked: Sequence[str | Mapping[str, Mapping[str, Any]]] | None,
+) -> tuple[dict[str, Inequality], frozenset[str]]:
+    """Return the families beyond the standard ones that are asked for, by name, and the standard ones that are not.
+
+    Parameters
+    ----------
+    asked: every family, each a name or {name: {option: value}}; None for the standard ones.
+
+    Raises
+    ------
+    InputError: it is no such list, or names a family twice, or one that does not exist.
+    """
+    if asked is None:
+        return {}, frozenset()
+    if isinstance(asked, str) or not isinstance(asked, Sequence):
+        raise InputError(f"inequalities is {asked!r}; it must be a list of names, such as {list(STANDARD)}.")
+    named = [named_options("inequalities", entry) for entry in asked]
+    families = {inequalities.canonical(name): inequalities.create(name, options) for name, options in named}
+    if len(families) < len(named):
+        raise InputError(f"inequalities has {list(asked)!r}; name each family once.")
+    more = {name: family for name, family in families.items() if name not in STANDARD}
+    return more, frozenset(STANDARD) - families.keys()
 
 
 @dataclass(frozen=True, eq=False)
