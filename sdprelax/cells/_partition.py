@@ -78,6 +78,10 @@ class Cone:
         """Number of entries (v, t) that λ has with a sector, and 0 without one."""
         return 0 if self.sector is None else self.sector.outputs + 1
 
+    def order(self, rank: int) -> int:
+        """Return len(z) for generator rows of a rank."""
+        return len(self.undetermined) + rank + (self.balanced if self.balanced > 2 else min(self.balanced, 1))
+
     def lift(self, rows: Floats) -> sp.csr_array:
         """Return T, shape (len(λ), len(z)), with λ = Tz for a neuron in the cone."""
         (g, r), free, k = rows.shape, self.undetermined, len(self.undetermined)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import scipy.optimize
+from numpy.typing import NDArray
 
 from sdprelax.base import Ball, CertificateError, Deadline, Floats, positive_part
 from sdprelax.cells import Cone, whole_space
@@ -84,6 +85,7 @@ def relaxation_certificate(
     multipliers: Sequence[Floats],
     cones: Sequence[Cone] | None = None,
     more: Mapping[str, Inequality] | None = None,
+    forms: Sequence[Forms] | None = None,
 ) -> Certificate:
     """Return the best certificate that approximate multipliers of the relaxation give.
 
@@ -94,6 +96,7 @@ def relaxation_certificate(
         symmetrised and clipped at 0 outside the products that vanish.
     cones: the partition of weight space; default: one cone that is all of it.
     more: families of inequalities beyond the standard ones, by name, which N has multipliers of.
+    forms: the forms of every block that N has multipliers of, in place of ``cones`` and ``more``.
 
     Raises
     ------
@@ -110,32 +113,34 @@ def relaxation_certificate(
     A = problem.admissible(A)
     draft = _Draft(problem, reduction, A)
     g = reduction.generators
-    if cones is None:
-        cones = [whole_space(g)]
-    blocks = [Forms.of(reduction.rows, cone, more) for cone in cones]
+    blocks = list(forms or [Forms.of(reduction.rows, cone, more) for cone in cones or [whole_space(g)]])
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        given = [_admissible(draft.measured(N, 2), forms) for N, forms in zip(multipliers, blocks, strict=True)]
+        given = [
+            _admissible(draft.measured(N, 2 if block.cone.sector is None else 1), block)
+            for N, block in zip(multipliers, blocks, strict=True)
+        ]
     if not all(np.all(np.abs(N) <= LARGEST_MULTIPLIER) for N in given):
         given = [np.zeros_like(N) for N in given]
     empty = RelaxationProof(
-        tuple(_block(forms, np.zeros_like(N), 0.0, 0.0) for forms, N in zip(blocks, given, strict=True))
+        tuple(_block(block, np.zeros_like(N), np.zeros(1), 0.0) for block, N in zip(blocks, given, strict=True))
     )
     if g == 0:
         return draft.claimed(empty, 0.0)
     dual = pulled_back(draft.reduction, draft.multiplier)
     worst, proved = 0.0, list[BlockProof]()
-    for forms, N in zip(blocks, given, strict=True):
-        repaired = _repaired(reduction.rows, dual, forms, N)
+    for block, N in zip(blocks, given, strict=True):
+        repaired = _repaired(reduction.rows, dual, block, N)
         if repaired is None:
             return _Draft(problem, reduction, np.zeros_like(A)).claimed(empty, 0.0)
-        block, oracle = repaired
-        worst = max(worst, oracle)
-        proved.append(block)
+        worst = max(worst, repaired[1])
+        proved.append(repaired[0])
     return draft.claimed(RelaxationProof(tuple(proved)), worst)
 
 
-def _block(forms: Forms, N: Floats, kappa: float, delta: float) -> BlockProof:
-    return BlockProof(forms.cone, N, kappa, delta, forms.stated)
+def _block(forms: Forms, N: Floats, kappa: Floats, delta: float) -> BlockProof:
+    """Return the block of a proof with κ, with a sector (κ, κ_v, κ_t), of one output (κ, κ_t)."""
+    balance = (float(np.sum(kappa[1:-1])), float(kappa[-1])) if len(kappa) > 1 else (0.0, 0.0)
+    return BlockProof(forms.cone, N, float(kappa[0]), delta, forms.stated, balance)
 
 
 def _admissible(multipliers: Floats, forms: Forms) -> Floats:
@@ -160,11 +165,27 @@ def _repaired(rows: Floats, dual: Ball, forms: Forms, N: Floats) -> tuple[BlockP
     slack = ball.mid
     if not (np.all(np.isfinite(slack)) and np.all(np.isfinite(ball.rad))):
         return None
+    # Which κ an entry of the corner, of w, v or t, belongs to.
+    outputs = len(slack) - k - r
+    kind = (
+        np.repeat([0, 1, 2], [r, max(outputs - 1, 0), min(outputs, 1)])
+        if outputs > 1
+        else np.repeat([0, 1], [r, outputs])
+    )
     # Where all cancels what is left is rounding, which the margin has to cover.
     scale = max(float(np.abs(slack).max() + ball.rad.max()), 1e-250)
     if k:
         N, (first, second) = N.copy(), forms.vanishing["complementary"].T
-        N[first, second] -= _twin_shift(slack, rows[cone.undetermined])
+        free = np.hstack([rows[cone.undetermined], np.zeros((k, outputs))])
+        centred = slack
+        if outputs:
+            # The best balance tells how much each entry of the corner weighs.
+            eigenvalues, vectors = np.linalg.eigh(slack[:k, :k])
+            raised = np.maximum(eigenvalues, scale * 1e-9)
+            kappas = _least_diagonal(_schur(slack[k:, :k] @ vectors, raised, slack[k:, k:]), kind)
+            centred = slack.copy()
+            centred[k:, k:] += np.diag(kappas[kind])
+        N[first, second] -= _twin_shift(centred, free)
         N[second, first] = N[first, second]
         slack = reduced_slack(rows, dual, forms, N).mid
     eigenvalues, vectors = np.linalg.eigh(slack[:k, :k])
@@ -174,7 +195,8 @@ def _repaired(rows: Floats, dual: Ball, forms: Forms, N: Floats) -> tuple[BlockP
     least = max(0.0, -float(eigenvalues[0])) if k else 0.0
     for _ in range(60):
         shifted = least + margin
-        kappa = _largest_violation(coupling, eigenvalues + (shifted - 0.5 * margin), corner)
+        schur = _schur(coupling, eigenvalues + (shifted - 0.5 * margin), corner)
+        kappa = _least_diagonal(schur, kind)
         block = _block(forms, N, kappa + margin, shifted)
         try:
             block_oracle(rows, dual, block, proved=held)
@@ -182,18 +204,62 @@ def _repaired(rows: Floats, dual: Ball, forms: Forms, N: Floats) -> tuple[BlockP
             margin *= 4.0
             continue
         # Twice the margin that was needed here leaves room for another machine's rounding.
-        proved = _block(forms, N, block.kappa + margin, block.delta + margin)
-        largest = max(proved.kappa, proved.delta, float(np.max(np.abs(N), initial=0.0)))
+        proved = _block(forms, N, kappa + 2.0 * margin, block.delta + margin)
+        largest = max(float(np.max(np.abs(kappa))), proved.delta, float(np.max(np.abs(N), initial=0.0)))
         if largest > LARGEST_MULTIPLIER:
             return None
         return proved, block_oracle(rows, dual, proved, proved=held)
     return None
 
 
+def _schur(coupling: Floats, eigenvalues: Floats, corner: Floats) -> Floats:
+    """Return S with diag(κ) ⪰ S exactly if the matrix with diag(κ) on its corner is positive semidefinite.
+
+    Parameters
+    ----------
+    coupling, eigenvalues: of the β block, in its eigenvectors.
+    """
+    return np.asarray((coupling / eigenvalues) @ coupling.T - corner)
+
+
+def _least_diagonal(schur: Floats, kind: NDArray[np.int64]) -> Floats:
+    """Return the κ of each kind with diag(κ[kind]) ⪰ S of least sum: of one kind S's largest eigenvalue, but ≥ 0.
+
+    Of several kinds by Newton's method along the central path of −log det, which ends a billionth above.
+    """
+    count = int(kind[-1]) + 1 if len(kind) else 1
+    top = float(np.linalg.eigvalsh(schur)[-1]) if len(kind) else 0.0
+    if count == 1:
+        return np.array([max(0.0, top)])
+    size = max(float(np.abs(schur).max()), 1e-250)
+    kappa = np.full(count, top + size)
+    members = np.eye(count)[kind]
+    mu = size
+    while mu > 1e-11 * size:
+        for _ in range(20):
+            inverse = np.linalg.inv(np.diag(kappa[kind]) - schur)
+            gradient = 1.0 - mu * (members.T @ np.diag(inverse))
+            hessian = mu * (members.T @ inverse**2 @ members)
+            step = -np.linalg.solve(hessian, gradient)
+            decrement = float(-gradient @ step)
+            length = 1.0
+            while length > 1e-6:
+                found = kappa + length * step
+                if float(np.linalg.eigvalsh(np.diag(found[kind]) - schur)[0]) > 0.0:
+                    break
+                length *= 0.5
+            else:
+                return kappa
+            kappa = found
+            if decrement <= 1e-3 * mu:
+                break
+        mu *= 0.1
+    return kappa
+
+
 def _largest_violation(coupling: Floats, eigenvalues: Floats, corner: Floats) -> float:
     """Return the least κ ≥ 0 with κE_ww + slack ⪰ 0, by the Schur complement in the β block's eigenvectors."""
-    schur = (coupling / eigenvalues) @ coupling.T - corner
-    return max(0.0, float(np.linalg.eigvalsh(schur)[-1]))
+    return max(0.0, float(np.linalg.eigvalsh(_schur(coupling, eigenvalues, corner))[-1]))
 
 
 def _twin_shift(slack: Floats, free: Floats) -> float:
@@ -201,8 +267,8 @@ def _twin_shift(slack: Floats, free: Floats) -> float:
 
     Parameters
     ----------
-    slack: over (β, w), shape (k + r, k + r); it gains 2t on the diagonal of ββ and tX̂ between β and w.
-    free: the rows X̂ of the β, shape (k, r).
+    slack: over z, shape (len(z), len(z)); it gains 2t on the diagonal of ββ and tX̂ between β and w.
+    free: the rows X̂ of the β, shape (k, len(z) − k), with zeros where z goes on beyond w.
     """
     k = len(free)
     eigenvalues, vectors = np.linalg.eigh(slack[:k, :k])

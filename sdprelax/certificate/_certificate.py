@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdprelax.base import CertificateError, Floats, read_arrays
-from sdprelax.cells import Cone
+from sdprelax.cells import Cone, Sector
 from sdprelax.certificate._checks import refusing
 from sdprelax.lifting.inequalities import STANDARD, Forms
 from sdprelax.problem import Reduction
@@ -42,13 +42,21 @@ class BlockProof:
     is claimed positive semidefinite. N is nonnegative but where products of two forms vanish for every neuron, so
     ‖f‖² ≤ κ‖w‖² + δ‖β‖² ≤ (κ + δ·λ_max(X̂ᵀX̂))‖w‖² for every neuron in the cone.
 
+    With a sector of output weights v it is about balanced neurons, ‖w‖ = ‖v‖ = t, and over z = (β, w, v, t), of one
+    output (β, w, t) with v = ±t,
+
+        H = κ·E_ww + κ_v·E_vv + κ_t·E_tt + δ·E_ββ − ½(Dvᵀ + vDᵀ) − GᵀNG,
+
+    so vᵀf ≤ (κ + κ_v + κ_t + δ·λ_max(X̂ᵀX̂))t² for every neuron in the cone and the sector.
+
     Parameters
     ----------
     cone: the part of weight space that the block is for.
     multipliers: N, symmetric, shape (m, m) for the m forms, which are those of the standard families, then ``forms``.
     kappa: κ ≥ 0.
     delta: δ ≥ 0.
-    forms: what each further family of inequalities states, over z, shape (q, k + r).
+    forms: what each further family of inequalities states, over z, shape (q, len(z)).
+    balance: (κ_v, κ_t), of either sign as κ is with a sector; of one output κ_v = 0. Without a sector (0, 0).
     """
 
     cone: Cone
@@ -56,6 +64,7 @@ class BlockProof:
     kappa: float
     delta: float
     forms: Mapping[str, Floats] = field(default_factory=dict)
+    balance: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,10 +149,19 @@ class Certificate:
             facets = [(index, row, side) for index, block in enumerate(blocks) for row, side in block.cone.facets]
             more = list(dict.fromkeys(name for block in blocks for name in block.forms))
             forms = {
-                f"forms_{index}_{place}": block.forms.get(name, np.zeros((0, len(block.cone.undetermined) + r.rank)))
+                f"forms_{index}_{place}": block.forms.get(name, np.zeros((0, block.cone.order(r.rank))))
                 for index, block in enumerate(blocks)
                 for place, name in enumerate(more)
             }
+            steps = [
+                (index, *step)
+                for index, block in enumerate(blocks)
+                if block.cone.sector
+                for step in block.cone.sector.path
+            ]
+            if steps:
+                common["sectors"] = np.array(steps, dtype=np.int64)
+                common["balance"] = np.array([block.balance for block in blocks])
             np.savez_compressed(
                 path, allow_pickle=False, kind=np.array("relaxation"),
                 signs=np.array([block.cone.signs for block in blocks]),
@@ -196,7 +214,13 @@ def _blocks(stored: Mapping[str, NDArray[Any]]) -> RelaxationProof:
     if not stored["kappa"].shape == stored["delta"].shape == (blocks,):
         raise ValueError(f"it does not have κ and δ for each of {blocks} blocks")
     kappa, delta = stored["kappa"].tolist(), stored["delta"].tolist()
-    paths, facets = (_owned(stored[name], blocks) for name in ("paths", "facets"))
+    paths, facets = (_owned(stored[name], blocks, 2) for name in ("paths", "facets"))
+    outputs = stored["multiplier"].shape[-1]
+    steps = _owned(stored["sectors"], blocks, 3) if "sectors" in stored else [()] * blocks
+    sectors = [Sector(path, outputs) if path else None for path in steps]
+    balance = stored.get("balance", np.zeros((blocks, 2)))
+    if balance.shape != (blocks, 2):
+        raise ValueError(f"it does not have κ_v and κ_t for each of {blocks} blocks")
     # A file that names no families is of a time when there were no others.
     names = np.ravel(stored.get("inequalities", np.array(STANDARD))).tolist()
     if tuple(names[: len(STANDARD)]) != STANDARD or len(set(names)) < len(names):
@@ -208,21 +232,23 @@ def _blocks(stored: Mapping[str, NDArray[Any]]) -> RelaxationProof:
     return RelaxationProof(
         tuple(
             BlockProof(
-                Cone(path, side, walls), stored[f"multipliers_{index}"], k, d,
-                {name: stored[f"forms_{index}_{place}"] for place, name in enumerate(more)},
+                Cone(path, side, walls, sector), stored[f"multipliers_{index}"], k, d,
+                {name: stored[f"forms_{index}_{place}"] for place, name in enumerate(more)}, tuple(pair),
             )
-            for index, (path, side, walls, k, d) in enumerate(zip(paths, signs, facets, kappa, delta, strict=True))
+            for index, (path, side, walls, sector, k, d, pair) in enumerate(
+                zip(paths, signs, facets, sectors, kappa, delta, balance.tolist(), strict=True)
+            )
         )
     )  # fmt: skip
 
 
-def _owned(triples: NDArray[Any], blocks: int) -> list[tuple[tuple[int, int], ...]]:
-    """Return every block's (row, side), in order, from rows (block, row, side)."""
-    if triples.dtype.kind not in "iu" or triples.ndim != 2 or triples.shape[1] != 3 or len(triples) > MOST_WALLS:
-        raise ValueError(f"its paths are not at most {MOST_WALLS} rows of three integers")
-    owned: list[list[tuple[int, int]]] = [[] for _ in range(blocks)]
-    for owner, row, side in triples.tolist():
+def _owned(steps: NDArray[Any], blocks: int, length: int) -> list[tuple[Any, ...]]:
+    """Return every block's steps of a length, such as (row, side), in order, from rows (block, *step)."""
+    if steps.dtype.kind not in "iu" or steps.ndim != 2 or steps.shape[1] != 1 + length or len(steps) > MOST_WALLS:
+        raise ValueError(f"its paths are not at most {MOST_WALLS} rows of {1 + length} integers")
+    owned: list[list[tuple[int, ...]]] = [[] for _ in range(blocks)]
+    for owner, *step in steps.tolist():
         if not 0 <= owner < blocks:
             raise ValueError(f"a path belongs to block {owner} of {blocks}")
-        owned[owner].append((row, side))
-    return [tuple(pairs) for pairs in owned]
+        owned[owner].append(tuple(step))
+    return [tuple(each) for each in owned]

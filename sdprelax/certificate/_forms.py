@@ -8,6 +8,10 @@ equality for θ = 0 or θ = 1, it is nonnegative on the cone exactly if for each
 
 Any θ and μ that fall short of b by ρ prove that the form is at least −‖ρ‖‖w‖. They are found by nonnegative least
 squares, which need not be believed: ρ is computed with its rounding errors.
+
+With a sector a form also has pᵀv + τt, of a balanced neuron with t = ‖w‖ = ‖v‖. On the cone of the sector's rays r_k,
+where v = Σλ_kr_k/‖r_k‖ with λ ≥ 0, pᵀv is Σλ_kq_k, q_k = pᵀr_k/‖r_k‖. Since Σλ_k ≥ ‖v‖, and Σλ_k ≤ ‖v‖‖m‖/s for any m
+with mᵀr_k ≥ s‖r_k‖ > 0, that is at least min q_k·‖v‖ if all q_k ≥ 0, and else min q_k·‖v‖‖m‖/s; and at least −‖p‖‖v‖.
 """
 
 from __future__ import annotations
@@ -19,8 +23,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sdprelax.base import Ball, Deadline, Floats, bound_above, gamma, positive_part
-from sdprelax.cells import Cone, combination
+from sdprelax.base import UNIT, Ball, Deadline, Floats, bound_above, gamma, positive_part
+from sdprelax.cells import Cone, Sector, combination
 from sdprelax.certificate._checks import require, require_time
 from sdprelax.lifting.inequalities import Forms
 
@@ -42,7 +46,7 @@ class ProvedForms:
     ----------
     forms: the forms g_pᵀz.
     zero: where products of two forms are proved to vanish, shape (m, m).
-    shortfall: ρ_p ≥ 0 with g_pᵀz ≥ −ρ_p‖w‖ for every neuron in the cone, shape (m,).
+    shortfall: ρ_p ≥ 0 with g_pᵀz ≥ −ρ_p‖w‖ for every (balanced) neuron in the cone, shape (m,).
     size: s_p with |g_pᵀz| ≤ s_p‖w‖, shape (m,).
     """
 
@@ -74,20 +78,27 @@ def proved_forms(rows: Floats, forms: Forms, deadline: Deadline | None = None) -
     CertificateError: a form is not nonnegative for every neuron in the cone, or the time is up.
     """
     free, normals = rows[forms.cone.undetermined], path_normals(rows, forms.cone)
-    S, X = forms.matrix[:, : len(free)], forms.matrix[:, len(free) :].toarray()
+    k, r, cone = len(free), rows.shape[1], forms.cone
+    S, X, outputs = (forms.matrix[:, places] for places in (slice(k), slice(k, k + r), slice(k + r, None)))
+    X, outputs = X.toarray(), outputs.toarray()
     # β_i is its own form, α_i = β_i + x̂_iᵀw: 1 + i says of which row a form is β, −1 − i of which it is α.
-    alone = np.flatnonzero((np.diff(S.indptr) == 1) & (S.sum(axis=1) == 1.0))
+    inner = ~np.any(outputs != 0.0, axis=1)
+    alone = np.flatnonzero((np.diff(S.indptr) == 1) & (S.sum(axis=1) == 1.0) & inner)
     row, name = S.indices[S.indptr[alone]], np.zeros(len(X), dtype=np.int64)
     name[alone] = np.select(
         [np.all(X[alone] == 0.0, axis=1), np.all(X[alone] == free[row], axis=1)], [1 + row, -1 - row]
     )
-    bare = np.flatnonzero(np.diff(S.indptr) == 0)
+    bare = np.flatnonzero((np.diff(S.indptr) == 0) & inner)
     wall = bare[np.any(np.all(X[bare][:, None] == normals, axis=2), axis=1)]
     others = np.setdiff1d(np.flatnonzero(name == 0), wall)
     shortfall, size = np.zeros(len(X)), np.zeros(len(X))
     if len(others):
         shortfall[others] = shortfalls(free, normals, S[others].toarray(), X[others], deadline)
+        if cone.sector is not None:
+            shortfall[others] = _less(shortfall[others], outputs[others], cone.sector)
         magnitude = abs(S) @ Ball.exact(free).row_norms() + Ball.exact(X).row_norms()
+        if cone.sector is not None:
+            magnitude = magnitude + np.sum(np.abs(outputs), axis=1)
         # Products may underflow, and N may be large; more than the size of a form only charges more.
         size = magnitude * (1.0 + 4.0 * gamma(len(free) + 4)) + LEAST_SIZE
     for p in np.flatnonzero(shortfall > NEGLIGIBLE * size):
@@ -99,6 +110,34 @@ def proved_forms(rows: Floats, forms: Forms, deadline: Deadline | None = None) -
     nothing[alone] = (name[alone] > 0) & np.all(free[row] == 0.0, axis=1)
     zero = (name[:, None] == -name) & (name != 0) | nothing[:, None] | nothing
     return ProvedForms(forms, zero, shortfall, size)
+
+
+def _less(shortfall: Floats, outputs: Floats, sector: Sector) -> Floats:
+    """Return ρ ≥ 0 with form ≥ −ρt for forms that are at least −shortfall·‖w‖ + pᵀv + τt of a balanced neuron.
+
+    Parameters
+    ----------
+    shortfall: shape (m,).
+    outputs: (p, τ), shape (m, c + 1); of one output, where v = ±t, τ alone, shape (m, 1).
+    """
+    p, tau = outputs[:, :-1], outputs[:, -1]
+    least = np.zeros(len(p))
+    if p.shape[1]:
+        rays = Ball.exact(sector.rays.T.astype(np.float64))
+        squares = [float(sum(int(entry) ** 2 for entry in ray)) for ray in sector.rays.T]
+        # A correctly rounded root of a rounded square is within 3 units in the last place.
+        length = np.sqrt(np.array(squares))
+        above, below = length * (1.0 + 8.0 * UNIT), length * (1.0 - 8.0 * UNIT)
+        middle = (Ball.exact(sector.middle[None]) @ rays.T).ends()[0][0] / above
+        spread = Ball.exact(sector.middle[None]).row_norms()[0] / max(
+            float(np.min(middle)) * (1.0 - 8.0 * UNIT), 1e-300
+        )
+        low = (Ball.exact(p) @ rays.T).ends()[0]
+        q = np.min(np.where(low >= 0.0, low / above, low / below), axis=1)
+        q = np.where(q >= 0.0, q * (1.0 - 8.0 * UNIT), q * (spread * (1.0 + 16.0 * UNIT)))
+        least = np.maximum(q, -Ball.exact(p).row_norms())
+    missing = Ball.exact(shortfall) - Ball.exact(least) - Ball.exact(tau)
+    return positive_part(missing.ends()[1])
 
 
 def path_normals(rows: Floats, cone: Cone) -> Floats:

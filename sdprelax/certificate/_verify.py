@@ -29,7 +29,7 @@ from sdprelax.base import (
     bound_above,
     proves_psd,
 )
-from sdprelax.cells import Cone, covers_space
+from sdprelax.cells import MOST_EDGES, Cone, Sector, covers_space
 from sdprelax.certificate._certificate import (
     LONGEST_PATH,
     MOST_BLOCKS,
@@ -147,7 +147,7 @@ def _checked(problem: Problem, certificate: Certificate) -> Certificate:
         require(
             0 < len(proof.blocks) <= MOST_BLOCKS, f"its proof has {len(proof.blocks)} blocks, not 1 to {MOST_BLOCKS}"
         )
-        proof = RelaxationProof(tuple(_checked_block(block, g, r) for block in proof.blocks))
+        proof = RelaxationProof(tuple(_checked_block(block, g, r, c) for block in proof.blocks))
         work = sum(_multiplications(block, r, c) for block in proof.blocks)
         require(
             work <= MOST_MULTIPLICATIONS,
@@ -168,17 +168,18 @@ def _checked(problem: Problem, certificate: Certificate) -> Certificate:
     return Certificate(lower, A, reduction, proof, (units[0], units[1]), column)
 
 
-def _checked_block(block: BlockProof, g: int, r: int) -> BlockProof:
-    """Return the block of a proof for g generator rows of rank r, everything of the type, shape and range it needs."""
+def _checked_block(block: BlockProof, g: int, r: int, c: int) -> BlockProof:
+    """Return the block of a proof, everything of the type, shape and range it needs for g rows of rank r, c outputs."""
     signs = checked_array("signs", block.cone.signs, (g,), integer=True)
     require(bool(np.all(np.abs(signs) <= 1)), "its signs are not −1, 0 or 1")
     require(len(block.cone.path) <= LONGEST_PATH, f"the path to one of its cones is longer than {LONGEST_PATH} walls")
+    sector = _checked_sector(block.cone.sector, c)
     path = tuple((int(row), int(side)) for row, side in block.cone.path)
     facets = tuple((int(row), int(side)) for row, side in block.cone.facets)
     require(all(0 <= row < g and side in (1, -1) for row, side in path), "its cones name rows that do not exist")
     require(set(facets) <= set(path), "the walls of a cone are not on its path")
-    cone = Cone(path, signs.astype(np.int8), facets)
-    order, forms = len(cone.undetermined) + r, {}
+    cone = Cone(path, signs.astype(np.int8), facets, sector)
+    order, forms = cone.order(r), {}
     for name, stated in block.forms.items():
         require(name not in STANDARD, f"it states the inequality '{name}', which states itself")
         require(np.ndim(stated) == 2, f"its inequality '{name}' is no matrix")
@@ -186,10 +187,27 @@ def _checked_block(block: BlockProof, g: int, r: int) -> BlockProof:
     size = 2 * len(cone.undetermined) + len(facets) + sum(map(len, forms.values()))
     N = checked_array("N", block.multipliers, (size, size), most=LARGEST_MULTIPLIER)
     require(bool(np.array_equal(N, N.T)), "its N is not symmetric")
-    kappa, delta = (
-        checked_number(name, value, 0.0, LARGEST_MULTIPLIER) for name, value in (("κ", block.kappa), ("δ", block.delta))
+    least = 0.0 if sector is None else -LARGEST_MULTIPLIER
+    kappa = checked_number("κ", block.kappa, least, LARGEST_MULTIPLIER)
+    delta = checked_number("δ", block.delta, 0.0, LARGEST_MULTIPLIER)
+    require(len(block.balance) == 2, "its balance is not two numbers")
+    of_outputs, of_length = (
+        checked_number(name, value, least, 0.0 if sector is None else LARGEST_MULTIPLIER)
+        for name, value in zip(("κ_v", "κ_t"), block.balance, strict=True)
     )
-    return BlockProof(cone, N, kappa, delta, forms)
+    require(c > 1 or of_outputs == 0.0, "it has κ_v for one output")
+    return BlockProof(cone, N, kappa, delta, forms, (of_outputs, of_length))
+
+
+def _checked_sector(said: Sector | None, c: int) -> Sector | None:
+    """Return the sector of a block for c outputs, with a path of integers that is one."""
+    if said is None:
+        return None
+    require(len(said.path) <= c + MOST_EDGES, f"the path to a sector is longer than {c} + {MOST_EDGES}")
+    steps = checked_array("sector", said.path, (len(said.path), 3), integer=True)
+    sector = Sector(tuple((a, b, side) for a, b, side in steps.tolist()), c)
+    require(sector.rays.shape == (c, c), "a sector is none")
+    return sector
 
 
 def _multiplications(block: BlockProof, r: int, c: int) -> int:
@@ -235,18 +253,27 @@ def block_oracle(
     excess = proved.excess(block.multipliers)
     free, r = rows[block.cone.undetermined], rows.shape[1]
     H = reduced_slack(rows, dual, proved.forms, block.multipliers)
-    diagonal = np.concatenate([np.full(len(free), block.delta), np.full(r, block.kappa)])
-    H = H + Ball.exact(np.diag(diagonal))
+    of_outputs, of_length = block.balance
+    outputs = np.full(len(H.mid) - len(free) - r, of_outputs)
+    outputs[-1:] = of_length
+    H = H + Ball.exact(np.diag(np.concatenate([np.full(len(free), block.delta), np.full(r, block.kappa), outputs])))
     require(proves_psd(H), "its slack matrix is not proved positive semidefinite")
     gram = Ball.exact(free).T @ Ball.exact(free)
     largest = max(float(np.linalg.eigvalsh(gram.mid)[-1]), 0.0) * (1.0 + 1e-12)
     shifted = Ball.exact(np.eye(r) * largest) - gram
     if not proves_psd(shifted):
         largest = gram.operator_norm_above()
-    square = bound_above(block.kappa + bound_above(block.delta * largest, 1), 1)
+    # With a sector κ, κ_v and κ_t may be of either sign: their sum is exact, and a float above it is taken.
+    kappa = block.kappa
+    if block.cone.sector is not None:
+        total = Fraction(block.kappa) + Fraction(of_outputs) + Fraction(of_length)
+        kappa = max(0.0, math.nextafter(float(total), math.inf))
+    proved_value = bound_above(kappa + bound_above(block.delta * largest, 1), 1)
     if excess:
-        square = bound_above(square + excess, 1)
-    return bound_above(bound_above(math.sqrt(square), 1) + _wrong_side(rows, dual, block.cone, deadline), 1)
+        proved_value = bound_above(proved_value + excess, 1)
+    # Without one it is the square of the oracle that is bounded.
+    oracle = proved_value if block.cone.sector is not None else bound_above(math.sqrt(proved_value), 1)
+    return bound_above(oracle + _wrong_side(rows, dual, block.cone, deadline), 1)
 
 
 def _wrong_side(rows: Floats, dual: Ball, cone: Cone, deadline: Deadline | None) -> float:
@@ -263,10 +290,7 @@ def _wrong_side(rows: Floats, dual: Ball, cone: Cone, deadline: Deadline | None)
 
 
 def reduced_slack(rows: Floats, dual: Ball, forms: Forms, multipliers: Floats) -> Ball:
-    """Return −DDᵀ − GᵀNG of a cone over z = (β, w), shape (k + r, k + r), with its rounding errors.
-
-    G and f = Dᵀz are those of ``BlockProof``.
-    """
+    """Return H of a ``BlockProof`` without its κ and δ, shape (len(z), len(z)), with its rounding errors."""
     g, signs, free = len(rows), forms.cone.signs, forms.cone.undetermined
     k = len(free)
     ahead, behind = signs >= 0, signs < 0
@@ -285,7 +309,17 @@ def reduced_slack(rows: Floats, dual: Ball, forms: Forms, multipliers: Floats) -
     corner = (W.T @ N[np.ix_(live, live)]) @ W
     mid = np.block([[first.mid, side.mid.T], [side.mid, corner.mid]])
     rad = np.block([[first.rad, side.rad.T], [side.rad, corner.rad]])
-    return -(Ball(mid, rad) + outputs @ outputs.T)
+    sector = forms.cone.sector
+    if sector is None:
+        return -(Ball(mid, rad) + outputs @ outputs.T)
+    # v = V(v, t), or ±t of one output; halves are exact.
+    V = np.eye(sector.outputs, sector.outputs + 1) if sector.outputs > 1 else sector.rays.astype(np.float64)
+    half = (outputs @ Ball.exact(V)) * 0.5
+    order, inner = len(mid), len(outputs.mid)
+    product = [np.zeros((order, order)) for _ in range(2)]
+    for whole, part in zip(product, (half.mid, half.rad), strict=True):
+        whole[:inner, inner:], whole[inner:, :inner] = part, part.T
+    return -(Ball(mid, rad) + Ball(*product))
 
 
 def reduced_oracle(certificate: Certificate, deadline: Deadline | None = None) -> float:

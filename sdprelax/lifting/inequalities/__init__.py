@@ -205,9 +205,7 @@ def _over_activations(rows: Floats, cone: Cone, matrix: Floats) -> sp.csr_array:
     (g, r), free = rows.shape, cone.undetermined
     place = np.concatenate([g + free, np.arange(2 * g, 2 * g + r)])
     width = 2 * g + r + cone.balanced
-    if cone.balanced:
-        # The last entries of z are (v, t), of one output t alone.
-        count = cone.balanced if cone.balanced > 2 else 1
-        place = np.concatenate([place, np.arange(width - count, width)])
+    # The last entries of z are (v, t), of one output t alone.
+    place = np.concatenate([place, np.arange(width - (cone.order(r) - len(place)), width)])
     spread = sp.csr_array((np.ones(len(place)), (np.arange(len(place)), place)), shape=(len(place), width))
     return sp.csr_array(sp.csr_array(np.asarray(matrix, dtype=np.float64)) @ spread)
