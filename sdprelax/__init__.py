@@ -39,7 +39,7 @@ from sdprelax.networks import (
     save_predictor,
 )
 from sdprelax.problem import KernelPredictor, Problem, require_taken, targets_for
-from sdprelax.relaxation import regularisation_path
+from sdprelax.relaxation import RelaxationModel, certify_dual, regularisation_path, relax
 from sdprelax.training import Outcome, Report, unreported
 from sdprelax.verdict import Verdict, certify
 
@@ -64,6 +64,7 @@ __all__ = [
     "Preprocessing",
     "Problem",
     "ProblemTooLarge",
+    "RelaxationModel",
     "SdprelaxError",
     "SolverFailed",
     "SolverUnavailable",
@@ -72,10 +73,12 @@ __all__ = [
     "Verdict",
     "__version__",
     "certify",
+    "certify_dual",
     "distill",
     "load_predictor",
     "one_hot",
     "regularisation_path",
+    "relax",
     "save_predictor",
     "solve",
     "targets_for",

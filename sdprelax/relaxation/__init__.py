@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sdprelax.relaxation._certified import CertifiedRelaxation
 from sdprelax.relaxation._cone_decomposition import Decomposition, decompose
+from sdprelax.relaxation._front_door import NamedBlock, NamedInequality, RelaxationModel, certify_dual, relax
 from sdprelax.relaxation._program import Form, RelaxationSolution, relaxation
 from sdprelax.relaxation._regularisation_path import regularisation_path
 from sdprelax.relaxation._splitting import (
@@ -18,11 +19,16 @@ __all__ = [
     "CertifiedRelaxation",
     "Decomposition",
     "Form",
+    "NamedBlock",
+    "NamedInequality",
+    "RelaxationModel",
     "RelaxationSolution",
     "Splitting",
+    "certify_dual",
     "decompose",
     "idle_cones",
     "regularisation_path",
+    "relax",
     "relaxation",
     "split_by_coverage",
     "split_by_strong_branching",

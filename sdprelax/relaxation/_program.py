@@ -124,18 +124,26 @@ class Relaxation:
         ------
         SolverUnavailable, SolverFailed: see :class:`sdprelax.solvers.Solver`.
         """
-        solved = solver.solve(self.program, deadline)
-        lifting = self.lifting
+        return self.left(solver.solve(self.program, deadline))
+
+    def left(self, solved: Solved) -> RelaxationSolution:
+        """Return what a solver left in the variables and constraints of the program.
+
+        Raises
+        ------
+        SolverFailed: it is not finite.
+        """
+        problem = self.lifting.problem
         matrices = [np.array(modelled.matrix.value, dtype=np.float64) for modelled in self.blocks]
         matrices = [0.5 * (matrix + matrix.T) for matrix in matrices]
         blocks = [modelled.block for modelled in self.blocks]
         lifted, parts = _lifted(blocks, matrices, f"the solver returned a point that is not finite ({solved.status}).")
-        multipliers = tuple(block.multipliers(lifting.problem.gamma) for block in self.blocks)
+        multipliers = tuple(block.multipliers(problem.gamma) for block in self.blocks)
         if self.outputs is None:
-            A = lifting.problem.residual(lifting.predictions(lifted))
+            A = problem.residual(self.lifting.predictions(lifted))
         else:
             # CVXPY's Lagrangian has +⟨A, P − predictions(Λ)⟩.
-            A = np.asarray(self.outputs.dual_value, dtype=np.float64).reshape(lifting.problem.Y.shape)
+            A = np.asarray(self.outputs.dual_value, dtype=np.float64).reshape(problem.Y.shape)
         return RelaxationSolution(lifted, parts, A, multipliers, solved, tuple(matrices))
 
 

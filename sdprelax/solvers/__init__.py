@@ -16,6 +16,7 @@ from sdprelax.base import Deadline, Floats, Registry, SolverFailed, SolverUnavai
 from sdprelax.lifting import Block, LiftedProgram
 from sdprelax.problem import Problem, untaken
 from sdprelax.solvers._conic import ConeOf, rust_panics_fail, solve_conic
+from sdprelax.solvers._files import read_solution, write_program
 
 __all__ = [
     "NO_START",
@@ -29,9 +30,11 @@ __all__ = [
     "StructuredSolver",
     "available",
     "by_default",
+    "read_solution",
     "solve_conic",
     "solve_with_cvxpy",
     "solvers",
+    "write_program",
 ]
 
 
