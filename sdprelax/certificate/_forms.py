@@ -21,11 +21,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from sdprelax.base import UNIT, Ball, Deadline, Floats, bound_above, gamma, positive_part
 from sdprelax.cells import Cone, Sector, combination
 from sdprelax.certificate._checks import require, require_time
+from sdprelax.certificate._plane import vanishing_bounds
 from sdprelax.lifting.inequalities import Forms
 
 __all__ = ["MOST_CONCAVE", "ProvedForms", "path_normals", "proved_forms", "shortfalls"]
@@ -48,26 +50,46 @@ class ProvedForms:
     zero: where products of two forms are proved to vanish, shape (m, m).
     shortfall: ρ_p ≥ 0 with g_pᵀz ≥ −ρ_p‖w‖ for every (balanced) neuron in the cone, shape (m,).
     size: s_p with |g_pᵀz| ≤ s_p‖w‖, shape (m,).
+    rows: the generator rows, shape (g, r).
     """
 
     forms: Forms
     zero: NDArray[np.bool_]
     shortfall: Floats
     size: Floats
+    rows: Floats
 
-    def excess(self, N: Floats) -> float:
+    def excess(self, N: Floats, deadline: Deadline | None = None) -> float:
         """Return e with zᵀGᵀNGz ≥ −e‖w‖² for every neuron in the cone.
 
-        A product of two forms is at least −max(ρ_ps_q, ρ_qs_p)‖w‖².
+        A product of two forms is at least −max(ρ_ps_q, ρ_qs_p)‖w‖². In the plane some are also at most ζ_pq‖w‖² in
+        absolute value, of the size of rounding.
 
         Raises
         ------
-        CertificateError: N is negative where a product is not proved to vanish.
+        CertificateError: N is negative where a product is not proved to vanish, or the time is up.
         """
-        require(bool(np.all((N >= 0.0) | self.zero)), "its N has a negative entry where it must be nonnegative")
-        if not np.any(self.shortfall):
+        found = self._almost_zero(N, deadline)
+        if np.any(self.shortfall):
+            found += bound_above(2.0 * float(self.shortfall @ (positive_part(N) @ self.size)), 2 * len(N) + 4)
+        return bound_above(found, 1) if found else 0.0
+
+    def _almost_zero(self, N: Floats, deadline: Deadline | None) -> float:
+        """Return what negative multipliers of products cost that vanish but for rounding."""
+        pairs = np.argwhere(np.triu((N < 0.0) & ~self.zero))
+        if not len(pairs):
             return 0.0
-        return bound_above(2.0 * float(self.shortfall @ (positive_part(N) @ self.size)), 2 * len(N) + 4)
+        cone, r = self.forms.cone, self.rows.shape[1]
+        k, G = len(cone.undetermined), self.forms.matrix
+        first, second = pairs.T
+        free, normals = self.rows[cone.undetermined], path_normals(self.rows, cone)
+        bounds = vanishing_bounds(free, normals, G[:, :k], G[:, k : k + r].toarray(), pairs, deadline)
+        # What a form has of v and t is not looked at.
+        of_outputs = np.diff(sp.csr_array(G[:, k + r :]).indptr) > 0
+        vanish = bounds <= NEGLIGIBLE * self.size[first] * self.size[second]
+        vanish &= ~of_outputs[first] & ~of_outputs[second]
+        require(bool(np.all(vanish)), "its N has a negative entry where it must be nonnegative")
+        return bound_above(2.0 * float(np.abs(N[first, second]) @ bounds), len(pairs) + 4)
 
 
 def proved_forms(rows: Floats, forms: Forms, deadline: Deadline | None = None) -> ProvedForms:
@@ -109,7 +131,7 @@ def proved_forms(rows: Floats, forms: Forms, deadline: Deadline | None = None) -
     nothing = np.zeros(len(X), dtype=bool)
     nothing[alone] = (name[alone] > 0) & np.all(free[row] == 0.0, axis=1)
     zero = (name[:, None] == -name) & (name != 0) | nothing[:, None] | nothing
-    return ProvedForms(forms, zero, shortfall, size)
+    return ProvedForms(forms, zero, shortfall, size, rows)
 
 
 def _less(shortfall: Floats, outputs: Floats, sector: Sector) -> Floats:

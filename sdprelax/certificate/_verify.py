@@ -250,7 +250,7 @@ def block_oracle(
     """
     require_time(deadline)
     proved = proved or proved_forms(rows, Forms.of(rows, block.cone, block.forms), deadline)
-    excess = proved.excess(block.multipliers)
+    excess = proved.excess(block.multipliers, deadline)
     free, r = rows[block.cone.undetermined], rows.shape[1]
     H = reduced_slack(rows, dual, proved.forms, block.multipliers)
     of_outputs, of_length = block.balance

@@ -25,10 +25,9 @@ from sdprelax.exact import (
 )
 from sdprelax.lifting import LiftedProgram
 from sdprelax.methods import methods
-from sdprelax.networks import Network
 from sdprelax.problem import Presolved, Problem, Reduction, Squared, reduce, untaken
 from sdprelax.solvers import StructuredSolver, solvers
-from sdprelax.training import Incumbent, Outcome, Report, polish, random_network, unreported
+from sdprelax.training import Incumbent, Outcome, Report, locally_trained, unreported
 
 __all__ = ["Exact"]
 
@@ -55,8 +54,6 @@ NEARLY_PARALLEL = (1e-12, 1e-10)
 SPARSE = 0.05
 # Share of the loss at 0 that is what rounding leaves of an objective 0.
 ROUNDING = 1e-18
-# Local trainings before the first master problem, their width and steps, and the share of the time they may take.
-TRAININGS, WIDTH, STEPS, TRAINING = 3, 60, 500, 0.1
 
 CELLS, PATTERNS, COLUMNS = "cell program", "convex program over all patterns", "column generation"
 
@@ -177,7 +174,7 @@ class Exact:
             best.offer(presolved.reduced_network(found.hidden, found.output), certificate)
 
         if best.width == 0 and reduction.rank > 2:
-            best.offer(_locally_trained(problem, rng, deadline))
+            best.offer(locally_trained(problem, rng, deadline))
         found = generate_columns(
             problem, reduction, start=best.scaled, deadline=deadline, rng=rng, report=reached,
             tolerance=(IN_THE_PLANE if reduction.rank <= 2 else AIM) * self.tolerance,
@@ -218,15 +215,6 @@ class Exact:
 
 def _readable(count: int) -> str:
     return f"{count:,}" if count < 10**9 else f"1e{len(str(count)) - 1}"
-
-
-def _locally_trained(problem: Problem, rng: np.random.Generator, deadline: Deadline) -> Network:
-    """Return the best of a few local trainings: an upper bound, and atoms, from the first second."""
-    allowed = deadline.fraction(TRAINING) if deadline.seconds < math.inf else deadline
-    networks: list[Network] = []
-    while len(networks) < TRAININGS and (not networks or not allowed.expired):
-        networks.append(polish(problem, random_network(problem, WIDTH, rng), max_iterations=STEPS, deadline=allowed))
-    return min(networks, key=problem.upper_bound)
 
 
 def _conic(

@@ -11,10 +11,11 @@ from typing import Any, ClassVar
 import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
-from pydantic import PositiveInt
+from pydantic import PositiveFloat, PositiveInt
 
 from sdprelax.base import LATER, Deadline, Floats, InputError, SolverFailed, Use
-from sdprelax.cells import Cone, whole_space
+from sdprelax.cells import Cone, Sector, sectors_of, whole_space
+from sdprelax.certificate import Certificate
 from sdprelax.exact import EXACT_KERNELS, generate_columns
 from sdprelax.lasso import OnDirections
 from sdprelax.lifting import LiftedProgram
@@ -25,9 +26,11 @@ from sdprelax.problem import PARALLEL, Presolved, Problem, Reduction, Squared, r
 from sdprelax.relaxation import (
     CertifiedRelaxation,
     Form,
+    Growth,
     RelaxationSolution,
     Splitting,
     idle_cones,
+    partition_of,
     split_by_coverage,
     split_by_strong_branching,
     split_by_violation,
@@ -35,7 +38,7 @@ from sdprelax.relaxation import (
 from sdprelax.rounding import Rounding, Walk, roundings
 from sdprelax.rounding.extract import tightness
 from sdprelax.solvers import StructuredSolver, by_default, solvers
-from sdprelax.training import Incumbent, Outcome, Report, polish, random_network, unreported
+from sdprelax.training import Incumbent, Outcome, Report, locally_trained, polish, random_network, unreported
 
 __all__ = ["SDP"]
 
@@ -63,9 +66,14 @@ class SDP:
     solver_options: options of that solver; without a named one, of "interior_point" (or "clarabel"), whatever the size.
     presolve: merge parallel rows, drop zero rows and scale (docs/mathematics/problem.md, "Presolve"); off repeats P25.
     cones: most cones that weight space is split into, one block each; more of them close the gap.
+    sectors: most sectors that the space of outputs is split into in every cone, at least 2^c; 1 for none. Their blocks
+        speak of balanced neurons, and the family of inequalities "sectors" comes with them.
     splitting: which rows to split at: "violation" (where a coarser solution mixes both signs of a row), "coverage"
-        (where the parts have the fewest undetermined rows) or "strong" (where the certificate of a good network's
-        residual improves most; small problems).
+        (where the parts have the fewest undetermined rows), "strong" (where the certificate of a good network's
+        residual improves most; small problems) or "gap": at rows or between sectors, whichever buys more of the bound,
+        round after round until the gap is ``tolerance``, the time is up or there are ``cones`` blocks.
+    tolerance: relative gap at which "gap" ends.
+    start: path of a certificate of a relaxation of this problem, whose partition "gap" goes on from.
     rounding: how to turn the solution into a network; None for the bound alone.
     rounding_options: options of that rounding.
     inequalities: all families (``sdprelax list inequalities``) that the relaxation asks for, each a name or
@@ -89,7 +97,10 @@ class SDP:
     solver_options: dict[str, Any] = field(default_factory=dict)
     presolve: bool = True
     cones: PositiveInt = 1
+    sectors: PositiveInt = field(default=1, metadata=LATER)
     splitting: Splitting = "violation"
+    tolerance: PositiveFloat = field(default=1e-3, metadata=LATER)
+    start: str | None = field(default=None, metadata=LATER)
     rounding: str | None = "gaussian"
     rounding_options: dict[str, Any] = field(default_factory=dict)
     inequalities: list[str | dict[str, dict[str, Any]]] | None = field(default=None, metadata=LATER)
@@ -99,8 +110,10 @@ class SDP:
 
     def __post_init__(self) -> None:
         # Wrong names and options are refused here, before any work starts.
-        if self.form == "lifted" and self.cones > 1:
-            raise InputError("form: lifted is the single block as published; cones need form: reduced.")
+        if self.form == "lifted" and not self._whole:
+            raise InputError("form: lifted is the single block as published; cones and sectors need form: reduced.")
+        if self.start is not None and self.splitting != "gap":
+            raise InputError("start is the partition that splitting: gap goes on from; no other splitting has one.")
         if self.solver is not None:
             object.__setattr__(self, "solver", solvers.canonical(self.solver))
         name = self.solver or by_default(self._structured, 0)[0]
@@ -145,11 +158,18 @@ class SDP:
     @property
     def _families(self) -> tuple[dict[str, Inequality], frozenset[str]]:
         """The families beyond the standard ones by name, and the standard ones that are left out."""
-        return chosen_families(self.inequalities)
+        more, left_out = chosen_families(self.inequalities)
+        # Blocks of sectors have no norms without it.
+        return (more if self._whole else {"sectors": inequalities.create("sectors")} | more), left_out
+
+    @property
+    def _whole(self) -> bool:
+        """Whether there is a single block, of all neurons."""
+        return self.cones == 1 and self.sectors == 1
 
     @property
     def _single(self) -> bool:
-        return self.form == "reduced" and self.cones == 1 and self.presolve
+        return self.form == "reduced" and self._whole and self.presolve
 
     @property
     def _structured(self) -> bool:
@@ -161,7 +181,7 @@ class SDP:
     @property
     def kernels(self) -> Iterable[str]:
         """Modules of compiled functions that it computes with."""
-        return EXACT_KERNELS if self.splitting == "strong" and self.cones > 1 else ()
+        return EXACT_KERNELS if self.splitting in ("strong", "gap") and self.cones > 1 else ()
 
     def uses(self) -> Iterable[Use]:
         """Return the roundings, and the solvers that there may be, whatever the size of the problem."""
@@ -222,6 +242,8 @@ class SDP:
         late, solved = deadline.expired or solving.expired, solution.solved
         best.solver_said(solved.status, solved.value, solved.log)
         attained = not late and relaxed.attained(solved)
+        if self.splitting == "gap":
+            attained = best.gap <= self.tolerance
         return best.outcome(attained, late, predictors=predictors, candidates=tuple(candidates))
 
     def _relaxed(
@@ -242,10 +264,13 @@ class SDP:
         relaxed = CertifiedRelaxation(
             lifting, self.form, names, self.solver_options, best, deadline, strict=strict
         )  # fmt: skip
-        cones, idle = self._partition(relaxed, rng, best.deadline)
-        solution, pruned = relaxed.solve(cones, idle)
+        if self.splitting == "gap" and not self._whole:
+            solution, cones, pruned = *self._grown(relaxed, rng), 0
+        else:
+            cones, idle = self._partition(relaxed, rng, best.deadline)
+            solution, pruned = relaxed.solve(cones, idle)
         best.details |= {"pruned": pruned, "order": self._order(lifting)}
-        if self.cones > 1:
+        if not self._whole:
             undetermined = sorted((len(cone.undetermined) for cone in cones), reverse=True)
             best.details |= {"cones": len(cones), "undetermined": undetermined}
         best.details["solve_seconds"] = best.deadline.elapsed
@@ -265,16 +290,37 @@ class SDP:
     def _order(self, lifting: LiftedProgram) -> int:
         return int(lifting.order if self.form == "lifted" else lifting.face.shape[1])
 
+    def _grown(
+        self, relaxed: CertifiedRelaxation, rng: np.random.Generator
+    ) -> tuple[RelaxationSolution, list[Cone]]:  # fmt: skip
+        """Return the solution over a partition that grows until the gap is closed, and that partition."""
+        best, reduction = relaxed.best, relaxed.lifting.reduction
+        # The gap is one between the bound and a network.
+        problem, deadline = best.presolved.problem, relaxed.deadline
+        best.offer(locally_trained(problem, rng, deadline))
+
+        def improve(solution: RelaxationSolution) -> None:
+            for name, options in self._roundings[:1]:
+                network, _, _ = _rounded(roundings.create(name, options), relaxed.lifting, solution.lifted, rng)
+                best.offer(polish(problem, network, deadline=deadline) if self.polish else network)
+
+        cones = [whole_space(reduction.generators)]
+        if self.start is not None:
+            cones = partition_of(Certificate.load(self.start), reduction)
+        growth = Growth(relaxed, cones, self.cones, self.tolerance, improve)
+        solution = growth.run()
+        best.details["growth"] = growth.rounds
+        return solution, growth.cones
+
     def _partition(
         self, relaxed: CertifiedRelaxation, rng: np.random.Generator, deadline: Deadline
     ) -> tuple[list[Cone], list[Cone]]:
         """Return the cones, and those that seem idle."""
         problem, reduction = relaxed.lifting.problem, relaxed.lifting.reduction
         rows, space = reduction.rows, [whole_space(reduction.generators)]
-        if self.cones == 1:
-            return space, []
-        if self.splitting == "coverage":
-            return split_by_coverage(rows, space, self.cones), []
+        sectors = sectors_of(problem.shape[2], self.sectors)
+        if self.cones == 1 or self.splitting == "coverage":
+            return _within(split_by_coverage(rows, space, self.cones), sectors), []
         if self.splitting == "violation":
             coarse = split_by_coverage(rows, space, max(1, math.ceil(COARSE * self.cones)))
             solution, _ = relaxed.solve(coarse)
@@ -291,7 +337,8 @@ class SDP:
             coarse = split_by_coverage(rows, space, min(4, self.cones))
             target = problem.gamma * (1.0 + GUIDE_GAP)
             cones = split_by_strong_branching(rows, dual, coarse, self.cones, target, deadline.fraction(0.5))
-        return cones, idle_cones(rows, dual, cones, problem.gamma, deadline)
+        cones = _within(cones, sectors)
+        return cones, idle_cones(rows, dual, cones, problem.gamma, deadline, relaxed.lifting.more)
 
     def _round(
         self, best: Incumbent, lifting: LiftedProgram, lifted: Floats, rng: np.random.Generator,
@@ -320,6 +367,11 @@ class SDP:
                 reached |= {"polished": best.offer(polished), "seconds": deadline.elapsed - started}
                 predictors[f"{name}, polished"] = presolved.network(polished)
             best.details.setdefault("roundings", {})[name] = reached
+
+
+def _within(cones: list[Cone], sectors: list[Sector]) -> list[Cone]:
+    """Return every cone with every sector, or the cones themselves where there are no sectors."""
+    return [cone.within(sector) for cone in cones for sector in sectors] or cones
 
 
 def _rounded(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sdprelax.relaxation._certified import CertifiedRelaxation
 from sdprelax.relaxation._cone_decomposition import Decomposition, decompose
 from sdprelax.relaxation._front_door import NamedBlock, NamedInequality, RelaxationModel, certify_dual, relax
+from sdprelax.relaxation._growth import Growth, partition_of
 from sdprelax.relaxation._program import Form, RelaxationSolution, relaxation
 from sdprelax.relaxation._regularisation_path import regularisation_path
 from sdprelax.relaxation._splitting import (
@@ -19,6 +20,7 @@ __all__ = [
     "CertifiedRelaxation",
     "Decomposition",
     "Form",
+    "Growth",
     "NamedBlock",
     "NamedInequality",
     "RelaxationModel",
@@ -27,6 +29,7 @@ __all__ = [
     "certify_dual",
     "decompose",
     "idle_cones",
+    "partition_of",
     "regularisation_path",
     "relax",
     "relaxation",

@@ -26,12 +26,13 @@ __all__ = [
     "Splitting",
     "idle_cones",
     "local_certificate",
+    "mixed_rows",
     "split_by_coverage",
     "split_by_strong_branching",
     "split_by_violation",
 ]
 
-Splitting = Literal["coverage", "violation", "strong"]
+Splitting = Literal["coverage", "violation", "strong", "gap"]
 # Rows tried for one split: those next to the middle of the cone.
 CANDIDATES = 8
 # Share of γ below which ω_C of an approximate residual says that the exact one's is below γ.
@@ -60,19 +61,11 @@ def split_by_violation(
 ) -> list[Cone]:
     """Return a refinement of at most ``count`` cones, split where the solution mixes both signs of a row most.
 
-    The score of a row j on a cone is ‖b_j + b_{j+g}‖·√(Λ_αα·Λ_ββ) at (j, j) of the cone's part of Λ.
-
     Parameters
     ----------
     dual: B = LᵀA of the solution's residual, shape (2g, c).
     """
-    g = len(rows)
-    jumps = np.linalg.norm(dual[:g] + dual[g:], axis=1)
-    found: list[tuple[Cone, Floats]] = []
-    for cone, part in zip(cones, solution.parts, strict=True):
-        diagonal = positive_part(np.diag(part))
-        mixed = jumps * np.sqrt(diagonal[:g] * diagonal[g : 2 * g])
-        found.append((cone, np.where(cone.signs == 0, mixed, -1.0)))
+    found = [(cone, mixed_rows(cone, part, dual)) for cone, part in zip(cones, solution.parts, strict=True)]
     while len(found) < count:
         index = max(range(len(found)), key=lambda i: float(np.max(found[i][1], initial=-1.0)))
         cone, scores = found[index]
@@ -82,6 +75,16 @@ def split_by_violation(
         parts = cone.split(rows, int(np.argmax(scores)))
         found[index : index + 1] = [(part, np.where(part.signs == 0, 0.5 * scores, -1.0)) for part in parts]
     return [cone for cone, _ in found]
+
+
+def mixed_rows(cone: Cone, part: Floats, dual: Floats) -> Floats:
+    """Return how much a cone's part of Λ mixes both sides of each row, shape (g,); −1 of rows that have one side.
+
+    Of row j that is ‖b_j + b_{j+g}‖·√(Λ_αα·Λ_ββ) at (j, j).
+    """
+    g = len(cone.signs)
+    jumps, diagonal = np.linalg.norm(dual[:g] + dual[g:], axis=1), positive_part(np.diag(part))
+    return np.where(cone.signs == 0, jumps * np.sqrt(diagonal[:g] * diagonal[g : 2 * g]), -1.0)
 
 
 def split_by_strong_branching(
@@ -108,12 +111,15 @@ def split_by_strong_branching(
     return [cone for cone, _ in found]
 
 
-def idle_cones(rows: Floats, dual: Floats, cones: Sequence[Cone], gamma: float, deadline: Deadline) -> list[Cone]:
+def idle_cones(
+    rows: Floats, dual: Floats, cones: Sequence[Cone], gamma: float, deadline: Deadline,
+    more: Mapping[str, Inequality] | None = None,
+) -> list[Cone]:  # fmt: skip
     """Return the cones that no neuron of an optimum lies in, if the residual of ``dual`` is near the optimal one.
 
     By complementary slackness a cone with ω_C < γ carries no mass.
     """
-    return [cone for cone in cones if local_certificate(rows, dual, cone, deadline)[0] < IDLE * gamma]
+    return [cone for cone in cones if local_certificate(rows, dual, cone, deadline, more)[0] < IDLE * gamma]
 
 
 def _larger(one: Cone, other: Cone) -> int:
@@ -146,14 +152,23 @@ def local_certificate(
 
         min κ  s.t.  κE_ww − DDᵀ − GᵀNG ⪰ 0,  N ≥ 0 but where products of forms vanish
 
-    Infinite, with N = 0, where the solver fails.
+    With a sector of outputs v it is the bound of vᵀBᵀa(w)/(‖v‖‖w‖), min κ + κ_v + κ_t of
+    κE_ww + κ_vE_vv + κ_tE_tt − ½(Dvᵀ + vDᵀ) − GᵀNG ⪰ 0. Infinite, with N = 0, where the solver fails.
     """
     forms = Forms.of(rows, cone, more)
-    k, order = len(cone.undetermined), forms.matrix.shape[1]
+    r, k, order = rows.shape[1], len(cone.undetermined), forms.matrix.shape[1]
     products = np.concatenate([forms.pairs, forms.zeros])
     m, free = len(forms.pairs), len(forms.zeros)
     N = np.zeros((forms.count, forms.count))
-    D = forms.lift.T @ np.pad(dual, ((0, rows.shape[1]), (0, 0)))
+    D = forms.lift.T @ np.pad(dual, ((0, r + cone.balanced), (0, 0)))
+    if cone.sector is None:
+        wanted, corners = D @ D.T, [slice(k, order)]
+    else:
+        # (α, β, w, v, t) = Tz has v at its end, before t.
+        V = forms.lift[-cone.balanced : -1].toarray()
+        wanted = 0.5 * (D @ V + (D @ V).T)
+        corners = [slice(k, k + r), slice(k + r, order - 1), slice(order - 1, order)]
+        corners = [corner for corner in corners if corner.start < corner.stop]
     i, j = np.triu_indices(order)
     # Clarabel's triangle goes down the columns: sort by column, then row.
     place = np.lexsort((i, j))
@@ -163,19 +178,21 @@ def local_certificate(
     twice = np.where(products[:, 0] == products[:, 1], 1.0, 2.0)
     symmetric = 0.5 * (operator[:, i + order * j] + operator[:, j + order * i])
     spread = sp.diags_array(root) @ symmetric.T @ sp.diags_array(twice)
-    corner = np.where((i == j) & (i >= k), 1.0, 0.0)
-    size = max(float(np.linalg.norm(D)) ** 2, 1e-300)
-    semidefinite = sp.hstack([sp.csc_array(-corner[:, None]), spread])
-    nonnegative = sp.hstack([sp.csc_array((m, 1)), -sp.eye_array(m), sp.csc_array((m, free))])
-    right = np.concatenate([-(D @ D.T)[i, j] * root / size, np.zeros(m)])
+    places = np.arange(order)
+    diagonals = np.array([(i == j) & np.isin(i, places[corner]) for corner in corners], dtype=np.float64).T
+    size, kinds = max(float(np.linalg.norm(wanted)), 1e-300), len(corners)
+    semidefinite = sp.hstack([sp.csc_array(-diagonals), spread])
+    nonnegative = sp.hstack([sp.csc_array((m, kinds)), -sp.eye_array(m), sp.csc_array((m, free))])
+    right = np.concatenate([-wanted[i, j] * root / size, np.zeros(m)])
     try:
         x, _ = solve_conic(
-            sp.csc_array((1 + m + free, 1 + m + free)), np.concatenate([[1.0], np.zeros(m + free)]),
+            sp.csc_array((kinds + m + free, kinds + m + free)), np.concatenate([np.ones(kinds), np.zeros(m + free)]),
             sp.vstack([semidefinite, nonnegative]).tocsc(), right,
             [("semidefinite", order), ("nonnegative", m)], deadline, 1e-8,
         )  # fmt: skip
     except SolverFailed:
         return math.inf, N
     first, second = products.T
-    N[first, second] = N[second, first] = x[1:] * size
-    return math.sqrt(max(float(x[0]), 0.0) * size), N
+    N[first, second] = N[second, first] = x[kinds:] * size
+    bound = max(float(np.sum(x[:kinds])), 0.0) * size
+    return math.sqrt(bound) if cone.sector is None else bound, N

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from sdprelax.training._incumbent import Incumbent
-from sdprelax.training._local_training import network_size, polish, preconditioner, random_network, train
+from sdprelax.training._local_training import (
+    locally_trained,
+    network_size,
+    polish,
+    preconditioner,
+    random_network,
+    train,
+)
 from sdprelax.training._outcome import (
     Bound,
     Outcome,
@@ -20,6 +27,7 @@ __all__ = [
     "Outcome",
     "Report",
     "Status",
+    "locally_trained",
     "network_size",
     "polish",
     "preconditioner",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 
 import numpy as np
 import scipy.optimize
@@ -29,6 +30,8 @@ LEAST_RIDGE = 1e-12
 ROUNDS, SETTLED = 10, 1e-4
 # Neurons whose unit hidden weights differ by less than these are tried as one.
 MERGE_TOLERANCES = (0.0, 1e-6, 1e-4, 1e-2)
+# Trainings from random networks that give a first upper bound, their width and steps, and their share of the time.
+TRAININGS, WIDTH, STEPS, TIME = 3, 60, 500, 0.1
 
 
 def objective_and_gradient(
@@ -196,3 +199,12 @@ def _descend(
 def _best(problem: Problem, candidates: list[Network]) -> Network:
     """Return the candidate of least objective; the first of equals."""
     return min(candidates, key=problem.upper_bound)
+
+
+def locally_trained(problem: Problem, rng: np.random.Generator, deadline: Deadline) -> Network:
+    """Return the best of a few local trainings: an upper bound, and atoms, from the first second."""
+    allowed = deadline.fraction(TIME) if deadline.seconds < math.inf else deadline
+    networks: list[Network] = []
+    while len(networks) < TRAININGS and (not networks or not allowed.expired):
+        networks.append(polish(problem, random_network(problem, WIDTH, rng), max_iterations=STEPS, deadline=allowed))
+    return min(networks, key=problem.upper_bound)

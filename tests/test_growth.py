@@ -1,0 +1,61 @@
+"""Partitions that grow by what they buy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sdprelax
+from sdprelax import InputError, Problem
+from sdprelax.certificate import RelaxationProof
+
+
+def problem(outputs: int, seed: int = 1) -> Problem:
+    rng = np.random.default_rng(seed)
+    return Problem(rng.standard_normal((9, 3)), rng.standard_normal((9, outputs)), 0.3)
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_rounds_close_the_gap_to_the_tolerance(outputs: int) -> None:
+    asked = problem(outputs)
+    optimum = sdprelax.solve(asked, "exact").upper
+    found = sdprelax.solve(asked, "sdp", splitting="gap", cones=40, tolerance=1e-3, solver="clarabel")
+    kinds, blocks, gaps = zip(*found.details["growth"], strict=True)
+    assert kinds[0] == "start" and set(kinds[1:]) <= {"rows", "sectors"} and len(kinds) > 1
+    assert list(blocks) == sorted(set(blocks)) and list(gaps) == sorted(gaps, reverse=True)
+    assert found.status == "solved" and found.lower is not None and found.gap is not None and found.gap <= 1e-3
+    assert found.lower <= optimum * (1.0 + 1e-9) and found.upper >= optimum * (1.0 - 1e-9)
+    assert sdprelax.verify(asked, found.certificate) >= found.lower
+    assert isinstance(found.certificate.proof, RelaxationProof)
+    assert gaps[0] > 1e-2, "the single block leaves a gap"
+
+
+def test_a_partition_is_gone_on_from(tmp_path: Path) -> None:
+    asked, path = problem(2), str(tmp_path / "certificate.npz")
+    first = sdprelax.solve(asked, "sdp", splitting="gap", cones=6, tolerance=1e-9, solver="clarabel", rounding=None)
+    assert first.status == "not converged"
+    first.certificate.save(path)
+    second = sdprelax.solve(
+        asked, "sdp", splitting="gap", cones=9, tolerance=1e-9, solver="clarabel", rounding=None, start=path
+    )
+    assert second.details["growth"][0][1] == len(first.certificate.proof.blocks)
+    assert second.details["growth"][-1][1] > len(first.certificate.proof.blocks)
+    assert second.lower is not None and first.lower is not None and second.lower >= first.lower * (1.0 - 1e-6)
+    with pytest.raises(InputError, match="not this problem's"):
+        sdprelax.solve(problem(2, seed=3), "sdp", splitting="gap", cones=9, solver="clarabel", start=path)
+    sdprelax.solve(asked, "exact").certificate.save(path)
+    with pytest.raises(InputError, match="not one of a relaxation"):
+        sdprelax.solve(asked, "sdp", splitting="gap", cones=9, solver="clarabel", start=path)
+    with pytest.raises(InputError, match="splitting: gap"):
+        sdprelax.solve(asked, "sdp", cones=9, solver="clarabel", start=path)
+
+
+def test_sectors_alone_close_much_of_the_gap() -> None:
+    asked = problem(1)
+    plain, halves = (sdprelax.solve(asked, "sdp", solver="clarabel", sectors=count) for count in (1, 2))
+    assert plain.gap is not None and halves.gap is not None and halves.gap < 0.5 * plain.gap
+    assert sdprelax.verify(asked, halves.certificate) >= (halves.lower or 0.0)
+    with pytest.raises(InputError, match="sectors need form: reduced"):
+        sdprelax.solve(asked, "sdp", form="lifted", sectors=2, solver="clarabel")
