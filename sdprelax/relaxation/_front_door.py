@@ -59,7 +59,7 @@ class NamedBlock:
     def __init__(self, modelled: Modelled, lifting: LiftedProgram) -> None:
         self.modelled, self._places, block = modelled, lifting.blocks, modelled.block
         self.matrix, self.cone = modelled.matrix, block.cone
-        as_published, (_, _, c) = block.order == lifting.order, lifting.problem.shape
+        (_, _, c), as_published = lifting.problem.shape, self.cone.sector is None and block.order == lifting.order
         names = [f"alpha[{row}]" for row in range(lifting.generators)] if as_published else []
         names += [f"beta[{row}]" for row in self.cone.undetermined]
         names += [f"u[{k}]" for k in range(lifting.reduction.rank)]
@@ -142,6 +142,8 @@ class NamedBlock:
 
     def certified_forms(self, lifting: LiftedProgram) -> Forms:
         """Return the forms of the certificate: those of the families, and what was added with a cone as its reason."""
+        if not self.stated and not lifting.left_out:
+            return self.modelled.block.forms
         return Forms.of(lifting.reduction.rows, self.cone, {**lifting.more, **self.stated})
 
 
@@ -187,7 +189,9 @@ class RelaxationModel:
 
     def __repr__(self) -> str:
         orders = ", ".join(str(block.matrix.shape[0]) for block in self.blocks)
-        return f"RelaxationModel(form={self.form!r}, orders=[{orders}], inequalities={list(self.inequalities)})"
+        unproved = f", unproved={list(self.unproved)}" if self.unproved else ""
+        names = list(self.inequalities)
+        return f"RelaxationModel(form={self.form!r}, orders=[{orders}], inequalities={names}{unproved})"
 
     def _family(self, name: str) -> NamedInequality:
         constraints, forms = [], []
@@ -421,7 +425,7 @@ class RelaxationModel:
 
     @property
     def value(self) -> float:
-        """The value that the solver claims, in the user's units; never a bound, and see ``unproved``."""
+        """The value that the solver claims, in the user's units, nan if none; never a bound, and see ``unproved``."""
         claimed = self.presolved.claimed(self._last.solved.value)
         return float("nan") if claimed is None else claimed
 

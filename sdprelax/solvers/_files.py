@@ -110,7 +110,7 @@ def write_program(program: Any, path: str | Path, comments: tuple[str, ...] = ()
     if path.suffix not in SUFFIXES:
         raise InputError(f"{path} is no file of a conic program: write one that ends with {' or '.join(SUFFIXES)}.")
     standard = _Standard.of(program)
-    mark, file = ("#", _Cbf(standard)) if path.suffix == ".cbf" else ('"', _Sdpa(standard))
+    mark, file = ("# ", _Cbf(standard)) if path.suffix == ".cbf" else ('"', _Sdpa(standard))
     comments = (*comments, f"The value of the program is that of the file plus {standard.constant + file.constant!r}.")
     lines = [*(mark + line for line in comments), *file.lines()]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
