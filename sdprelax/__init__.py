@@ -27,6 +27,7 @@ from sdprelax.base import (
     require_seed,
 )
 from sdprelax.certificate import Certificate, GroupCertificate, verify, verify_group
+from sdprelax.exact import GammaMax, gamma_max, relative_problem
 from sdprelax.methods import methods as _methods
 from sdprelax.networks import (
     GatedNetwork,
@@ -52,6 +53,7 @@ __all__ = [
     "Certificate",
     "CertificateError",
     "Deadline",
+    "GammaMax",
     "GatedNetwork",
     "GroupCertificate",
     "InputError",
@@ -75,9 +77,11 @@ __all__ = [
     "certify",
     "certify_dual",
     "distill",
+    "gamma_max",
     "load_predictor",
     "one_hot",
     "regularisation_path",
+    "relative_problem",
     "relax",
     "save_predictor",
     "solve",

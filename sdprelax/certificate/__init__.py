@@ -23,7 +23,7 @@ from sdprelax.certificate._group import (
     verify_residual,
 )
 from sdprelax.certificate._residual import cover_certificate, proving_seconds
-from sdprelax.certificate._verify import PROOF_VERSION, pulled_back, verify
+from sdprelax.certificate._verify import PROOF_VERSION, proved_dual_norm, pulled_back, verify
 
 __all__ = [
     "COVER_KERNELS",
@@ -48,6 +48,7 @@ __all__ = [
     "group_rows",
     "masks_of",
     "program_gap_of",
+    "proved_dual_norm",
     "proving_seconds",
     "pulled_back",
     "relaxation_certificate",

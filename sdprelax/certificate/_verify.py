@@ -57,7 +57,9 @@ __all__ = [
     "MeasuredData",
     "block_oracle",
     "dual_bound",
+    "dual_point",
     "original_oracle",
+    "proved_dual_norm",
     "pulled_back",
     "reduced_oracle",
     "reduced_slack",
@@ -358,26 +360,51 @@ def original_oracle(data: MeasuredData, certificate: Certificate, reduced: float
 def dual_bound(data: MeasuredData, certificate: Certificate, reduced: float) -> float:
     """Return the best lower bound of p*/t^k, rounded down, that A gives, given ω̂ of the generator rows.
 
-    max over 0 ≤ s ≤ γ/ω of D(sA), for the squared loss s⟨A, Y⟩ − ½s²‖A‖²; any s in that range is valid. Where the dual
-    has equations (rows that add up to 0, or columns, for a free offset) it is A′ that satisfies them exactly, next to
-    A, and ω grows by Lip(φ)·Σ_i‖a′_i − a_i‖‖x_i‖. A penalised offset takes s²‖1ᵀA‖²/(2δ) off. Biases b that cost
-    nothing matter up to |b| = R‖u‖ for the longest row R of X, since beyond it Aᵀφ(Xu + b1) is constant as 1ᵀA = 0; for
-    these ‖(u, b/B)‖ ≤ √(1 + R²/B²)·‖u‖.
+    max over 0 ≤ s ≤ γ/ω of D(sA), for the squared loss s⟨A, Y⟩ − ½s²‖A‖²; any s in that range is valid. A penalised
+    offset takes s²‖1ᵀA‖²/(2δ) off.
+    """
+    point, steepest = dual_point(data, certificate, reduced)
+    tilt = 0.0
+    if data.decay:
+        sums = Ball.exact(np.ones((1, len(data.targets.mid)))) @ point
+        tilt = bound_above(sums.square_above() / data.decay, 2)
+    return data.loss.dual_bound(point, data.targets, data.gamma, steepest, tilt)
+
+
+def dual_point(data: MeasuredData, certificate: Certificate, reduced: float) -> tuple[Ball, float]:
+    """Return a ball of a point next to A for which the equations of the dual hold, and a proved bound ω of its norm.
+
+    Where the dual has equations (rows that add up to 0, or columns, for a free offset) it is A′ that satisfies them
+    exactly, next to A, and ω grows by Lip(φ)·Σ_i‖a′_i − a_i‖‖x_i‖. Biases b that cost nothing matter up to |b| = R‖u‖
+    for the longest row R of X, since beyond it Aᵀφ(Xu + b1) is constant as 1ᵀA = 0; for these ‖(u, b/B)‖ ≤
+    √(1 + R²/B²)·‖u‖.
     """
     A, steepest = certificate.multiplier, original_oracle(data, certificate, reduced)
-    point, tilt = Ball.exact(A), 0.0
+    point = Ball.exact(A)
     if data.loss.shift_invariant or data.balanced:
         wanted = float(data.loss.ray(A, data.targets.mid).best(float(largest_multiple(steepest, data.gamma))))
         point = data.loss.exact_point(A, data.targets.mid, data.balanced, wanted)
         moved, longest = (point - Ball.exact(A)).row_norms(), data.inputs.row_norms()
         slip = bound_above(float(moved @ longest), len(moved) + 2)
         steepest = bound_above(steepest + certificate.reduction.activation.lipschitz * slip, 3)
-    if data.decay:
-        sums = Ball.exact(np.ones((1, len(A)))) @ point
-        tilt = bound_above(sums.square_above() / data.decay, 2)
     if data.freedom > 1.0:
         steepest = bound_above(steepest * data.freedom, 1)
-    return data.loss.dual_bound(point, data.targets, data.gamma, steepest, tilt)
+    return point, steepest
+
+
+def proved_dual_norm(problem: Problem, certificate: Certificate, deadline: Deadline | None = None) -> float:
+    """Return a proved ω with ‖Aᵀφ(Xu)‖ ≤ ω‖u‖ for every u, of a certificate's A, in the certificate's units.
+
+    Where the dual has equations, it is of the point next to A for which these hold exactly.
+
+    Raises
+    ------
+    CertificateError: the certificate does not fit the problem, or its proof fails, or the time is up.
+    """
+    with refusing():
+        certificate = _checked(problem, certificate)
+        data = MeasuredData.of(problem, certificate.units, certificate.column)
+        return dual_point(data, certificate, reduced_oracle(certificate, deadline))[1]
 
 
 def verify(problem: Problem, certificate: Certificate, deadline: Deadline | None = None) -> float:

@@ -6,6 +6,7 @@ from sdprelax.exact._arrangement import Arrangement, activation_patterns, count_
 from sdprelax.exact._cell_program import solve_cell_program
 from sdprelax.exact._column_generation import EXACT_KERNELS, ColumnGeneration, generate_columns
 from sdprelax.exact._convex_relu import attained_convex_relu, solve_convex_relu
+from sdprelax.exact._gamma_max import GammaMax, gamma_max, relative_problem, searched_gamma_max
 from sdprelax.exact._nonnegative_pca import PatternOracle
 from sdprelax.exact._sparsify import sparsified
 
@@ -13,11 +14,15 @@ __all__ = [
     "EXACT_KERNELS",
     "Arrangement",
     "ColumnGeneration",
+    "GammaMax",
     "PatternOracle",
     "activation_patterns",
     "attained_convex_relu",
     "count_patterns",
+    "gamma_max",
     "generate_columns",
+    "relative_problem",
+    "searched_gamma_max",
     "solve_cell_program",
     "solve_convex_relu",
     "sparsified",
