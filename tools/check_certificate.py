@@ -118,26 +118,96 @@ def shortfall(rows, normals, a, b):
     return worst
 
 
+def rays_of(path, c):
+    """Return the rays of the sector at the end of a path, as columns of integers (docs/mathematics/relaxation.md)."""
+    require(len(path) <= c + 60 and all(side in (1, -1) for _, _, side in path), "the path to a sector is none")
+    require(
+        [step[:2] for step in path[:c]] == [(j, j) for j in range(c)], "the path to a sector lacks signs of outputs"
+    )
+    rays = [[path[j][2] * (i == j) for i in range(c)] for j in range(c)]
+    for a, b, side in path[c:]:
+        require(0 <= a < b < c, "a sector is split at an edge that it does not have")
+        rays[b if side > 0 else a] = [x + y for x, y in zip(rays[a], rays[b], strict=True)]
+    return rays
+
+
+def least_output(rays, p):
+    """Return a lower bound of pᵀv over the unit vectors v of the cone of rays: v = Σλr/‖r‖, Σλ ≥ 1 and ≤ 1/cosine."""
+    lengths, c = [norm(map(arb, ray)) for ray in rays], len(rays)
+    middle = np.linalg.solve(np.array(rays) / np.array(list(map(float, lengths)))[:, None], np.ones(c))
+    middle = list(map(arb, (middle / np.linalg.norm(middle)).tolist()))
+
+    def along(direction):
+        found = [sum(map(mul, direction, ray), arb(0)) / length for ray, length in zip(rays, lengths, strict=True)]
+        least = found[0]
+        for x in found[1:]:
+            least = least.min(x)
+        return least
+
+    least, cosine, below = along(p), along(middle), -norm(p)
+    if least >= 0:
+        return least
+    return below.max(least * norm(middle) / cosine) if cosine > 0 else below
+
+
+def vanishing(rows, normals, forms, k):
+    """Return bounds of |pᵀz·qᵀz|/‖w‖², z = (β, w), in the plane: forms are linear between the rows' perpendiculars.
+
+    Perpendiculars are exact, and so is the side of every row just after one of them, counter-clockwise.
+    """
+    lines = [tuple(map(Fraction, row)) for row in np.vstack([rows, normals]).tolist()]
+    bounds, all_bounds = [[arb(0)] * len(forms) for _ in forms], [[arb(0)] * len(forms) for _ in forms]
+    inside = False
+    for x, y in {(s * -b, s * a) for a, b in lines if a or b for s in (1, -1)}:
+        sides = [(a * x + b * y) or (b * x - a * y) for a, b in lines]
+        behind = np.array([side < 0 for side in sides[: len(rows)]])
+        pieces = exact(forms[:, k:]) - exact(forms[:, :k] * behind) * exact(rows)
+        sizes = [norm(piece) for piece in pieces.tolist()]
+        here = all(side >= 0 for side in sides[len(rows) :])
+        inside |= here
+        for found in (bounds, all_bounds) if here else (all_bounds,):
+            for p, size in enumerate(sizes):
+                found[p] = [x.max(size * other) for x, other in zip(found[p], sizes, strict=True)]
+    return bounds if inside else all_bounds
+
+
+def covered(leaves):
+    """Say whether pairs of paths, of rows and of outputs, are the leaves of one binary tree."""
+    waiting = [(leaves, (0, 0))]
+    while waiting:
+        group, at = waiting.pop()
+        if len(group) == 1 and at == tuple(map(len, group[0])):
+            continue
+        # Any step that all leaves below a node have next, of rows or of outputs, divides them.
+        following = [{leaf[kind][at[kind] :][:1] and leaf[kind][at[kind]][:-1] for leaf in group} for kind in (0, 1)]
+        shared = [kind for kind in (0, 1) if len(following[kind]) == 1 and () not in following[kind]]
+        if not shared:
+            return False
+        kind = shared[0]
+        deeper = (at[0] + (kind == 0), at[1] + (kind == 1))
+        waiting += [([leaf for leaf in group if leaf[kind][at[kind]][-1] == side], deeper) for side in (1, -1)]
+    return True
+
+
 def relaxation(arrays, rows, B):
     """Return a proved ω with ‖Bᵀ[(X̂w)₊; (−X̂w)₊]‖ ≤ ω‖w‖: that of the worst block (sections 3.5 and 5)."""
     (g, r), c, worst = rows.shape, B.ncols(), arb(0)
     signs = numbers(arrays, "signs", (-1, g), "iu")
     kappa, delta = (numbers(arrays, name, (len(signs),)).tolist() for name in ("kappa", "delta"))
-    require(all(x >= 0.0 for x in kappa + delta), "κ or δ is negative")
+    balance = numbers(arrays, "balance", (len(signs), 2)) if "balance" in arrays else np.zeros((len(signs), 2))
+    require(all(x >= 0.0 for x in delta), "δ is negative")
     require(all(abs(sign) <= 1 for block in signs for sign in block), "its signs are not −1, 0 or 1")
-    paths, facets = [[] for _ in signs], [[] for _ in signs]
+    paths, facets, steps = ([[] for _ in signs] for _ in range(3))
     for name, lists in (("paths", paths), ("facets", facets)):
         for owner, row, side in numbers(arrays, name, (-1, 3), "iu"):
             require(0 <= owner < len(signs) and 0 <= row < g and side in (1, -1), f"{name} name what does not exist")
             lists[owner].append((row, side))
-    # Leaves of one binary tree cover weight space whatever the rows: a leaf and its sibling make their parent a leaf.
-    leaves = set(map(tuple, paths))
-    require(0 < len(leaves) == len(paths), "it has no cones, or one twice")
-    while leaves != {()}:
-        *parent, (row, side) = max(leaves, key=len)
-        siblings = {(*parent, (row, side)), (*parent, (row, -side))}
-        require(siblings <= leaves and tuple(parent) not in leaves, "its cones do not cover weight space")
-        leaves = leaves - siblings | {tuple(parent)}
+    for owner, *step in numbers(arrays, "sectors", (-1, 4), "iu") if "sectors" in arrays else []:
+        require(0 <= owner < len(signs), "sectors name what does not exist")
+        steps[owner].append(tuple(step))
+    # Leaves of one binary tree cover all neurons, whatever the rows.
+    leaves = [(tuple(path), tuple(step)) for path, step in zip(paths, steps, strict=True)]
+    require(covered(leaves), "its cones do not cover weight space")
     names = arrays.get("inequalities", np.array(STANDARD)).tolist()
     require(tuple(names[:3]) == STANDARD and len(set(names)) == len(names), f"it names the inequalities {names}")
     jumps = [norm(B[j, o] + B[g + j, o] for o in range(c)) for j in range(g)]
@@ -145,19 +215,32 @@ def relaxation(arrays, rows, B):
         require(set(facets[i]) <= set(paths[i]), "the walls of a cone are not on its path")
         normals, walls = (np.array([s * rows[j] for j, s in to]).reshape(len(to), r) for to in (paths[i], facets[i]))
         k, excess = len(free := np.flatnonzero(sign == 0)), arb(0)
-        stated = [numbers(arrays, f"forms_{i}_{place}", (-1, k + r)) for place in range(len(names) - 3)]
-        more = np.vstack([np.zeros((0, k + r)), *stated])
+        rays = rays_of(steps[i], c) if steps[i] else None
+        tail = 0 if rays is None else 1 if c == 1 else c + 1  # of z = (β, w, v, t), of one output (β, w, t)
+        require(rays is not None or (kappa[i] >= 0.0 and not np.any(balance[i])), "κ is negative, or a balance stray")
+        stated = [numbers(arrays, f"forms_{i}_{place}", (-1, k + r + tail)) for place in range(len(names) - 3)]
+        more = np.vstack([np.zeros((0, k + r + tail)), *stated])
         N = numbers(arrays, f"multipliers_{i}", (2 * k + len(walls) + len(more),) * 2)
-        below = np.argwhere(N < 0.0)  # entries (α_i, β_i) may be negative
-        twin = np.all((np.ptp(below, axis=1) == k) & (below.min(axis=1) < k))
-        require(twin and np.array_equal(N, N.T), "its N is not symmetric and nonnegative where it must be")
+        below = np.argwhere(N < 0.0)  # entries (α_i, β_i) may be negative, in the plane others, at what they cost
+        below = below[(np.ptp(below, axis=1) != k) | (below.min(axis=1) >= k)]
+        negative = len(below) and (r != 2 or tail)
+        require(not negative and np.array_equal(N, N.T), "its N is not symmetric and nonnegative where it must be")
         # All activations (α, β) are E(β, w), and what N weighs, free rows' α and β and the walls, is G(β, w) ≥ 0.
         E = np.zeros((2 * g, k + r))
         E[free, range(k)] = E[free + g, range(k)] = 1.0
         E[:g, k:], E[g:, k:] = rows * (sign >= 0)[:, None], -rows * (sign < 0)[:, None]
-        G = np.vstack([E[free], E[free + g], np.hstack([np.zeros((len(walls), k)), walls]), more])
+        G = np.vstack([E[free], E[free + g], np.hstack([np.zeros((len(walls), k)), walls])])
+        G = np.vstack([np.pad(G, ((0, 0), (0, tail))), more])
         D, X = exact(E).transpose() * B, exact(rows[free])
-        H = exact(np.diag([delta[i]] * k + [kappa[i]] * r)) - D * D.transpose() - exact(G.T) * exact(N) * exact(G)
+        diagonal = [delta[i]] * k + [kappa[i]] * r + [balance[i, 0]] * (tail - 1) + [balance[i, 1]] * bool(tail)
+        H = exact(np.diag(diagonal)) - exact(G.T) * exact(N) * exact(G)
+        if rays is None:
+            H -= D * D.transpose()
+        else:
+            # ½(Dvᵀ + vDᵀ), with v = ±t of one output.
+            V = np.eye(c, tail) if c > 1 else np.array([[float(rays[0][0])]])
+            half = exact(np.eye(k + r + tail, k + r)) * D * exact(np.pad(0.5 * V, ((0, 0), (k + r, 0))))
+            H -= half + half.transpose()
         require(positive_definite(H), "a slack matrix is not proved positive semidefinite")
         gram = X.transpose() * X
         largest = np.linalg.eigvalsh(floats(gram)).max(initial=0.0) * (1.0 + 2.0**-40)
@@ -165,13 +248,24 @@ def relaxation(arrays, rows, B):
         # Products of forms that are at least −ρ‖w‖ and at most σ‖w‖ in size are at least −(ρ_pσ_q + ρ_qσ_p)‖w‖².
         if len(more):
             lengths = [norm(x) for x in X.tolist()]
-            sizes = [sum(map(mul, map(abs, form[:k]), lengths), norm(form[k:])) for form in exact(G).tolist()]
-            low = [shortfall(rows[free], normals, form[:k], form[k:]) for form in more]
+            sizes = [
+                sum(map(mul, map(abs, form[:k]), lengths), norm(form[k : k + r])) + sum(map(abs, form[k + r :]), arb(0))
+                for form in exact(G).tolist()
+            ]
+            low = [shortfall(rows[free], normals, form[:k], form[k : k + r]) for form in more]
+            if tail:
+                outputs = exact(more[:, k + r :]).tolist()
+                least = [least_output(rays, form[:-1]) if c > 1 else arb(0) for form in outputs]
+                low = [(x - y - form[-1]).max(arb(0)) for x, y, form in zip(low, least, outputs, strict=True)]
             holds = all(x <= 1e-9 * y for x, y in zip(low, sizes[-len(more) :], strict=True))
             require(holds, "an inequality of it does not hold for every neuron")
             partners = (exact(np.maximum(N[-len(more) :], 0.0)) * arb_mat(len(N), 1, sizes)).entries()
             excess = 2 * sum(map(mul, low, partners), arb(0))
-        bound = (arb(kappa[i]) + arb(delta[i]) * largest + excess).sqrt()
+        if len(below):
+            apart = vanishing(rows[free], normals, G, k)
+            excess += sum((abs(arb(N[p, q])) * apart[p][q] for p, q in below.tolist()), arb(0))
+        bound = arb(kappa[i]) + sum(map(arb, balance[i].tolist()), arb(0)) + arb(delta[i]) * largest + excess
+        bound = bound.max(arb(0)) if tail else bound.sqrt()
         # A row j that is said to have one sign, ±x̂_j = Σλσx̂ + ρ, is at most ‖ρ‖‖w‖ on the other side.
         for j in np.flatnonzero(sign):
             bound += jumps[j] * shortfall(rows[:0], normals, np.zeros(0), rows[j] * sign[j])

@@ -37,7 +37,7 @@ def test_it_is_small_and_imports_nothing_of_the_package() -> None:
         if isinstance(node, (ast.Import, ast.ImportFrom))
         for name in ([alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""])
     }
-    assert len(source.splitlines()) < 550
+    assert len(source.splitlines()) < 650
     assert imported - set(sys.stdlib_module_names) == {"numpy", "flint"}
 
 

@@ -18,6 +18,7 @@ from sdprelax.lifting.inequalities import inequalities
 from sdprelax.problem import Units, reduce
 from sdprelax.relaxation import relaxation, split_by_coverage
 from sdprelax.solvers import solvers
+from tests.certificate.verifiers import proved_by_both, refused_by_both
 
 
 def lifted(outputs: int, seed: int = 1, rows: int = 9, rank: int = 3) -> LiftedProgram:
@@ -89,13 +90,10 @@ def test_what_a_solver_claims_is_proved_and_below_the_optimum(
     assert plain < claimed <= optimum * (1.0 + 1e-6)
     assert 1.0 - claimed / optimum < 0.8 * (1.0 - plain / optimum), "sectors close a good part of the gap"
     assert claimed * (1.0 - 1e-3) <= certificate.lower <= optimum
-    certificate.save(tmp_path / "sectors.npz")
-    assert (
-        verify(problem, Certificate.load(tmp_path / "sectors.npz")) == verify(problem, certificate) >= certificate.lower
-    )
+    proved_by_both(problem, certificate, tmp_path / "sectors.npz")
 
 
-def test_forged_sectors_prove_nothing() -> None:
+def test_forged_sectors_prove_nothing(tmp_path: Path) -> None:
     lifting = lifted(2, rows=6)
     _, certificate = certified(lifting, partition(lifting, 1, 5))
     proof = certificate.proof
@@ -107,6 +105,7 @@ def test_forged_sectors_prove_nothing() -> None:
         forged = dataclasses.replace(certificate, proof=RelaxationProof(tuple(blocks)))
         with pytest.raises(CertificateError, match=words):
             verify(lifting.problem, forged)
+        refused_by_both(lifting.problem, forged, tmp_path / "forged.npz")
 
     first = proof.blocks[0]
     assert first.cone.sector is not None
