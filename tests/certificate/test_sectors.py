@@ -14,7 +14,7 @@ from sdprelax.base import CertificateError, Deadline
 from sdprelax.cells import Cone, Sector, covers_space, orthants, sectors_of, whole_space
 from sdprelax.certificate import Certificate, RelaxationProof, relaxation_certificate, verify
 from sdprelax.lifting import LiftedProgram
-from sdprelax.lifting.inequalities import inequalities
+from sdprelax.lifting.inequalities import Forms, inequalities
 from sdprelax.problem import Units, reduce
 from sdprelax.relaxation import relaxation, split_by_coverage
 from sdprelax.solvers import solvers
@@ -144,3 +144,22 @@ def test_one_tree_may_split_rows_and_outputs_in_any_order() -> None:
     assert covers_space(parts)
     assert not any(covers_space(parts[:k] + parts[k + 1 :]) for k in range(len(parts)))
     assert covers_space([left, *(right.within(sector) for sector in (a, b, c, d))])
+
+
+def test_directions_that_a_solution_violates_are_separated_and_proved() -> None:
+    lifting = lifted(2)
+    cones = partition(lifting, 1, 4)
+    solver = solvers.create("clarabel")
+    before = relaxation(lifting, "reduced", cones).solve(solver, Deadline())  # type: ignore[arg-type]
+    blocks, norm = lifting.over(cones), inequalities.create("norm")
+    rows = lifting.reduction.rows
+    further = [norm.separated(rows, block.forms, S) for block, S in zip(blocks, before.matrices, strict=True)]
+    assert all(form.shape[1] == blocks[0].order for form in further) and sum(map(len, further)) > 0
+    for block, S, forms in zip(blocks, before.matrices, further, strict=True):
+        products = forms @ np.asarray(block.matrix @ S).T
+        assert all(np.min(row) < 0.0 for row in products), "every direction is violated with some form"
+    larger = [Forms.of(rows, cone, {**lifting.more, "norm": forms}) for cone, forms in zip(cones, further, strict=True)]
+    N = [np.pad(found, (0, len(forms))) for found, forms in zip(before.multipliers, further, strict=True)]
+    proved = relaxation_certificate(lifting.problem, lifting.reduction, before.multiplier, N, forms=larger)
+    assert verify(lifting.problem, proved) >= proved.lower > 0.99 * (before.solved.value or np.inf)
+    assert norm.separated(rows, lifting.over()[0].forms, np.eye(lifting.over()[0].order)).shape[0] == 0
