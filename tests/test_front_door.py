@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import sdprelax
 from sdprelax import InputError, Problem, RelaxationModel
 from sdprelax.cells import whole_space
+from tests.certificate.verifiers import proved_by_both
 
 STANDARD = ["nonnegative", "complementary", "walls"]
 
@@ -84,12 +86,13 @@ def test_blocks_are_those_of_the_paper() -> None:
 
 
 @pytest.mark.parametrize("cones", [1, 2, 6])
-def test_forms_that_the_data_prove_enter_the_certificate(cones: int, optimum: float) -> None:
+def test_forms_that_the_data_prove_enter_the_certificate(cones: int, optimum: float, tmp_path: Path) -> None:
     """In the plane these forms close the gap, in every partition; some of them vanish in small cones."""
     model = sdprelax.relax(plane(), cones=cones)
     model.add("between", form=between(model.rows), reason=whole_space(8))
     assert model.solve() == pytest.approx(optimum, rel=1e-5)
     assert optimum * (1.0 - 1e-5) <= proved(model) <= optimum
+    proved_by_both(model.presolved.original, model.certificate(), tmp_path / "certificate.npz")
     assert model.certificate().multipliers("between")[0].shape[0] == len(model.inequalities["between"].forms[0])
     assert model.unproved == ()
 
@@ -112,7 +115,7 @@ def test_forms_are_stated_in_the_parts_of_the_cone_that_is_their_reason() -> Non
     proved(model)
 
 
-def test_combinations_and_products_of_known_forms_are_folded_into_their_multipliers(optimum: float) -> None:
+def test_combinations_and_products_of_known_forms_are_folded_into_their_multipliers(tmp_path: Path) -> None:
     """Of the relaxation without products: all of its forms as combinations, and their products as matrices, give it."""
     problem = plane()
     whole = sdprelax.relax(problem).solve()
@@ -131,6 +134,7 @@ def test_combinations_and_products_of_known_forms_are_folded_into_their_multipli
     model.add("each", form=activations, reason=np.eye(16))
     assert model.solve() == pytest.approx(whole, rel=1e-5)
     assert proved(model) == pytest.approx(whole, rel=1e-5)
+    proved_by_both(problem, model.certificate(), tmp_path / "certificate.npz")
     assert weak < 0.9 * whole and weak * (1.0 - 1e-6) <= some <= more * (1.0 + 1e-6) <= whole * (1.0 + 2e-6)
     # A multiplier of a product that vanishes is free.
     twins = np.zeros((16, 16))
@@ -235,6 +239,8 @@ def test_wrong_arguments_are_one_sentence() -> None:
     model.add("mine", product=eye)
     with pytest.raises(InputError, match=r"solver native takes none of what was added \(mine\)"):
         model.solve("native")
+    with pytest.raises(InputError, match="it must be a mapping such as"):
+        model.solve("clarabel", 1e-6)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="unknown solver"):
         model.solve("clarable")
     for options, words in (

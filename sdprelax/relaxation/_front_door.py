@@ -368,6 +368,8 @@ class RelaxationModel:
         InputError: an unknown solver or option, or one that does not take this relaxation or problem.
         SolverUnavailable, SolverFailed: see :class:`sdprelax.solvers.Solver`.
         """
+        if not isinstance(options, Mapping | None):
+            raise InputError(f"options is {options!r}; it must be a mapping such as {{'tolerance': 1e-6}}.")
         chosen = solvers.create(solver, options)
         require_taken(self.lifting.problem, solvers, solver, chosen)
         seconds = Deadline.of(time_limit).seconds

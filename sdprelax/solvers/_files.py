@@ -280,13 +280,11 @@ class _Sdpa:
             )
         for which, block, i, j, value in entries.reshape(-1, 5):
             if which == 2.0:
-                try:
-                    matrix = matrices[int(block) - 1]
-                    matrix[int(i) - 1, int(j) - 1] = matrix[int(j) - 1, int(i) - 1] = value
-                except IndexError:
-                    raise InputError(
-                        f"{name} is a solution of another program: it has more or larger blocks."
-                    ) from None
+                size = abs(self.blocks[int(block) - 1]) if 1 <= block <= len(self.blocks) else 0
+                if not (1 <= i <= size and 1 <= j <= size):
+                    raise InputError(f"{name} is a solution of another program: it has more or larger blocks.")
+                matrix = matrices[int(block) - 1]
+                matrix[int(i) - 1, int(j) - 1] = matrix[int(j) - 1, int(i) - 1] = value
         return x, matrices
 
 
