@@ -169,21 +169,21 @@ class _Sdpa:
         equations = A[:count].tocoo()
         often = np.bincount(equations.col, minlength=A.shape[1])
         # Of every equation the variable that it has alone, with the largest coefficient.
-        pivot, size = np.full(count, -1), np.zeros(count)
-        for row, column, value in zip(equations.row, equations.col, np.abs(equations.data), strict=True):
-            if often[column] == 1 and value > size[row]:
-                pivot[row], size[row] = column, value
+        pivot, coefficient = np.full(count, -1), np.zeros(count)
+        for row, column, value in zip(equations.row, equations.col, equations.data, strict=True):
+            if often[column] == 1 and abs(value) > abs(coefficient[row]):
+                pivot[row], coefficient[row] = column, value
         self.solved, self.split = np.flatnonzero(pivot >= 0), np.flatnonzero(pivot < 0)
         self.pivot = pivot[self.solved]
         self.kept = np.setdiff1d(np.arange(A.shape[1]), self.pivot)
-        self.coefficient = np.asarray(A[self.solved, self.pivot]).ravel()
+        self.coefficient = coefficient[self.solved]
         # x_pivot = shift − R·x_kept
-        R = sp.diags_array(1.0 / self.coefficient) @ A[self.solved][:, self.kept]
+        R = A[self.solved][:, self.kept].multiply(1.0 / self.coefficient[:, None])
         self.relation, self.shift = sp.csr_array(R), standard.b[self.solved] / self.coefficient
         rest = np.concatenate([self.split, self.split, np.arange(count, A.shape[0])])
         sense = np.ones(len(rest))
         sense[len(self.split) : 2 * len(self.split)] = -1.0
-        signed = sp.csr_array(sp.diags_array(sense) @ A[rest])
+        signed = sp.csr_array(A[rest].multiply(sense[:, None]))
         self.A = sp.csc_array(signed[:, self.kept] - signed[:, self.pivot] @ self.relation)
         self.b = sense * standard.b[rest] - signed[:, self.pivot] @ self.shift
         self.c = standard.c[self.kept] - self.relation.T @ standard.c[self.pivot]
