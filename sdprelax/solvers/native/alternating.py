@@ -83,7 +83,7 @@ def balances(step: int) -> bool:
     return step % (EARLY_EVERY if step <= EARLY else LATE_EVERY) == 0
 
 
-def balanced(step: int, distance: float, size: float, moved: float, dual: float) -> float | None:
+def rebalanced(step: int, distance: float, size: float, moved: float, dual: float) -> float | None:
     """Return the factor by which ρ is to change after a step, so that both residuals come to the ratio aimed at.
 
     Parameters
@@ -212,7 +212,7 @@ class AlternatingDirections:
             x = self.copies.at(self.penalty)[0]
             moved += self.copies.square(x.plus(-1.0, parts))
             dual += self.copies.square(self.copies.z.plus(-1.0, x))
-        factor = balanced(self.steps, distance, size, moved, dual)
+        factor = rebalanced(self.steps, distance, size, moved, dual)
         if factor is not None:
             self._rescale(self.penalty * factor)
 

@@ -22,10 +22,10 @@ import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
 
-from sdprelax.base import Floats, Integers
+from sdprelax.base import Floats, Integers, positive_part
 from sdprelax.lifting import Block, LiftedProgram
 from sdprelax.problem import Problem
-from sdprelax.solvers.native.alternating import PENALTY, RELAXATION, Estimates, balanced, balances
+from sdprelax.solvers.native.alternating import PENALTY, RELAXATION, Estimates, balances, rebalanced
 from sdprelax.solvers.native.copies import nearest_offset, proximal
 
 __all__ = ["SeveralBlocks"]
@@ -78,10 +78,11 @@ class _Part:
     def proximal(self, gamma: float, penalty: float, A: Floats) -> None:
         """Set x to prox(z), where the loss's residual is A."""
         self.x = self.z.copy()
-        asked, before = self.x[self.forms, self.forms], self.z[self.forms, self.forms]
-        np.maximum(asked, 0.0, out=asked)
+        before = self.z[self.forms, self.forms]
+        asked = positive_part(before)
         asked[self.vanishing] = 0.0
         asked[self.unasked] = before[self.unasked]
+        self.x[self.forms, self.forms] = asked
         # The matrix has every entry of these twice.
         pulled = (self.factor * self.sign * A / (2.0 * penalty))[self.read]
         rows, columns = self.owner[self.read][:, None], self.column[None]
@@ -238,7 +239,7 @@ class SeveralBlocks:
         dual = sum(_square(part.z - part.x) for part in self.parts)
         moved += self.offsets.square(self.offsets.x - before[1])
         dual += self.offsets.square(self.offsets.z - self.offsets.x)
-        factor = balanced(self.steps, float(squares[:, 0].sum()), float(squares[:, 1].sum()), moved, dual)
+        factor = rebalanced(self.steps, float(squares[:, 0].sum()), float(squares[:, 1].sum()), moved, dual)
         if factor is None:
             return
         self.penalty *= factor
