@@ -483,9 +483,9 @@ class RelaxationModel:
 
         Parameters
         ----------
-        solution: the output of SDPA or CSDP for the ``.dat-s`` file; a mapping with "x", "y" and "psd" for the ``.cbf``
-            file (:func:`sdprelax.solvers.read_solution`); or a mapping of a dual point in the units of the presolved
-            problem, "A", shape (n, c), and "N", a matrix for each block.
+        solution: the output of SDPA or CSDP for the ``.dat-s`` file; a mapping, or a JSON file, with "x", "y" and "psd"
+            for the ``.cbf`` file (:func:`sdprelax.solvers.read_solution`); or a mapping of a dual point in the units of
+            the presolved problem, "A", shape (n, c), and "N", a matrix for each block.
 
         Raises
         ------
