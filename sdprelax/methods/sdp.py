@@ -270,6 +270,8 @@ class SDP:
             cones, idle = self._partition(relaxed, rng, best.deadline)
             solution, pruned = relaxed.solve(cones, idle)
         best.details |= {"pruned": pruned, "order": self._order(lifting)}
+        if relaxed.rounds:
+            best.details["separation"] = relaxed.rounds
         if not self._whole:
             undetermined = sorted((len(cone.undetermined) for cone in cones), reverse=True)
             best.details |= {"cones": len(cones), "undetermined": undetermined}

@@ -12,6 +12,7 @@ from sdprelax.cells import Cone
 from sdprelax.certificate import relaxation_certificate
 from sdprelax.lifting import LiftedProgram
 from sdprelax.relaxation._program import Form, RelaxationSolution, solve_relaxation
+from sdprelax.relaxation._separation_rounds import with_separated
 from sdprelax.relaxation._splitting import local_certificate
 from sdprelax.solvers import NO_START, Solved, solvers
 from sdprelax.training import Incumbent, status_of
@@ -22,6 +23,8 @@ __all__ = ["CertifiedRelaxation"]
 BACK = 1.0 + 1e-6
 # Relative distance of claim and dual value from which on a stalled run counts as settled, and most rows for another.
 SETTLED, SECOND_OPINION = 1e-3, 100
+# Relative rise of the bound below which no more forms are separated.
+RISING = 1e-5
 # What a certificate may leave of a solver's claim where that counts as solved, relatively.
 NEARLY_PROVED = 1e-2
 
@@ -46,18 +49,43 @@ class CertifiedRelaxation:
     ) -> None:  # fmt: skip
         self.lifting, self.form, self.names, self.options = lifting, form, names, options
         self.best, self.deadline, self.strict = best, deadline, strict
+        self.rounds = list[dict[str, float]]()
 
     def solve(self, cones: Sequence[Cone], idle: Sequence[Cone] = ()) -> tuple[RelaxationSolution, int]:
         """Solve over the cones that are not idle; an idle one is proved by its own multipliers, or comes back.
 
+        Families that separate add what the solution violates, and what has no multiplier leaves, round after round
+        until none is violated or the bound does not rise. The best bound of all rounds is kept.
+
         Returns
         -------
-        The solution, and how many cones stayed idle.
+        The solution of the last round, and how many cones stayed idle.
 
         Raises
         ------
         SolverUnavailable, SolverFailed: the last solver cannot run here, or has no point.
         """
+        found, active = self._over(cones, idle)
+        most = max((family.rounds for family in self.lifting.more.values()), default=0)
+        for _ in range(most):
+            reached, before = self.best.lower, self.lifting
+            refined = with_separated(before, active, found)
+            if refined is None or self.deadline.expired:
+                break
+            self.lifting = refined
+            try:
+                found, active = self._over(cones, [cone for cone in cones if cone not in active])
+            except SolverFailed:
+                self.lifting = before
+                break
+            stated = sum(block.forms.count for block in self.lifting.over(active))
+            self.rounds.append({"forms": stated, "lower": self.best.lower})
+            if self.best.lower - reached <= RISING * abs(self.best.lower):
+                break
+        return found, len(cones) - len(active)
+
+    def _over(self, cones: Sequence[Cone], idle: Sequence[Cone]) -> tuple[RelaxationSolution, list[Cone]]:
+        """Return the solution with the families as they are, and the cones that it has blocks for."""
         reduction, gamma = self.lifting.reduction, self.lifting.problem.gamma
         # Where no neuron pays all cones are idle, and the relaxation still wants a block.
         idle = [cone for cone in idle if len(idle) < len(cones) or cone is not cones[0]]
@@ -69,7 +97,7 @@ class CertifiedRelaxation:
             loose = [cone for cone, (omega, _) in zip(idle, proofs, strict=True) if omega > gamma * BACK]
             if not loose or self.deadline.expired:
                 self._prove(found.multiplier, [*found.multipliers, *(N for _, N in proofs)], [*active, *idle])
-                return found, len(idle)
+                return found, active
             idle = [cone for cone in idle if cone not in loose]
 
     def attained(self, solved: Solved) -> bool:

@@ -25,7 +25,16 @@ from numpy.typing import NDArray
 from sdprelax.base import Floats, InputError, Registry
 from sdprelax.cells import Cone
 
-__all__ = ["STANDARD", "Forms", "Inequality", "Pairs", "chosen_families", "inequalities", "named_options"]
+__all__ = [
+    "STANDARD",
+    "Forms",
+    "Inequality",
+    "Pairs",
+    "WithFound",
+    "chosen_families",
+    "inequalities",
+    "named_options",
+]
 
 # The families of the relaxation as published, over cones. Their forms come first in every block, in this order, also
 # where a relaxation leaves a family out, so that certificates have one shape.
@@ -36,6 +45,11 @@ Pairs = NDArray[np.int64]
 
 class Inequality:
     """A family of inequalities; a subclass has :meth:`forms`, :meth:`vanishing` or :meth:`separated`, or several."""
+
+    @property
+    def rounds(self) -> int:
+        """How often a relaxation that has been solved asks for what :meth:`separated` returns, at most."""
+        return 0
 
     def forms(self, rows: Floats, cone: Cone) -> sp.csr_array:
         """Return forms over λ, shape (m, len(λ)): each is nonnegative for every neuron in the cone.
@@ -198,6 +212,43 @@ class Forms:
         """Return a matrix of multipliers by family: a family's rows of N, or N at its products that vanish."""
         named = {name: N[place] for name, place in self.places.items() if place.start < place.stop}
         return named | {name: N[pairs[:, 0], pairs[:, 1]] for name, pairs in self.vanishing.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class WithFound(Inequality):
+    """A family together with forms that its separation found.
+
+    Parameters
+    ----------
+    family: the family.
+    found: by path of a cone, forms over (α, β, w), shape (m, 2g + r). A part of a cone has what the cone has.
+    """
+
+    family: Inequality
+    found: Mapping[tuple[tuple[int, int], ...], sp.csr_array]
+
+    @property
+    def rounds(self) -> int:
+        """How often it is asked for more."""
+        return self.family.rounds
+
+    def forms(self, rows: Floats, cone: Cone) -> sp.csr_array:
+        """Return the family's own forms and those that were found, shape (m, len(λ))."""
+        own = self.family.forms(rows, cone)
+        paths = [path for path in self.found if set(path) <= set(cone.path)]
+        if not paths:
+            return own
+        found = self.found[max(paths, key=len)]
+        beyond = sp.csr_array((found.shape[0], own.shape[1] - found.shape[1]))
+        return sp.csr_array(sp.vstack([own, sp.hstack([found, beyond])]))
+
+    def vanishing(self, forms: Forms) -> Pairs:
+        """Return the family's."""
+        return self.family.vanishing(forms)
+
+    def separated(self, rows: Floats, forms: Forms, S: Floats) -> Floats:
+        """Return the family's."""
+        return self.family.separated(rows, forms, S)
 
 
 def _over_activations(rows: Floats, cone: Cone, matrix: Floats) -> sp.csr_array:
