@@ -365,7 +365,7 @@ def stepped(library: str, device: str | None, n: int, warm_up: int, steps: int) 
         done()
         parts.append(time.perf_counter() - started)
     peak = peak_memory()
-    A, N = run.certified_point()
+    A, (N,) = run.certified_point()
     lower = relaxation_certificate(task, lifting.reduction, A, [N]).lower if n <= 1000 else None
     memory = (peak - before) * 2**20 / 8
     if device and library == "torch":

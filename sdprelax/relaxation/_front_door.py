@@ -483,9 +483,9 @@ class RelaxationModel:
 
         Parameters
         ----------
-        solution: the output of SDPA or CSDP for the ``.dat-s`` file; a mapping with "x", "y" and "psd" for the ``.cbf``
-            file (:func:`sdprelax.solvers.read_solution`); or a mapping of a dual point in the units of the presolved
-            problem, "A", shape (n, c), and "N", a matrix for each block.
+        solution: the output of SDPA or CSDP for the ``.dat-s`` file; a mapping, or a JSON file, with "x", "y" and "psd"
+            for the ``.cbf`` file (:func:`sdprelax.solvers.read_solution`); or a mapping of a dual point in the units of
+            the presolved problem, "A", shape (n, c), and "N", a matrix for each block.
 
         Raises
         ------
@@ -548,9 +548,10 @@ def certify_dual(
     Parameters
     ----------
     A: the dual point, shape (n, c), such as the residual Y − P of good predictions P; any multiple of it serves.
-    N: the multipliers of the products of forms, shape (m, m), of every cone (:attr:`RelaxationModel.dual`): with D =
-        GᵀLᵀA the matrix κE_ww − DDᵀ − GᵀNG should be positive semidefinite for a small κ. What is missing is repaired;
-        None for the best ones, a semidefinite program for each cone.
+    N: the multipliers of the products of forms, shape (m, m), of every cone (:attr:`RelaxationModel.dual`): with D the
+        outputs that LᵀA makes of z, κE_ww − DDᵀ − GᵀNG should be positive semidefinite for a small κ; with a sector
+        κE_ww + κ_vE_vv + κ_tE_tt − ½(Dvᵀ + vDᵀ) − GᵀNG. What is missing is repaired; None for the best ones, a
+        semidefinite program for each cone.
     cones, sectors, inequalities: see :func:`relax`.
     time_limit: seconds for finding N.
 
@@ -569,8 +570,6 @@ def certify_dual(
             for each, cone in zip(given, parts, strict=True)
         ]
     if N is None:
-        if any(cone.sector is not None for cone in parts):
-            raise InputError("certify_dual finds no N with sectors; give N, or take cones alone.")
         dual, deadline = reduction.pull_back(lifting.problem.admissible(A)), Deadline.of(time_limit)
         multipliers = [local_certificate(reduction.rows, dual, cone, deadline, lifting.more)[1] for cone in parts]
     found = relaxation_certificate(lifting.problem, reduction, A, multipliers, forms=forms)

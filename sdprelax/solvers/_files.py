@@ -15,6 +15,7 @@ multiplier is (tr Y, 2Y_01, ...). The Conic Benchmark Format (Friberg 2016) take
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -123,22 +124,23 @@ def read_solution(program: Any, solution: str | Path | Mapping[str, Any]) -> flo
     ----------
     program: the ``cvxpy.Problem`` as it was written.
     solution: a file of SDPA's (with xVec and yMat) or CSDP's (.sol) output for a ``.dat-s`` file; or for a ``.cbf``
-        file a mapping of "x", the variables, "y", the multipliers of the rows of CON, and "psd", those of every
-        PSDCON, symmetric matrices.
+        file, of whose solutions there is no common format, a mapping of "x", the variables, "y", the multipliers of the
+        rows of CON, and "psd", those of every PSDCON, symmetric matrices, as it is or in a JSON file (``.json``).
 
     Raises
     ------
     InputError: it is no such solution, or one of another program.
     """
     standard = _Standard.of(program)
-    if isinstance(solution, Mapping):
-        x, y = _Cbf(standard).point(solution)
-    else:
+    if not isinstance(solution, Mapping):
         try:
             text = Path(solution).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            found = json.loads(text) if Path(solution).suffix == ".json" else text
+        except (OSError, TypeError, ValueError) as error:
             raise InputError(f"{solution} cannot be read: {error}.") from None
-        x, y = _Sdpa(standard).point(text, str(solution))
+    else:
+        found = solution
+    x, y = _Sdpa(standard).point(found, str(solution)) if isinstance(found, str) else _Cbf(standard).point(found)
     if not (np.all(np.isfinite(x)) and np.all(np.isfinite(y))):
         raise InputError("the solution has numbers that are not finite.")
     return standard.unpack(x, y)
@@ -347,7 +349,7 @@ class _Cbf:
         right = standard.b[rows]
         yield from _section("BCOORD", [f"{i} {float(right[i])!r}" for i in np.flatnonzero(right)])
 
-    def point(self, solution: Mapping[str, Any]) -> tuple[Floats, Floats]:
+    def point(self, solution: Any) -> tuple[Floats, Floats]:
         """Return x and y of the standard form."""
         try:
             x, y = (np.asarray(solution[name], dtype=np.float64) for name in ("x", "y"))

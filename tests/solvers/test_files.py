@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -202,6 +203,9 @@ def test_conic_benchmark_files_have_the_value_and_their_solutions_prove_it(name:
     other = MODELS[name]()
     assert other.read(solution).lower == pytest.approx(bound, rel=0.1 if name == "minors" else 1e-3)
     assert sdprelax.verify(other.presolved.original, other.certificate()) >= other.bound
+    listed = {"x": solution["x"].tolist(), "y": solution["y"].tolist(), "psd": [S.tolist() for S in solution["psd"]]}
+    (tmp_path / "p.json").write_text(json.dumps(listed))
+    assert MODELS[name]().read(tmp_path / "p.json").lower == other.bound
 
 
 def test_sdpa_itself_solves_the_file_and_its_output_is_read(tmp_path: Path) -> None:
@@ -248,6 +252,12 @@ def test_what_is_no_file_or_no_solution_is_one_sentence(tmp_path: Path) -> None:
         (tmp_path / "p.sol").write_text(csdp_output(x, Y) + entry)
         with pytest.raises(InputError, match="it has more or larger blocks"):
             other.read(tmp_path / "p.sol")
+    (tmp_path / "p.json").write_text("[1, 2")
+    with pytest.raises(InputError, match="cannot be read"):
+        model.read(tmp_path / "p.json")
+    (tmp_path / "p.json").write_text("[1, 2]")
+    with pytest.raises(InputError, match="is a mapping of numbers"):
+        model.read(tmp_path / "p.json")
     with pytest.raises(InputError, match="is a mapping of numbers"):
         model.read({"x": [1.0]})
     with pytest.raises(InputError, match="its arrays have the shapes"):

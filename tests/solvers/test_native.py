@@ -110,7 +110,7 @@ def test_every_library_takes_the_same_steps(arrays: Arrays) -> None:
     for _ in range(60):
         for run in runs:
             run.step()
-    (A, N), (B, M) = (run.certified_point() for run in runs)
+    (A, (N,)), (B, (M,)) = (run.certified_point() for run in runs)
     assert np.allclose(A, B, rtol=1e-9, atol=1e-9 * np.max(np.abs(A)))
     assert np.allclose(N, M, rtol=1e-9, atol=1e-9 * np.max(np.abs(N)))
     first, second = (prover(lifting)(*point) for point in ((A, [N]), (B, [M])))
@@ -148,7 +148,7 @@ def test_multipliers_and_residual_are_a_subgradient_at_x() -> None:
     run = AlternatingDirections(lifting, NUMPY)
     for _ in range(37):
         run.step()
-    A, N = run.certified_point()
+    A, (N,) = run.certified_point()
     g, gamma = lifting.generators, lifting.problem.gamma
     twins = (np.arange(g), np.arange(g) + g)
     free = N.copy()

@@ -5,6 +5,7 @@ docs/solver.md has the derivation, what was tried and lost, and figures.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,13 +14,14 @@ from typing import ClassVar, Literal
 import psutil
 from pydantic import PositiveFloat, PositiveInt
 
-from sdprelax.base import Deadline, SolverFailed, Use
+from sdprelax.base import Deadline, SolverFailed, Use, single_threaded, threads_allowed
 from sdprelax.lifting import Block, LiftedProgram
 from sdprelax.problem import untaken
 from sdprelax.solvers import NO_START, Availability, PointReport, Solved, StructuredSolution, installed, solvers
 from sdprelax.solvers.interior_point import InteriorPoint
 from sdprelax.solvers.native.alternating import AlternatingDirections, Estimates, Start
 from sdprelax.solvers.native.arrays import Library, arrays_of
+from sdprelax.solvers.native.several import SeveralBlocks
 
 __all__ = ["Native"]
 
@@ -31,6 +33,13 @@ NEWTON_STEPS, HELD_PER_ROW = 55, 16
 INSURANCE = 0.1
 # Share of the free memory that its matrix may take.
 MEMORY = 0.5
+
+
+def _plain(blocks: Sequence[Block]) -> bool:
+    """Say whether the blocks are all of weight space with no other inequalities than the standard ones."""
+    forms, cone = blocks[0].forms, blocks[0].cone
+    whole = len(blocks) == 1 and not cone.path and cone.sector is None
+    return whole and not forms.left_out and forms.families == {"nonnegative", "complementary"}
 
 
 @solvers.register("native")
@@ -76,18 +85,35 @@ class Native:
         self, lifting: LiftedProgram, blocks: Sequence[Block], deadline: Deadline, report: PointReport,
         start: Start | None = None,
     ) -> StructuredSolution:  # fmt: skip
-        """Solve the reduced relaxation of a presolved program over all of weight space.
+        """Solve the reduced relaxation of a presolved program over blocks with a common A.
+
+        The block of all of weight space with the standard inequalities has steps of its own, on any library's arrays,
+        and a second phase; other blocks are NumPy's, one thread each.
 
         Parameters
         ----------
-        report: called at every check with A, shape (n, c), and N, shape (2g, 2g); returns the bound that they prove.
-        start: ``state`` of a solution over the same generator rows, of another γ or other targets.
+        report: called at every check with A, shape (n, c), and N of every block, shape (m, m) for its m forms; returns
+            the bound that they prove.
+        start: ``state`` of a solution over all of weight space and the same generator rows, of another γ or other
+            targets.
 
         Raises
         ------
         SolverUnavailable: the arrays' library or device is not there.
         """
-        run = AlternatingDirections(lifting, arrays_of(self.arrays, self.device), start)
+        if _plain(blocks):
+            run = AlternatingDirections(lifting, arrays_of(self.arrays, self.device), start)
+            return self._solved(run, lifting, blocks, deadline, report)
+        threads = threads_allowed()
+        # BLAS on one thread has the same bits however many blocks are worked on.
+        with single_threaded(), contextlib.closing(SeveralBlocks(lifting, blocks, threads)) as several:
+            return self._solved(several, lifting, blocks, deadline, report)
+
+    def _solved(
+        self, run: AlternatingDirections | SeveralBlocks, lifting: LiftedProgram, blocks: Sequence[Block],
+        deadline: Deadline, report: PointReport,
+    ) -> StructuredSolution:  # fmt: skip
+        single = isinstance(run, AlternatingDirections)
         status, check = "iteration limit", FIRST_CHECK
         best, spreads, spread = -math.inf, {}, math.inf
         before: Estimates | None = None
@@ -97,7 +123,7 @@ class Native:
             if run.steps < check and not last:
                 continue
             check = math.ceil(CHECKS * check)
-            best = max(best, self._reported(run, report))
+            best = max(best, report(*run.certified_point()))
             now = run.estimates()
             if before is not None:
                 spreads[run.steps] = spread = now.spread(before, best)
@@ -106,20 +132,15 @@ class Native:
                 status = "optimal"
             elif deadline.expired:
                 status = "time limit"
-            elif not last and spreads and self._crawls(lifting, spreads, run.rank):
+            elif single and not last and spreads and self._crawls(lifting, spreads, run.rank):
                 status = "crawls"
             if last or status != "iteration limit":
                 break
         value = run.estimates().semidefinite
         log = f"native: {status}, {run.steps} steps, rank {run.rank}, spread {spread:.1e}\n"
         A, N = run.certified_point()
-        found = StructuredSolution((run.matrix(),), A, (N,), Solved(status, value, log), run.state)
+        found = StructuredSolution(run.matrices(), A, tuple(N), Solved(status, value, log), run.state)
         return found if status != "crawls" else self._second_phase(lifting, blocks, deadline, report, best, found)
-
-    @staticmethod
-    def _reported(run: AlternatingDirections, report: PointReport) -> float:
-        A, N = run.certified_point()
-        return report(A, [N])
 
     def _crawls(self, lifting: LiftedProgram, spreads: dict[int, float], rank: int) -> bool:
         """Say whether an interior point is expected to be done before these steps are, at their present rate.

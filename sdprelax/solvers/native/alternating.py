@@ -78,6 +78,26 @@ class Estimates:
         return (max(values) - min(values)) / max(abs(certified), 1e-300)
 
 
+def balances(step: int) -> bool:
+    """Say whether ρ is balanced after a step."""
+    return step % (EARLY_EVERY if step <= EARLY else LATE_EVERY) == 0
+
+
+def rebalanced(step: int, distance: float, size: float, moved: float, dual: float) -> float | None:
+    """Return the factor by which ρ is to change after a step, so that both residuals come to the ratio aimed at.
+
+    Parameters
+    ----------
+    distance, size: ‖y − x‖² and ‖y‖².
+    moved, dual: ‖x − x before‖² and ‖z − x‖².
+    """
+    if not (moved > 0.0 and size > 0.0 and dual > 0.0):
+        return None
+    ratio = math.sqrt(distance / size) / (BALANCE * math.sqrt(moved / dual))
+    most = EARLY_FACTOR if step <= EARLY else LATE_FACTOR
+    return min(max(math.sqrt(ratio), 1.0 / most), most)
+
+
 class AlternatingDirections:
     """The iteration and its state z.
 
@@ -146,7 +166,7 @@ class AlternatingDirections:
 
     def step(self) -> None:
         """Take one step."""
-        balancing = self._balances(self.steps + 1)
+        balancing = balances(self.steps + 1)
         before = self._primal() if balancing else None
         self.nearest, self.rank = self.arrays.positive_part(self.face.compress(self._mirrored))
         distance = size = 0.0
@@ -174,10 +194,6 @@ class AlternatingDirections:
                 yield name, block + 0.0
         yield from self.face.activations(self.nearest)
 
-    @staticmethod
-    def _balances(step: int) -> bool:
-        return step % (EARLY_EVERY if step <= EARLY else LATE_EVERY) == 0
-
     def _balance(self, distance: float, size: float, before: tuple[dict[str, Any], Parts | None]) -> None:
         """Change ρ so that the relative residuals ‖y − x‖ and ρ‖x − x before‖ come to the ratio that is aimed at.
 
@@ -196,11 +212,9 @@ class AlternatingDirections:
             x = self.copies.at(self.penalty)[0]
             moved += self.copies.square(x.plus(-1.0, parts))
             dual += self.copies.square(self.copies.z.plus(-1.0, x))
-        if not (moved > 0.0 and size > 0.0 and dual > 0.0):
-            return
-        ratio = math.sqrt(distance / size) / (BALANCE * math.sqrt(moved / dual))
-        most = EARLY_FACTOR if self.steps <= EARLY else LATE_FACTOR
-        self._rescale(self.penalty * min(max(math.sqrt(ratio), 1.0 / most), most))
+        factor = rebalanced(self.steps, distance, size, moved, dual)
+        if factor is not None:
+            self._rescale(self.penalty * factor)
 
     def _rescale(self, penalty: float, grown: float = 1.0, gamma: float | None = None) -> None:
         """Change ρ; x stays, and the multipliers ρ(z − x) grow by a factor."""
@@ -220,14 +234,14 @@ class AlternatingDirections:
     def _square(self, block: Any) -> float:
         return float(self.arrays.xp.sum(block * block))
 
-    def certified_point(self) -> tuple[Floats, Floats]:
-        """Return A, shape (n, c), and N, shape (2g, 2g), nonnegative but at the twins."""
+    def certified_point(self) -> tuple[Floats, list[Floats]]:
+        """Return A, shape (n, c), and the one block's N, shape (2g, 2g), nonnegative but at the twins."""
         g, back, scale = self.face.generators, self.arrays.back, -2.0 * self.gamma * self.penalty
         N = np.empty((2 * g, 2 * g))
         for name, first, second in (("aa", 0, 0), ("ab", 0, g), ("bb", g, g)):
             N[first : first + g, second : second + g] = scale * back(getattr(self.z, name) - self._entry(name))
         N[g:, :g] = N[:g, g:].T
-        return self._residual(), N
+        return self._residual(), [N]
 
     def _residual(self) -> Floats:
         """Return A at x, shape (n, c)."""
@@ -260,11 +274,10 @@ class AlternatingDirections:
             self.problem.dual_value(self.problem.admissible(self._residual())),
         )
 
-    def matrix(self) -> Floats:
-        """Return S over (β, w, v), shape (g + r + c, g + r + c), of y."""
+    def matrices(self) -> tuple[Floats]:
+        """Return the one block's S over (β, w, v), shape (g + r + c, g + r + c), of y."""
         activations = dict(self.face.activations(self.nearest))
         y = {name: self.arrays.back(block) for name, block in self.face.others(self.nearest).items()}
         y["bb"] = self.arrays.back(activations["bb"])
-        return np.block(
-            [[y["bb"], y["bw"], y["bv"]], [y["bw"].T, y["ww"], y["wv"]], [y["bv"].T, y["wv"].T, y["vv"]]]
-        )  # fmt: skip
+        S = np.block([[y["bb"], y["bw"], y["bv"]], [y["bw"].T, y["ww"], y["wv"]], [y["bv"].T, y["wv"].T, y["vv"]]])
+        return (S,)

@@ -21,9 +21,10 @@ import scipy.sparse as sp
 
 from sdprelax.base import Floats
 from sdprelax.lifting import LiftedProgram
+from sdprelax.problem import Problem
 from sdprelax.solvers.native.arrays import Arrays
 
-__all__ = ["Copies", "Parts"]
+__all__ = ["Copies", "Parts", "nearest_offset", "proximal"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +43,34 @@ class Parts:
     def plus(self, factor: float, other: Parts) -> Parts:
         """Return self + factor·other."""
         return Parts(self.rows + factor * other.rows, self.offset + factor * other.offset)
+
+
+def proximal(problem: Problem, M: Floats, step: Floats) -> tuple[Floats, Floats]:
+    """Return P = prox_ℓ(M) and A = (P − M)/step, which is exactly a residual at P, both of shape (n, c).
+
+    Parameters
+    ----------
+    step: of every sample, shape (n, 1).
+    """
+    loss, Y = problem.loss, problem.Y
+    # A sample of zeros reads nothing; any step will do for what it does not use.
+    moves = step > 0.0
+    P = np.where(moves, loss.proximal(M, Y, np.where(moves, step, 1.0)), M)
+    return P, np.where(moves, (P - M) / np.where(moves, step, 1.0), loss.residual(M, Y))
+
+
+def nearest_offset(problem: Problem, loose: float, penalty: float, mirrored: Floats) -> Floats:
+    """Return y's offset t, shape (c,): of least (decay/2)‖t‖² + (ρω/2)Σ_i‖t − (2x − z)_i‖².
+
+    Parameters
+    ----------
+    loose: 1/ω; 0 without an offset.
+    mirrored: 2x − z, shape (n, c).
+    """
+    if not loose:
+        return np.zeros(mirrored.shape[1])
+    held = penalty / loose
+    return np.asarray(held * np.sum(mirrored, axis=0) / (held * len(mirrored) + problem.offset_decay))
 
 
 class Copies:
@@ -84,14 +113,10 @@ class Copies:
         return self._found[1:]
 
     def _proximal(self, penalty: float) -> tuple[Parts, Floats, Floats]:
-        loss, Y, read = self.problem.loss, self.problem.Y, slice(len(self.alive))
+        read = slice(len(self.alive))
         M = self.z.offset.copy()
         M[self.alive] += np.sum(self.slopes * self.z.rows, axis=0)[read]
-        step = (self.reach + self.loose) / penalty
-        # A sample of zeros reads nothing; any step will do for what it does not use.
-        moves = step > 0.0
-        P = np.where(moves, loss.proximal(M, Y, np.where(moves, step, 1.0)), M)
-        A = np.where(moves, (P - M) / np.where(moves, step, 1.0), loss.residual(M, Y))
+        P, A = proximal(self.problem, M, (self.reach + self.loose) / penalty)
         pulled = np.zeros(self.z.rows.shape[1:])
         pulled[read] = A[self.alive]
         rows = self.z.rows + self.slopes * pulled / (penalty * self.weight)
@@ -107,18 +132,11 @@ class Copies:
         """Take a step towards the blocks "av" and "bv" of y; return ‖y − x‖² and ‖y‖²."""
         x = self.at(penalty)[0]
         rows = np.array([self.arrays.back(nearest[name])[self.owner] for name in ("av", "bv")])
-        self.y = Parts(rows, np.broadcast_to(self._constant(x, penalty), x.offset.shape))
+        constant = nearest_offset(self.problem, self.loose, penalty, 2.0 * x.offset - self.z.offset)
+        self.y = Parts(rows, np.broadcast_to(constant, x.offset.shape))
         change = self.y.plus(-1.0, x)
         self.z, self._found = self.z.plus(relaxation, change), None
         return self.square(change), self.square(self.y)
-
-    def _constant(self, x: Parts, penalty: float) -> Floats:
-        """Return y's offset t, shape (c,): of least (decay/2)‖t‖² + (ρω/2)Σ_i‖t − (2x − z)_i‖²."""
-        if not self.loose:
-            return np.zeros(x.offset.shape[1])
-        held = penalty / self.loose
-        total = np.sum(2.0 * x.offset - self.z.offset, axis=0)
-        return np.asarray(held * total / (held * len(x.offset) + self.problem.offset_decay))
 
     def square(self, parts: Parts) -> float:
         """Return the square of the copies' weighted norm."""
