@@ -44,7 +44,6 @@ def with_separated(
             used = before[np.max(np.abs(N[before]), axis=1, initial=0.0) > UNUSED * np.max(np.abs(N), initial=0.0)]
             entered = Forms.of(rows, cone, {name: stated})
             both = sp.vstack([forms.over[used], entered.over[entered.places[name]]])
-            # Output weights, which a sector's block has too, are no part of them.
-            found[cone.path] = sp.csr_array(both)[:, : 2 * len(rows) + rows.shape[1]]
+            found[cone.path, cone.sector] = sp.csr_array(both)
         more[name] = WithFound(own, found)
     return dataclasses.replace(lifting, more=more) if violated else None

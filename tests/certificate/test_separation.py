@@ -82,7 +82,7 @@ def test_parts_of_a_cone_have_what_the_cone_has() -> None:
     S = np.eye(15)
     stated = family.separated(rows, Forms.of(rows, whole), S)
     place = Forms.of(rows, whole, {"sublinear": stated})
-    kept = WithFound(family, {whole.path: place.over[place.places["sublinear"]]})
+    kept = WithFound(family, {(whole.path, None): place.over[place.places["sublinear"]]})
     for part in whole.split(rows, 3):
         forms = Forms.of(rows, part, {"sublinear": kept})
         own = forms.matrix[forms.places["sublinear"]].toarray()
@@ -108,3 +108,16 @@ def test_rounds_raise_a_bound_that_both_verifiers_prove(rank: int, cones: int, t
     assert reached == sorted(reached), "the best bound never falls"
     assert proved_by_both(problem, found.certificate, tmp_path / "certificate.npz") >= found.lower
     assert any(np.any(N > 0.0) for N in found.certificate.multipliers("sublinear"))
+
+
+def test_directions_of_balanced_neurons_enter_round_after_round(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    problem = Problem(rng.standard_normal((8, 4)), rng.standard_normal((8, 2)), gamma=0.3)
+    families = [*FAMILIES, "sectors"]
+    plain, more = (
+        sdprelax.solve(problem, "sdp", inequalities=each, sectors=4, solver="clarabel", rounding=None)
+        for each in (families, [*families, {"norm": {"rounds": 1}}])
+    )
+    assert plain.lower is not None and more.lower is not None
+    assert plain.lower * (1.0 + 1e-5) < more.lower <= sdprelax.solve(problem, "exact").upper
+    assert proved_by_both(problem, more.certificate, tmp_path / "certificate.npz") >= more.lower

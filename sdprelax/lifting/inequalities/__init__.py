@@ -23,7 +23,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from sdprelax.base import Floats, InputError, Registry
-from sdprelax.cells import Cone
+from sdprelax.cells import Cone, Sector
 
 __all__ = [
     "STANDARD",
@@ -221,11 +221,11 @@ class WithFound(Inequality):
     Parameters
     ----------
     family: the family.
-    found: by path of a cone, forms over (α, β, w), shape (m, 2g + r). A part of a cone has what the cone has.
+    found: by path and sector of a cone, forms over its λ, shape (m, len(λ)). A part of a cone has what the cone has.
     """
 
     family: Inequality
-    found: Mapping[tuple[tuple[int, int], ...], sp.csr_array]
+    found: Mapping[tuple[tuple[tuple[int, int], ...], Sector | None], sp.csr_array]
 
     @property
     def rounds(self) -> int:
@@ -235,10 +235,17 @@ class WithFound(Inequality):
     def forms(self, rows: Floats, cone: Cone) -> sp.csr_array:
         """Return the family's own forms and those that were found, shape (m, len(λ))."""
         own = self.family.forms(rows, cone)
-        paths = [path for path in self.found if set(path) <= set(cone.path)]
-        if not paths:
+        steps = () if cone.sector is None else cone.sector.path
+        known = [
+            (len(path) + len(before), matrix)
+            for (path, sector), matrix in self.found.items()
+            for before in [() if sector is None else sector.path]
+            if set(path) <= set(cone.path) and steps[: len(before)] == before
+        ]
+        if not known:
             return own
-        found = self.found[max(paths, key=len)]
+        found = max(known, key=lambda each: each[0])[1]
+        # A cone without a sector says nothing of output weights.
         beyond = sp.csr_array((found.shape[0], own.shape[1] - found.shape[1]))
         return sp.csr_array(sp.vstack([own, sp.hstack([found, beyond])]))
 

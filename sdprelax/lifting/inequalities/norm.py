@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from pydantic import PositiveInt
+from pydantic import NonNegativeInt, PositiveInt
 
 from sdprelax.base import Floats
 from sdprelax.lifting.inequalities import Forms, Inequality, inequalities
@@ -29,9 +29,11 @@ class Norm(Inequality):
 
     Parameters
     ----------
+    rounds: how often directions enter, at most.
     most: directions of w, and of v, that enter a block at a time.
     """
 
+    rounds: NonNegativeInt = 3
     most: PositiveInt = 5
 
     def separated(self, rows: Floats, forms: Forms, S: Floats) -> Floats:
