@@ -153,21 +153,29 @@ def least_output(rays, p):
 def vanishing(rows, normals, forms, k):
     """Return bounds of |pᵀz·qᵀz|/‖w‖², z = (β, w), in the plane: forms are linear between the rows' perpendiculars.
 
-    Perpendiculars are exact, and so is the side of every row just after one of them, counter-clockwise.
+    Perpendiculars are exact, and so is the side of every row just after one of them, counter-clockwise. Between two
+    less than a right angle apart, unit a and b, w = λa + μb has ‖w‖² ≥ λ² + μ², so that (ℓᵀw)² ≤ ((ℓᵀa)² + (ℓᵀb)²)‖w‖².
     """
     lines = [tuple(map(Fraction, row)) for row in np.vstack([rows, normals]).tolist()]
     bounds, all_bounds = [[arb(0)] * len(forms) for _ in forms], [[arb(0)] * len(forms) for _ in forms]
-    inside = False
-    for x, y in {(s * -b, s * a) for a, b in lines if a or b for s in (1, -1)}:
-        sides = [(a * x + b * y) or (b * x - a * y) for a, b in lines]
+    inside, rays = False, {(s * -b, s * a) for a, b in lines if a or b for s in (1, -1)}
+    for x, y in rays or {(Fraction(1), Fraction(0))}:
+        sides, end = [(a * x + b * y) or (b * x - a * y) for a, b in lines], (-x, -y)
+        for a, b in rays:
+            if x * b > y * a and end[0] * b < end[1] * a:
+                end = a, b
         behind = np.array([side < 0 for side in sides[: len(rows)]])
-        pieces = exact(forms[:, k:]) - exact(forms[:, :k] * behind) * exact(rows)
-        sizes = [norm(piece) for piece in pieces.tolist()]
+        pieces = (exact(forms[:, k:]) - exact(forms[:, :k] * behind) * exact(rows)).tolist()
+        sizes = [norm(piece) for piece in pieces]
+        if x * end[0] + y * end[1] > 0:
+            ends = [[rational(u) / norm(map(rational, ray)) for u in ray] for ray in ((x, y), end)]
+            at_ends = [norm(sum(map(mul, piece, ray), arb(0)) for ray in ends) for piece in pieces]
+            sizes = [size.min(other) for size, other in zip(sizes, at_ends, strict=True)]
         here = all(side >= 0 for side in sides[len(rows) :])
         inside |= here
         for found in (bounds, all_bounds) if here else (all_bounds,):
             for p, size in enumerate(sizes):
-                found[p] = [x.max(size * other) for x, other in zip(found[p], sizes, strict=True)]
+                found[p] = [most.max(size * other) for most, other in zip(found[p], sizes, strict=True)]
     return bounds if inside else all_bounds
 
 

@@ -28,7 +28,7 @@ from sdprelax.base import UNIT, Ball, Deadline, Floats, bound_above, gamma, posi
 from sdprelax.cells import Cone, Sector, combination
 from sdprelax.certificate._checks import require, require_time
 from sdprelax.certificate._plane import vanishing_bounds
-from sdprelax.lifting.inequalities import Forms
+from sdprelax.lifting.inequalities import Forms, Pairs
 
 __all__ = ["MOST_CONCAVE", "ProvedForms", "path_normals", "proved_forms", "shortfalls"]
 
@@ -62,8 +62,8 @@ class ProvedForms:
     def excess(self, N: Floats, deadline: Deadline | None = None) -> float:
         """Return e with zᵀGᵀNGz ≥ −e‖w‖² for every neuron in the cone.
 
-        A product of two forms is at least −max(ρ_ps_q, ρ_qs_p)‖w‖². In the plane some are also at most ζ_pq‖w‖² in
-        absolute value, of the size of rounding.
+        A product of two forms is at least −max(ρ_ps_q, ρ_qs_p)‖w‖². In the plane products are also at most ζ_pq‖w‖² in
+        absolute value, some of the size of rounding.
 
         Raises
         ------
@@ -74,22 +74,32 @@ class ProvedForms:
             found += bound_above(2.0 * float(self.shortfall @ (positive_part(N) @ self.size)), 2 * len(N) + 4)
         return bound_above(found, 1) if found else 0.0
 
+    def bounds(self, pairs: Pairs, deadline: Deadline | None = None) -> Floats:
+        """Return ζ with |g_pᵀz·g_qᵀz| ≤ ζ‖w‖² for each pair (p, q), shape (m,): ∞ where v or t enter, or beyond rank 2.
+
+        Raises
+        ------
+        CertificateError: the time is up.
+        """
+        cone, r, G = self.forms.cone, self.rows.shape[1], self.forms.matrix
+        k, normals = len(cone.undetermined), path_normals(self.rows, cone)
+        found = vanishing_bounds(
+            self.rows[cone.undetermined], normals, G[:, :k], G[:, k : k + r].toarray(), pairs, deadline
+        )
+        of_outputs = np.diff(sp.csr_array(G[:, k + r :]).indptr) > 0
+        return np.where(np.any(of_outputs[pairs], axis=1), np.inf, found)
+
     def _almost_zero(self, N: Floats, deadline: Deadline | None) -> float:
-        """Return what negative multipliers of products cost that vanish but for rounding."""
+        """Return what negative multipliers cost: of products that vanish but for rounding, and of squares."""
         pairs = np.argwhere(np.triu((N < 0.0) & ~self.zero))
         if not len(pairs):
             return 0.0
-        cone, r = self.forms.cone, self.rows.shape[1]
-        k, G = len(cone.undetermined), self.forms.matrix
-        first, second = pairs.T
-        free, normals = self.rows[cone.undetermined], path_normals(self.rows, cone)
-        bounds = vanishing_bounds(free, normals, G[:, :k], G[:, k : k + r].toarray(), pairs, deadline)
-        # What a form has of v and t is not looked at.
-        of_outputs = np.diff(sp.csr_array(G[:, k + r :]).indptr) > 0
+        bounds, (first, second) = self.bounds(pairs, deadline), pairs.T
+        square = (first == second) & np.isfinite(bounds) & (self.size[first] > 0.0)
         vanish = bounds <= NEGLIGIBLE * self.size[first] * self.size[second]
-        vanish &= ~of_outputs[first] & ~of_outputs[second]
-        require(bool(np.all(vanish)), "its N has a negative entry where it must be nonnegative")
-        return bound_above(2.0 * float(np.abs(N[first, second]) @ bounds), len(pairs) + 4)
+        require(bool(np.all(vanish | square)), "its N has a negative entry where it must be nonnegative")
+        times = np.where(square, 1.0, 2.0)
+        return bound_above(float((times * np.abs(N[first, second])) @ bounds), len(pairs) + 4)
 
 
 def proved_forms(rows: Floats, forms: Forms, deadline: Deadline | None = None) -> ProvedForms:

@@ -50,25 +50,47 @@ def vanishing_bounds(
     involved, place = np.unique(pairs, return_inverse=True)
     first, second = place.reshape(-1, 2).T
     S, constant = sp.csr_array(S)[involved], Ball.exact(X[involved])
-    sides = _sides(np.vstack([free, normals]))
+    sides, rays = _arcs(np.vstack([free, normals]))
     # A cone is the closure of the arcs inside, or has none: what holds on all of the plane holds on it.
     inside = np.all(sides[len(free) :] >= 0, axis=0)
     largest = np.zeros(len(pairs))
-    for side in sides[: len(free), inside if np.any(inside) else slice(None)].T:
+    for arc in np.flatnonzero(inside if np.any(inside) else ~inside):
         require_time(deadline)
-        behind = np.where(side[:, None] < 0, free, 0.0)
-        size = (constant - Ball.exact(behind).combined(S)).row_norms()
-        np.maximum(
-            largest,
-            np.where((size > 0.0)[first] & (size > 0.0)[second], size[first] * size[second] + LEAST, 0.0),
-            out=largest,
-        )
+        behind = np.where(sides[: len(free), arc][:, None] < 0, free, 0.0)
+        size = _largest(constant - Ball.exact(behind).combined(S), rays[arc])
+        live = (size[first] > 0.0) & (size[second] > 0.0)
+        np.maximum(largest, np.where(live, size[first] * size[second] + LEAST, 0.0), out=largest)
     return largest * ROUNDING
 
 
-def _sides(rows: Floats) -> NDArray[np.int8]:
-    """Return the sign that each row has on each arc between neighbouring perpendiculars, shape (k, arcs)."""
+def _largest(pieces: Ball, rays: Floats) -> Floats:
+    """Return upper bounds of |ℓᵀw|/‖w‖ on the arc between two rays, the rows, for each ℓ, shape (f,).
+
+    With w = ar + bs and rᵀs ≥ 0 for unit r and s, ‖w‖² ≥ a² + b², so that (ℓᵀw)² ≤ ((ℓᵀr)² + (ℓᵀs)²)‖w‖².
+    """
+    size = pieces.row_norms()
+    lengths = np.linalg.norm(rays, axis=1)
+    ordinary = np.all((np.abs(rays) < 1e100) & (lengths[:, None] > 1e-100))
+    if ordinary and rays[0] @ rays[1] > 1e-14 * lengths[0] * lengths[1]:
+        ends = (pieces @ Ball.exact(rays).T).magnitude() / lengths
+        size = np.minimum(size, np.hypot(ends[:, 0], ends[:, 1]) * ROUNDING)
+    return size
+
+
+def _arcs(rows: Floats) -> tuple[NDArray[np.int8], Floats]:
+    """Return the arcs between neighbouring perpendiculars.
+
+    Returns
+    -------
+    The sign that each row has on each arc, shape (k, arcs), and the rays at the ends of each, shape (arcs, 2, 2); of
+    one line these are opposite, and where there is none the only arcs are twice all of the plane, with rays of zeros.
+    """
     line, sign = lines_by_angle(rows)
+    count = int(np.max(line, initial=-1)) + 1
     # Just after the perpendicular of line m, a quarter turn on, w is behind the ends of lines 0 to m alone.
-    half = np.where(line[:, None] > np.arange(max(int(np.max(line, initial=-1)) + 1, 1)), sign[:, None], -sign[:, None])
-    return np.hstack([half, -half])
+    half = np.where(line[:, None] > np.arange(max(count, 1)), sign[:, None], -sign[:, None])
+    first = [int(np.flatnonzero(line == number)[0]) for number in range(count)]
+    ends = rows[first] * sign[first, None] if count else np.zeros((1, 2))
+    quarter = np.stack([-ends[:, 1], ends[:, 0]], axis=1)
+    rays = np.concatenate([quarter, -quarter])
+    return np.hstack([half, -half]), np.stack([rays, np.roll(rays, -1, axis=0)], axis=1)

@@ -148,7 +148,7 @@ def test_a_forged_family_is_refused_by_both(forgery: str, tmp_path: Path) -> Non
     if forgery == "steeper":
         forms[forms < 0.0] *= 1.0 + 1e-6
     elif forgery == "negative N":
-        N[-1, -1] = -1e-300
+        N[-1, -2] = N[-2, -1] = -1e-300  # neighbours' product, which does not vanish
     elif forgery == "a standard name":
         changes["forms"] = {"walls": forms}
     elif forgery == "no matrix":
