@@ -16,7 +16,8 @@ from sdprelax.certificate import Certificate, relaxation_certificate
 from sdprelax.lifting import LiftedProgram
 from sdprelax.lifting.inequalities import Forms, Pairs, chosen_families
 from sdprelax.problem import Presolved, Problem, require_taken
-from sdprelax.relaxation._program import Form, Modelled, entries_of, relaxation, solve_relaxation
+from sdprelax.relaxation._coordinates import entries_of
+from sdprelax.relaxation._program import Form, Modelled, relaxation, solve_relaxation
 from sdprelax.relaxation._splitting import local_certificate, split_by_coverage
 from sdprelax.solvers import Solved, StructuredSolver, read_solution, solvers, write_program
 
@@ -50,7 +51,8 @@ class NamedBlock:
 
     Attributes
     ----------
-    matrix: the CVXPY variable S, shape (order, order), which stands for Σxxᵀ over the neurons of ``cone``.
+    matrix: S, a CVXPY variable or an expression of one, shape (order, order), which stands for Σxxᵀ over the neurons of
+        ``cone``.
     cone: the part of weight space.
     labels: what each entry of x is: "beta[3]" belongs to generator row 3 (rows with one sign in the cone have none),
         "u[0]" and "v[0]" to the hidden and output weights.
@@ -125,19 +127,23 @@ class NamedBlock:
             self._sums.append((constraint, N))
         return constraint
 
-    def multipliers(self, gamma: float) -> Floats:
-        """Return N over the certificate's forms, as the solver left the duals of everything that is proved."""
+    def multipliers(self, gamma: float, A: Floats) -> Floats:
+        """Return N over the certificate's forms, as the solver left the duals of everything that is proved, with A."""
         block, size = self.modelled.block, self._known.shape[1]
         count = block.forms.count
         M = np.zeros((len(self._asked), len(self._asked)))
         for constraint, pairs in self._products:
             # An entry off the diagonal shares its multiplier with its mirror image.
             np.add.at(M, tuple(pairs.T), 0.5 * np.asarray(constraint.dual_value, dtype=np.float64).ravel())
-        M = np.asarray(self._known.T @ (self._known.T @ (M + M.T)).T)
+        M = M + M.T
+        others = np.asarray(self._stacked.T @ (self._stacked.T @ M).T)
+        M = np.asarray(self._known.T @ (self._known.T @ M).T)
         for constraint, N in self._sums:
-            M[:count, :count] += float(constraint.dual_value) * N
+            weighed = float(constraint.dual_value) * N
+            M[:count, :count] += weighed
+            others = others + np.asarray(block.matrix.T @ (block.matrix.T @ weighed).T)
         total = np.zeros((size, size))
-        total[:count, :count] = self.modelled.multipliers(gamma)
+        total[:count, :count] = self.modelled.multipliers(gamma, A, others)
         return total + block.multipliers(gamma, M)
 
     def certified_forms(self, lifting: LiftedProgram) -> Forms:
@@ -202,7 +208,8 @@ class RelaxationModel:
             if place.start < place.stop and modelled.nonnegative is not None:
                 constraints.append(modelled.nonnegative)
             if name in block.forms.vanishing:
-                constraints.append(modelled.vanishing)
+                # Some products vanish as entries of the semidefinite matrix that are left out.
+                constraints += [each for each in (modelled.vanishing, modelled.semidefinite) if each is not None]
         return NamedInequality(name, tuple(constraints), tuple(forms))
 
     @property
@@ -393,7 +400,7 @@ class RelaxationModel:
             found = solve_relaxation(self.lifting, self.form, cones, chosen, deadline, report)
             report(found.multiplier, found.multipliers)
             for block, matrix in zip(self.blocks, found.matrices, strict=True):
-                block.matrix.save_value(matrix)
+                block.modelled.save(matrix)
             self._found = _Found(found.multiplier, found.multipliers, found.solved, best[0])
         return self.value
 
@@ -404,7 +411,7 @@ class RelaxationModel:
     def _accept(self, solved: Solved) -> None:
         """Take what a solver left in the program."""
         A, gamma = self._plain.left(solved).multiplier, self.lifting.problem.gamma
-        self._prove(A, tuple(block.multipliers(gamma) for block in self.blocks), solved)
+        self._prove(A, tuple(block.multipliers(gamma, A) for block in self.blocks), solved)
 
     def _prove(self, A: Floats, multipliers: tuple[Floats, ...], solved: Solved) -> None:
         self._found = _Found(A, multipliers, solved, self._certificate(A, multipliers))

@@ -23,6 +23,7 @@ from sdprelax.cells import Cone, whole_space
 from sdprelax.lifting import Block, LiftedProgram
 from sdprelax.lifting.inequalities import Pairs
 from sdprelax.problem import Squared
+from sdprelax.relaxation._coordinates import Coordinates, entries_of
 from sdprelax.solvers import PointReport, Solved, Solver, StructuredSolver
 
 __all__ = [
@@ -30,7 +31,6 @@ __all__ = [
     "Modelled",
     "Relaxation",
     "RelaxationSolution",
-    "entries_of",
     "relaxation",
     "solve_relaxation",
 ]
@@ -69,34 +69,57 @@ class Modelled:
     block: its arrays; of the form ``lifted`` over (α, β, w, v).
     matrix: the semidefinite variable S.
     nonnegative: the constraint GSGᵀ ≥ 0 on the entries ``block.pairs``; None where there is none.
-    vanishing: the constraint GSGᵀ = 0 on the entries ``block.zeros``; None where there is none.
+    vanishing: the constraint GSGᵀ = 0 on the entries ``zeros``; None where there is none.
+    zeros: the products that it is about, shape (q, 2).
+    coordinates: in which S = BYBᵀ, with ``semidefinite`` the constraint Y ⪰ 0; None where S is a variable.
     """
 
     block: Block
     matrix: Any
     nonnegative: Any
     vanishing: Any
+    zeros: Pairs
+    coordinates: Coordinates | None = None
+    semidefinite: Any = None
 
     def constraints(self) -> list[Any]:
         """Return its constraints but S ⪰ 0."""
         import cvxpy as cp
 
         norms = [cp.sum(cp.multiply(norm, cp.diag(self.matrix))) == 0.0 for norm in self.block.norms]
-        return [each for each in (self.nonnegative, self.vanishing) if each is not None] + norms
+        return [each for each in (self.nonnegative, self.vanishing, self.semidefinite) if each is not None] + norms
 
-    def multipliers(self, gamma: float) -> Floats:
-        """Return N, shape (m, m), as the solver left the duals."""
+    def save(self, S: Floats) -> None:
+        """Take S as the value of ``matrix``."""
+        if self.coordinates is None:
+            self.matrix.save_value(S)
+        else:
+            (unknowns,) = self.matrix.variables()
+            unknowns.save_value(self.coordinates.unknowns(S))
+
+    def multipliers(self, gamma: float, A: Floats, others: Floats | float = 0.0) -> Floats:
+        """Return N, shape (m, m), as the solver left the duals.
+
+        Parameters
+        ----------
+        A: the dual point that they go with, shape (n, c).
+        others: what the multipliers of further constraints take off the slack, over x.
+        """
         M = np.zeros((self.block.forms.count, self.block.forms.count))
         # The Lagrangian carries −⟨M, GSGᵀ⟩ with M symmetric, so an off-diagonal multiplier is shared by two
         # entries; CVXPY adds the multipliers of equalities with the other sign.
         for constraint, pairs, sign in (
             (self.nonnegative, self.block.pairs, 0.5),
-            (self.vanishing, self.block.zeros, -0.5),
+            (self.vanishing, self.zeros, -0.5),
         ):
             if constraint is not None:
                 first, second = pairs.T
                 dual = np.asarray(constraint.dual_value, dtype=np.float64).ravel()
                 M[first, second] = M[second, first] = sign * np.where(first == second, 2.0, 1.0) * dual
+        if self.coordinates is not None:
+            left = self.coordinates.multipliers(self.block.slack(gamma, A, M) - others, self.semidefinite.dual_value)
+            first, second = self.coordinates.left_out.T
+            M[first, second] = M[second, first] = left
         return self.block.multipliers(gamma, M)
 
 
@@ -138,12 +161,12 @@ class Relaxation:
         matrices = [0.5 * (matrix + matrix.T) for matrix in matrices]
         blocks = [modelled.block for modelled in self.blocks]
         lifted, parts = _lifted(blocks, matrices, f"the solver returned a point that is not finite ({solved.status}).")
-        multipliers = tuple(block.multipliers(problem.gamma) for block in self.blocks)
         if self.outputs is None:
             A = problem.residual(self.lifting.predictions(lifted))
         else:
             # CVXPY's Lagrangian has +⟨A, P − predictions(Λ)⟩.
             A = np.asarray(self.outputs.dual_value, dtype=np.float64).reshape(problem.Y.shape)
+        multipliers = tuple(block.multipliers(problem.gamma, A) for block in self.blocks)
         return RelaxationSolution(lifted, parts, A, multipliers, solved, tuple(matrices))
 
 
@@ -230,22 +253,23 @@ def relaxation(lifting: LiftedProgram, form: Form, cones: Sequence[Cone] | None 
         )
     blocks, constraints, predictions, weights = [], [], [], []
     for index, block in enumerate([_as_published(lifting)] if form == "lifted" else lifting.over(cones)):
-        shape, kind = (block.order, block.order), "symmetric" if form == "scaled_diagonally_dominant" else "PSD"
-        matrix = cp.Variable(shape, name="Lambda" if form == "lifted" else f"S_{index}", **{kind: True})
-        entries = cp.vec(matrix, order="F")
-        modelled = Modelled(
-            block,
-            matrix,
-            entries_of(block.matrix, block.pairs) @ entries >= 0.0 if len(block.pairs) else None,
-            entries_of(block.matrix, block.zeros) @ entries == 0.0 if len(block.zeros) else None,
-        )
+        kind = "symmetric" if form == "scaled_diagonally_dominant" else "PSD"
+        coordinates = Coordinates.of(block) if form == "reduced" else None
+        if coordinates is None:
+            matrix = cp.Variable(
+                (block.order, block.order), name="Lambda" if form == "lifted" else f"S_{index}", **{kind: True}
+            )
+            modelled = _modelled(block, matrix, block.matrix, cp.vec(matrix, order="F"), block.zeros)
+        else:
+            modelled = _in_coordinates(coordinates, f"Y_{index}")
+            matrix = modelled.matrix
         blocks.append(modelled)
         constraints += modelled.constraints()
         if kind == "symmetric":
             constraints += _minors(matrix)
         if form == "lifted":
             upper = np.stack(np.triu_indices(g), axis=1)
-            constraints.append(entries_of(sp.csr_array(lifting.linear_map), upper) @ entries == 0.0)
+            constraints.append(entries_of(sp.csr_array(lifting.linear_map), upper) @ cp.vec(matrix, order="F") == 0.0)
         predictions.append(block.inputs @ (matrix @ block.outputs.T))
         weights.append(block.cost @ cp.diag(matrix))
     problem, predicted, weight = lifting.problem, sum(predictions[1:], predictions[0]), sum(weights[1:], weights[0])
@@ -262,6 +286,36 @@ def relaxation(lifting: LiftedProgram, form: Form, cones: Sequence[Cone] | None 
         constraints.append(outputs)
     objective = problem.loss.expression(predicted, problem.Y) + 0.5 * gamma * weight
     return Relaxation(lifting, cp.Problem(cp.Minimize(objective), constraints), tuple(blocks), outputs)
+
+
+def _modelled(block: Block, matrix: Any, forms: sp.csr_array, entries: Any, zeros: Pairs, **more: Any) -> Modelled:
+    """Return a block whose products (p, q) are rows p and q of ``forms`` on a semidefinite matrix's entries."""
+    return Modelled(
+        block,
+        matrix,
+        entries_of(forms, block.pairs) @ entries >= 0.0 if len(block.pairs) else None,
+        entries_of(forms, zeros) @ entries == 0.0 if len(zeros) else None,
+        zeros,
+        **more,
+    )
+
+
+def _in_coordinates(coordinates: Coordinates, name: str) -> Modelled:
+    """Return a block as BYBᵀ without the entries of Y that vanish."""
+    import cvxpy as cp
+
+    entries = coordinates.spread @ cp.Variable(coordinates.spread.shape[1], name=name)
+    Y = cp.reshape(entries, (len(coordinates.basis),) * 2, order="F")
+    S = coordinates.basis @ Y @ coordinates.basis.T
+    return _modelled(
+        coordinates.block,
+        S,
+        coordinates.matrix,
+        entries,
+        coordinates.zeros,
+        coordinates=coordinates,
+        semidefinite=Y >> 0,
+    )
 
 
 def _minors(matrix: Any) -> list[Any]:
@@ -288,20 +342,3 @@ def _as_published(lifting: LiftedProgram) -> Block:
     return Block(
         forms, matrix, everything, inputs, sp.csr_array(everything[-c:]), cost, np.zeros((0, lifting.order))
     )  # fmt: skip
-
-
-def entries_of(left: sp.csr_array, pairs: Pairs) -> sp.csr_array:
-    """Return the operator that maps vec(S) to the entries (a, b) in ``pairs`` of left·S·leftᵀ."""
-    order = left.shape[1]
-    a, b = left[pairs[:, 0]].tocsr(), left[pairs[:, 1]].tocsr()
-    count_a, count_b = np.diff(a.indptr), np.diff(b.indptr)
-    # Row k holds a_k ⊗ b_k: every nonzero of a_k meets every nonzero of b_k.
-    repeats = np.repeat(count_b, count_a)
-    from_a = np.repeat(np.arange(a.nnz), repeats)
-    row_of_a = np.repeat(np.arange(len(pairs)), count_a)
-    starts = np.repeat(b.indptr[:-1][row_of_a], repeats)
-    within = np.arange(len(from_a)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
-    from_b = starts + within
-    rows = row_of_a[from_a]
-    columns = a.indices[from_a].astype(np.int64) + order * b.indices[from_b].astype(np.int64)
-    return sp.csr_array((a.data[from_a] * b.data[from_b], (rows, columns)), shape=(len(pairs), order * order))

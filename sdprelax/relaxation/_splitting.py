@@ -19,7 +19,8 @@ import scipy.sparse as sp
 from sdprelax.base import Deadline, Floats, SolverFailed, positive_part
 from sdprelax.cells import Cone
 from sdprelax.lifting.inequalities import Forms, Inequality
-from sdprelax.relaxation._program import RelaxationSolution, entries_of
+from sdprelax.relaxation._coordinates import entries_of
+from sdprelax.relaxation._program import RelaxationSolution
 from sdprelax.solvers import solve_conic
 
 __all__ = [

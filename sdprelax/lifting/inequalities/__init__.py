@@ -14,9 +14,9 @@ The multipliers of both make one symmetric N. A family states forms, or products
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -44,7 +44,13 @@ Pairs = NDArray[np.int64]
 
 
 class Inequality:
-    """A family of inequalities; a subclass has :meth:`forms`, :meth:`vanishing` or :meth:`separated`, or several."""
+    """A family of inequalities; a subclass has :meth:`forms`, :meth:`vanishing` or more of these."""
+
+    # What a neuron satisfies has nothing to do with the loss, and activations enter by selecting among α and β.
+    losses: ClassVar[None] = None
+    activations: ClassVar[None] = None
+    offset: ClassVar[bool] = True
+    sample_weight: ClassVar[bool] = True
 
     @property
     def rounds(self) -> int:
@@ -64,6 +70,20 @@ class Inequality:
     def vanishing(self, forms: Forms) -> Pairs:
         """Return pairs of forms, shape (p, 2), indices into all of them, whose product is zero for every neuron."""
         return np.zeros((0, 2), dtype=np.int64)
+
+    def implied(self, forms: Forms) -> Pairs:
+        """Return pairs, shape (p, 2), whose products are nonnegative combinations of others' in every relaxation.
+
+        They get no constraint and no multiplier, which spares solvers a degenerate dual; a certificate may have any.
+        """
+        return np.zeros((0, 2), dtype=np.int64)
+
+    def coordinates(self, forms: Forms) -> NDArray[np.int64]:
+        """Return forms that are coordinates of z, or are so with its last entries, shape (p,), p ≤ len(z).
+
+        The matrix of a relaxation is then over them, and products that vanish are entries of it that are left out.
+        """
+        return np.zeros(0, dtype=np.int64)
 
     def separated(self, rows: Floats, forms: Forms, S: Floats) -> Floats:
         """Return further forms over z, shape (m, len(z)), whose products with others a solution violates, worst first.
@@ -138,6 +158,8 @@ class Forms:
     places: where each family's forms are.
     vanishing: each family's products that vanish, pairs of forms, shape (p, 2).
     left_out: standard families that the relaxation does not ask for.
+    implied: each family's products that follow from others, pairs of forms, shape (p, 2).
+    coordinates: forms that are coordinates of z, or are so with its last entries.
     """
 
     cone: Cone
@@ -147,6 +169,8 @@ class Forms:
     places: dict[str, slice]
     vanishing: dict[str, Pairs]
     left_out: frozenset[str] = frozenset()
+    implied: dict[str, Pairs] = field(default_factory=dict)
+    coordinates: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     @staticmethod
     def of(
@@ -175,7 +199,12 @@ class Forms:
         for name, family in families.items():
             if name not in left_out and isinstance(family, Inequality) and len(pairs := family.vanishing(forms)):
                 forms.vanishing[name] = pairs
-        return forms
+        for name, family in families.items():
+            # Without the standard families there is little that others could follow from; all of space has no walls.
+            if left_out <= {"walls"} and isinstance(family, Inequality) and len(pairs := family.implied(forms)):
+                forms.implied[name] = pairs
+        named = [family.coordinates(forms) for family in families.values() if isinstance(family, Inequality)]
+        return replace(forms, coordinates=max(named, key=len))
 
     @property
     def count(self) -> int:
@@ -204,8 +233,8 @@ class Forms:
         for name in self.left_out:
             asked[self.places[name]] = False
         upper = np.triu(np.outer(asked, asked))
-        for first, second in (self.zeros.T, self.zeros.T[::-1]):
-            upper[first, second] = False
+        for pairs in (self.zeros, self.zeros[:, ::-1], *self.implied.values()):
+            upper[pairs[:, 0], pairs[:, 1]] = False
         return np.argwhere(upper)
 
     def multipliers(self, N: Floats) -> dict[str, Floats]:
