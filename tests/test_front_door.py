@@ -144,6 +144,23 @@ def test_combinations_and_products_of_known_forms_are_folded_into_their_multipli
     assert proved(model) == pytest.approx(whole, rel=1e-5)
 
 
+def test_forms_that_a_solution_violates_enter_on_request(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    problem = Problem(rng.standard_normal((8, 3)), 100.0 * rng.standard_normal((8, 2)), gamma=5.0)
+    model = sdprelax.relax(problem, cones=2, inequalities=[*STANDARD, "sublinear"])
+    with pytest.raises(InputError, match=r"call solve\(\) or read\(\) first"):
+        model.separate()
+    model.solve()
+    bounds = [proved(model)]
+    while len(bounds) < 3 and (count := model.separate()):
+        added = model.inequalities[f"sublinear {len(bounds)}"]
+        assert sum(map(len, added.forms)) == count and added.proved
+        model.solve()
+        bounds.append(proved(model))
+    assert bounds == sorted(bounds) and bounds[-1] > 1.05 * bounds[0]
+    proved_by_both(problem, model.certificate(), tmp_path / "certificate.npz")
+
+
 def test_what_has_no_reason_is_solved_with_and_no_part_of_the_proof(optimum: float) -> None:
     problem = plane()
     model = sdprelax.relax(problem)

@@ -92,6 +92,12 @@ class NamedBlock:
     def _lift(self, name: str) -> sp.csr_array:
         return sp.csr_array(self.modelled.block.lift[self._places[name]])
 
+    def state(self, lifting: LiftedProgram, name: str, forms: Floats) -> sp.csr_array:
+        """Enter forms over z, shape (p, len(z)), into the certificate's; return which they are, shape (p, m)."""
+        before, p = self.certified_forms(lifting).count, len(forms)
+        self.stated[name] = forms
+        return sp.csr_array(sp.hstack([sp.csr_array((p, before)), sp.eye_array(p)]))
+
     def multiply(self, own: sp.csr_array, known: sp.csr_array | None) -> Any:
         """Return CVXPY's constraint that products of forms over x with each other, and with all others, are ≥ 0.
 
@@ -269,15 +275,52 @@ class RelaxationModel:
             added = self._forms(name, form, reason, block)
         else:
             added = self._product(name, product, reason, self.blocks[block])
-        self.inequalities[name] = added
-        self._added += added.constraints
-        self.program, self._found = self._with(self._added), None
-        return added
+        return self._enter(added)
 
-    def _with(self, constraints: Sequence[Any]) -> Any:
+    def _enter(self, added: NamedInequality) -> NamedInequality:
         import cvxpy as cp
 
-        return cp.Problem(self._plain.program.objective, [*self._plain.program.constraints, *constraints])
+        self.inequalities[added.name] = added
+        self._added += added.constraints
+        plain = self._plain.program
+        self.program, self._found = cp.Problem(plain.objective, [*plain.constraints, *self._added]), None
+        return added
+
+    def separate(self) -> int:
+        """Add what the last solution violates, by the families that find forms where they are needed; say how many.
+
+        Such a family, as ``sublinear`` beyond the plane, states none to begin with. Its forms enter under the family's
+        name with a number; nothing that is there leaves.
+
+        Raises
+        ------
+        InputError: it is not solved as it is now, or no solution of it is known.
+        """
+        _ = self._last
+        if any(block.matrix.value is None for block in self.blocks):
+            raise InputError("there is no solution whose violations could be found, only a dual point; call solve().")
+        total = 0
+        for name, family in self.lifting.more.items():
+            found = []
+            for block in self.blocks if family.rounds else ():
+                forms = block.certified_forms(self.lifting)
+                order = forms.matrix.shape[1]
+                found.append(family.separated(self.rows, forms, np.asarray(block.matrix.value)[:order, :order]))
+            if count := sum(map(len, found)):
+                number = 1 + sum(other.startswith(f"{name} ") for other in self.inequalities)
+                self._enter(self._separated(f"{name} {number}", found))
+                total += count
+        return total
+
+    def _separated(self, name: str, found: Sequence[Floats]) -> NamedInequality:
+        constraints, stated = [], []
+        for block, own in zip(self.blocks, found, strict=True):
+            known = block.state(self.lifting, name, own)
+            # x goes on beyond z with the output weights, unless there is a sector.
+            stated.append(np.hstack([own, np.zeros((len(own), len(block.labels) - own.shape[1]))]))
+            if len(own):
+                constraints.append(block.multiply(sp.csr_array(stated[-1]), known))
+        return NamedInequality(name, tuple(constraints), tuple(stated))
 
     def _constraint(self, name: str, constraint: Any, reason: Any) -> NamedInequality:
         from cvxpy.constraints.constraint import Constraint
@@ -322,9 +365,7 @@ class RelaxationModel:
         for block, chosen in zip(self.blocks, rows, strict=True):
             own, known = F[chosen], None if W is None else sp.csr_array(W[chosen])
             if isinstance(reason, Cone):
-                before, p = block.certified_forms(self.lifting).count, len(own)
-                known = sp.csr_array(sp.hstack([sp.csr_array((p, before)), sp.eye_array(p)]))
-                block.stated[name] = own @ block.modelled.block.forms.lift[: 2 * g + r]
+                known = block.state(self.lifting, name, own @ block.modelled.block.forms.lift[: 2 * g + r])
             stated.append(np.asarray(own @ block.modelled.block.lift[: 2 * g + r]))
             if len(own):
                 constraints.append(block.multiply(sp.csr_array(stated[-1]), known))
