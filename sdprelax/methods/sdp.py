@@ -61,8 +61,8 @@ class SDP:
     ----------
     form: "reduced" (facially reduced, the default), "lifted" (as published) or "scaled_diagonally_dominant" (reduced,
         with minors of order two in place of positive semidefiniteness: weaker, without a semidefinite cone).
-    solver: conic solver; ``sdprelax solvers`` says which run here. Default: for the presolved reduced form's single
-        block "interior_point" up to 150 generator rows and "native" beyond, else "clarabel".
+    solver: conic solver; ``sdprelax solvers`` says which run here. Default: for the presolved reduced form
+        "interior_point" up to 150 generator rows and "native" beyond, else "clarabel".
     solver_options: options of that solver; without a named one, of "interior_point" (or "clarabel"), whatever the size.
     presolve: merge parallel rows, drop zero rows and scale (docs/mathematics/problem.md, "Presolve"); off repeats P25.
     cones: most cones that weight space is split into, one block each; more of them close the gap.
@@ -120,12 +120,13 @@ class SDP:
         object.__setattr__(self, "solver_options", solvers.typed(name, self.solver_options))
         solver = solvers.create(name, self.solver_options)
         more, left_out = self._families
-        if isinstance(solver, StructuredSolver) and not (
-            self._single and set(more) <= solver.takes and solver.takes.isdisjoint(left_out)
+        if isinstance(solver, StructuredSolver) and (
+            self.form != "reduced" or not self.presolve or solver.needs & left_out
         ):
+            families = f" with the inequalities {', '.join(sorted(solver.needs))}" if solver.needs else ""
             raise InputError(
-                f"solver: {name} is for the presolved reduced form's single block; other forms, presolve: false, "
-                "cones and other inequalities than the standard ones need a conic solver such as clarabel."
+                f"solver: {name} is for the presolved reduced form{families}; anything else needs a conic solver such "
+                "as clarabel."
             )
         if self.form == "lifted" and more:
             raise InputError("form: lifted is the relaxation as published; more inequalities need form: reduced.")
@@ -168,15 +169,9 @@ class SDP:
         return self.cones == 1 and self.sectors == 1
 
     @property
-    def _single(self) -> bool:
-        return self.form == "reduced" and self._whole and self.presolve
-
-    @property
     def _structured(self) -> bool:
-        """Whether it is the program that every structured solver takes."""
-        more, left_out = self._families
-        # All of weight space has no walls.
-        return self._single and not more and left_out <= {"walls"}
+        """Whether it is a program that every structured solver takes."""
+        return self.form == "reduced" and self.presolve and self._families[1] <= {"walls"}
 
     @property
     def kernels(self) -> Iterable[str]:
@@ -233,7 +228,7 @@ class SDP:
         try:
             relaxed, solution, predictors = self._relaxed(best, PARALLEL, rng, solving)
         except SolverFailed:
-            if not self._single:
+            if not self._structured:
                 raise
             # Rows too nearly parallel for a start become one generator; the certificate pays for the difference.
             relaxed, solution, predictors = self._relaxed(best, NEARLY_PARALLEL, rng, solving)
@@ -260,7 +255,7 @@ class SDP:
         lifting = LiftedProgram(problem, reduction, *self._families)
         size = 0 if self.solver_options else lifting.generators
         names = [self.solver] if self.solver else by_default(self._structured, size, problem)
-        strict = self._single and parallel == PARALLEL
+        strict = self._structured and parallel == PARALLEL
         relaxed = CertifiedRelaxation(
             lifting, self.form, names, self.solver_options, best, deadline, strict=strict
         )  # fmt: skip

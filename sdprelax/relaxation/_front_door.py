@@ -407,7 +407,7 @@ class RelaxationModel:
         Parameters
         ----------
         solver: a name (``sdprelax solvers``); a structured one, such as "interior_point" or "native", takes the reduced
-            form with its own families and nothing added, and leaves no duals in the program.
+            form with nothing added, and leaves no duals in the program.
         options: of the solver.
         time_limit: seconds for a solver that has a limit; None for none.
 

@@ -204,20 +204,16 @@ def solve_relaxation(
 
     Raises
     ------
-    InputError: a structured solver is asked for more than the reduced form's single block, or for inequalities that it
-        does not take.
+    InputError: a structured solver is asked for another form, or to do without inequalities that it needs.
     SolverUnavailable, SolverFailed: see :class:`sdprelax.solvers.Solver`.
     """
     if not isinstance(solver, StructuredSolver):
         return relaxation(lifting, form, cones).solve(solver, deadline)
     name = solver.availability().name
     blocks = lifting.over(cones)
-    families = set().union(*(block.forms.families for block in blocks))
-    if form != "reduced" or len(cones) > 1 or not families <= solver.takes or families & lifting.left_out:
-        raise InputError(
-            f"solver {name} solves the reduced form's single block with the inequalities "
-            f"{', '.join(sorted(solver.takes))}; take clarabel for anything else."
-        )
+    if form != "reduced" or solver.needs & lifting.left_out:
+        families = f" with the inequalities {', '.join(sorted(solver.needs))}" if solver.needs else ""
+        raise InputError(f"solver {name} solves the reduced form{families}; take clarabel for anything else.")
     found = solver.solve_blocks(lifting, blocks, deadline, report)
     lifted, parts = _lifted(
         blocks, found.matrices, f"{name} returned a point that is not finite ({found.solved.status})."

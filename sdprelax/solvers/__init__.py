@@ -125,14 +125,14 @@ class Sparing:
 
 @runtime_checkable
 class StructuredSolver(Protocol):
-    """A solver of the reduced relaxation's blocks, which needs no modelling language.
+    """A solver of the presolved reduced relaxation's blocks, which needs no modelling language.
 
     Attributes
     ----------
-    takes: the families of inequalities that it solves with (:mod:`sdprelax.lifting.inequalities`).
+    needs: the families of inequalities without which it has nothing to start from.
     """
 
-    takes: ClassVar[frozenset[str]]
+    needs: ClassVar[frozenset[str]]
 
     def availability(self) -> Availability:
         """Say whether the solver runs here."""
@@ -159,7 +159,7 @@ class StructuredSolver(Protocol):
 solvers: Registry[Solver | StructuredSolver] = Registry("solver", __name__)
 
 
-def by_default(single: bool, generators: int | None = None, problem: Problem | None = None) -> list[str]:
+def by_default(structured: bool, generators: int | None = None, problem: Problem | None = None) -> list[str]:
     """Return the names of the solvers to try, one after the other, where the user names none.
 
     A class says with ``default_up_to`` up to how many generator rows it may be chosen; if not at all, it has none. The
@@ -167,16 +167,16 @@ def by_default(single: bool, generators: int | None = None, problem: Problem | N
 
     Parameters
     ----------
-    single: whether the program is the presolved reduced form's single block, which structured solvers take.
+    structured: whether the program is one that every structured solver takes.
     generators: number of generator rows; None for all that may be chosen, whatever the number.
     problem: whose loss, activation, offset and weights they are to take; None for any that are taken.
     """
     found: list[str] = []
-    for structured in (True, False) if single else (False,):
+    for among in (True, False) if structured else (False,):
         reach = {
             name: float(getattr(solvers[name], "default_up_to", -1.0))
             for name in solvers
-            if hasattr(solvers[name], "solve_blocks") is structured
+            if hasattr(solvers[name], "solve_blocks") is among
             and (problem is None or untaken(problem, solvers, name, solvers[name]) is None)
         }
         enough = sorted((name for name in reach if reach[name] >= (generators or 0)), key=lambda name: reach[name])

@@ -7,17 +7,22 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 import sdprelax
 from sdprelax import InputError, Problem
 from sdprelax.base import Deadline, Floats
-from sdprelax.cells import whole_space
+from sdprelax.cells import Cone, combination, orthants, whole_space
 from sdprelax.certificate import relaxation_certificate
 from sdprelax.lifting import LiftedProgram
-from sdprelax.lifting.inequalities import Forms
-from sdprelax.problem import reduce
+from sdprelax.lifting.inequalities import Forms, Inequality, inequalities
+from sdprelax.problem import Reduction, losses, reduce
+from sdprelax.relaxation import split_by_coverage
+from sdprelax.relaxation._program import solve_relaxation
+from sdprelax.solvers import solvers
 from sdprelax.solvers._schur import schur_matrix
-from sdprelax.solvers.interior_point import InteriorPoint, dual_start, primal_start
+from sdprelax.solvers.interior_point import InteriorPoint
+from sdprelax.solvers.interior_point.start import dual_start, independent, primal_start
 
 
 def unit_rows(seed: int, g: int, r: int, spread: float = 1.0) -> Floats:
@@ -50,7 +55,9 @@ def test_the_start_is_strictly_feasible(g: int, r: int, spread: float) -> None:
     slack[g:, g:] -= 0.499 * gamma * np.eye(r)
     assert np.linalg.eigvalsh(scale[:, None] * slack * scale)[0] > -1e-12
 
-    X = primal_start(rows)
+    problem = Problem(rows, np.ones((g, 1)), gamma)
+    block = LiftedProgram(problem, Reduction.identity(rows)).over()[0]
+    X = primal_start(block, rows)[: g + r, : g + r]
     P = G @ X @ G.T
     crossing = np.arange(g)
     assert np.max(np.abs(P[crossing, crossing + g])) <= 1e-14 * np.max(np.abs(P)), "true neurons have α_iβ_i = 0"
@@ -65,9 +72,9 @@ def test_the_schur_matrix_is_that_of_its_definition() -> None:
     X, W = (matrix @ matrix.T for matrix in rng.standard_normal((2, 5, 5)))
     first, second = np.triu_indices(7)
     weight = np.where(first == second, 0.5, 1.0)
-    found = np.zeros((len(first), len(first)))
-    P, Q = (np.asfortranarray(rows @ matrix @ rows.T) for matrix in (X, W))
-    schur_matrix(P, Q, first, second, weight, found)
+    own, found = (first, second, weight), np.zeros((len(first), len(first)))
+    P, Q = (rows @ matrix @ rows.T for matrix in (X, W))
+    schur_matrix(P, Q, *own, *own, True, found)
     forms = [
         w * (np.outer(rows[a], rows[b]) + np.outer(rows[b], rows[a]))
         for a, b, w in zip(first, second, weight, strict=True)
@@ -166,8 +173,98 @@ def test_a_run_that_stalls_far_from_its_claim_goes_to_clarabel_too_and_the_bette
     assert sdprelax.verify(problem, default.certificate) >= default.lower
 
 
-@pytest.mark.parametrize("options", [{"form": "lifted"}, {"cones": 2}, {"presolve": False}])
-def test_it_is_for_the_single_presolved_block(options: dict[str, object]) -> None:
-    with pytest.raises(InputError, match=r"solver: interior_point is for the presolved reduced form's single block"):
+@pytest.mark.parametrize("options", [{"form": "lifted"}, {"presolve": False}])
+def test_it_is_for_the_presolved_reduced_form(options: dict[str, object]) -> None:
+    with pytest.raises(InputError, match=r"solver: interior_point is for the presolved reduced form; form: lifted and"):
         sdprelax.solve(gaussian(0, 5, 2, 1), "sdp", solver="interior_point", **options)
     assert sdprelax.solve(gaussian(0, 5, 2, 1), "sdp", rounding=None, **options).log.startswith("clarabel")
+
+
+class Triples(Inequality):
+    """Sublinear forms: a row as a nonnegative combination of others, up to their signs."""
+
+    def forms(self, rows: Floats, cone: Cone) -> sp.csr_array:
+        """Return at most one form per row, shape (m, len(λ))."""
+        g, found = len(rows), []
+        for j in range(g):
+            places = np.delete(np.arange(2 * g), [j, g + j])
+            weights, rest = combination(rows[j], np.vstack([rows, -rows])[places])
+            form = np.zeros(2 * g + rows.shape[1] + cone.balanced)
+            form[places] = weights
+            form[j] = -1.0
+            if rest < 1e-12:
+                found.append(form)
+        return sp.csr_array(np.array(found).reshape(len(found), 2 * g + rows.shape[1] + cone.balanced))
+
+
+def both_on_blocks(problem: Problem, cones: list[Cone], more: dict[str, Inequality] | None = None) -> list[list[float]]:
+    """Return claim, dual value and proved bound (where there is a proof) of our interior point and of Clarabel."""
+    reduction, more = reduce(problem), more or {}
+    lifting = LiftedProgram(problem, reduction, more)
+    found = []
+    for name in ("interior_point", "clarabel"):
+        solver = solvers.create(name, {"tolerance": 1e-7})
+        got = solve_relaxation(lifting, "reduced", cones, solver, Deadline(), lambda A, N: 0.0)
+        assert got.solved.value is not None
+        values = [got.solved.value, problem.dual_value(got.multiplier)]
+        if all(cone.sector is None for cone in cones):
+            proved = relaxation_certificate(problem, reduction, got.multiplier, got.multipliers, cones, more)
+            values.append(proved.lower)
+        found.append(values)
+    return found
+
+
+@pytest.mark.parametrize(("seed", "count", "forms"), [(0, 2, False), (1, 4, False), (2, 1, True), (3, 3, True)])
+def test_over_cones_and_with_further_forms_it_proves_what_clarabel_claims(seed: int, count: int, forms: bool) -> None:
+    problem = gaussian(seed, 9, 2 + seed % 2, 2, 0.1)
+    rows = reduce(problem).rows
+    cones = split_by_coverage(rows, [whole_space(len(rows))], count)
+    ours, theirs = both_on_blocks(problem, cones, {"triples": Triples()} if forms else {})
+    assert ours == pytest.approx([theirs[0]] * 3, rel=1e-5)
+
+
+@pytest.mark.parametrize(("c", "count"), [(1, 1), (2, 2)])
+def test_blocks_of_output_sectors_agree_with_clarabel(c: int, count: int) -> None:
+    problem = gaussian(4, 6, 2, c, 0.1)
+    rows = reduce(problem).rows
+    cones = split_by_coverage(rows, [whole_space(len(rows))], count)
+    cones = [cone.within(sector) for cone in cones for sector in orthants(c)]
+    ours, theirs = both_on_blocks(problem, cones, {"sectors": inequalities.create("sectors")})
+    assert ours == pytest.approx([theirs[0]] * 2, rel=1e-5)
+
+
+def test_other_losses_and_an_offset_over_cones() -> None:
+    rng = np.random.default_rng(6)
+    X, Y = rng.standard_normal((8, 2)), np.eye(2)[rng.integers(0, 2, 8)]
+    problem = Problem(X, Y, 0.05, loss=losses.create("cross_entropy"), offset=True)
+    rows = reduce(problem).rows
+    ours, theirs = both_on_blocks(problem, split_by_coverage(rows, [whole_space(len(rows))], 2))
+    assert ours == pytest.approx([theirs[0]] * 3, rel=1e-5)
+
+
+def test_the_number_of_threads_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = gaussian(7, 9, 3, 2)
+    reduction = reduce(problem)
+    lifting = LiftedProgram(problem, reduction)
+    blocks = lifting.over(split_by_coverage(reduction.rows, [whole_space(9)], 3))
+    found = []
+    for threads in (1, 2, 3):
+        monkeypatch.setattr("sdprelax.solvers.interior_point.threads_allowed", lambda count=threads: count)
+        found.append(InteriorPoint().solve_blocks(lifting, blocks, Deadline(), lambda A, N: 0.0))
+    for other in found[1:]:
+        assert np.array_equal(found[0].multiplier, other.multiplier)
+        assert all(map(np.array_equal, found[0].matrices, other.matrices))
+
+
+def test_without_the_products_that_vanish_there_is_no_interior() -> None:
+    problem = gaussian(0, 5, 2, 1)
+    lifting = LiftedProgram(problem, reduce(problem), left_out=frozenset({"complementary"}))
+    with pytest.raises(InputError, match="interior_point needs the inequality 'complementary'"):
+        InteriorPoint().solve_blocks(lifting, lifting.over(), Deadline(), lambda A, N: 0.0)
+
+
+def test_products_that_vanish_and_depend_on_others_are_left_out() -> None:
+    G = sp.csr_array(np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [2.0, 0.0]]))
+    twins, others = np.array([[0, 1]]), np.array([[1, 3], [1, 1], [1, 2], [0, 1], [2, 2]])
+    found = independent(G, twins, others)
+    assert found[0].tolist() == [0, 1] and len(found) == 3

@@ -64,7 +64,7 @@ class Native:
     sample_weight: ClassVar[bool] = True
     # The interior point takes over for problems that it takes.
     dispensable: ClassVar[tuple[str, ...]] = ("interior_point",)
-    takes: ClassVar[frozenset[str]] = frozenset({"nonnegative", "complementary"})
+    needs: ClassVar[frozenset[str]] = frozenset()
     default_up_to: ClassVar[float] = math.inf
 
     tolerance: PositiveFloat = 1e-3
