@@ -136,7 +136,7 @@ def test_weaker_relaxations_have_lower_values_and_proved_bounds(seed: int) -> No
 def test_a_structured_solver_is_not_asked_for_weaker_relaxations() -> None:
     problem = gaussian(0, 4, 2, 1, 0.1)
     for options in ({"inequalities": ["complementary"]}, {"form": "scaled_diagonally_dominant"}):
-        with pytest.raises(InputError, match="solver: native is for the presolved reduced form's single block"):
-            sdprelax.solve(problem, "sdp", solver="native", **options)
+        with pytest.raises(InputError, match="interior_point is for the presolved reduced form with the inequalities"):
+            sdprelax.solve(problem, "sdp", solver="interior_point", **options)
     with pytest.raises(InputError, match="should be a valid list"):
         sdprelax.solve(problem, "sdp", inequalities="walls")
