@@ -101,7 +101,7 @@ class Cover:
     ----------
     bound: a proved upper bound of the maximum over the unit sphere.
     level: what the bound was before rounding errors were added: the value all cones were proved below.
-    peaks: unit directions (r, k) met on the way whose value exceeds the target.
+    peaks: unit directions (r, k) met on the way whose value exceeds the target, or what is asked for.
     reached: the largest value met, in floating point.
     cones: cones examined.
     depth: deepest level of splitting.
@@ -162,7 +162,7 @@ class _Lane:
     Lanes work independently of each other between two meetings, so that nothing depends on how many threads there are.
     """
 
-    def __init__(self, function: _Function, inflate: float, target: float, peaks: int) -> None:
+    def __init__(self, function: _Function, inflate: float, target: float, peaks: int, above: float) -> None:
         (g, r), c = function.rows.shape, function.jump.shape[1]
         shapes = ((r, r), (r, c), (c, r), (g, r))
         self.stack: tuple[NDArray[Any], ...] = (
@@ -172,7 +172,7 @@ class _Lane:
         self.orthants: list[tuple[float, ...]] = []
         self.peaks = np.zeros((peaks, r))
         # As `advance` of the kernels has it; nothing is on the stack.
-        self.progress = np.array([target, 0.0, 0.0, 0.0, -1.0, 0.0, target, 2.0 * function.error(0.0), 0.0])
+        self.progress = np.array([target, 0.0, 0.0, 0.0, -1.0, 0.0, min(target, above), 2.0 * function.error(0.0), 0.0])
         self._function, self._inflate = function, inflate
 
     @property
@@ -219,7 +219,7 @@ class _Lane:
 
 def cover_sphere(
     rows: Floats, dual: Ball, target: float, *, max_cones: int | None = None, deadline: Deadline | None = None,
-    threads: int | None = None,
+    threads: int | None = None, above: float = math.inf,
 ) -> Cover:  # fmt: skip
     """Bound max ‖Bᵀ[(x̂ᵀw)₊; (−x̂ᵀw)₊]‖ over the unit sphere from above, rigorously.
 
@@ -234,13 +234,15 @@ def cover_sphere(
     deadline: the same by time.
     threads: how many examine cones; :func:`sdprelax.base.threads_allowed` by default. A cover that no deadline
         cuts short is the same, bit by bit, whatever their number.
+    above: peaks are directions of larger value than this, too, where it is below the target.
     """
     # A power of two changes no digit: it is done where the largest weight is about 1.
     largest = float(np.max(np.abs(dual.mid), initial=0.0))
     if not 0.0 < largest < math.inf:
         largest = 1.0
     unit = math.ldexp(1.0, min(max(math.frexp(largest)[1], -1021), 1023))
-    cover = _cover_sphere(rows, dual.over(unit), target / unit, max_cones, deadline, threads or threads_allowed())
+    threads = threads or threads_allowed()
+    cover = _cover_sphere(rows, dual.over(unit), target / unit, max_cones, deadline, threads, above / unit)
     return replace(cover, bound=_multiplied(cover.bound, unit), level=cover.level * unit, reached=cover.reached * unit)
 
 
@@ -251,8 +253,9 @@ def _multiplied(bound: float, unit: float) -> float:
 
 
 def _cover_sphere(
-    rows: Floats, dual: Ball, target: float, max_cones: int | None, deadline: Deadline | None, threads: int
-) -> Cover:
+    rows: Floats, dual: Ball, target: float, max_cones: int | None, deadline: Deadline | None, threads: int,
+    above: float,
+) -> Cover:  # fmt: skip
     """Return the cover for a function whose weights are at most about 1."""
     g, r = rows.shape
     nothing = np.zeros((r, 0))
@@ -274,7 +277,7 @@ def _cover_sphere(
         return Cover(trivial, trivial, nothing, 0.0, 0, 0, complete=False)
     inflate = 1.0 + 4.0 * gamma(g + r + outputs + 64)
     count = max(1, min(LANES, MOST_ENTRIES // (g * r)))
-    lanes = [_Lane(function, inflate, target, PEAKS // count) for _ in range(count)]
+    lanes = [_Lane(function, inflate, target, PEAKS // count, above) for _ in range(count)]
     pause = min(BUDGET, LOOK // _work(g, r, outputs)) // count
     complete = _worked_off(lanes, list(product((1.0, -1.0), repeat=r)), max(1, pause), max_cones, deadline, threads)
     kappa, reached, given_up, _, _, deepest, *_ = np.max([lane.progress for lane in lanes], axis=0).tolist()
@@ -324,8 +327,9 @@ def _worked_off(
 
 
 def tightest_cover(
-    rows: Floats, dual: Ball, reached: float, accuracy: float, *, deadline: Deadline, first: float = math.inf
-) -> Cover:
+    rows: Floats, dual: Ball, reached: float, accuracy: float, *, deadline: Deadline, first: float = math.inf,
+    above: float = math.inf,
+) -> Cover:  # fmt: skip
     """Return the best complete cover found by the deadline: best first, by levels.
 
     Every level proves all cones below (1 + slack)·(largest value met); the slack falls eightfold from level to level,
@@ -339,11 +343,12 @@ def tightest_cover(
     reached: a value of the function at some unit direction, the larger the better.
     accuracy: the relative slack to end at.
     first: the slack to start at, if a cover like this one was within reach before.
+    above: peaks are directions of larger value than this, too, where it is below the target.
     """
     slack = max(accuracy, min(first, 4.0))
     best = cover_sphere(rows, dual, math.inf) if slack > accuracy else None
     while True:
-        cover = cover_sphere(rows, dual, reached * (1.0 + slack), deadline=deadline)
+        cover = cover_sphere(rows, dual, reached * (1.0 + slack), deadline=deadline, above=above)
         if best is not None and not cover.complete:
             return best
         best = cover

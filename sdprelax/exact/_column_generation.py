@@ -31,18 +31,21 @@ __all__ = ["EXACT_KERNELS", "ColumnGeneration", "generate_columns"]
 # Modules of compiled functions that columns are generated with.
 EXACT_KERNELS = (*COVER_KERNELS, "sdprelax.exact._great_circles")
 
-# Directions added in one iteration, and their least distance.
-ADDED, APART = 200, 1e-4
+# Directions added in one iteration, and their least distance, also as a multiple of the root of the gap: near a maximum
+# values differ by the square of the distance, and many that say the same cost time in every master problem.
+ADDED, APART, SPACING = 200, 1e-4, 0.25
+# As long as the gap is wider than this the oracle is asked at a point this share of the way to the stability centre.
+WIDE, OUT = 0.1, 0.5
 # Random directions among the first atoms; in the plane so many rays instead.
 RANDOM, RAYS = 20, 400
 # Atoms near which the oracle looks again: those of largest weight.
 HEAVIEST = 300
-# Directions above the bound that a proof met from which the oracle starts again.
+# Directions of largest value that a proof met from which the oracle starts again.
 PEAKS = 500
 # Atoms that together carry less than this share of the penalty, per accuracy of the master, leave.
 IDLE = 0.1
 # Share of the time that proofs may take while the gap is still wide, and seconds granted to the first of them.
-PROVING, FIRST_PROOF = 0.5, 5.0
+PROVING, FIRST_PROOF = 0.3, 5.0
 # A direction violates the constraint when it does by this share of the tolerance.
 VIOLATED = 0.1
 # Iterations in which the gap must close by this share, or rounding is all that is left in it.
@@ -122,6 +125,7 @@ class _Generation:
         self.upper, self.lower, self.estimate = math.inf, nothing, nothing
         self.hidden, self.output = self.atoms[:, :0], np.zeros((0, problem.shape[2]))
         self.multiplier = np.zeros_like(problem.Y)
+        self.centre: Floats | None = None
         self.cover: Cover | None = None
         self.iterations = self.cones = 0
         self.proving = 0.0
@@ -132,7 +136,7 @@ class _Generation:
         near = self.atoms[:, :0]
         master: Fit | None = None
         finest = 0.02 * self.tolerance
-        narrowest, idle = math.inf, 0
+        narrowest, idle = [math.inf, math.inf], 0
         while True:
             self.iterations += 1
             # Once the atoms stop improving the bound, the master's own accuracy must not be what is left; nor may atoms
@@ -145,9 +149,10 @@ class _Generation:
             found = self._violated(A, np.hstack([near, heaviest]))
             converged = self.cover is not None and self.gap <= self.tolerance
             report(self._best(converged), self.lower, self.upper)
-            open_gap = self.upper - max(self.lower, self.estimate)
-            idle = 0 if open_gap < narrowest * (1.0 - PROGRESS) else idle + 1
-            narrowest = min(narrowest, open_gap)
+            # As the search has it, which may be wrong, and as proved.
+            gaps = [self.upper - max(self.lower, self.estimate), self.upper - self.lower]
+            closing = any(gap < least * (1.0 - PROGRESS) for gap, least in zip(gaps, narrowest, strict=True))
+            idle, narrowest = 0 if closing else idle + 1, list(map(min, gaps, narrowest))
             stalled = (len(found.values) == 0 and accuracy <= finest) or idle == PATIENCE
             if converged or self.deadline.expired or stalled:
                 return self._best(converged)
@@ -174,27 +179,36 @@ class _Generation:
 
     def _violated(self, A: Floats, near: Floats) -> Candidates:
         """Return directions that A violates, and improve the lower bound if a proof pays now."""
-        gamma = self.problem.gamma
-        dual = self.reduction.pull_back(A)
-        above = gamma * (1.0 + VIOLATED * self.tolerance)
-        found = self.oracle.candidates(dual, above=above, near=near)
+        rows, dual = self.reduction.rows, self.reduction.pull_back(A)
+        above = self.problem.gamma * (1.0 + VIOLATED * self.tolerance)
+        inner = [A + OUT * (self.centre - A)] if self.centre is not None and self.gap > WIDE else []
+        for point in (*inner, A):
+            directions = self._tops(point, near)
+            found = Candidates.ranked(directions, value(rows, dual, directions), above)
+            # What the point further in violates, A does too; where it violates nothing, A may all the same.
+            if len(found.values):
+                break
+        self.gap = min(1.0, max(self._gap(self.estimate), 1e-2)) if self.cover is None else self._gap(self.lower)
+        return found.distinct(ADDED, max(APART, SPACING * math.sqrt(min(self.gap, 1.0))))
+
+    def _tops(self, point: Floats, near: Floats) -> Floats:
+        """Return where a dual point violates most, shape (r, k), and improve the bound by it if a proof pays now."""
+        rows, gamma = self.reduction.rows, self.problem.gamma
+        dual, above = self.reduction.pull_back(point), gamma * (1.0 + VIOLATED * self.tolerance)
+        found = self.oracle.candidates(dual, above=0.0, near=near)
         reached = max(gamma, found.best)
         # Of a master problem's optimum no smaller multiple is worth more: D is concave along the ray, and best at A.
-        estimate = self.problem.dual_value(A * (gamma / reached))
+        estimate = self.problem.dual_value(point * (gamma / reached))
         if estimate > self.estimate:
-            self.estimate = estimate
+            self.estimate, self.centre = estimate, point * (gamma / reached)
             if self.cover is None:
-                self.multiplier = A
+                self.multiplier = point
         expected = self._gap(estimate)
-        if self._proof_pays(expected, len(found.values)):
-            cover = self._prove(A, reached, max(0.2 * self.tolerance, 0.1 * min(expected, self.gap)))
-            if cover.reached > reached:
-                rows = self.reduction.rows
-                peaks = Candidates.ranked(cover.peaks, value(rows, dual, cover.peaks)).directions[:, :PEAKS]
-                missed = climb(rows, dual, peaks, above=above, count=FOLLOWED, separation=SEPARATION)
-                found = found.joined(missed)
-        self.gap = min(1.0, max(expected, 1e-2)) if self.cover is None else self._gap(self.lower)
-        return found.distinct(ADDED, APART)
+        if estimate > self.lower and self._proof_pays(expected, int(np.sum(found.values > above))):
+            cover = self._prove(point, reached, max(0.2 * self.tolerance, 0.1 * min(expected, self.gap)))
+            peaks = Candidates.ranked(cover.peaks, value(rows, dual, cover.peaks)).directions[:, :PEAKS]
+            found = found.joined(climb(rows, dual, peaks, above=above, count=FOLLOWED, separation=SEPARATION))
+        return found.directions
 
     def _gap(self, lower: float) -> float:
         gap = relative_gap(lower, self.upper)
@@ -209,12 +223,15 @@ class _Generation:
     def _prove(self, A: Floats, reached: float, accuracy: float) -> Cover:
         granted = min(0.5 * self.deadline.remaining, max(FIRST_PROOF, self.deadline.elapsed))
         timer = Deadline(granted)
-        cover = self.search.bound(pulled_back(self.reduction, A), reached, accuracy, timer)
+        dual = pulled_back(self.reduction, A)
+        cover = self.search.bound(dual, reached, accuracy, timer, above=self.problem.gamma)
         self.proving += timer.elapsed
         self.cones += cover.cones
         lower = self.problem.dual_value(A * min(1.0, self.problem.gamma / cover.bound))
         if cover.complete and lower > self.lower:
             self.lower, self.multiplier, self.cover = lower, A, cover
+            # What the search alone made of other points may be too much.
+            self.estimate, self.centre = lower, A * min(1.0, self.problem.gamma / cover.bound)
         return cover
 
     def _best(self, converged: bool) -> ColumnGeneration:

@@ -55,6 +55,17 @@ def test_threads_give_the_same_bits(seed: int, share: float) -> None:
         assert vars(one) | {"peaks": one.peaks.tobytes()} == vars(other) | {"peaks": other.peaks.tobytes()}
 
 
+def test_peaks_may_be_asked_for_below_the_target() -> None:
+    rows, dual = instance(1, rank=4)
+    exact = cover_sphere(rows, Ball.exact(dual), 1e-9)
+    plain, noted = (
+        cover_sphere(rows, Ball.exact(dual), 1.001 * exact.reached, **above)
+        for above in ({}, {"above": 0.9 * exact.reached})
+    )
+    assert plain.peaks.shape[1] == 0 and plain.bound == noted.bound and plain.cones == noted.cones
+    assert np.all(value(rows, dual, noted.peaks) > 0.9 * exact.reached) and noted.peaks.shape[1] > 0
+
+
 def test_no_more_cones_are_examined_than_allowed() -> None:
     rows, dual = instance(1, rank=4)
     for limit in (1, 7, 50, 99):

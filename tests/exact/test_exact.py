@@ -13,14 +13,16 @@ from sdprelax.base import Ball, Deadline
 from sdprelax.datasets import datasets
 from sdprelax.exact import (
     Arrangement,
+    _column_generation,
     activation_patterns,
     count_patterns,
     generate_columns,
     solve_cell_program,
     solve_convex_relu,
 )
-from sdprelax.exact._branch_and_bound import maximise
-from sdprelax.exact._oracle import value
+from sdprelax.exact._branch_and_bound import BranchAndBound, maximise
+from sdprelax.exact._column_generation import _Generation
+from sdprelax.exact._oracle import Candidates, value
 from sdprelax.methods.exact import Exact
 from sdprelax.problem import reduce
 from sdprelax.training import Outcome, random_network
@@ -69,6 +71,38 @@ def test_branch_and_bound_enumeration_and_the_conic_programs_agree(seed: int) ->
     elif problem.shape[2] == 1 and count_patterns(reduction.generators, reduction.rank) <= 100:
         patterns = solve_convex_relu(problem, reduction, Deadline())
         assert problem.objective(reduction.network(*patterns, problem)) == pytest.approx(bounded, rel=1e-7)
+
+
+@pytest.mark.parametrize("seed", range(9))
+def test_points_further_in_lead_to_the_same_optimum(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oracle is asked at the master problem's own point, or between it and the best feasible one, to the end."""
+    found = []
+    for wide in (np.inf, 0.0):
+        monkeypatch.setattr(_column_generation, "WIDE", wide)
+        found.append(by_columns(shapes(seed)))
+    assert found[0] == pytest.approx(found[1], rel=1e-7)
+
+
+def test_an_oracle_that_finds_nothing_further_in_is_asked_at_the_point_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = shapes(1)
+    reduction, rng, asked = reduce(problem), np.random.default_rng(0), []
+    search = BranchAndBound(reduction.rows, rng)
+
+    class Late:
+        def candidates(self, dual: np.ndarray, *, above: float, near: np.ndarray) -> Candidates:
+            asked.append(dual)
+            found = search.candidates(dual, above=above, near=near)
+            return found if len(asked) > 1 else Candidates.ranked(near[:, :0], near[0, :0])
+
+    monkeypatch.setattr(_Generation, "_proof_pays", lambda self, expected, violated: False)
+    generation = _Generation(problem, reduction, random_network(problem, 5, rng), Late(), 1e-6, Deadline(), rng)
+    generation.centre = np.zeros_like(problem.Y)
+    A = 10.0 * problem.gamma * rng.standard_normal(problem.Y.shape)
+    found = generation._violated(A, generation.atoms)
+    dual = reduction.pull_back(A)
+    assert np.allclose(asked[0], 0.5 * dual) and np.allclose(asked[1], dual) and len(asked) == 2
+    assert len(found.values) and np.all(found.values > problem.gamma)
+    assert np.allclose(found.values, value(reduction.rows, dual, found.directions))
 
 
 @pytest.mark.parametrize("seed", range(3))
