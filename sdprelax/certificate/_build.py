@@ -33,6 +33,10 @@ __all__ = ["cone_certificate", "empty_network_certificate", "relaxation_certific
 PORTABLE = 1e-12
 # Relative slack of the oracle's bound that a cover ends at when nobody says otherwise.
 ACCURACY = 1e-9
+# Least eigenvalue over largest entry of a matrix that is to be inverted.
+SINGULAR = 1e-15
+# Where the central path may end while t is looked for.
+ROUGH = 1e-7
 
 
 class _Draft:
@@ -182,15 +186,7 @@ def _repaired(rows: Floats, dual: Ball, forms: Forms, N: Floats) -> tuple[BlockP
     if k:
         N, (first, second) = N.copy(), forms.vanishing["complementary"].T
         free = np.hstack([rows[cone.undetermined], np.zeros((k, outputs))])
-        centred = slack
-        if outputs:
-            # The best balance tells how much each entry of the corner weighs.
-            eigenvalues, vectors = np.linalg.eigh(slack[:k, :k])
-            raised = np.maximum(eigenvalues, scale * 1e-9)
-            kappas = _least_diagonal(_schur(slack[k:, :k] @ vectors, raised, slack[k:, k:]), kind)
-            centred = slack.copy()
-            centred[k:, k:] += np.diag(kappas[kind])
-        N[first, second] -= _twin_shift(centred, free)
+        N[first, second] -= _twin_shift(slack, free, kind)
         N[second, first] = N[first, second]
         slack = reduced_slack(rows, dual, forms, N).mid
     eigenvalues, vectors = np.linalg.eigh(slack[:k, :k])
@@ -227,10 +223,14 @@ def _schur(coupling: Floats, eigenvalues: Floats, corner: Floats) -> Floats:
     return np.asarray((coupling / eigenvalues) @ coupling.T - corner)
 
 
-def _least_diagonal(schur: Floats, kind: NDArray[np.int64]) -> Floats:
+def _least_diagonal(schur: Floats, kind: NDArray[np.int64], end: float = 1e-11) -> Floats:
     """Return the κ of each kind with diag(κ[kind]) ⪰ S of least sum: of one kind S's largest eigenvalue, but ≥ 0.
 
-    Of several kinds by Newton's method along the central path of −log det, which ends a billionth above.
+    Of several kinds by Newton's method along the central path of −log det.
+
+    Parameters
+    ----------
+    end: the path's last μ over the size of S; the sum is above the least by about that times the order.
     """
     count = int(kind[-1]) + 1 if len(kind) else 1
     top = float(np.linalg.eigvalsh(schur)[-1]) if len(kind) else 0.0
@@ -240,7 +240,7 @@ def _least_diagonal(schur: Floats, kind: NDArray[np.int64]) -> Floats:
     kappa = np.full(count, top + size)
     members = np.eye(count)[kind]
     mu = size
-    while mu > 1e-11 * size:
+    while mu > end * size:
         for _ in range(20):
             inverse = np.linalg.inv(np.diag(kappa[kind]) - schur)
             gradient = 1.0 - mu * (members.T @ np.diag(inverse))
@@ -250,7 +250,8 @@ def _least_diagonal(schur: Floats, kind: NDArray[np.int64]) -> Floats:
             length = 1.0
             while length > 1e-6:
                 found = kappa + length * step
-                if float(np.linalg.eigvalsh(np.diag(found[kind]) - schur)[0]) > 0.0:
+                # What is singular to working precision has no inverse.
+                if float(np.linalg.eigvalsh(np.diag(found[kind]) - schur)[0]) > SINGULAR * size:
                     break
                 length *= 0.5
             else:
@@ -267,13 +268,14 @@ def _largest_violation(coupling: Floats, eigenvalues: Floats, corner: Floats) ->
     return max(0.0, float(np.linalg.eigvalsh(_schur(coupling, eigenvalues, corner))[-1]))
 
 
-def _twin_shift(slack: Floats, free: Floats) -> float:
-    """Return the t > 0 for which multipliers lowered by t at the entries (α_i, β_i) need the least κ.
+def _twin_shift(slack: Floats, free: Floats, kind: NDArray[np.int64]) -> float:
+    """Return the t > 0 for which multipliers lowered by t at the entries (α_i, β_i) need the least sum of κ.
 
     Parameters
     ----------
     slack: over z, shape (len(z), len(z)); it gains 2t on the diagonal of ββ and tX̂ between β and w.
     free: the rows X̂ of the β, shape (k, len(z) − k), with zeros where z goes on beyond w.
+    kind: which κ an entry beyond β has, shape (len(z) − k,).
     """
     k = len(free)
     eigenvalues, vectors = np.linalg.eigh(slack[:k, :k])
@@ -282,10 +284,12 @@ def _twin_shift(slack: Floats, free: Floats) -> float:
 
     def kappa(log: float) -> float:
         t = least + math.exp(log)
-        return _largest_violation(coupling + t * gained, eigenvalues + 2.0 * t, corner)
+        schur = _schur(coupling + t * gained, eigenvalues + 2.0 * t, corner)
+        return float(np.sum(_least_diagonal(schur, kind, ROUGH)))
 
     ends = (math.log(scale * 1e-16), math.log(scale * 10.0))
-    found = scipy.optimize.minimize_scalar(kappa, bounds=ends, method="bounded", options={"xatol": 1e-3})
+    accuracy = 1e-3 if kind[-1] == 0 else 3e-2
+    found = scipy.optimize.minimize_scalar(kappa, bounds=ends, method="bounded", options={"xatol": accuracy})
     return least + math.exp(float(found.x))
 
 
