@@ -12,7 +12,7 @@ import typer
 import sdprelax
 from sdprelax.base import SdprelaxError
 from sdprelax.cli._catalogue import print_list, print_schema, print_solvers
-from sdprelax.cli._certify import certify_network
+from sdprelax.cli._certify import certify_network, print_gamma_max
 from sdprelax.cli._results import collect_results, compare_results, report_results, show_results, verify_files
 from sdprelax.cli._sweeps import print_status, rerun_trial, run_sweeps
 
@@ -30,6 +30,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "rerun": rerun_trial,
     "distill": run_sweeps,
     "certify": certify_network,
+    "gamma-max": print_gamma_max,
     "show": show_results,
     "collect": collect_results,
     "verify": verify_files,

@@ -1,4 +1,4 @@
-"""``certify``: how far a network in a file is from the global optimum of its training problem."""
+"""``certify`` and ``gamma-max``: what is proved of a network in a file, and of the weight decay of data in a file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-__all__ = ["certify_network"]
+__all__ = ["certify_network", "print_gamma_max"]
 
 
 def certify_network(
@@ -42,23 +42,19 @@ def certify_network(
     """Print a proved bound of how far a trained network is from the global optimum, and a better one if there is."""
     import yaml
 
-    from sdprelax.datasets import datasets
     from sdprelax.problem import losses
     from sdprelax.verdict import certify, read_trained, saving_folder
 
     if save is not None:
         saving_folder(save)
     chosen = None if loss is None else yaml.safe_load(loss)
-    options: dict[str, Any] = {"path": str(data)}
-    if target:
-        options["target"] = target[0] if len(target) == 1 else target
     trained = read_trained(network, yaml.safe_load(activation))
     wanted = trained.loss if chosen is None else chosen
     numbers = wanted is not None and losses.given(wanted).targets in ("numbers", "counts")
-    if task is not None or (numbers and trained.network.output.shape[1] == 1):
+    if numbers and trained.network.output.shape[1] == 1:
         # A column of a few integers would be taken for classes.
-        options["task"] = task or "regression"
-    read = datasets.create("file", options).load()
+        task = task or "regression"
+    read = _read(data, target, task)
     verdict = certify(
         (read.X, read.Y), trained, loss=chosen, gamma=gamma,
         weight_decay=weight_decay, reduction=reduction, free_biases=free_biases,  # type: ignore[arg-type]
@@ -68,3 +64,51 @@ def certify_network(
     typer.echo(str(verdict))
     for path in verdict.save(save) if save is not None else ():
         typer.echo(f"wrote {path}")
+
+
+def print_gamma_max(
+    data: Annotated[Path, typer.Argument(help="Data to train on: .csv, .parquet or .npz.")],
+    target: Annotated[
+        list[str] | None, typer.Option(help="Target column of a table; several for several outputs. Default: the last.")
+    ] = None,
+    loss: Annotated[str, typer.Option(help="Loss, e.g. cross_entropy or '{huber: {delta: 0.5}}'.")] = "squared",
+    activation: Annotated[str, typer.Option(help="Activation, e.g. '{leaky: {slope: 0.1}}'.")] = "relu",
+    offset: Annotated[str, typer.Option(help="false, true (free), penalised, or a number: what it costs.")] = "false",
+    bias: Annotated[bool, typer.Option("--bias", help="Whether the hidden layer has a bias.")] = False,
+    free_biases: Annotated[bool, typer.Option("--free-biases", help="Whether that bias costs nothing.")] = False,
+    class_weight: Annotated[str | None, typer.Option(help="'balanced', or one number per class: '[1, 5]'.")] = None,
+    scaling: Annotated[str, typer.Option(help="none, standard or minmax, of the inputs.")] = "none",
+    task: Annotated[
+        str | None, typer.Option(help="classification or regression; by default as the target has it.")
+    ] = None,
+    tolerance: Annotated[float, typer.Option(help="Relative width of the interval at which proofs end.")] = 1e-3,
+    time_limit: Annotated[float, typer.Option(help="Seconds that proofs may take.")] = 10.0,
+) -> None:
+    """Print the weight decay at and above which no neuron pays, with its proved interval."""
+    import yaml
+
+    import sdprelax
+    from sdprelax.problem import losses, targets_for
+
+    chosen = losses.given(yaml.safe_load(loss))
+    read = _read(data, target, task, scaling)
+    problem = sdprelax.Problem(
+        read.X, targets_for(chosen, read.Y), 1.0, bias or free_biases, loss=chosen,
+        activation=yaml.safe_load(activation), offset=yaml.safe_load(offset), penalise_bias=not free_biases,
+        class_weight=None if class_weight is None else yaml.safe_load(class_weight),
+    )  # fmt: skip
+    typer.echo(str(sdprelax.gamma_max(problem, tolerance=tolerance, time_limit=time_limit)))
+
+
+def _read(data: Path, target: list[str] | None, task: str | None, scaling: str = "none") -> Any:
+    """Return the data set in a file, all of it to train on where the file does not say otherwise."""
+    from sdprelax.datasets import datasets
+
+    options: dict[str, Any] = {"path": str(data)}
+    if target:
+        options["target"] = target[0] if len(target) == 1 else target
+    if task is not None:
+        options["task"] = task
+    if scaling != "none":
+        options["scaling"] = scaling
+    return datasets.create("file", options).load()

@@ -269,7 +269,9 @@ def test_negative_optima_are_tabled_compared_and_drawn(finished: Path) -> None:
     drawn = training_pictures(table, load_table(finished / "certified", "trace"))
     assert all(figure is not None for figure in drawn.values())
     (axes,) = drawn["tightness"].axes  # type: ignore[union-attr]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["file, poisson, γ=0.1", "file, huber, γ=0.1"]
+    labels = [label.get_text().split("\n") for label in axes.get_yticklabels()]
+    assert [first for first, _ in labels] == ["file, poisson, γ=0.1", "file, huber, γ=0.1"]
+    assert all(second.endswith(" γ_max)") for _, second in labels)
     assert axes.get_xlim()[1] >= 1.0 > axes.get_xlim()[0]
     assert not len(compare(finished / "certified", finished / "certified").worse)
     page = write_report(finished / "certified").read_text()

@@ -116,7 +116,8 @@ TRAINING = TrialKind(
     summary=_tables.tightness_table,
     keys=_keys,
     looks={
-        "dataset": ("data set", str), **_tables.LOOKS, "gamma": ("γ", figures("g")), "method": ("method", str),
+        "dataset": ("data set", str), **_tables.LOOKS, "gamma": ("γ", figures("g")),
+        "gamma_relative": ("γ/γ_max", figures(".3g")), "method": ("method", str),
         "lower": ("lower bound", figures(".6f")), "upper": ("network", figures(".6f")), "gap": ("gap", figures(".1e")),
         "certified_percent": ("certified", figures(".3f", unit="%")),
         "excess_percent": ("excess", figures(".3f", unit="%")), "seconds": ("seconds", figures(".1f")),
@@ -127,9 +128,9 @@ TRAINING = TrialKind(
     source="freshly loaded data",
     compared=("status", "lower", "upper", "width", "predictors"),
     reported=(
-        "dataset", "bias", *SETTING, "gamma", "n", "d", "c", "method", "repeat", "status", "lower", "upper", "gap",
-        "seconds", "peak_memory_mb", "width", "train_accuracy", "test_accuracy", "test_loss", "solver_value",
-        "solver_status", "message", "hash", "attempt",
+        "dataset", "bias", *SETTING, "gamma", "gamma_relative", "n", "d", "c", "method", "repeat", "status", "lower",
+        "upper", "gap", "seconds", "peak_memory_mb", "width", "train_accuracy", "test_accuracy", "test_loss",
+        "solver_value", "solver_status", "message", "hash", "attempt",
     ),
     filters=("dataset", *SETTING, "gamma", "method", "status"),
     origins=_tables.ORIGINS,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sdprelax.base import InputError
 from sdprelax.laboratory.results._pictures import COLOURS, STYLE, literal, looks_of
 from sdprelax.laboratory.training._tables import problem_columns, tightness_table
-from sdprelax.laboratory.training._trial import problem_words
+from sdprelax.laboratory.training._trial import gamma_words, problem_words
 from sdprelax.networks import Network, decided
 from sdprelax.problem import Problem
 
@@ -44,7 +44,7 @@ def tightness_picture(table: pd.DataFrame) -> Figure:
     tight = tightness_table(table)
     # What the table calls a data set has the bias in its name already.
     tight["problem"] = [
-        f"{problem_words(row | {'bias': False})}, γ={row['gamma']:g}" for row in tight.to_dict("records")
+        f"{problem_words(row | {'bias': False})}, {gamma_words(row, chr(10))}" for row in tight.to_dict("records")
     ]
     problems, methods = list(dict.fromkeys(tight["problem"])), list(dict.fromkeys(tight["method"]))
     looks = looks_of(methods)
@@ -87,9 +87,12 @@ def tightness_picture(table: pd.DataFrame) -> Figure:
 
 @matplotlib.rc_context(STYLE)
 def gap_by_method(table: pd.DataFrame) -> Figure:
-    """Draw the relative gap of every trial by method, one panel per γ."""
+    """Draw the relative gap of every trial by method, one panel per γ; per γ/γ_max, where that has fewer values."""
     rows = table.dropna(subset=["gap"])
-    gammas = sorted(rows["gamma"].unique(), reverse=True)
+    share = "gamma_relative" in rows and bool(rows["gamma_relative"].notna().all())
+    relative = share and rows["gamma_relative"].nunique() < rows["gamma"].nunique()
+    column, title = ("gamma_relative", "γ/γ_max") if relative else ("gamma", "γ")
+    gammas = sorted(rows[column].unique(), reverse=True)
     methods = list(dict.fromkeys(rows["method"]))
     looks = looks_of(list(dict.fromkeys(table["method"])))
     names = 0.4 + 0.07 * max(len(method) for method in methods)
@@ -98,7 +101,7 @@ def gap_by_method(table: pd.DataFrame) -> Figure:
     rng = np.random.default_rng(0)
     for axes, gamma in zip(panels, gammas, strict=True):
         for k, method in enumerate(methods):
-            gaps = rows[(rows["gamma"] == gamma) & (rows["method"] == method)]["gap"].to_numpy(dtype=float)
+            gaps = rows[(rows[column] == gamma) & (rows["method"] == method)]["gap"].to_numpy(dtype=float)
             colour, marker = looks[method]
             spread = k + rng.uniform(-0.15, 0.15, len(gaps))
             shown = np.maximum(gaps, SMALLEST_GAP)
@@ -107,7 +110,7 @@ def gap_by_method(table: pd.DataFrame) -> Figure:
         axes.set_xlim(SMALLEST_GAP / 3, 3.0)
         axes.set_xticks([1e-10, 1e-8, 1e-6, 1e-4, 1e-2, 1.0])
         axes.grid(axis="x", color="0.9", linewidth=0.6)
-        axes.set_title(f"γ = {gamma:g}")
+        axes.set_title(literal(f"{title} = {gamma:g}"))
     figure.supxlabel("relative gap of each trial (smaller is better)", fontsize=9)
     panels[0].set_yticks(range(len(methods)), map(literal, methods))
     panels[0].set_ylim(len(methods) - 0.5, -0.5)
@@ -155,7 +158,8 @@ def bounds_against_time(trace: pd.DataFrame, table: pd.DataFrame) -> Figure:
         axes.set_ylim(0.5 * SMALLEST_GAP, 2.0)
         axes.set_xlabel("seconds")
         shown = dict(zip(keys, problem, strict=True))
-        axes.set_title(f"{literal(problem_words(shown))}, γ={shown['gamma']:g}")
+        share = table.loc[mine, "gamma_relative"].iloc[0] if "gamma_relative" in table else None
+        axes.set_title(literal(f"{problem_words(shown)}, {gamma_words(shown | {'gamma_relative': share})}"))
     for axes in panels[len(problems) :]:
         axes.set_visible(False)
     for method, (colour, marker) in looks.items():

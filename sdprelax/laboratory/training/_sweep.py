@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,13 @@ from sdprelax.laboratory._job import Trial
 from sdprelax.laboratory._kinds import Sweep
 from sdprelax.laboratory._settings import Entry, Settings, Written, checked, common, expanded
 from sdprelax.laboratory._store import Store
-from sdprelax.laboratory.training._trial import TrainingTrial, load_problem, training_versions
+from sdprelax.laboratory.training._trial import (
+    TrainingTrial,
+    load_problem,
+    store_gamma_max,
+    training_versions,
+    trial_gamma_max,
+)
 from sdprelax.lasso import Stage
 from sdprelax.methods import Method, methods
 from sdprelax.networks import activations
@@ -39,6 +46,7 @@ class TrainingSweep(Sweep):
     ----------
     datasets, methods, losses, activations: grids already expanded, in the order of the file.
     gamma, bias: weight decays, and with or without bias.
+    relative: in place of weight decays, these as shares of each problem's γ_max (:func:`sdprelax.gamma_max`).
     offset, penalise_bias, class_weight: what :class:`sdprelax.Problem` takes under these names.
     protocol: "standard", or "paper" for the test accuracy of Prakhya, Birdal and Yurtsever (2025) beside the others.
     """
@@ -54,6 +62,7 @@ class TrainingSweep(Sweep):
     penalise_bias: tuple[bool, ...]
     class_weight: tuple[ClassWeight, ...]
     protocol: Protocol
+    relative: tuple[float, ...] = ()
 
     def plan(self) -> list[TrainingTrial]:
         """Return the distinct trials in the order of the file."""
@@ -71,17 +80,31 @@ class TrainingSweep(Sweep):
             self.class_weight, biases,
         ))  # fmt: skip
         for dataset, dataset_options, digest in sources:
-            for (loss, activation, offset, weight, (bias, costs)), gamma in itertools.product(settings, self.gamma):
-                for name, method in chosen:
+            for loss, activation, offset, weight, (bias, costs) in settings:
+                for gamma, (name, method), repeat in itertools.product(
+                    self.gamma or self.relative, chosen, range(self.repeat)
+                ):
                     versions = training_versions(dataset, name, method, loss[0], activation[0])
-                    for repeat in range(self.repeat):
-                        trial = TrainingTrial(
-                            dataset, dataset_options, digest, gamma, bias, name, methods.identified(method), repeat,
-                            self.seed, self.limits, self.protocol, versions, loss[0], loss[1],
-                            activation[0], activation[1], offset, costs, weight,
-                        )  # fmt: skip
-                        trials.setdefault(trial.hash, trial)
+                    trial = TrainingTrial(
+                        dataset, dataset_options, digest, gamma, bias, name, methods.identified(method), repeat,
+                        self.seed, self.limits, self.protocol, versions, loss[0], loss[1],
+                        activation[0], activation[1], offset, costs, weight,
+                    )  # fmt: skip
+                    if self.relative:
+                        trial = self._relative(trial)
+                    trials.setdefault(trial.hash, trial)
         return list(trials.values())
+
+    def _relative(self, trial: TrainingTrial) -> TrainingTrial:
+        """Return the trial whose γ is the share of γ_max that it is now."""
+        try:
+            largest = trial_gamma_max(trial)
+        except InputError as error:
+            raise InputError(f"data set {trial.dataset_label}: {error}") from None
+        if not largest > 0.0:
+            said = f"gamma is relative, but γ_max of {trial.data_label} is 0: no neuron ever pays."
+            raise self.document.error(("gamma",), said)
+        return dataclasses.replace(trial, gamma=trial.gamma * largest)
 
     def check(self, trials: Sequence[Trial], store: Store) -> Callable[[Stage], None]:
         """See that the data load, that losses take them, and that methods take the problems."""
@@ -103,7 +126,7 @@ class TrainingSweep(Sweep):
                 raise InputError(f"data set {trial.dataset_label}: {error}") from None
             if taken is not None:
                 raise taken
-        return lambda stage: None
+        return lambda stage: store_gamma_max(_training(trials), store.shared)
 
     def _refusal(self, problem: Problem, name: str, method: Method) -> InputError | None:
         """Return what is wrong, with its line, where a method does not take a problem."""
@@ -133,7 +156,8 @@ class TrainingSweep(Sweep):
             _, problem = load_problem(group[0])
             n, d, c = problem.shape
             count = "1 trial" if len(group) == 1 else f"{len(group)} trials"
-            lines.append(f"{data} (n={n}, d={d}, c={c}), {method}: {count}{_size(group[0])}")
+            largest = f", γ_max={trial_gamma_max(group[0]):g}" if self.relative else ""
+            lines.append(f"{data} (n={n}, d={d}, c={c}{largest}), {method}: {count}{_size(group[0])}")
         return lines
 
 
@@ -157,13 +181,18 @@ def _size(trial: TrainingTrial) -> str:
         return f", {error}"
 
 
+class _Relative(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid")
+    relative: float | list[float] = pydantic.Field(description="shares of γ_max, of each problem its own")
+
+
 class _Written(Written):
     right: ClassVar[dict[str, str]] = {
         "offset": "true (free), false, penalised or a positive number, or a list of these",
         "class_weight": "balanced, null or a list with a positive number for each class, or a list of these",
     }
     datasets: list[Any] = pydantic.Field(description="data sets, each with its options")
-    gamma: float | list[float] = pydantic.Field(description="weight decay")
+    gamma: float | list[float] | _Relative = pydantic.Field(description="weight decay")
     bias: bool | list[bool] = pydantic.Field(False, description="whether the hidden layer has a bias")
     methods: list[Any] = pydantic.Field(description="methods, each with its options")
     loss: Any = pydantic.Field("squared", description="what predictions cost, or a list of losses")
@@ -185,6 +214,12 @@ SETTINGS = Settings(
 )  # fmt: skip
 
 
+def _numbers(value: Any) -> bool:
+    """Say whether a value of YAML is a number or a list of numbers."""
+    parts = value if isinstance(value, list) else [value]
+    return all(isinstance(part, (int, float)) and not isinstance(part, bool) for part in parts)
+
+
 def read_sweep(path: Path, document: Document) -> TrainingSweep:
     """Return a validated training sweep.
 
@@ -192,7 +227,14 @@ def read_sweep(path: Path, document: Document) -> TrainingSweep:
     ------
     InputError: anything wrong, in one sentence with file and line.
     """
+    shares = document.content.get("gamma")
+    if isinstance(shares, dict) and not (shares.keys() == {"relative"} and _numbers(shares["relative"])):
+        said = f"'gamma' is {shares!r}; it must be a number, a list of numbers, or {{relative: …}} with one of these."
+        raise document.error(("gamma",), said)
     written = checked(document, _Written)
+    relative = isinstance(written.gamma, _Relative)
+    if isinstance(written.gamma, _Relative):
+        written = written.model_copy(update={"gamma": written.gamma.relative})
     grids: dict[str, list[Any]] = {
         name: value if isinstance(value, list) else [value] for name, value in vars(written).items()
     }
@@ -216,7 +258,8 @@ def read_sweep(path: Path, document: Document) -> TrainingSweep:
         raise document.error(("protocol",), "protocol: paper is of the squared loss; leave out one of the two keys.")
     return TrainingSweep(
         **shared, datasets=named["datasets"], methods=named["methods"], losses=named["loss"],
-        activations=named["activation"], gamma=tuple(grids["gamma"]), bias=tuple(grids["bias"]),
+        activations=named["activation"], gamma=() if relative else tuple(grids["gamma"]),
+        relative=tuple(grids["gamma"]) if relative else (), bias=tuple(grids["bias"]),
         offset=tuple(grids["offset"]), penalise_bias=tuple(grids["penalise_bias"]),
         class_weight=tuple(grids["class_weight"]), protocol=written.protocol,
     )  # fmt: skip

@@ -18,17 +18,17 @@ __all__ = [
 ]  # fmt: skip
 
 # Columns that a table has where some trial has anything to say there: what is as usual has no column.
-LATER_COLUMNS = (*SETTING, "train_loss", "test_loss")
+LATER_COLUMNS = (*SETTING, "gamma_max", "gamma_relative", "train_loss", "test_loss")
 COLUMNS = [
-    "dataset", "n", "d", "c", "gamma", "bias", *SETTING, "method", "repeat", "status", "lower", "upper", "gap",
-    "solver_value", "solver_status", "seconds", "peak_memory_mb", "width", "train_accuracy", "train_rmse", "train_loss",
-    "test_accuracy", "test_balanced_accuracy", "test_f1", "test_rmse", "test_loss", "paper_accuracy", "message", "seed",
-    "options", "dataset_options", "versions", "hash", "attempt",
+    "dataset", "n", "d", "c", "gamma", "gamma_max", "gamma_relative", "bias", *SETTING, "method", "repeat", "status",
+    "lower", "upper", "gap", "solver_value", "solver_status", "seconds", "peak_memory_mb", "width", "train_accuracy",
+    "train_rmse", "train_loss", "test_accuracy", "test_balanced_accuracy", "test_f1", "test_rmse", "test_loss",
+    "paper_accuracy", "message", "seed", "options", "dataset_options", "versions", "hash", "attempt",
 ]  # fmt: skip
 NUMBERS = [
-    "n", "d", "c", "gamma", "lower", "upper", "gap", "solver_value", "seconds", "peak_memory_mb", "width",
-    "train_accuracy", "train_rmse", "train_loss", "test_accuracy", "test_balanced_accuracy", "test_f1", "test_rmse",
-    "test_loss", "paper_accuracy",
+    "n", "d", "c", "gamma", "gamma_max", "gamma_relative", "lower", "upper", "gap", "solver_value", "seconds",
+    "peak_memory_mb", "width", "train_accuracy", "train_rmse", "train_loss", "test_accuracy", "test_balanced_accuracy",
+    "test_f1", "test_rmse", "test_loss", "paper_accuracy",
 ]  # fmt: skip
 
 
@@ -37,11 +37,12 @@ PREDICTED = [
     "paper_threshold",
 ]  # fmt: skip
 PREDICTIONS = [
-    "dataset", "gamma", "bias", *SETTING, "method", "repeat", "predictor", "objective", *PREDICTED, "status", "hash",
+    "dataset", "gamma", "gamma_relative", "bias", *SETTING, "method", "repeat", "predictor", "objective", *PREDICTED,
+    "status", "hash",
 ]  # fmt: skip
 TIGHTNESS = [
-    "dataset", *SETTING, "gamma", "method", "lower", "upper", "gap", "certified_percent", "excess_percent", "seconds",
-    "status",
+    "dataset", *SETTING, "gamma", "gamma_relative", "method", "lower", "upper", "gap", "certified_percent",
+    "excess_percent", "seconds", "status",
 ]  # fmt: skip
 
 # What ``sdprelax verify`` does with the columns of all tables; the others say which trial a row is of.
@@ -54,7 +55,8 @@ ORIGINS = {
         "test_f1", "test_rmse", "test_loss", "paper_accuracy", "paper_threshold",
     ),
     "reported": (
-        "status", "seconds", "solver_value", "solver_status", "peak_memory_mb", "message", "versions",
+        "status", "gamma_max", "gamma_relative", "seconds", "solver_value", "solver_status", "peak_memory_mb",
+        "message", "versions",
     ),
 }  # fmt: skip
 # Titles of the columns of what is not usual, where they are printed.
@@ -85,12 +87,14 @@ def results_table(records: list[dict[str, Any]]) -> pd.DataFrame:
     while it ran, Python and its libraries (about 200 MB) included. ``loss``, ``activation``, ``offset``,
     ``penalise_bias`` and ``class_weight`` are columns where some trial has another than the usual one, and
     ``train_loss`` and ``test_loss``, means of the loss over the samples, where some loss is not the squared one.
+    ``gamma_relative`` is γ/γ_max, where γ_max was found in seconds; trials of before it was have none.
     """
     labels = {kind: _labels(kind, records) for kind in ("dataset", "method")}
     rows = [
         {
             **record,
             **{kind: labels[kind][_entry(kind, record)] for kind in labels},
+            "gamma_relative": _relative(record),
             "seed": record["trial"]["seed"],
             "options": json.dumps(record["trial"]["method_options"], sort_keys=True),
             "dataset_options": _entry("dataset", record)[1],
@@ -99,6 +103,12 @@ def results_table(records: list[dict[str, Any]]) -> pd.DataFrame:
         for record in records
     ]
     return _table(rows, COLUMNS, NUMBERS)
+
+
+def _relative(record: dict[str, Any]) -> float | None:
+    """Return γ/γ_max of a record, to twelve digits; None where it does not know γ_max, or that is 0."""
+    largest = record.get("gamma_max")
+    return float(f"{record['gamma'] / largest:.12g}") if largest else None
 
 
 def kept(record: dict[str, Any]) -> dict[str, Any]:
@@ -147,7 +157,13 @@ def predictions_table(records: list[dict[str, Any]]) -> pd.DataFrame:
     """
     labels = {kind: _labels(kind, records) for kind in ("dataset", "method")}
     rows = [
-        {**record, **{kind: labels[kind][_entry(kind, record)] for kind in labels}, **found, "predictor": found["name"]}
+        {
+            **record,
+            **{kind: labels[kind][_entry(kind, record)] for kind in labels},
+            **found,
+            "predictor": found["name"],
+            "gamma_relative": _relative(record),
+        }
         for record in records
         for found in record["predictors"]
     ]
@@ -158,6 +174,7 @@ def predictions_summary(table: pd.DataFrame) -> pd.DataFrame:
     """Return how well everything predicts on every problem: means over the repeats, objectives their least."""
     shown = table.assign(dataset=table["dataset"] + np.where(table["bias"].astype(bool), " + bias", ""))
     means: dict[str, Any] = {name: "mean" for name in PREDICTED if name in shown}
+    means |= {"gamma_relative": "first"} if "gamma_relative" in shown else {}
     keys = [*(name for name in problem_columns(shown) if name != "bias"), "method", "predictor"]
     found = shown.groupby(keys, sort=False).agg(means | {"objective": "min", "status": merged_status}).reset_index()
     return found[[name for name in PREDICTIONS if name in found]].dropna(axis="columns", how="all")
@@ -190,9 +207,11 @@ def tightness_table(table: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame(columns=pd.Index(TIGHTNESS))
     keys = problem_columns(table)
     best = table.groupby(keys, sort=False).agg(best_lower=("lower", "max"), best_upper=("upper", "min"))
+    share = {"gamma_relative": ("gamma_relative", "first")} if "gamma_relative" in table else {}
     merged = table.groupby([*keys, "method"], sort=False).agg(
-        lower=("lower", "max"), upper=("upper", "min"), seconds=("seconds", "mean"), status=("status", merged_status)
-    )
+        lower=("lower", "max"), upper=("upper", "min"), seconds=("seconds", "mean"), status=("status", merged_status),
+        **share,
+    )  # fmt: skip
     # The order of the table: problem by problem, each method where it first stands.
     merged = merged.reset_index().merge(best.reset_index(), on=keys)
     lower, upper = merged["lower"].to_numpy(dtype=float), merged["upper"].to_numpy(dtype=float)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
 import importlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,9 +17,10 @@ from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 
-from sdprelax.base import LATER, Deadline, InputError, Registry, SdprelaxError, ready
+from sdprelax.base import LATER, Deadline, InputError, Registry, SdprelaxError, ready, write_whole
 from sdprelax.certificate import PROOF_VERSION, Certificate
 from sdprelax.datasets import Dataset, datasets
+from sdprelax.exact import searched_gamma_max
 from sdprelax.laboratory._job import Attempt, Found, Limits, Trial, label
 from sdprelax.methods import Method, methods
 from sdprelax.networks import (
@@ -35,8 +37,20 @@ from sdprelax.problem import Loss, Problem, losses, targets_for
 from sdprelax.training import Outcome, Status
 
 __all__ = [
-    "EVALUATED", "MEANS", "PROGRAM", "SETTING", "STATUSES", "TrainingTrial", "data_digest", "evaluate", "load_problem",
-    "problem_words", "training_versions",
+    "EVALUATED",
+    "MEANS",
+    "PROGRAM",
+    "SETTING",
+    "STATUSES",
+    "TrainingTrial",
+    "data_digest",
+    "evaluate",
+    "gamma_words",
+    "load_problem",
+    "problem_words",
+    "store_gamma_max",
+    "training_versions",
+    "trial_gamma_max",
 ]  # fmt: skip
 
 # What sets a problem apart beside data, bias and γ, by its column: what it usually is, and how it is said otherwise.
@@ -120,6 +134,16 @@ class TrainingTrial(Trial):
         """The problem in words, but for γ."""
         return problem_words({"dataset": self.dataset_label, "bias": self.bias, **self.setting})
 
+    @cached_property
+    def problem_key(self) -> str:
+        """What tells its problem from others but for γ: the first 16 hex digits of a SHA-256."""
+        names = (
+            "dataset", "dataset_options", "dataset_digest", "bias", "loss", "loss_options", "activation",
+            "activation_options", "offset", "penalise_bias", "class_weight",
+        )  # fmt: skip
+        text = json.dumps([getattr(self, name) for name in names], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
     @property
     def problem_label(self) -> str:
         """The problem in words."""
@@ -156,17 +180,20 @@ class TrainingTrial(Trial):
         """Return what the method returns, every bound of it with its witness."""
         method = methods.create(self.method, self.method_options)
         loaded = data, problem = load_problem(self)
-        attempt.known(self._found(Outcome(), loaded))
+        largest = _stored_gamma_max(self, attempt.shared)
+        attempt.known(self._found(Outcome(), loaded, largest))
         outcome = method.run(
             problem, rng=self.generator(), deadline=attempt.deadline,
-            report=lambda best: attempt.report(self._found(_witnessed(best), loaded)),
+            report=lambda best: attempt.report(self._found(_witnessed(best), loaded, largest)),
         )  # fmt: skip
         outcome = _witnessed(outcome)
         if self.protocol == "paper":
             outcome = _with_papers_choice(outcome, data)
-        return dataclasses.replace(self._found(outcome, loaded), status=str(outcome.status))
+        return dataclasses.replace(self._found(outcome, loaded, largest), status=str(outcome.status))
 
-    def _found(self, outcome: Outcome, loaded: tuple[Dataset, Problem] | None) -> Found:
+    def _found(
+        self, outcome: Outcome, loaded: tuple[Dataset, Problem] | None, largest: float | None = None
+    ) -> Found:  # fmt: skip
         n, d, c = (None, None, None) if loaded is None else loaded[1].shape
         files = _predictor_files(outcome)
         predictors = [] if loaded is None else [
@@ -177,8 +204,8 @@ class TrainingTrial(Trial):
         measured = {name: first[name] for name in (*EVALUATED[1:], *MEANS) if name in first}
         fields = {
             "dataset": self.dataset_label, **self.setting, "n": n, "d": d, "c": c, "gamma": self.gamma,
-            "bias": self.bias, "method": self.method_label, "repeat": self.repeat, "lower": outcome.lower,
-            "upper": outcome.upper, "gap": outcome.gap, "solver_value": outcome.solver_value,
+            "gamma_max": largest, "bias": self.bias, "method": self.method_label, "repeat": self.repeat,
+            "lower": outcome.lower, "upper": outcome.upper, "gap": outcome.gap, "solver_value": outcome.solver_value,
             "solver_status": outcome.solver_status, "width": outcome.network.width if outcome.network else None,
             **measured,
             "data_digest": None if loaded is None else data_digest(loaded[0]), "details": outcome.details,
@@ -212,6 +239,57 @@ def problem_words(row: Mapping[str, Any]) -> str:
         if isinstance(words, str) and words != usual:
             parts.append(form.format(words))
     return ", ".join(parts)
+
+
+def gamma_words(row: Mapping[str, Any], between: str = " ") -> str:
+    """Return the γ of a table's row in words, and what share of γ_max that is, where it is known."""
+    share = row.get("gamma_relative")
+    known = share is not None and math.isfinite(share)
+    return f"γ={row['gamma']:g}{f'{between}({share:.3g} γ_max)' if known else ''}"
+
+
+# What was computed in this process, by the problem's key; and the most entries of X of which it takes a few seconds.
+_LARGEST: dict[str, float] = {}
+CHEAP = 200_000
+
+
+def trial_gamma_max(trial: TrainingTrial) -> float:
+    """Return γ_max of a trial's problem, computed once; 0 where no neuron ever pays.
+
+    Raises
+    ------
+    InputError: see :func:`load_problem`.
+    """
+    key = trial.problem_key
+    if key not in _LARGEST:
+        _LARGEST[key] = searched_gamma_max(load_problem(trial)[1])
+    return _LARGEST[key]
+
+
+def store_gamma_max(trials: Iterable[TrainingTrial], shared: Path) -> None:
+    """Write γ_max of every problem into a folder that trials share, where it is not there and takes seconds at most."""
+    folder = shared / GAMMA_MAX
+    for trial in {trial.problem_key: trial for trial in trials}.values():
+        path = folder / trial.problem_key
+        if path.exists():
+            continue
+        # What is wrong with the data each trial says for itself.
+        with contextlib.suppress(SdprelaxError, ArithmeticError, np.linalg.LinAlgError):
+            if trial.problem_key in _LARGEST or load_problem(trial)[1].inputs.size <= CHEAP:
+                folder.mkdir(exist_ok=True)
+                write_whole(path, repr(trial_gamma_max(trial)).encode())
+
+
+# Folder of numbers, one file for each problem's key.
+GAMMA_MAX = "gamma_max"
+
+
+def _stored_gamma_max(trial: TrainingTrial, shared: Path) -> float | None:
+    """Return what :func:`store_gamma_max` wrote, if it did."""
+    try:
+        return float((shared / GAMMA_MAX / trial.problem_key).read_text())
+    except (OSError, ValueError):
+        return None
 
 
 # The first versions of what trials had before there were others; they are not written down.
