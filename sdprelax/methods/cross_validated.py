@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from sdprelax.base import Deadline, Floats, InputError, SolverFailed, Use
+from sdprelax.base import LATER, Deadline, Floats, InputError, SolverFailed, Use
+from sdprelax.exact import searched_gamma_max
 from sdprelax.methods import Method, methods
 from sdprelax.networks import Predictor
 from sdprelax.problem import Problem, Squared
@@ -39,6 +40,8 @@ class CrossValidated:
     of: the method's name.
     options: its options.
     gammas: what the problem's γ is multiplied with.
+    relative: multiply γ_max of the training data with them instead (:func:`sdprelax.gamma_max`); the problem's γ plays
+        no part then.
     folds: parts that the training data are split into; each class is spread over them where the targets are one-hot.
     score: "accuracy", of the largest output or of one output's sign; "squared_error"; "loss", the problem's, with the
         weights of the samples held out; or "auto": accuracy where every row of Y is one-hot, or labels ±1 for a loss of
@@ -58,6 +61,7 @@ class CrossValidated:
     options: dict[str, Any] = field(default_factory=dict)
     folds: Annotated[int, Field(ge=2)] = 5
     score: Literal["auto", "accuracy", "squared_error", "loss"] = "auto"
+    relative: bool = field(default=False, metadata=LATER)
 
     def __post_init__(self) -> None:
         if len(set(self.gammas)) < len(self.gammas):
@@ -117,6 +121,11 @@ class CrossValidated:
         InputError: see :meth:`check`; or a predictor that cannot predict at other inputs.
         SolverFailed: the method fails at every γ, or on all training data.
         """
+        if self.relative:
+            largest = searched_gamma_max(problem)
+            if not largest > 0.0:
+                raise InputError("method 'cross_validated': option 'relative' is true, but γ_max is 0: no neuron pays.")
+            problem = replace(problem, gamma=largest)
         self.check(problem)
         inner = self._inner()
         hot = one_hot_rows(problem.Y) or _labels(problem)

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from sdprelax.base import Deadline, InputError, ProblemTooLarge, SolverFailed, StorageError, ready, require_seed
 from sdprelax.certificate import relaxation_certificate
+from sdprelax.exact import searched_gamma_max
 from sdprelax.methods import methods
 from sdprelax.methods.exact import Exact
 from sdprelax.methods.sdp import SDP
@@ -48,6 +49,7 @@ class Verdict(Outcome):
     better_upper: its objective, rounded up.
     said: how the user's training was translated, in words.
     trained: what was read of the user's network, with what is done to its inputs.
+    gamma_relative: γ/γ_max (:func:`sdprelax.gamma_max`), where it was found in seconds, else None.
     """
 
     problem: Problem | None = field(default=None, repr=False)
@@ -55,6 +57,7 @@ class Verdict(Outcome):
     better_upper: float | None = None
     said: tuple[str, ...] = ()
     trained: TrainedNetwork | None = field(default=None, repr=False)
+    gamma_relative: float | None = None
 
     @property
     def excess(self) -> float | None:
@@ -65,7 +68,11 @@ class Verdict(Outcome):
 
     def __str__(self) -> str:
         assert self.upper is not None and self.network is not None
-        lines = [*self.said, f"objective of the network ({_neurons(self.network)}): {self.upper:.9g}"]
+        lines = [*self.said]
+        if self.gamma_relative is not None and self.problem is not None:
+            share, gamma = f"{self.gamma_relative:.3g}", self.problem.gamma
+            lines.append(f"gamma {gamma:g} is {share} of gamma_max, from which on no neuron pays")
+        lines += [f"objective of the network ({_neurons(self.network)}): {self.upper:.9g}"]
         if self.lower is None or self.excess is None:
             lines.append("proved lower bound of the global optimum: none above 0")
         else:
@@ -175,8 +182,10 @@ def certify(
     best = Incumbent(Presolved.of(problem), deadline, reported)
     scaled = best.presolved.units.scaled_network(trained.network)
     best.offer(scaled)
+    largest = 0.0
     if best.presolved.reduction.generators <= CHEAP:
         _prove_residual(best, scaled)
+        largest = searched_gamma_max(problem)
     if deadline.seconds < math.inf:
         best.offer(polish(best.presolved.problem, scaled, deadline=deadline.fraction(POLISHING)))
     try:
@@ -185,7 +194,8 @@ def certify(
         best.details["too_large"] = str(error)
         late = _relax(best, rng, deadline)
     found = best.outcome(best.certificate is not None and best.gap <= TOLERANCE, late)
-    return _verdict(problem, found, trained, own, said)
+    verdict = _verdict(problem, found, trained, own, said)
+    return dataclasses.replace(verdict, gamma_relative=problem.gamma / largest) if largest > 0.0 else verdict
 
 
 def _prove_residual(best: Incumbent, network: Network) -> None:

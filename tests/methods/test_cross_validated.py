@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from sklearn.model_selection import KFold, StratifiedKFold
 
+import sdprelax
 from sdprelax import InputError, Problem
 from sdprelax.base import Deadline, SolverFailed
 from sdprelax.methods import methods
@@ -248,3 +249,15 @@ def test_what_does_not_fit_the_problem_is_refused_beforehand() -> None:
         run(regression(), of="ntk", score="accuracy")
     with pytest.raises(InputError, match="transductive"):
         run(regression(queries=3), of="sdp", options={"transductive": True, "rounding": None})
+
+
+def test_gammas_may_be_shares_of_gamma_max() -> None:
+    rng = np.random.default_rng(0)
+    problem = Problem(rng.standard_normal((12, 2)), rng.standard_normal((12, 1)), 123.0)
+    largest = sdprelax.gamma_max(problem).lower
+    options = {"of": "lbfgs", "options": {"width": 3, "restarts": 1}, "folds": 2}
+    found = sdprelax.solve(problem, "cross_validated", gammas=[0.1, 0.01], relative=True, **options)
+    assert {row["gamma"] for row in found.details["validation"]} == {0.1 * largest, 0.01 * largest}
+    zero = Problem(problem.X, np.zeros((12, 1)), 1.0)
+    with pytest.raises(InputError, match="γ_max is 0"):
+        sdprelax.solve(zero, "cross_validated", gammas=[0.1], relative=True, **options)

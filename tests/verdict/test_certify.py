@@ -39,6 +39,8 @@ def test_the_verdict_is_true_of_the_network(seed: int) -> None:
         assert problem.upper_bound(verdict.better) == verdict.better_upper < verdict.upper
     assert f"objective of the network ({network.width} neuron" in str(verdict)
     assert "above the global optimum" in str(verdict)
+    assert verdict.gamma_relative == 0.3 / sdprelax.gamma_max(problem).lower
+    assert f"gamma 0.3 is {verdict.gamma_relative:.3g} of gamma_max" in str(verdict)
 
 
 def test_an_optimal_network_has_no_better_one() -> None:
