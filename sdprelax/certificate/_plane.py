@@ -58,7 +58,7 @@ def vanishing_bounds(
         require_time(deadline)
         behind = np.where(sides[: len(free), arc][:, None] < 0, free, 0.0)
         size = _largest(constant - Ball.exact(behind).combined(S), rays[arc])
-        live = (size[first] > 0.0) & (size[second] > 0.0)
+        live = (size[first] != 0.0) & (size[second] != 0.0)
         np.maximum(largest, np.where(live, size[first] * size[second] + LEAST, 0.0), out=largest)
     return largest * ROUNDING
 
