@@ -166,6 +166,17 @@ def _ratio(row: pd.Series) -> str:
     return f"{stopped}{significant(row['columns_seconds'] / row['conic_seconds'])}{patterns}"
 
 
+@table("generation")
+def generation() -> str:
+    """Bank Notes to 1e-3 by column generation, as it is and plain."""
+    rows = [
+        [f"{row['q']:g}", row["kind"], gap(row["gap"]), significant(row["seconds"]), row["iterations"], row["atoms"],
+         f"{row['cones']:,}", significant(row["ratio"])]
+        for _, row in published("global_generation").iterrows()
+    ]  # fmt: skip
+    return markdown(["q", "columns", "gap", "processor s", "iterations", "atoms", "cones", "ratio"], rows, left=2)
+
+
 @table("ugly")
 def ugly() -> str:
     """How many ugly problems each method calls what, and how many faults were found."""
