@@ -17,7 +17,8 @@ made from the solver's. The gap of a bound is 1 − bound/(least upper value of 
 path: a regularisation path of ten γ, from 1 down to 0.1, on Ionosphere and the first 300 rows of MNIST: every solve
 started from the one before, beside each on its own.
 
-interior_point: the reduced relaxation by our interior point and by Clarabel in turn; times as ratios within a pair.
+interior_point: the reduced relaxation, over cones too, by our interior point and by Clarabel in turn; times as ratios
+within a pair.
 
 losses: the certified share of the optimum under the squared loss and under cross-entropy, by solver and form. Targets
 of both are the same: one per sample and class, 1 for the class of the largest target in the data. The optimum is
@@ -35,7 +36,7 @@ import importlib.util
 import math
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ from sdprelax.lifting import LiftedProgram
 from sdprelax.problem import Units, reduce, reduce_inputs
 from sdprelax.relaxation._program import solve_relaxation
 from sdprelax.solvers import solvers as solver_registry
-from sdprelax.solvers.interior_point import primal_start
+from sdprelax.solvers.interior_point.start import primal_start
 from sdprelax.solvers.native.alternating import AlternatingDirections
 from sdprelax.solvers.native.arrays import arrays_of
 
@@ -91,8 +92,7 @@ def upper_value(lifting: LiftedProgram, lifted: Floats) -> float:
     g, order, rows = lifting.generators, lifting.face.shape[1], lifting.reduction.rows
     k, twins = g + lifting.reduction.rank, np.arange(g)
     S = 0.5 * (lifted + lifted.T)[g:, g:]
-    inside = np.zeros((order, order))
-    inside[:k, :k] = primal_start(rows)
+    inside = primal_start(lifting.over()[0], rows)
     inside[k:, k:] = np.eye(order - k) * np.trace(inside[g:k, g:k]) / (order - k)
     G = lifting.face[: 2 * g, :k]
 
@@ -129,8 +129,8 @@ def solved(folder: str | None, name: str, rows: int | None, solver: str, form: s
     lifting = LiftedProgram(units.problem, reduce_inputs(units.problem.inputs, PARALLEL.get(name, 1e-13)))
     deadline, trace = Deadline(budget), []
 
-    def prove(A: Floats, N: Floats) -> float:
-        lower = relaxation_certificate(units.problem, lifting.reduction, A, [N]).lower
+    def prove(A: Floats, N: Sequence[Floats]) -> float:
+        lower = relaxation_certificate(units.problem, lifting.reduction, A, N).lower
         trace.append((deadline.elapsed, units.value(lower)))
         return lower
 
@@ -139,7 +139,7 @@ def solved(folder: str | None, name: str, rows: int | None, solver: str, form: s
         space, created = [whole_space(lifting.generators)], solver_registry.create(solver, options)
         solution = solve_relaxation(lifting, form, space, created, deadline, prove)  # type: ignore[arg-type]
         seconds = deadline.elapsed
-        prove(solution.multiplier, solution.multipliers[0])
+        prove(solution.multiplier, solution.multipliers)
         found |= {"status": solution.solved.status, "seconds": seconds, "log": solution.solved.log.strip()}
         found["peak_mb"] = peak_memory()
         found["claim"] = None if solution.solved.value is None else units.value(solution.solved.value)
@@ -261,15 +261,19 @@ def relaxed(folder: str | None, name: str, number: int, rows: int | None, gamma:
              "time_ratio", "below_clarabel"),
 )  # fmt: skip
 def interior_point(run: Run) -> Iterator[Row]:
-    sets = [("random", number) for number in range(10)] + [("spiral", 0), ("iris", 0)]
+    sets = [("random", number, 1) for number in range(10)] + [("spiral", 0, 1), ("iris", 0, 1)]
+    sets += [("random", number, 4) for number in range(3)] + [("iris", 0, 8)]
     folder = folder_of(run)
     for gamma in run.choose((0.1, 0.01), tiny=(0.1,)):
-        for name, number in run.choose(sets, tiny=sets[:1]):
-            label = f"{name} {number}"
+        for name, number, cones in run.choose(sets, tiny=[sets[0], sets[-2]]):
+            label = f"{name} {number}" + (f", {cones} cones" if cones > 1 else "")
             if not run.wants(label, gamma):
                 continue
             task = {"folder": folder, "name": name, "number": number, "rows": run.choose(None, tiny=6), "gamma": gamma}
-            options = {solver: {"rounding": None, "solver": solver} for solver in ("interior_point", "clarabel")}
+            options: dict[str, Row] = {
+                solver: {"rounding": None, "solver": solver, **({"cones": cones} if cones > 1 else {})}
+                for solver in ("interior_point", "clarabel")
+            }
             found = {solver: run.apart(relaxed, **task, options=given) for solver, given in options.items()}
             theirs = found["clarabel"]
             for solver, one in found.items():

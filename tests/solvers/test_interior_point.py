@@ -211,7 +211,9 @@ def both_on_blocks(problem: Problem, cones: list[Cone], more: dict[str, Inequali
     return found
 
 
-@pytest.mark.parametrize(("seed", "count", "forms"), [(0, 2, False), (1, 4, False), (2, 1, True), (3, 3, True)])
+@pytest.mark.parametrize(
+    ("seed", "count", "forms"), [(0, 2, False), (1, 4, False), (4, 18, False), (2, 1, True), (3, 3, True)]
+)
 def test_over_cones_and_with_further_forms_it_proves_what_clarabel_claims(seed: int, count: int, forms: bool) -> None:
     problem = gaussian(seed, 9, 2 + seed % 2, 2, 0.1)
     rows = reduce(problem).rows

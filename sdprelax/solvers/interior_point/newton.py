@@ -58,9 +58,14 @@ class Arm:
         own = block.first, block.second, block.weight
         shared = block.sample, block.output, np.ones(len(block.sample))
         count, common = len(block.y), len(block.sample)
-        corner = np.empty((common, common))
+        corner = np.zeros((common, common))
         schur_matrix(P, Q, *shared, *shared, True, corner)
         self.diagonal = np.diag(corner).copy()
+        if not count:
+            # No row is undetermined, and nothing is held.
+            self.scale, self.factor = np.zeros(0), np.zeros((0, 0))
+            self.arm, self.corner = np.zeros((0, common)), corner.T
+            return
         # Of the norms, F = −diag(norm).
         turned = [block.values(-symmetric((block.X * norm) @ self.W)) for norm in block.norms]
         shift = SHIFT
@@ -97,10 +102,14 @@ class Arm:
 
     def down(self, right: Floats) -> Floats:
         """Return what is left of the block's right-hand side."""
+        if not len(right):
+            return right
         return np.asarray(scipy.linalg.blas.dtrsv(self.factor, right * self.scale, trans=1))
 
     def up(self, left: Floats, B: Floats) -> Floats:
         """Return the block's own unknowns, once those of A are known."""
+        if not len(left):
+            return left
         return np.asarray(scipy.linalg.blas.dtrsv(self.factor, left - self.arm @ B) * self.scale)
 
 
