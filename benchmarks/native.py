@@ -4,6 +4,7 @@
     python benchmarks/native.py path           --data FOLDER                  # native_path.csv
     python benchmarks/native.py interior_point --data FOLDER                  # global_interior_point.csv
     python benchmarks/native.py losses         --data FOLDER                  # native_losses.csv
+    python benchmarks/native.py blocks         --data FOLDER                  # native_blocks.csv
     python benchmarks/native.py scaling                                       # native_scaling.csv
     python benchmarks/native.py scaling_gpu                                   # native_scaling_gpu.csv
 
@@ -23,6 +24,8 @@ within a pair.
 losses: the certified share of the optimum under the squared loss and under cross-entropy, by solver and form. Targets
 of both are the same: one per sample and class, 1 for the class of the largest target in the data. The optimum is
 that of `exact`, the lower end of its proved interval.
+
+blocks: what cones and output sectors buy on Ionosphere at γ = 5.78, a fiftieth of γ_max, in ten minutes each.
 
 scaling: time and memory of one step of the first phase against the number of rows, by library of arrays. Gaussian rows
 in 20 dimensions, two outputs, γ = 1. Time is the median of ten steps after forty, memory what the steps add to the
@@ -137,7 +140,7 @@ def solved(folder: str | None, name: str, rows: int | None, solver: str, form: s
     found: Row = {"status": "no point"}
     try:
         space, created = [whole_space(lifting.generators)], solver_registry.create(solver, options)
-        solution = solve_relaxation(lifting, form, space, created, deadline, prove)  # type: ignore[arg-type]
+        solution = solve_relaxation(lifting, form, space, created, deadline, prove)
         seconds = deadline.elapsed
         prove(solution.multiplier, solution.multipliers)
         found |= {"status": solution.solved.status, "seconds": seconds, "log": solution.solved.log.strip()}
@@ -281,6 +284,28 @@ def interior_point(run: Run) -> Iterator[Row]:
                     run.fault(f"{label}: a certificate proves {one['proved']} and claims {one['lower']}")
                 one |= {"time_ratio": ratio(one, theirs), "below_clarabel": 1.0 - one["lower"] / theirs["lower"]}
                 yield {"data": label, "gamma": gamma, "method": "sdp", "options": str(options[solver]), **one}
+
+
+# Cones and sectors; one sector is all of the outputs' space.
+PARTITIONS = ((1, 1), (4, 1), (1, 4), (1, 8), (1, 16), (4, 8))
+
+
+@benchmark.part(
+    "native_blocks", by=("data", "cones", "sectors"),
+    columns=("data", "gamma", "cones", "sectors", "lower", "upper", "gap", "seconds", "verify_seconds", "status"),
+)  # fmt: skip
+def blocks(run: Run) -> Iterator[Row]:
+    name, gamma = run.choose(("ionosphere", 5.78), tiny=("random", 0.1))
+    for cones, sectors in run.choose(PARTITIONS, tiny=((2, 1),)):
+        if not run.wants(name, cones, sectors):
+            continue
+        options = {"solver": "native", "cones": cones, "sectors": sectors, "splitting": "coverage",
+                   "solver_options": {"phases": "alternating"}, "time_limit": 600.0}  # fmt: skip
+        task = {"folder": folder_of(run), "name": name, "number": 0, "rows": run.choose(None, tiny=6), "gamma": gamma}
+        found = run.apart(relaxed, **task, options=options)
+        if (proved := found.pop("proved")) < found["lower"]:
+            run.fault(f"{cones} cones, {sectors} sectors: a certificate proves {proved} and claims {found['lower']}")
+        yield {"data": name, "gamma": gamma, "cones": cones, "sectors": sectors, **found}
 
 
 LOSSES, SECONDS = ("squared", "cross_entropy"), 300.0
