@@ -59,3 +59,13 @@ def test_sectors_alone_close_much_of_the_gap() -> None:
     assert sdprelax.verify(asked, halves.certificate) >= (halves.lower or 0.0)
     with pytest.raises(InputError, match="sectors need form: reduced"):
         sdprelax.solve(asked, "sdp", form="lifted", sectors=2, solver="clarabel")
+
+
+def test_exact_grows_a_partition_in_high_rank() -> None:
+    rng = np.random.default_rng(0)
+    asked = Problem(rng.standard_normal((8, 6)), rng.standard_normal((8, 1)), 1.0)
+    plain = sdprelax.solve(asked, "sdp")
+    found = sdprelax.solve(asked, "exact", time_limit=60.0)
+    assert plain.lower is not None and found.lower is not None
+    assert found.details["program"] != "relaxation" and found.upper <= plain.upper * (1.0 + 1e-6)
+    assert found.lower >= plain.lower * (1.0 - 1e-6) and sdprelax.verify(asked, found.certificate) >= found.lower

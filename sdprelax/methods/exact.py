@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import PositiveFloat
 
 from sdprelax.base import Deadline, Floats, ProblemTooLarge, SolverFailed, Use
+from sdprelax.cells import whole_space
 from sdprelax.certificate import cone_certificate, relaxation_certificate
 from sdprelax.exact import (
     EXACT_KERNELS,
@@ -24,9 +25,11 @@ from sdprelax.exact import (
     sparsified,
 )
 from sdprelax.lifting import LiftedProgram
+from sdprelax.lifting.inequalities import inequalities
 from sdprelax.methods import methods
 from sdprelax.problem import Presolved, Problem, Reduction, Squared, reduce, untaken
-from sdprelax.solvers import StructuredSolver, solvers
+from sdprelax.relaxation import MOST_PARTS, CertifiedRelaxation, Growth
+from sdprelax.solvers import by_default, solvers
 from sdprelax.training import Incumbent, Outcome, Report, locally_trained, unreported
 
 __all__ = ["Exact"]
@@ -77,7 +80,7 @@ class Exact:
         arrangement (rank ≤ 4).
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     closes: ClassVar[str] = "gap"
     kernels: ClassVar[tuple[str, ...]] = EXACT_KERNELS
     losses: ClassVar[tuple[str, ...] | None] = None
@@ -136,7 +139,7 @@ class Exact:
         if reduction.generators:
             self._solve_programs(best, rng, programs_time)
         if best.gap > self.tolerance:
-            _certify_otherwise(best, deadline)
+            _certify_otherwise(best, deadline, self.tolerance)
         if not deadline.expired:
             # Fewer neurons may cost a small part of the gap that is left anyway, but not the tolerance.
             spare = self.tolerance - best.gap if best.gap <= self.tolerance else math.inf
@@ -231,29 +234,37 @@ def _conic(
     best.prove(cone_certificate(problem, reduction, residual, deadline=deadline))
 
 
-def _certify_otherwise(best: Incumbent, deadline: Deadline) -> None:
+def _certify_otherwise(best: Incumbent, deadline: Deadline, tolerance: float) -> None:
     """Try other certificates where a cover proves too little: in high rank, and on nearly parallel rows.
 
-    The repair of no multipliers at all may prove more than a cover that time cut short; the relaxation, as far as it is
-    solved by the deadline, may prove more than either.
+    The repair of no multipliers at all may prove more than a cover that time cut short; the relaxation, over a
+    partition that grows until the deadline, may prove more than either.
     """
     problem, reduction = best.presolved.problem, best.presolved.reduction
     g = reduction.generators
     duals = [problem.residual(best.scaled.predict(problem.X))]
     if best.certificate is not None:
         duals.append(best.certificate.multiplier)
-    proposed = [np.zeros((2 * g, 2 * g))]
+    lifting = LiftedProgram(problem, reduction, {"sectors": inequalities.create("sectors")})
+    partition, multipliers = [whole_space(g)], (np.zeros((2 * g, 2 * g)),)
+    for A in duals:
+        best.prove(relaxation_certificate(problem, reduction, A, multipliers))
     relaxable = untaken(problem, solvers, RELAXED_BY, solvers[RELAXED_BY]) is None
     if relaxable and g and not deadline.expired and (deadline.seconds < math.inf or g <= RELAXED):
+        names = by_default(True, g, problem)[:1]
+        relaxed = CertifiedRelaxation(lifting, "reduced", names, {}, best, deadline.fraction(SHARE))
+        growth = Growth(relaxed, partition, MOST_PARTS if deadline.seconds < math.inf else 1, tolerance)
         with contextlib.suppress(SolverFailed):
-            lifted, solver = LiftedProgram(problem, reduction), solvers.create(RELAXED_BY)
-            assert isinstance(solver, StructuredSolver)
-            found = solver.solve_blocks(lifted, lifted.over(), deadline.fraction(SHARE), lambda A, N: 0.0)
+            found = growth.run()
+            best.details["growth"] = growth.rounds
+            # Its multipliers may prove more of another dual point.
+            for A in duals:
+                best.prove(
+                    relaxation_certificate(
+                        problem, reduction, A, found.multipliers, growth.cones, lifting.more
+                    )
+                )  # fmt: skip
             duals.append(found.multiplier)
-            proposed += found.multipliers
     coarser = [best.presolved.merged(parallel).reduction for parallel in NEARLY_PARALLEL]
     for reduced in (reduced for reduced in coarser if reduced.generators < g and not deadline.expired):
         best.prove(cone_certificate(problem, reduced, duals[-1], deadline=deadline))
-    for A in duals:
-        for N in proposed:
-            best.prove(relaxation_certificate(problem, reduction, A, [N]))

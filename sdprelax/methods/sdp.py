@@ -24,6 +24,7 @@ from sdprelax.methods import methods
 from sdprelax.networks import Network, Predictor, Tabulated
 from sdprelax.problem import PARALLEL, Presolved, Problem, Reduction, Squared, reduce_inputs
 from sdprelax.relaxation import (
+    MOST_PARTS,
     CertifiedRelaxation,
     Form,
     Growth,
@@ -71,7 +72,7 @@ class SDP:
     splitting: which rows to split at: "violation" (where a coarser solution mixes both signs of a row), "coverage"
         (where the parts have the fewest undetermined rows), "strong" (where the certificate of a good network's
         residual improves most; small problems) or "gap": at rows or between sectors, whichever buys more of the bound,
-        round after round until the gap is ``tolerance``, the time is up or there are ``cones`` blocks.
+        round after round until the gap is ``tolerance``, the time is up or there are ``cones`` blocks (1: 256).
     tolerance: relative gap at which "gap" ends.
     start: path of a certificate of a relaxation of this problem, whose partition "gap" goes on from.
     rounding: how to turn the solution into a network; None for the bound alone.
@@ -166,7 +167,7 @@ class SDP:
     @property
     def _whole(self) -> bool:
         """Whether there is a single block, of all neurons."""
-        return self.cones == 1 and self.sectors == 1
+        return self.cones == 1 and self.sectors == 1 and self.splitting != "gap"
 
     @property
     def _structured(self) -> bool:
@@ -176,7 +177,7 @@ class SDP:
     @property
     def kernels(self) -> Iterable[str]:
         """Modules of compiled functions that it computes with."""
-        return EXACT_KERNELS if self.splitting in ("strong", "gap") and self.cones > 1 else ()
+        return EXACT_KERNELS if self.splitting == "strong" and self.cones > 1 else ()
 
     def uses(self) -> Iterable[Use]:
         """Return the roundings, and the solvers that there may be, whatever the size of the problem."""
@@ -259,7 +260,7 @@ class SDP:
         relaxed = CertifiedRelaxation(
             lifting, self.form, names, self.solver_options, best, deadline, strict=strict
         )  # fmt: skip
-        if self.splitting == "gap" and not self._whole:
+        if self.splitting == "gap":
             solution, cones, pruned = *self._grown(relaxed, rng), 0
         else:
             cones, idle = self._partition(relaxed, rng, best.deadline)
@@ -304,7 +305,8 @@ class SDP:
         cones = [whole_space(reduction.generators)]
         if self.start is not None:
             cones = partition_of(Certificate.load(self.start), reduction)
-        growth = Growth(relaxed, cones, self.cones, self.tolerance, improve)
+        most = self.cones if self.cones > 1 else MOST_PARTS
+        growth = Growth(relaxed, cones, most, self.tolerance, improve)
         solution = growth.run()
         best.details["growth"] = growth.rounds
         return solution, growth.cones

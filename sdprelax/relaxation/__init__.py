@@ -5,7 +5,7 @@ from __future__ import annotations
 from sdprelax.relaxation._certified import CertifiedRelaxation
 from sdprelax.relaxation._cone_decomposition import Decomposition, decompose
 from sdprelax.relaxation._front_door import NamedBlock, NamedInequality, RelaxationModel, certify_dual, relax
-from sdprelax.relaxation._growth import Growth, partition_of
+from sdprelax.relaxation._growth import MOST_PARTS, Growth, partition_of
 from sdprelax.relaxation._program import Form, RelaxationSolution, relaxation
 from sdprelax.relaxation._regularisation_path import regularisation_path
 from sdprelax.relaxation._splitting import (
@@ -17,6 +17,7 @@ from sdprelax.relaxation._splitting import (
 )
 
 __all__ = [
+    "MOST_PARTS",
     "CertifiedRelaxation",
     "Decomposition",
     "Form",

@@ -22,8 +22,10 @@ from sdprelax.relaxation._certified import CertifiedRelaxation
 from sdprelax.relaxation._program import RelaxationSolution
 from sdprelax.relaxation._splitting import mixed_rows
 
-__all__ = ["Growth", "partition_of"]
+__all__ = ["MOST_PARTS", "Growth", "partition_of"]
 
+# Blocks that a partition grows to where nobody says how many.
+MOST_PARTS = 256
 # Blocks that carry less than this share of the mass of the heaviest are not split.
 LIGHT = 1e-3
 # Outputs up to which sectors are tried: there are 2^c orthants.
