@@ -1,4 +1,6 @@
-"""Strictly feasible starts of our interior point, block by block (docs/mathematics/solvers.md, "Interior point: constraints enter as they bind").
+"""Strictly feasible starts of our interior point, block by block.
+
+docs/mathematics/solvers.md, "Interior point: constraints enter as they bind".
 
 Primal: true neurons in directions where activations of neighbouring rows are as large as they can be at a time. Dual:
 multipliers of neighbouring rows that their twins pay for.
