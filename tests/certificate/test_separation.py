@@ -11,7 +11,7 @@ import sdprelax
 from sdprelax import Problem
 from sdprelax.base import Floats
 from sdprelax.cells import Cone, whole_space
-from sdprelax.lifting.inequalities import Forms, WithFound, inequalities
+from sdprelax.lifting.inequalities import Forms, SeparatedForms, WithFound, inequalities
 from tests.certificate.verifiers import proved_by_both
 
 FAMILIES = ["nonnegative", "complementary", "walls"]
@@ -82,12 +82,19 @@ def test_parts_of_a_cone_have_what_the_cone_has() -> None:
     S = np.eye(15)
     stated = family.separated(rows, Forms.of(rows, whole), S)
     place = Forms.of(rows, whole, {"sublinear": stated})
-    kept = WithFound(family, {(whole.path, None): place.over[place.places["sublinear"]]})
+    asked = np.ones((len(stated), place.count), dtype=bool)
+    asked[0] = asked[:, 24] = False
+    kept = WithFound(
+        "sublinear", family, {(whole.path, None): SeparatedForms(place.over[place.places["sublinear"]], asked)}
+    )
+    there = Forms.of(rows, whole, {"sublinear": kept})
+    missing = {tuple(pair) for pair in place.pairs} - {tuple(pair) for pair in there.pairs}
+    assert missing == {(p, q) for p, q in place.pairs.tolist() if 24 in (p, q)}, "in the cone those that are asked for"
     for part in whole.split(rows, 3):
         forms = Forms.of(rows, part, {"sublinear": kept})
-        own = forms.matrix[forms.places["sublinear"]].toarray()
-        assert len(own) == len(stated)
-        assert np.min(neurons(rows, part, 1000, rng) @ own.T) >= -1e-12
+        there = forms.matrix[forms.places["sublinear"]].toarray()
+        assert len(there) == len(stated)
+        assert np.min(neurons(rows, part, 1000, rng) @ there.T) >= -1e-12
 
 
 @pytest.mark.parametrize(("rank", "cones"), [(3, 1), (4, 1), (3, 4)])

@@ -30,6 +30,7 @@ __all__ = [
     "Forms",
     "Inequality",
     "Pairs",
+    "SeparatedForms",
     "WithFound",
     "chosen_families",
     "inequalities",
@@ -72,7 +73,7 @@ class Inequality:
         return np.zeros((0, 2), dtype=np.int64)
 
     def implied(self, forms: Forms) -> Pairs:
-        """Return pairs, shape (p, 2), whose products are nonnegative combinations of others' in every relaxation.
+        """Return pairs, shape (p, 2), whose products are nonnegative combinations of others', or not asked for yet.
 
         They get no constraint and no multiplier, which spares solvers a degenerate dual; a certificate may have any.
         """
@@ -244,17 +245,34 @@ class Forms:
 
 
 @dataclass(frozen=True, eq=False)
+class SeparatedForms:
+    """Forms that separation found in a cone.
+
+    Attributes
+    ----------
+    matrix: the forms over λ, shape (m, len(λ)).
+    asked: their products that are asked for in that very cone, with the standard forms and with each other, shape
+        (m, s + m). Those with other families' forms all are.
+    """
+
+    matrix: sp.csr_array
+    asked: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
 class WithFound(Inequality):
     """A family together with forms that its separation found.
 
     Parameters
     ----------
+    name: the family's.
     family: the family.
-    found: by path and sector of a cone, forms over its λ, shape (m, len(λ)). A part of a cone has what the cone has.
+    found: what was found, by path and sector of a cone. A part of a cone has the forms of the cone, and all products.
     """
 
+    name: str
     family: Inequality
-    found: Mapping[tuple[tuple[tuple[int, int], ...], Sector | None], sp.csr_array]
+    found: Mapping[tuple[tuple[tuple[int, int], ...], Sector | None], SeparatedForms]
 
     @property
     def rounds(self) -> int:
@@ -266,21 +284,37 @@ class WithFound(Inequality):
         own = self.family.forms(rows, cone)
         steps = () if cone.sector is None else cone.sector.path
         known = [
-            (len(path) + len(before), matrix)
-            for (path, sector), matrix in self.found.items()
+            (len(path) + len(before), found.matrix)
+            for (path, sector), found in self.found.items()
             for before in [() if sector is None else sector.path]
             if set(path) <= set(cone.path) and steps[: len(before)] == before
         ]
         if not known:
             return own
-        found = max(known, key=lambda each: each[0])[1]
+        matrix = max(known, key=lambda each: each[0])[1]
         # A cone without a sector says nothing of output weights.
-        beyond = sp.csr_array((found.shape[0], own.shape[1] - found.shape[1]))
-        return sp.csr_array(sp.vstack([own, sp.hstack([found, beyond])]))
+        beyond = sp.csr_array((matrix.shape[0], own.shape[1] - matrix.shape[1]))
+        return sp.csr_array(sp.vstack([own, sp.hstack([matrix, beyond])]))
 
     def vanishing(self, forms: Forms) -> Pairs:
         """Return the family's."""
         return self.family.vanishing(forms)
+
+    def implied(self, forms: Forms) -> Pairs:
+        """Return the family's, and the products that are not asked for since no solution has violated them yet."""
+        own, found = self.family.implied(forms), self.found.get((forms.cone.path, forms.cone.sector))
+        if found is None:
+            return own
+        count, standard = found.matrix.shape[0], found.asked.shape[1] - found.matrix.shape[0]
+        start = forms.places[self.name].stop - count
+        first, second = np.nonzero(~found.asked)
+        second = np.where(second < standard, second, second - standard + start)
+        pairs = np.sort(np.stack([first + start, second], axis=1), axis=1)
+        return np.concatenate([own, np.unique(pairs, axis=0)])
+
+    def coordinates(self, forms: Forms) -> NDArray[np.int64]:
+        """Return the family's."""
+        return self.family.coordinates(forms)
 
     def separated(self, rows: Floats, forms: Forms, S: Floats) -> Floats:
         """Return the family's."""

@@ -39,7 +39,7 @@ class Sublinear(Inequality):
 
     kernels: ClassVar[tuple[str, ...]] = ("sdprelax.lifting.inequalities._envelopes",)
 
-    rounds: NonNegativeInt = 3
+    rounds: NonNegativeInt = 6
     most: PositiveInt = 50
 
     def forms(self, rows: Floats, cone: Cone) -> sp.csr_array:
