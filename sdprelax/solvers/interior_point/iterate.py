@@ -78,8 +78,9 @@ class BlockIterate:
         self.X = primal_start(block, rows)
         self.open = np.zeros((self.forms, self.forms), dtype=bool)
         self.open[tuple(block.pairs.T)] = True
-        self.entries = len(block.pairs)
         self.open[held[:, 0], held[:, 1]] = False
+        # The start may hold products that follow from those that are asked for.
+        self.entries = int(np.sum(self.open)) + len(held)
         # Set once A is.
         self.Z = np.zeros_like(self.X)
         self.x = np.zeros(len(held))
@@ -114,9 +115,9 @@ class BlockIterate:
     def multipliers(self) -> Floats:
         """N of the certificate, shape (m, m) for m forms."""
         M = np.zeros((self.forms, self.forms))
-        # Z is twice the block's own.
-        M[self.first, self.second] = M[self.second, self.first] = 0.5 * self.y[len(self.norms) :]
-        return self.block.multipliers(self.gamma, M)
+        # Z is twice the block's own; a product that vanishes may be held too.
+        np.add.at(M, (self.first, self.second), 0.5 * self.y[len(self.norms) :])
+        return self.block.multipliers(self.gamma, M + np.triu(M, 1).T)
 
     def predictions(self) -> Floats:
         """Return the block's part of the predictions in the coordinates of A, shape (n, k)."""
