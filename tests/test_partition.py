@@ -198,7 +198,7 @@ def test_where_no_neuron_pays_all_cones_are_idle_and_the_bound_is_that_of_the_em
 
 
 def test_the_published_form_takes_no_cones() -> None:
-    with pytest.raises(InputError, match="cones need form: reduced"):
+    with pytest.raises(InputError, match="cones and sectors need form: reduced"):
         sdprelax.solve(gaussian(0, 5, 2, 1, 0.1), "sdp", form="lifted", cones=4)
 
 
