@@ -41,8 +41,8 @@ TO_BOUNDARY = 0.95
 TAKEN, PER_ROW = 0.5, 3
 # Relative size below which a product that is not held counts as none.
 NEGLIGIBLE = 1e-12
-# A run ends when its relative gap has not fallen by this factor, nor its dual value risen by this share, within so many
-# steps.
+# A run ends when neither its relative gap nor its infeasibility has fallen by this factor, nor its dual value risen by
+# this share, within so many steps.
 PROGRESS, RISING, PATIENCE = 0.95, 1e-3, 6
 
 
@@ -116,7 +116,8 @@ class InteriorPoint:
                 "interior_point found no strictly feasible start: rows of X are too nearly parallel; clarabel may do."
             ) from None
         status, steps, tell = "iteration limit", 0, Sparing(report)
-        best, value, least, since = run.point(), run.dual, math.inf, 0
+        best, value, since = run.point(), run.dual, 0
+        least, farthest = math.inf, math.inf
         while steps < self.max_iterations:
             if deadline.expired:
                 status = "time limit"
@@ -134,10 +135,13 @@ class InteriorPoint:
             rising = run.dual > value + RISING * abs(value)
             if run.dual >= value:
                 best, value = now, run.dual
-            gap = run.gap
-            if gap <= self.tolerance and run.infeasibility <= self.tolerance * abs(run.dual):
+            gap, missing = run.gap, run.infeasibility / max(abs(run.dual), 1e-300)
+            if gap <= self.tolerance and missing <= self.tolerance:
                 status = "optimal"
                 break
+            # The objective of a point that is not feasible says little.
+            rising |= self.tolerance < missing < PROGRESS * farthest
+            farthest = min(farthest, missing)
             since = 0 if gap < PROGRESS * least or rising else since + 1
             least = min(least, gap)
             if since == PATIENCE:
