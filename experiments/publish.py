@@ -1,7 +1,7 @@
 """Publish results: files of results/published that README.md, docs/ and notebooks/ show, and the documents with them.
 
     python experiments/publish.py quickstart tightness wedge losses     # runs these sweeps anew: `make figures`
-    python experiments/publish.py paper closing gates ntk distill       # from sweeps and studies that have run
+    python experiments/publish.py paper closing gates ntk distill ladder gamma_path     # from what has run
 
 The sweeps that are run here run in a folder of their own, so that no earlier trial counts; nothing of a sweep is
 published unless all of its trials ended without an error, and every certificate and network has been verified. The
@@ -259,8 +259,55 @@ def distill(results: Path, out: Path) -> None:
         shutil.copyfile(results / "digits" / "fractions.png", out / "distill_fractions.png")
 
 
+def ladder(results: Path, out: Path) -> None:
+    """What every relaxation leaves uncertified, against seconds: results/ladder."""
+    import relaxations
+
+    verified(results, ["ladder"])
+    table, growth = relaxations.ladder(results / "ladder")
+    table.to_csv(out / "ladder.csv", index=False, float_format="%.10g")
+    growth.to_csv(out / "ladder_growth.csv", index=False, float_format="%.6g")
+    relaxations.ladder_picture(table, growth).savefig(out / "ladder.png", dpi=150)
+
+
+def gamma_path(results: Path, out: Path) -> None:
+    """The relaxation over γ/γ_max, and cross-validation's choice: results/gamma-path*."""
+    import relaxations
+
+    verified(results, ["gamma-path", "gamma-path-exact", "gamma-path-chosen"])
+    path, chosen = relaxations.gamma_path(results)
+    path.to_csv(out / "gamma_path.csv", index=False, float_format="%.10g")
+    chosen.to_csv(out / "gamma_path_chosen.csv", index=False, float_format="%.10g")
+    relaxations.gamma_path_picture(path, chosen).savefig(out / "gamma_path.png", dpi=150)
+
+
+def verified(results: Path, names: list[str]) -> None:
+    """See that sweeps have run without an error, and verify them."""
+    for name in names:
+        if not (results / name).is_dir():
+            sys.exit(f"{results} has no {name}: sdprelax run experiments/{name.replace('-', '_')}.yaml.")
+        table = load_table(results / name)
+        failed = table[table["status"].isin(["error", "unavailable"])]
+        if len(failed):
+            sys.exit(f"{name} is not published: {failed['dataset'].iloc[0]}: {failed['message'].iloc[0]}")
+        sdprelax("verify", str(results / name))
+
+
 RECIPES = {
-    recipe.__name__: recipe for recipe in (quickstart, tightness, wedge, losses, paper, closing, gates, ntk, distill)
+    recipe.__name__: recipe
+    for recipe in (
+        quickstart,
+        tightness,
+        wedge,
+        losses,
+        paper,
+        closing,
+        gates,
+        ntk,
+        distill,
+        ladder,
+        gamma_path,
+    )
 }
 
 

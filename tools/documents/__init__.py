@@ -14,7 +14,20 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from documents import closing, costs, distilled, gated, mutations, native, ntk, paper, sweeps, verdicts, wedge  # noqa: F401
+from documents import (  # noqa: F401
+    closing,
+    costs,
+    distilled,
+    gated,
+    mutations,
+    native,
+    ntk,
+    paper,
+    relaxations,
+    sweeps,
+    verdicts,
+    wedge,
+)  # fmt: skip
 from documents.writing import FIGURES, ROOT, TABLES
 
 __all__ = ["documents", "regenerated"]
