@@ -10,6 +10,7 @@ import pytest
 import sdprelax
 from sdprelax import InputError, Problem
 from sdprelax.certificate import RelaxationProof
+from tests.certificate.verifiers import proved_by_both
 
 
 def problem(outputs: int, seed: int = 1) -> Problem:
@@ -50,6 +51,26 @@ def test_a_partition_is_gone_on_from(tmp_path: Path) -> None:
         sdprelax.solve(asked, "sdp", splitting="gap", cones=9, solver="clarabel", start=path)
     with pytest.raises(InputError, match="splitting: gap"):
         sdprelax.solve(asked, "sdp", cones=9, solver="clarabel", start=path)
+
+
+@pytest.mark.parametrize(("outputs", "sectors", "loss"), [(2, 1, "squared"), (1, 2, "absolute")])
+def test_cones_by_themselves_close_the_gap_of_a_good_network(
+    outputs: int, sectors: int, loss: str, tmp_path: Path
+) -> None:
+    asked = problem(outputs)
+    asked = Problem(asked.X, asked.Y, asked.gamma, loss=loss)
+    exact = sdprelax.solve(asked, "exact")
+    options = {"splitting": "local", "sectors": sectors, "rounding": None}
+    coarse = sdprelax.solve(asked, "sdp", cones=2, **options)
+    found = sdprelax.solve(asked, "sdp", cones=80, tolerance=1e-3, **options)
+    assert coarse.lower is not None and found.lower is not None and found.upper is not None
+    assert coarse.status == "not converged" and coarse.lower < found.lower * (1.0 - 1e-2)
+    assert found.status == "solved" and found.gap is not None and found.gap <= 1e-3
+    assert exact.lower * (1.0 - 1e-3) <= found.lower <= exact.upper and found.upper >= exact.lower
+    proved_by_both(asked, found.certificate, tmp_path / "certificate.npz")
+    assert found.details["growth"][-1][0] == len(found.certificate.proof.blocks)
+    with pytest.raises(InputError, match="leave out form and solver"):
+        sdprelax.solve(asked, "sdp", splitting="local", solver="scs")
 
 
 def test_sectors_alone_close_much_of_the_gap() -> None:

@@ -88,7 +88,7 @@ def solve_cell_program(problem: Problem, reduction: Reduction, deadline: Deadlin
     right = np.concatenate([problem.Y.T.ravel(), np.zeros(len(selected) + blocks)])
     block: ConeOf = ("semidefinite", order)
     cones: list[ConeOf] = [("zero", n * c), ("nonnegative", len(selected)), *[block] * count]
-    x, _ = solve_conic(quadratic, cost, constraints, right, cones, deadline)
+    x, _, _ = solve_conic(quadratic, cost, constraints, right, cones, deadline)
     return _neurons(x[:blocks].reshape(count, triangle), rays, c, position)
 
 

@@ -80,7 +80,7 @@ def attained_convex_relu(
     right = np.concatenate([problem.Y[:, 0], np.zeros(2 * count * g + norms * (r + 1))])
     lorentz_cone: ConeOf = ("second_order", r + 1)
     cones: list[ConeOf] = [("zero", n), ("nonnegative", 2 * count * g), *[lorentz_cone] * norms]
-    x, solved = solve_conic(quadratic, cost, constraints, right, cones, deadline)
+    x, solved, _ = solve_conic(quadratic, cost, constraints, right, cones, deadline)
     hidden = x[: 2 * size].reshape(norms, r).T
     return hidden, np.concatenate([np.ones(count), -np.ones(count)])[:, None], solved
 

@@ -28,6 +28,7 @@ from sdprelax.relaxation import (
     CertifiedRelaxation,
     Form,
     Growth,
+    LocalGrowth,
     RelaxationSolution,
     Splitting,
     idle_cones,
@@ -47,6 +48,8 @@ __all__ = ["SDP"]
 COARSE = 2 / 3
 # What guides strong branching: a network trained by column generation to this gap, in at most so many seconds.
 GUIDE_GAP, GUIDE_WIDTH, GUIDE_SECONDS = 1e-7, 60, 30.0
+# Splittings that grow a partition until the gap is closed, and the cones that "local" starts from.
+GROWING, LOCAL_START = ("gap", "local"), 64
 # Distance of unit rows below which they are one generator where the solver has no start otherwise.
 NEARLY_PARALLEL = 1e-5
 # Share of a time limit that is the solver's, where there is a rounding.
@@ -72,8 +75,10 @@ class SDP:
     splitting: which rows to split at: "violation" (where a coarser solution mixes both signs of a row), "coverage"
         (where the parts have the fewest undetermined rows), "strong" (where the certificate of a good network's
         residual improves most; small problems) or "gap": at rows or between sectors, whichever buys more of the bound,
-        round after round until the gap is ``tolerance``, the time is up or there are ``cones`` blocks (1: 256).
-    tolerance: relative gap at which "gap" ends.
+        round after round until the gap is ``tolerance``, the time is up or there are ``cones`` blocks (1: 256);
+        "local" does the same at rows for the fixed residual of a good network, whose certificate is one small program
+        per cone (Clarabel's), and solves no program over all cones.
+    tolerance: relative gap at which "gap" and "local" end.
     start: path of a certificate of a relaxation of this problem, whose partition "gap" goes on from.
     rounding: how to turn the solution into a network; None for the bound alone.
     rounding_options: options of that rounding.
@@ -115,6 +120,10 @@ class SDP:
             raise InputError("form: lifted is the single block as published; cones and sectors need form: reduced.")
         if self.start is not None and self.splitting != "gap":
             raise InputError("start is the partition that splitting: gap goes on from; no other splitting has one.")
+        if self.splitting == "local" and (self.solver or self.solver_options or self.form != "reduced"):
+            raise InputError(
+                "splitting: local solves the reduced form, each cone with Clarabel; leave out form and solver."
+            )
         if self.solver is not None:
             object.__setattr__(self, "solver", solvers.canonical(self.solver))
         name = self.solver or by_default(self._structured, 0)[0]
@@ -167,7 +176,7 @@ class SDP:
     @property
     def _whole(self) -> bool:
         """Whether there is a single block, of all neurons."""
-        return self.cones == 1 and self.sectors == 1 and self.splitting != "gap"
+        return self.cones == 1 and self.sectors == 1 and self.splitting not in GROWING
 
     @property
     def _structured(self) -> bool:
@@ -177,7 +186,7 @@ class SDP:
     @property
     def kernels(self) -> Iterable[str]:
         """Modules of compiled functions that it computes with."""
-        return EXACT_KERNELS if self.splitting == "strong" and self.cones > 1 else ()
+        return EXACT_KERNELS if self.splitting == "local" or (self.splitting == "strong" and self.cones > 1) else ()
 
     def uses(self) -> Iterable[Use]:
         """Return the roundings, and the solvers that there may be, whatever the size of the problem."""
@@ -238,7 +247,7 @@ class SDP:
         late, solved = deadline.expired or solving.expired, solution.solved
         best.solver_said(solved.status, solved.value, solved.log)
         attained = not late and relaxed.attained(solved)
-        if self.splitting == "gap":
+        if self.splitting in GROWING:
             attained = best.gap <= self.tolerance
         return best.outcome(attained, late, predictors=predictors, candidates=tuple(candidates))
 
@@ -262,6 +271,8 @@ class SDP:
         )  # fmt: skip
         if self.splitting == "gap":
             solution, cones, pruned = *self._grown(relaxed, rng), 0
+        elif self.splitting == "local":
+            solution, cones, pruned = *self._grown_locally(relaxed, rng), 0
         else:
             cones, idle = self._partition(relaxed, rng, best.deadline)
             solution, pruned = relaxed.solve(cones, idle)
@@ -311,6 +322,32 @@ class SDP:
         best.details["growth"] = growth.rounds
         return solution, growth.cones
 
+    def _grown_locally(
+        self, relaxed: CertifiedRelaxation, rng: np.random.Generator
+    ) -> tuple[RelaxationSolution, list[Cone]]:  # fmt: skip
+        """Return a good network's Λ with the multipliers of every cone of a partition, and that partition."""
+        best, lifting = relaxed.best, relaxed.lifting
+        network, A = self._guide(lifting, rng, relaxed.deadline)
+        best.offer(network)
+        most = self.cones if self.cones > 1 else MOST_PARTS
+        space = [whole_space(lifting.generators)]
+        start = split_by_coverage(lifting.reduction.rows, space, min(LOCAL_START, most))
+        start = _within(start, sectors_of(lifting.problem.shape[2], self.sectors))
+        growth = LocalGrowth(relaxed, network, A, start, most, self.tolerance)
+        solution = growth.run()
+        best.details["growth"] = growth.rounds
+        return solution, growth.cones
+
+    def _guide(self, lifting: LiftedProgram, rng: np.random.Generator, deadline: Deadline) -> tuple[Network, Floats]:
+        """Return a network trained so well that its residual can stand for the optimal one, and its dual point."""
+        problem, reduction = lifting.problem, lifting.reduction
+        found = generate_columns(
+            problem, reduction, start=random_network(problem, GUIDE_WIDTH, rng), tolerance=GUIDE_GAP,
+            deadline=Deadline(min(GUIDE_SECONDS, 0.25 * deadline.remaining)), rng=rng,
+            report=lambda best, lower, upper: None,
+        )  # fmt: skip
+        return reduction.network(found.hidden, found.output, problem), found.multiplier
+
     def _partition(
         self, relaxed: CertifiedRelaxation, rng: np.random.Generator, deadline: Deadline
     ) -> tuple[list[Cone], list[Cone]]:
@@ -326,12 +363,7 @@ class SDP:
             dual = reduction.pull_back(solution.multiplier)
             cones = split_by_violation(rows, dual, coarse, solution, self.cones)
         else:
-            found = generate_columns(
-                problem, reduction, start=random_network(problem, GUIDE_WIDTH, rng), tolerance=GUIDE_GAP,
-                deadline=Deadline(min(GUIDE_SECONDS, 0.25 * deadline.remaining)), rng=rng,
-                report=lambda best, lower, upper: None,
-            )  # fmt: skip
-            network = reduction.network(found.hidden, found.output, problem)
+            network, _ = self._guide(relaxed.lifting, rng, deadline)
             dual = reduction.pull_back(problem.residual(network.predict(problem.X)))
             coarse = split_by_coverage(rows, space, min(4, self.cones))
             target = problem.gamma * (1.0 + GUIDE_GAP)

@@ -6,6 +6,7 @@ from sdprelax.relaxation._certified import CertifiedRelaxation
 from sdprelax.relaxation._cone_decomposition import Decomposition, decompose
 from sdprelax.relaxation._front_door import NamedBlock, NamedInequality, RelaxationModel, certify_dual, relax
 from sdprelax.relaxation._growth import MOST_PARTS, Growth, partition_of
+from sdprelax.relaxation._local_growth import LocalGrowth
 from sdprelax.relaxation._program import Form, RelaxationSolution, relaxation
 from sdprelax.relaxation._regularisation_path import regularisation_path
 from sdprelax.relaxation._splitting import (
@@ -22,6 +23,7 @@ __all__ = [
     "Decomposition",
     "Form",
     "Growth",
+    "LocalGrowth",
     "NamedBlock",
     "NamedInequality",
     "RelaxationModel",

@@ -96,7 +96,7 @@ class CertifiedRelaxation:
             proofs = [local_certificate(reduction.rows, dual, cone, self.deadline, self.lifting.more) for cone in idle]
             loose = [cone for cone, (omega, _) in zip(idle, proofs, strict=True) if omega > gamma * BACK]
             if not loose or self.deadline.expired:
-                self._prove(found.multiplier, [*found.multipliers, *(N for _, N in proofs)], [*active, *idle])
+                self.prove(found.multiplier, [*found.multipliers, *(N for _, N in proofs)], [*active, *idle])
                 return found, active
             idle = [cone for cone in idle if cone not in loose]
 
@@ -115,19 +115,19 @@ class CertifiedRelaxation:
             last = name == self.names[-1]
             try:
                 found = solve_relaxation(
-                    self.lifting, self.form, cones, solver, self.deadline, lambda A, N: self._prove(A, N, cones)
+                    self.lifting, self.form, cones, solver, self.deadline, lambda A, N: self.prove(A, N, cones)
                 )
             except SolverFailed:
                 if found is None and (self.strict or last):
                     raise
                 continue
             if self.strict and found.solved.status == NO_START:
-                self._prove(found.multiplier, found.multipliers, cones)
+                self.prove(found.multiplier, found.multipliers, cones)
                 raise SolverFailed(found.solved.log)
             # A run that stalls far from its own claim, as for tiny γ, goes to the next solver too.
             if last or self.lifting.generators > SECOND_OPINION or self._settled(found):
                 break
-            self._prove(found.multiplier, found.multipliers, cones)
+            self.prove(found.multiplier, found.multipliers, cones)
         assert found is not None
         return found
 
@@ -136,7 +136,7 @@ class CertifiedRelaxation:
         dual, claimed = self.lifting.problem.dual_value(found.multiplier), found.solved.value
         return found.solved.status != "stalled" or claimed is None or abs(claimed - dual) <= SETTLED * abs(claimed)
 
-    def _prove(self, A: Floats, multipliers: Sequence[Floats], cones: Sequence[Cone]) -> float:
+    def prove(self, A: Floats, multipliers: Sequence[Floats], cones: Sequence[Cone]) -> float:
         """Offer the certificate of approximate multipliers; return its bound in the units of the problem."""
         lifting = self.lifting
         found = relaxation_certificate(lifting.problem, lifting.reduction, A, multipliers, cones, lifting.more)

@@ -27,13 +27,14 @@ __all__ = [
     "Splitting",
     "idle_cones",
     "local_certificate",
+    "local_solution",
     "mixed_rows",
     "split_by_coverage",
     "split_by_strong_branching",
     "split_by_violation",
 ]
 
-Splitting = Literal["coverage", "violation", "strong", "gap"]
+Splitting = Literal["coverage", "violation", "strong", "gap", "local"]
 # Rows tried for one split: those next to the middle of the cone.
 CANDIDATES = 8
 # Share of γ below which ω_C of an approximate residual says that the exact one's is below γ.
@@ -149,18 +150,27 @@ def _middle(rows: Floats, cone: Cone) -> Floats:
 def local_certificate(
     rows: Floats, dual: Floats, cone: Cone, deadline: Deadline, more: Mapping[str, Inequality] | None = None
 ) -> tuple[float, Floats]:
-    """Return (ω_C, N): the bound of ‖Bᵀa(w)‖/‖w‖ on a cone by its own multipliers, in floating point.
+    """Return (ω_C, N) of :func:`local_solution`."""
+    omega, N, _ = local_solution(rows, dual, cone, deadline, more)
+    return omega, N
+
+
+def local_solution(
+    rows: Floats, dual: Floats, cone: Cone, deadline: Deadline, more: Mapping[str, Inequality] | None = None
+) -> tuple[float, Floats, Floats]:
+    """Return (ω_C, N, S): the bound of ‖Bᵀa(w)‖/‖w‖ on a cone by its own multipliers, in floating point.
 
         min κ  s.t.  κE_ww − DDᵀ − GᵀNG ⪰ 0,  N ≥ 0 but where products of forms vanish
 
     With a sector of outputs v it is the bound of vᵀBᵀa(w)/(‖v‖‖w‖), min κ + κ_v + κ_t of
     κE_ww + κ_vE_vv + κ_tE_tt − ½(Dvᵀ + vDᵀ) − GᵀNG ⪰ 0. Infinite, with N = 0, where the solver fails.
+    S is the program's dual solution, a matrix over z that attains the bound; it too is 0 then.
     """
     forms = Forms.of(rows, cone, more)
     r, k, order = rows.shape[1], len(cone.undetermined), forms.matrix.shape[1]
     products = np.concatenate([forms.pairs, forms.zeros])
     m, free = len(forms.pairs), len(forms.zeros)
-    N = np.zeros((forms.count, forms.count))
+    N, S = np.zeros((forms.count, forms.count)), np.zeros((order, order))
     D = forms.lift.T @ np.pad(dual, ((0, r + cone.balanced), (0, 0)))
     if cone.sector is None:
         wanted, corners = D @ D.T, [slice(k, order)]
@@ -186,14 +196,15 @@ def local_certificate(
     nonnegative = sp.hstack([sp.csc_array((m, kinds)), -sp.eye_array(m), sp.csc_array((m, free))])
     right = np.concatenate([-wanted[i, j] * root / size, np.zeros(m)])
     try:
-        x, _ = solve_conic(
+        x, _, multipliers = solve_conic(
             sp.csc_array((kinds + m + free, kinds + m + free)), np.concatenate([np.ones(kinds), np.zeros(m + free)]),
             sp.vstack([semidefinite, nonnegative]).tocsc(), right,
             [("semidefinite", order), ("nonnegative", m)], deadline, 1e-8,
         )  # fmt: skip
     except SolverFailed:
-        return math.inf, N
+        return math.inf, N, S
     first, second = products.T
     N[first, second] = N[second, first] = x[kinds:] * size
+    S[i, j] = S[j, i] = multipliers[: len(i)] / root
     bound = max(float(np.sum(x[:kinds])), 0.0) * size
-    return math.sqrt(bound) if cone.sector is None else bound, N
+    return math.sqrt(bound) if cone.sector is None else bound, N, S

@@ -36,10 +36,11 @@ def rust_panics_fail(name: str) -> Iterator[None]:
 def solve_conic(
     quadratic: Any, cost: Floats, constraints: Any, right: Floats, cones: Sequence[ConeOf], deadline: Deadline,
     tolerance: float = 1e-11,
-) -> tuple[Floats, bool]:  # fmt: skip
+) -> tuple[Floats, bool, Floats]:  # fmt: skip
     """Return the minimiser x of ½xᵀPx + qᵀx subject to b − Ax ∈ K, on one thread.
 
-    Beside it: whether the solver's own gap and residuals are within 1e-6 of what they are relative to.
+    Beside it: whether the solver's own gap and residuals are within 1e-6 of what they are relative to, and the
+    multipliers of the constraints, of the shape of b and in the dual cone.
 
     Parameters
     ----------
@@ -71,4 +72,4 @@ def solve_conic(
         raise SolverFailed(f"Clarabel returned no point of a conic program (status: {solution.status}).")
     gap = abs(solution.obj_val - solution.obj_val_dual)
     attained = gap <= ATTAINED * max(abs(solution.obj_val), np.finfo(float).tiny)
-    return x, bool(attained and max(solution.r_prim, solution.r_dual) <= ATTAINED)
+    return x, bool(attained and max(solution.r_prim, solution.r_dual) <= ATTAINED), np.array(solution.z)
