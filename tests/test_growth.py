@@ -9,7 +9,13 @@ import pytest
 
 import sdprelax
 from sdprelax import InputError, Problem
+from sdprelax.base import Deadline
 from sdprelax.certificate import RelaxationProof
+from sdprelax.lifting import LiftedProgram
+from sdprelax.lifting.inequalities import inequalities
+from sdprelax.problem import Presolved
+from sdprelax.relaxation import relaxation
+from sdprelax.solvers import solvers
 from tests.certificate.verifiers import proved_by_both
 
 
@@ -31,6 +37,24 @@ def test_rounds_close_the_gap_to_the_tolerance(outputs: int) -> None:
     assert sdprelax.verify(asked, found.certificate) >= found.lower
     assert isinstance(found.certificate.proof, RelaxationProof)
     assert gaps[0] > 1e-2, "the single block leaves a gap"
+
+
+def test_native_starts_rounds_from_the_ones_before_and_brings_the_last_to_its_end() -> None:
+    asked, options = problem(2), {"splitting": "gap", "cones": 5, "tolerance": 1e-9, "rounding": None}
+    options |= {"solver": "native", "solver_options": {"tolerance": 3e-3}}
+    found = sdprelax.solve(asked, "sdp", **options)
+    kinds, blocks, gaps = zip(*found.details["growth"], strict=True)
+    assert kinds[0] == "start" and kinds[-1] == "end" and blocks[-1] == blocks[-2] > 1
+    assert list(gaps) == sorted(gaps, reverse=True) and gaps[-1] < gaps[0]
+    proof = found.certificate.proof
+    assert isinstance(proof, RelaxationProof) and found.lower is not None
+    assert sdprelax.verify(asked, found.certificate) >= found.lower
+    presolved = Presolved.of(asked)
+    lifting = LiftedProgram(presolved.problem, presolved.reduction, {"sectors": inequalities.create("sectors")})
+    cones = [block.cone for block in proof.blocks]
+    exactly = relaxation(lifting, "reduced", cones).solve(solvers.create("clarabel", {}), Deadline()).solved.value
+    assert exactly is not None
+    assert presolved.units.value(exactly) * (1.0 - 1e-2) <= found.lower <= presolved.units.value(exactly) * (1.0 + 1e-5)
 
 
 def test_a_partition_is_gone_on_from(tmp_path: Path) -> None:

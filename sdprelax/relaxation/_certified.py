@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,7 +15,8 @@ from sdprelax.lifting import LiftedProgram
 from sdprelax.relaxation._program import Form, RelaxationSolution, solve_relaxation
 from sdprelax.relaxation._separation_rounds import with_separated
 from sdprelax.relaxation._splitting import local_certificate
-from sdprelax.solvers import NO_START, Solved, solvers
+from sdprelax.solvers import NO_START, Coarser, Solved, solvers
+from sdprelax.solvers.native import Native
 from sdprelax.training import Incumbent, status_of
 
 __all__ = ["CertifiedRelaxation"]
@@ -41,6 +43,11 @@ class CertifiedRelaxation:
     best: what certificates are offered to.
     deadline: when solvers return what they have.
     strict: whether the first solver's failure is final.
+
+    Attributes
+    ----------
+    rounds: of every round of separation its number of forms and the bound.
+    loosened: whether the last solve ended at a tolerance above the solver's own.
     """
 
     def __init__(
@@ -49,13 +56,20 @@ class CertifiedRelaxation:
     ) -> None:  # fmt: skip
         self.lifting, self.form, self.names, self.options = lifting, form, names, options
         self.best, self.deadline, self.strict = best, deadline, strict
-        self.rounds = list[dict[str, float]]()
+        self.rounds, self.loosened = list[dict[str, float]](), False
 
-    def solve(self, cones: Sequence[Cone], idle: Sequence[Cone] = ()) -> tuple[RelaxationSolution, int]:
+    def solve(
+        self, cones: Sequence[Cone], idle: Sequence[Cone] = (), start: Coarser | None = None, enough: float = 0.0
+    ) -> tuple[RelaxationSolution, int]:
         """Solve over the cones that are not idle; an idle one is proved by its own multipliers, or comes back.
 
         Families that separate add what the solution violates, and what has no multiplier leaves, round after round
         until none is violated or the bound does not rise. The best bound of all rounds is kept.
+
+        Parameters
+        ----------
+        start: what solvers that take one start from.
+        enough: relative tolerance that suffices for them.
 
         Returns
         -------
@@ -65,7 +79,7 @@ class CertifiedRelaxation:
         ------
         SolverUnavailable, SolverFailed: the last solver cannot run here, or has no point.
         """
-        found, active = self._over(cones, idle)
+        found, active = self._over(cones, idle, start, enough)
         most = max((family.rounds for family in self.lifting.more.values()), default=0)
         for _ in range(most):
             reached, before = self.best.lower, self.lifting
@@ -84,14 +98,16 @@ class CertifiedRelaxation:
                 break
         return found, len(cones) - len(active)
 
-    def _over(self, cones: Sequence[Cone], idle: Sequence[Cone]) -> tuple[RelaxationSolution, list[Cone]]:
+    def _over(
+        self, cones: Sequence[Cone], idle: Sequence[Cone], start: Coarser | None = None, enough: float = 0.0
+    ) -> tuple[RelaxationSolution, list[Cone]]:
         """Return the solution with the families as they are, and the cones that it has blocks for."""
         reduction, gamma = self.lifting.reduction, self.lifting.problem.gamma
         # Where no neuron pays all cones are idle, and the relaxation still wants a block.
         idle = [cone for cone in idle if len(idle) < len(cones) or cone is not cones[0]]
         while True:
             active = [cone for cone in cones if cone not in idle]
-            found = self._solved(active)
+            found = self._solved(active, start, enough)
             dual = reduction.pull_back(found.multiplier)
             proofs = [local_certificate(reduction.rows, dual, cone, self.deadline, self.lifting.more) for cone in idle]
             loose = [cone for cone, (omega, _) in zip(idle, proofs, strict=True) if omega > gamma * BACK]
@@ -108,14 +124,17 @@ class CertifiedRelaxation:
             return claimed is not None and abs(short) <= SETTLED
         return status_of(solved.status) == "solved" and short <= NEARLY_PROVED
 
-    def _solved(self, cones: Sequence[Cone]) -> RelaxationSolution:
+    def _solved(self, cones: Sequence[Cone], start: Coarser | None, enough: float) -> RelaxationSolution:
         found: RelaxationSolution | None = None
         for name in self.names:
             solver = solvers.create(name, self.options if name == self.names[0] else {})
+            if isinstance(solver, Native):
+                self.loosened = enough > solver.tolerance
+                solver = dataclasses.replace(solver, tolerance=max(solver.tolerance, enough))
             last = name == self.names[-1]
             try:
                 found = solve_relaxation(
-                    self.lifting, self.form, cones, solver, self.deadline, lambda A, N: self.prove(A, N, cones)
+                    self.lifting, self.form, cones, solver, self.deadline, lambda A, N: self.prove(A, N, cones), start
                 )
             except SolverFailed:
                 if found is None and (self.strict or last):

@@ -21,6 +21,7 @@ from sdprelax.problem import Reduction
 from sdprelax.relaxation._certified import CertifiedRelaxation
 from sdprelax.relaxation._program import RelaxationSolution
 from sdprelax.relaxation._splitting import mixed_rows
+from sdprelax.solvers import Coarser
 
 __all__ = ["MOST_PARTS", "Growth", "partition_of"]
 
@@ -34,6 +35,8 @@ MOST_OUTPUTS = 3
 SHARE = 0.5
 # Gaps below this are none, and growth of a solve's work below this is too little to divide by.
 SMALLEST, LEAST_WORK = 1e-12, 0.1
+# Tolerances of rounds that are only to say where to split: of one block to start with, and as a share of the gap later.
+FIRST, CLOSER = 1e-2, 0.1
 # Largest difference of unit rows that are the same.
 SAME_ROWS = 1e-9
 
@@ -68,7 +71,7 @@ class Growth:
 
     Attributes
     ----------
-    rounds: of every round its kind ("start", "rows" or "sectors"), number of blocks and relative gap.
+    rounds: of every round its kind ("start", "rows", "sectors" or "end"), number of blocks and relative gap.
     """
 
     relaxed: CertifiedRelaxation
@@ -88,27 +91,37 @@ class Growth:
         best, deadline = self.relaxed.best, self.relaxed.deadline
         worth = dict.fromkeys(("sectors", "rows"), math.inf)
         kind = "start"
-        solution, _ = self.relaxed.solve(self.cones)
+        solution, _ = self.relaxed.solve(self.cones, enough=FIRST if len(self.cones) == 1 else 0.0)
         while True:
             self.improve(solution)
             self.rounds.append((kind, len(self.cones), best.gap))
             if best.gap <= self.tolerance or deadline.expired:
                 return solution
             gap, work = best.gap, self._work(self.cones)
-            before, grown = self.cones, self.cones
+            grown, enough = self.cones, CLOSER * gap
             for kind in sorted(worth, key=lambda name: -worth[name]):
                 grown = self._split(solution, kind)
-                if len(grown) > len(before):
+                if len(grown) > len(self.cones):
                     break
             else:
-                return solution
+                if not self.relaxed.loosened:
+                    return solution
+                # Nothing is left to split, so this round is brought to its end.
+                kind, enough = "end", 0.0
             try:
-                finer, _ = self.relaxed.solve(grown)
+                finer = self._finer(solution, grown, enough)
             except SolverFailed:
                 return solution
             self.cones, solution = grown, finer
             bought = math.log(max(gap, SMALLEST) / max(best.gap, SMALLEST))
-            worth[kind] = bought / max(math.log(self._work(grown) / work), LEAST_WORK)
+            if kind in worth:
+                worth[kind] = bought / max(math.log(self._work(grown) / work), LEAST_WORK)
+
+    def _finer(self, solution: RelaxationSolution, grown: Sequence[Cone], enough: float) -> RelaxationSolution:
+        """Return the solution over a refinement or the same cones, started from the one over these."""
+        blocks = self.relaxed.lifting.over(self.cones)
+        start = Coarser(blocks, solution.matrices, solution.multiplier, solution.multipliers)
+        return self.relaxed.solve(grown, start=start, enough=enough)[0]
 
     def _work(self, cones: Sequence[Cone]) -> float:
         """Return about the multiplications of a solver's step."""

@@ -24,7 +24,7 @@ from sdprelax.lifting import Block, LiftedProgram
 from sdprelax.lifting.inequalities import Pairs
 from sdprelax.problem import Squared
 from sdprelax.relaxation._coordinates import Coordinates, entries_of
-from sdprelax.solvers import PointReport, Solved, Solver, StructuredSolver
+from sdprelax.solvers import Coarser, PointReport, Solved, Solver, StructuredSolver
 
 __all__ = [
     "Form",
@@ -194,6 +194,7 @@ def solve_relaxation(
     solver: Solver | StructuredSolver,
     deadline: Deadline,
     report: PointReport,
+    start: Coarser | None = None,
 ) -> RelaxationSolution:
     """Solve a relaxation with any solver.
 
@@ -201,6 +202,7 @@ def solve_relaxation(
     ----------
     report: called with dual points (A, N) on the way by solvers that have them; see
         :class:`sdprelax.solvers.StructuredSolver`.
+    start: what solvers that take one start from.
 
     Raises
     ------
@@ -214,7 +216,7 @@ def solve_relaxation(
     if form != "reduced" or solver.needs & lifting.left_out:
         families = f" with the inequalities {', '.join(sorted(solver.needs))}" if solver.needs else ""
         raise InputError(f"solver {name} solves the reduced form{families}; take clarabel for anything else.")
-    found = solver.solve_blocks(lifting, blocks, deadline, report)
+    found = solver.solve_blocks(lifting, blocks, deadline, report, **({"start": start} if solver.starts else {}))
     lifted, parts = _lifted(
         blocks, found.matrices, f"{name} returned a point that is not finite ({found.solved.status})."
     )

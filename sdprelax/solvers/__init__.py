@@ -21,6 +21,7 @@ from sdprelax.solvers._files import read_solution, write_program
 __all__ = [
     "NO_START",
     "Availability",
+    "Coarser",
     "ConeOf",
     "PointReport",
     "Solved",
@@ -99,6 +100,24 @@ class StructuredSolution:
     state: Any = None
 
 
+@dataclass(frozen=True, eq=False)
+class Coarser:
+    """An approximate solution over a partition that blocks are parts of, to start from.
+
+    Attributes
+    ----------
+    blocks: of the partition.
+    matrices: S of every block, shape (order, order) each.
+    multiplier: A, shape (n, c).
+    multipliers: N of every block, shape (m, m) each for its m forms.
+    """
+
+    blocks: Sequence[Block]
+    matrices: Sequence[Floats]
+    multiplier: Floats
+    multipliers: Sequence[Floats]
+
+
 PointReport = Callable[[Floats, Sequence[Floats]], float]
 
 
@@ -130,9 +149,11 @@ class StructuredSolver(Protocol):
     Attributes
     ----------
     needs: the families of inequalities without which it has nothing to start from.
+    starts: whether ``solve_blocks`` takes a ``start``, a :class:`Coarser` solution or None.
     """
 
     needs: ClassVar[frozenset[str]]
+    starts: ClassVar[bool]
 
     def availability(self) -> Availability:
         """Say whether the solver runs here."""

@@ -15,8 +15,9 @@ from sdprelax.lifting import Block, LiftedProgram
 from sdprelax.lifting.inequalities import inequalities
 from sdprelax.problem import reduce
 from sdprelax.relaxation import relaxation, split_by_coverage
-from sdprelax.solvers import solvers
+from sdprelax.solvers import Coarser, PointReport, solvers
 from sdprelax.solvers.native import Native
+from sdprelax.solvers.native.refining import refined
 from sdprelax.solvers.native.several import SeveralBlocks
 
 
@@ -121,3 +122,61 @@ def test_the_plain_block_written_as_any_other_has_the_same_value() -> None:
     alone = Native(tolerance=1e-3, phases="alternating").solve_blocks(lifting, [block], Deadline(), report)
     assert alone.solved.value == pytest.approx(run.estimates().semidefinite, rel=3e-3)
     assert report(*run.certified_point()) == pytest.approx(alone.solved.value, rel=3e-3)
+
+
+REFINED = [
+    pytest.param(regression(2), 3, 0, id="cones"),
+    pytest.param(regression(1, n=6), 2, 2, id="cones with sectors of one output"),
+    pytest.param(regression(2, n=6), 1, 4, id="sectors"),
+    pytest.param(classes(loss="cross_entropy", offset=True), 2, 0, id="another loss with an offset"),
+]
+
+
+@pytest.mark.parametrize(("problem", "cones", "sectors"), REFINED)
+def test_parts_begin_with_the_bound_of_the_whole(problem: Problem, cones: int, sectors: int) -> None:
+    lifting, parts = blocks_of(problem, cones, sectors)
+    finer = [part for cone in parts for part in cone.split(lifting.reduction.rows, int(cone.undetermined[0]))]
+    start, blocks = solution_over(lifting, [whole_space(lifting.generators)]), lifting.over(parts)
+    for grown in (blocks, lifting.over(finer)):
+        before = certified(lifting, start.blocks, start.multiplier, start.multipliers)
+        carried = refined(grown, start, problem.gamma)
+        N = [block.multipliers(problem.gamma, part.M) for block, part in zip(grown, carried, strict=True)]
+        assert before > 0.0
+        assert certified(lifting, grown, start.multiplier, N) >= before * (1.0 - 1e-6)
+        # They share out what the whole's weights are.
+        shared = [part.factors @ part.factors.T for part in carried]
+        weights = slice(2 * lifting.generators, 2 * lifting.generators + lifting.reduction.rank)
+        sums = [
+            sum(block.part(S)[weights, weights] for block, S in zip(several, matrices, strict=True))
+            for several, matrices in ((grown, shared), (start.blocks, start.matrices))
+        ]
+        assert sums[0] == pytest.approx(sums[1], abs=1e-9)
+        start = Coarser(grown, shared, start.multiplier, N)
+
+
+def test_parts_come_to_the_same_value_from_the_whole_in_fewer_steps() -> None:
+    lifting, parts = blocks_of(regression(2), 3, 0)
+    start, blocks = solution_over(lifting, [whole_space(lifting.generators)]), lifting.over(parts)
+    values, steps = [], []
+    for given in (None, start):
+        found = Native(tolerance=1e-2).solve_blocks(lifting, blocks, Deadline(), prover(lifting, blocks), given)
+        assert found.solved.status == "optimal" and found.solved.value is not None
+        values.append(found.solved.value)
+        steps.append(int(found.solved.log.split(" steps")[0].split()[-1]))
+    assert values[1] == pytest.approx(values[0], rel=2e-2)
+    assert steps[1] < steps[0]
+
+
+def solution_over(lifting: LiftedProgram, cones: list[Cone]) -> Coarser:
+    blocks = lifting.over(cones)
+    found = Native(tolerance=1e-2).solve_blocks(lifting, blocks, Deadline(), prover(lifting, blocks))
+    return Coarser(blocks, found.matrices, found.multiplier, found.multipliers)
+
+
+def prover(lifting: LiftedProgram, blocks: Sequence[Block]) -> PointReport:
+    return lambda A, N: certified(lifting, blocks, A, N)
+
+
+def certified(lifting: LiftedProgram, blocks: Sequence[Block], A: Floats, N: Sequence[Floats]) -> float:
+    forms = [block.forms for block in blocks]
+    return relaxation_certificate(lifting.problem, lifting.reduction, A, N, forms=forms).lower

@@ -70,6 +70,7 @@ class InteriorPoint:
     sample_weight: ClassVar[bool] = True
     # The multipliers of both are the strictly feasible dual start.
     needs: ClassVar[frozenset[str]] = frozenset({"nonnegative", "complementary"})
+    starts: ClassVar[bool] = False
     # Beyond, a step takes so long that a first-order solver is done before.
     default_up_to: ClassVar[float] = 150
 

@@ -17,7 +17,16 @@ from pydantic import PositiveFloat, PositiveInt
 from sdprelax.base import Deadline, SolverFailed, Use, single_threaded, threads_allowed
 from sdprelax.lifting import Block, LiftedProgram
 from sdprelax.problem import untaken
-from sdprelax.solvers import NO_START, Availability, PointReport, Solved, StructuredSolution, installed, solvers
+from sdprelax.solvers import (
+    NO_START,
+    Availability,
+    Coarser,
+    PointReport,
+    Solved,
+    StructuredSolution,
+    installed,
+    solvers,
+)
 from sdprelax.solvers.interior_point import InteriorPoint
 from sdprelax.solvers.native.alternating import AlternatingDirections, Estimates, Start
 from sdprelax.solvers.native.arrays import Library, arrays_of
@@ -65,6 +74,7 @@ class Native:
     # The interior point takes over for problems that it takes.
     dispensable: ClassVar[tuple[str, ...]] = ("interior_point",)
     needs: ClassVar[frozenset[str]] = frozenset()
+    starts: ClassVar[bool] = True
     default_up_to: ClassVar[float] = math.inf
 
     tolerance: PositiveFloat = 1e-3
@@ -83,7 +93,7 @@ class Native:
 
     def solve_blocks(
         self, lifting: LiftedProgram, blocks: Sequence[Block], deadline: Deadline, report: PointReport,
-        start: Start | None = None,
+        start: Start | Coarser | None = None,
     ) -> StructuredSolution:  # fmt: skip
         """Solve the reduced relaxation of a presolved program over blocks with a common A.
 
@@ -95,18 +105,21 @@ class Native:
         report: called at every check with A, shape (n, c), and N of every block, shape (m, m) for its m forms; returns
             the bound that they prove.
         start: ``state`` of a solution over all of weight space and the same generator rows, of another γ or other
-            targets.
+            targets; or, for blocks of parts, any solution over a coarser partition.
 
         Raises
         ------
         SolverUnavailable: the arrays' library or device is not there.
         """
+        coarser = start if isinstance(start, Coarser) else None
         if _plain(blocks):
-            run = AlternatingDirections(lifting, arrays_of(self.arrays, self.device), start)
+            run = AlternatingDirections(
+                lifting, arrays_of(self.arrays, self.device), start if isinstance(start, Start) else None
+            )
             return self._solved(run, lifting, blocks, deadline, report)
         threads = threads_allowed()
         # BLAS on one thread has the same bits however many blocks are worked on.
-        with single_threaded(), contextlib.closing(SeveralBlocks(lifting, blocks, threads)) as several:
+        with single_threaded(), contextlib.closing(SeveralBlocks(lifting, blocks, threads, coarser)) as several:
             return self._solved(several, lifting, blocks, deadline, report)
 
     def _solved(

@@ -25,13 +25,12 @@ import scipy.sparse as sp
 from sdprelax.base import Floats, Integers, positive_part
 from sdprelax.lifting import Block, LiftedProgram
 from sdprelax.problem import Problem
+from sdprelax.solvers import Coarser
 from sdprelax.solvers.native.alternating import PENALTY, RELAXATION, Estimates, balances, rebalanced
 from sdprelax.solvers.native.copies import nearest_offset, proximal
+from sdprelax.solvers.native.refining import Refined, direction, refined
 
 __all__ = ["SeveralBlocks"]
-
-# Digits to which two rows are multiples of each other.
-DIGITS = 12
 
 
 class _Part:
@@ -71,6 +70,19 @@ class _Part:
         self.z, self.x, self.y = np.zeros((3, len(K), len(K)))
         self.vectors = np.zeros((block.order, 0))
 
+    def begin(self, start: Refined, gamma: float, A: Floats) -> None:
+        """Set x to a start's S, and y to ρ(z − x) of its multipliers and A."""
+        image = self._image(start.factors)
+        self.x = image @ image.T
+        self.y = np.zeros_like(self.x)
+        self.y[self.forms, self.forms] = -start.M / self.scale[:, None] / self.scale
+        rows, columns = self.owner[self.read][:, None], self.column[None]
+        self.y[rows, columns] = self.y[columns, rows] = 0.0
+        pulled = (-0.5 * self.factor * self.sign * A)[self.read]
+        self.y[rows, columns] += pulled
+        self.y[columns, rows] += pulled
+        self.y[self.weights, self.weights] = 0.5 * gamma * self.cost + start.balance @ self.norms[:, : len(self.cost)]
+
     def reading(self, matrix: Floats) -> Floats:
         """Return the block's part of the predictions, shape (n, c), of a matrix over the rows of K."""
         return np.asarray(self.factor * self.sign * matrix[self.owner][:, self.column])
@@ -102,9 +114,12 @@ class _Part:
         values, vectors = scipy.linalg.eigh(folded, subset_by_value=(0.0, np.inf), driver="evr", check_finite=False)
         vectors *= np.sqrt(values)
         self.vectors = scipy.linalg.solve_triangular(self.root, vectors, lower=True, trans="T", check_finite=False)
-        k = self.sparse.shape[1]
-        image = self.sparse @ self.vectors[:k] + self.thin @ self.vectors[k:]
+        image = self._image(self.vectors)
         self.y = image @ image.T
+
+    def _image(self, factors: Floats) -> Floats:
+        k = self.sparse.shape[1]
+        return np.asarray(self.sparse @ factors[:k] + self.thin @ factors[k:])
 
     def _folded(self, matrix: Floats) -> Floats:
         return np.vstack([self.across @ matrix, self.thin.T @ matrix])
@@ -135,23 +150,16 @@ def _readings(forms: Floats, inputs: Floats) -> tuple[Integers, Floats, Floats]:
     A sample that reads a multiple of a form which no other reads has that form; any other has a row of its own.
     """
     owner, factor, more = np.zeros(len(inputs), dtype=np.int64), np.zeros((len(inputs), 1)), list[Floats]()
-    unread = {_direction(form): p for p, form in reversed(list(enumerate(forms)))}
+    unread = {direction(form): p for p, form in reversed(list(enumerate(forms)))}
     for i in np.flatnonzero(np.any(inputs != 0.0, axis=1)):
         length = float(np.linalg.norm(inputs[i]))
-        place = unread.pop(_direction(inputs[i]), None)
+        place = unread.pop(direction(inputs[i]), None)
         if place is None:
             owner[i], factor[i] = len(forms) + len(more), length
             more.append(inputs[i] / length)
         else:
             owner[i], factor[i] = place, length / float(np.linalg.norm(forms[place]))
     return owner, factor, np.array(more).reshape(len(more), inputs.shape[1])
-
-
-def _direction(row: Floats) -> bytes:
-    """Return a key that positive multiples of a row share."""
-    length = float(np.linalg.norm(row))
-    # Adding 0 makes −0 one with it.
-    return (np.round(row / (length or 1.0), DIGITS) + 0.0).tobytes()
 
 
 class _Offsets:
@@ -186,9 +194,12 @@ class SeveralBlocks:
     lifting: a presolved program with at least one generator.
     blocks: of it.
     threads: how many blocks are worked on at a time; the results are the same to the last bit.
+    start: a solution over a coarser partition; None for zero.
     """
 
-    def __init__(self, lifting: LiftedProgram, blocks: Sequence[Block], threads: int = 1) -> None:
+    def __init__(
+        self, lifting: LiftedProgram, blocks: Sequence[Block], threads: int = 1, start: Coarser | None = None
+    ) -> None:
         self.problem, self.gamma = lifting.problem, lifting.problem.gamma
         self.parts = [_Part(block) for block in blocks]
         self.penalty, self.steps, self.rank = PENALTY * self.gamma, 0, 0
@@ -196,7 +207,19 @@ class SeveralBlocks:
         self.reach = np.sum([0.5 * part.factor**2 for part in self.parts], axis=0)
         self.offsets = _Offsets(self.problem, float(np.mean(self.reach)))
         self._pool = ThreadPoolExecutor(min(threads, len(self.parts)))
+        if start is not None:
+            self._begin(refined(blocks, start, self.gamma), start.multiplier)
         self._at()
+
+    def _begin(self, starts: Sequence[Refined], A: Floats) -> None:
+        """Set z and ρ to those of a start."""
+        for part, start in zip(self.parts, starts, strict=True):
+            part.begin(start, self.gamma, A)
+        primal, dual = (sum(_square(getattr(part, name)) for part in self.parts) for name in ("x", "y"))
+        self.penalty = float(np.sqrt(dual / primal)) if primal > 0.0 < dual else self.penalty
+        for part in self.parts:
+            part.z = part.x + part.y / self.penalty
+        self.offsets.z = -self.offsets.loose / self.penalty * A
 
     @property
     def state(self) -> None:
