@@ -119,9 +119,8 @@ def _variables(whole: Block, block: Block, F: Floats) -> Floats:
         return np.vstack(found)
     if whole.cone.sector is not None:
         return np.vstack([*found, F[-1:]])
-    # The length t is new: a factor of its own, until it is known how it goes with the others.
-    x = np.vstack([*found, np.zeros((1, F.shape[1]))])
-    return np.hstack([x, np.linalg.norm(outputs) * np.eye(len(x))[:, -1:]])
+    # The length t is new. It is as long as v, and goes with all activations.
+    return np.vstack([*found, np.linalg.norm(outputs) * _unit(lifted[: 2 * g].sum(axis=0))])
 
 
 def _carried(whole: Block, block: Block) -> sp.csr_array:
