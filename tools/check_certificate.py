@@ -179,6 +179,22 @@ def vanishing(rows, normals, forms, k):
     return bounds if inside else all_bounds
 
 
+def vanishes(p, q, rows, k):
+    """Say whether two forms are, by their numbers, α_i and β_i of a row i, or one of them that of a row of zeros."""
+
+    def activations(form):
+        places = np.flatnonzero(form[:k])
+        if len(places) != 1 or form[places[0]] != 1.0 or np.any(form[k + rows.shape[1] :]):
+            return set()
+        i, inputs = places[0], form[k : k + rows.shape[1]]
+        found = {(i, side) for side, row in ((-1, 0.0 * rows[i]), (1, rows[i])) if np.array_equal(inputs, row)}
+        return found | ({(i, 0)} if np.array_equal(inputs, rows[i]) and not np.any(rows[i]) else set())
+
+    first, second = activations(p), activations(q)
+    nothing = any(side == 0 for _, side in first | second)
+    return nothing or any((i, -side) in second for i, side in first)
+
+
 def covered(leaves):
     """Say whether pairs of paths, of rows and of outputs, are the leaves of one binary tree."""
     waiting = [(leaves, (0, 0))]
@@ -226,19 +242,21 @@ def relaxation(arrays, rows, B):
         rays = rays_of(steps[i], c) if steps[i] else None
         tail = 0 if rays is None else 1 if c == 1 else c + 1  # of z = (β, w, v, t), of one output (β, w, t)
         require(rays is not None or (kappa[i] >= 0.0 and not np.any(balance[i])), "κ is negative, or a balance stray")
+        require(c > 1 or balance[i, 0] == 0.0, "it has κ_v for one output")
         stated = [numbers(arrays, f"forms_{i}_{place}", (-1, k + r + tail)) for place in range(len(names) - 3)]
         more = np.vstack([np.zeros((0, k + r + tail)), *stated])
         N = numbers(arrays, f"multipliers_{i}", (2 * k + len(walls) + len(more),) * 2)
-        below = np.argwhere(N < 0.0)  # entries (α_i, β_i) may be negative, in the plane others, at what they cost
-        below = below[(np.ptp(below, axis=1) != k) | (below.min(axis=1) >= k)]
-        negative = len(below) and (r != 2 or tail)
-        require(not negative and np.array_equal(N, N.T), "its N is not symmetric and nonnegative where it must be")
+        require(np.array_equal(N, N.T), "its N is not symmetric")
         # All activations (α, β) are E(β, w), and what N weighs, free rows' α and β and the walls, is G(β, w) ≥ 0.
         E = np.zeros((2 * g, k + r))
         E[free, range(k)] = E[free + g, range(k)] = 1.0
         E[:g, k:], E[g:, k:] = rows * (sign >= 0)[:, None], -rows * (sign < 0)[:, None]
         G = np.vstack([E[free], E[free + g], np.hstack([np.zeros((len(walls), k)), walls])])
         G = np.vstack([np.pad(G, ((0, 0), (0, tail))), more])
+        # Entries (α_i, β_i) may be negative, and those of rows of zeros; in the plane others, at what they cost.
+        below = [pair for pair in np.argwhere(N < 0.0).tolist() if not vanishes(*G[pair], rows[free], k)]
+        inner = not any(np.any(G[pair][:, k + r :]) for pair in below)
+        require(not below or (r == 2 and inner), "its N has a negative entry where it must be nonnegative")
         D, X = exact(E).transpose() * B, exact(rows[free])
         diagonal = [delta[i]] * k + [kappa[i]] * r + [balance[i, 0]] * (tail - 1) + [balance[i, 1]] * bool(tail)
         H = exact(np.diag(diagonal)) - exact(G.T) * exact(N) * exact(G)
@@ -254,12 +272,12 @@ def relaxation(arrays, rows, B):
         largest = np.linalg.eigvalsh(floats(gram)).max(initial=0.0) * (1.0 + 2.0**-40)
         largest = arb(largest) if positive_definite(exact(largest * np.eye(r)) - gram) else gram.trace()
         # Products of forms that are at least −ρ‖w‖ and at most σ‖w‖ in size are at least −(ρ_pσ_q + ρ_qσ_p)‖w‖².
+        lengths = [norm(x) for x in X.tolist()]
+        sizes = [
+            sum(map(mul, map(abs, form[:k]), lengths), norm(form[k : k + r])) + sum(map(abs, form[k + r :]), arb(0))
+            for form in exact(G).tolist()
+        ]
         if len(more):
-            lengths = [norm(x) for x in X.tolist()]
-            sizes = [
-                sum(map(mul, map(abs, form[:k]), lengths), norm(form[k : k + r])) + sum(map(abs, form[k + r :]), arb(0))
-                for form in exact(G).tolist()
-            ]
             low = [shortfall(rows[free], normals, form[:k], form[k : k + r]) for form in more]
             if tail:
                 outputs = exact(more[:, k + r :]).tolist()
@@ -269,9 +287,11 @@ def relaxation(arrays, rows, B):
             require(holds, "an inequality of it does not hold for every neuron")
             partners = (exact(np.maximum(N[-len(more) :], 0.0)) * arb_mat(len(N), 1, sizes)).entries()
             excess = 2 * sum(map(mul, low, partners), arb(0))
-        if len(below):
-            apart = vanishing(rows[free], normals, G, k)
-            excess += sum((abs(arb(N[p, q])) * apart[p][q] for p, q in below.tolist()), arb(0))
+        if below:
+            apart = vanishing(rows[free], normals, G[:, : k + r], k)
+            small = all(p == q or apart[p][q] <= 1e-9 * sizes[p] * sizes[q] for p, q in below)
+            require(small, "its N has a negative entry where it must be nonnegative")
+            excess += sum((abs(arb(N[p, q])) * apart[p][q] for p, q in below), arb(0))
         bound = arb(kappa[i]) + sum(map(arb, balance[i].tolist()), arb(0)) + arb(delta[i]) * largest + excess
         bound = bound.max(arb(0)) if tail else bound.sqrt()
         # A row j that is said to have one sign, ±x̂_j = Σλσx̂ + ρ, is at most ‖ρ‖‖w‖ on the other side.

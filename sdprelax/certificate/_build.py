@@ -35,6 +35,8 @@ PORTABLE = 1e-12
 ACCURACY = 1e-9
 # Least eigenvalue over largest entry of a matrix that is to be inverted.
 SINGULAR = 1e-15
+# Largest entry below which a matrix is as good as zero.
+TINY = 1e-240
 # Where the central path may end while t is looked for.
 ROUGH = 1e-7
 
@@ -236,11 +238,12 @@ def _least_diagonal(schur: Floats, kind: NDArray[np.int64], end: float = 1e-11) 
     top = float(np.linalg.eigvalsh(schur)[-1]) if len(kind) else 0.0
     if count == 1:
         return np.array([max(0.0, top)])
-    size = max(float(np.abs(schur).max()), 1e-250)
-    kappa = np.full(count, top + size)
-    members = np.eye(count)[kind]
-    mu = size
-    while mu > end * size:
+    unit = float(np.abs(schur).max())
+    if not unit > TINY:
+        return np.full(count, max(0.0, top))
+    schur, members = schur / unit, np.eye(count)[kind]
+    kappa, mu = np.full(count, top / unit + 1.0), 1.0
+    while mu > end:
         for _ in range(20):
             inverse = np.linalg.inv(np.diag(kappa[kind]) - schur)
             gradient = 1.0 - mu * (members.T @ np.diag(inverse))
@@ -251,16 +254,16 @@ def _least_diagonal(schur: Floats, kind: NDArray[np.int64], end: float = 1e-11) 
             while length > 1e-6:
                 found = kappa + length * step
                 # What is singular to working precision has no inverse.
-                if float(np.linalg.eigvalsh(np.diag(found[kind]) - schur)[0]) > SINGULAR * size:
+                if float(np.linalg.eigvalsh(np.diag(found[kind]) - schur)[0]) > SINGULAR:
                     break
                 length *= 0.5
             else:
-                return kappa
+                return kappa * unit
             kappa = found
             if decrement <= 1e-3 * mu:
                 break
         mu *= 0.1
-    return kappa
+    return kappa * unit
 
 
 def _largest_violation(coupling: Floats, eigenvalues: Floats, corner: Floats) -> float:

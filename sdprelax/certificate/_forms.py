@@ -95,7 +95,7 @@ class ProvedForms:
         if not len(pairs):
             return 0.0
         bounds, (first, second) = self.bounds(pairs, deadline), pairs.T
-        square = (first == second) & np.isfinite(bounds) & (self.size[first] > 0.0)
+        square = (first == second) & np.isfinite(bounds)
         vanish = bounds <= NEGLIGIBLE * self.size[first] * self.size[second]
         require(bool(np.all(vanish | square)), "its N has a negative entry where it must be nonnegative")
         times = np.where(square, 1.0, 2.0)
@@ -123,16 +123,15 @@ def proved_forms(rows: Floats, forms: Forms, deadline: Deadline | None = None) -
     bare = np.flatnonzero((np.diff(S.indptr) == 0) & inner)
     wall = bare[np.any(np.all(X[bare][:, None] == normals, axis=2), axis=1)]
     others = np.setdiff1d(np.flatnonzero(name == 0), wall)
-    shortfall, size = np.zeros(len(X)), np.zeros(len(X))
+    magnitude = abs(S) @ Ball.exact(free).row_norms() + Ball.exact(X).row_norms()
+    if cone.sector is not None:
+        magnitude = magnitude + np.sum(np.abs(outputs), axis=1)
+    # Products may underflow, and N may be large; more than the size of a form only charges more.
+    shortfall, size = np.zeros(len(X)), magnitude * (1.0 + 4.0 * gamma(len(free) + 4)) + LEAST_SIZE
     if len(others):
         shortfall[others] = shortfalls(free, normals, S[others].toarray(), X[others], deadline)
         if cone.sector is not None:
             shortfall[others] = _less(shortfall[others], outputs[others], cone.sector)
-        magnitude = abs(S) @ Ball.exact(free).row_norms() + Ball.exact(X).row_norms()
-        if cone.sector is not None:
-            magnitude = magnitude + np.sum(np.abs(outputs), axis=1)
-        # Products may underflow, and N may be large; more than the size of a form only charges more.
-        size = magnitude * (1.0 + 4.0 * gamma(len(free) + 4)) + LEAST_SIZE
     for p in np.flatnonzero(shortfall > NEGLIGIBLE * size):
         family = next(name for name, place in forms.places.items() if place.start <= p < place.stop)
         lowest = f"one of its forms may be as low as {-shortfall[p]:.1e} times ‖w‖"

@@ -1,4 +1,4 @@
-"""γ_max, the least weight decay at which the network without neurons is optimal (docs/mathematics/problem.md).
+"""γ_max, the weight decay from which on the network without neurons is optimal (docs/mathematics/problem.md).
 
 With A₀ the residual at the best constant prediction (at 0, without an offset), γ_max = ω(A₀) = max ‖A₀ᵀφ(Xu)‖ over
 ‖u‖ = 1. Search finds a direction u; a network along it that has a lower objective than the network without neurons
@@ -41,6 +41,7 @@ from sdprelax.networks import Network
 from sdprelax.problem import Presolved, Problem, Units
 from sdprelax.solvers import StructuredSolver, solve_with_cvxpy, solvers
 from sdprelax.solvers.clarabel import Clarabel
+from sdprelax.training import relative_gap
 
 __all__ = ["GammaMax", "gamma_max", "relative_problem", "searched_gamma_max"]
 
@@ -73,11 +74,12 @@ class GammaMax:
     ----------
     problem: whose γ_max it is; its own γ plays no part.
     lower: a γ at which ``network`` has a lower objective than every network without neurons, so that γ_max is larger:
-        what search found, to six digits, and the same on every run. 0 where no neuron pays at any γ.
-    upper: a γ at which no neuron pays: ω(A₀) is at most that, proved; infinite where nothing was proved in the time.
+        what search found, to six digits, and the same on every run. 0 where none was found, as where no neuron pays.
+    upper: a γ at which no neuron pays by more than rounding: ω is at most that, proved, of a dual point that is A₀ but
+        for rounding; infinite where nothing was proved in the time.
     network: the proof of ``lower``; None where that is 0.
     certificate: the proof of ``upper``: a lower bound of p* at γ = ``upper``, which is the objective of the network
-        without neurons up to rounding; None where ``upper`` is infinite.
+        without neurons but for ``slack``; None where ``upper`` is infinite.
     """
 
     problem: Problem
@@ -85,6 +87,16 @@ class GammaMax:
     upper: float
     network: Network | None
     certificate: Certificate | None
+
+    @property
+    def slack(self) -> float | None:
+        """The proved relative distance, at γ = ``upper``, of p* and the network without neurons; None without proof."""
+        if self.certificate is None:
+            return None
+        problem = dataclasses.replace(self.problem, gamma=self.upper)
+        # A free hidden bias makes constants as a free offset does.
+        problem = dataclasses.replace(problem, offset=True) if problem.free_constant else problem
+        return relative_gap(self.certificate.lower, problem.upper_bound(problem.empty_network()))
 
     def at(self, relative: float) -> Problem:
         """Return the problem with γ = relative·γ_max, where γ_max is taken to be ``lower``.
@@ -100,7 +112,7 @@ class GammaMax:
 
 
 def gamma_max(problem: Problem, *, tolerance: float = 1e-3, time_limit: float | None = 10.0) -> GammaMax:
-    """Return γ_max, the least γ at which the network without neurons is optimal, with its proved interval.
+    """Return γ_max, from which on the network without neurons is optimal, with its proved interval.
 
     In low rank the upper end is proved by a cover of weight space, which takes no time worth speaking of up to rank 5;
     beyond, by multipliers of the relaxation, which need not come arbitrarily near.
@@ -108,7 +120,7 @@ def gamma_max(problem: Problem, *, tolerance: float = 1e-3, time_limit: float | 
     Parameters
     ----------
     problem: data, loss, activation, offset and biases; its own γ plays no part. Of an offset "penalised", which costs
-        what γ says, γ_max is the γ that is least for a problem with this very γ.
+        what γ says, γ_max is a γ that equals ω(A₀) of a problem with this very γ; below it there may be others.
     tolerance: relative width of the interval at which proofs end; one of 1e-5 is given away at the lower end.
     time_limit: seconds that proofs may take, None for no limit; with the best interval by then.
 
@@ -154,7 +166,9 @@ def _with_relative(problem: Problem, relative: Any, largest: float) -> Problem:
     if isinstance(relative, bool) or not isinstance(relative, (int, float, np.number)) or not 0.0 < relative < math.inf:
         raise InputError(f"relative is {relative!r}; γ/γ_max must be a positive finite number.")
     if not largest > 0.0:
-        raise InputError("γ_max is 0: no neuron pays at any γ, and none is relative to it; give gamma itself.")
+        raise InputError(
+            "γ_max is 0 as far as was found: no neuron pays, and no γ is relative to it; give gamma itself."
+        )
     return dataclasses.replace(problem, gamma=float(relative) * largest)
 
 

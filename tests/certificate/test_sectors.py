@@ -163,3 +163,34 @@ def test_directions_that_a_solution_violates_are_separated_and_proved() -> None:
     proved = relaxation_certificate(lifting.problem, lifting.reduction, before.multiplier, N, forms=larger)
     assert verify(lifting.problem, proved) >= proved.lower > 0.99 * (before.solved.value or np.inf)
     assert norm.separated(rows, lifting.over()[0].forms, np.eye(lifting.over()[0].order)).shape[0] == 0
+
+
+def test_one_output_has_no_multiplier_of_its_length(tmp_path: Path) -> None:
+    lifting = lifted(1, rows=6)
+    _, certificate = certified(lifting, partition(lifting, 1, 2))
+    assert isinstance(certificate.proof, RelaxationProof)
+    blocks = tuple(dataclasses.replace(block, balance=(-1e3, block.balance[1])) for block in certificate.proof.blocks)
+    forged = dataclasses.replace(certificate, proof=RelaxationProof(blocks))
+    with pytest.raises(CertificateError, match="one output"):
+        verify(lifting.problem, forged)
+    refused_by_both(lifting.problem, forged, tmp_path / "forged.npz")
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_sectors_and_forms_of_the_plane_are_proved_together(outputs: int, tmp_path: Path) -> None:
+    lifting = lifted(outputs, rows=5, rank=2)
+    more = lifting.more | {"sublinear": inequalities.create("sublinear")}
+    lifting = dataclasses.replace(lifting, more=more)
+    claimed, certificate = certified(lifting, partition(lifting, 2, 4))
+    assert isinstance(certificate.proof, RelaxationProof)
+    assert any(np.any(block.multipliers < 0.0) for block in certificate.proof.blocks)
+    assert proved_by_both(lifting.problem, certificate, tmp_path / "c.npz", rel_tol=1e-6) >= claimed * (1.0 - 1e-3)
+
+
+def test_a_dual_point_of_zeros_is_certified_over_sectors() -> None:
+    lifting = lifted(2, rows=5)
+    cones = partition(lifting, 1, 4)
+    N = [np.zeros((block.forms.count,) * 2) for block in lifting.over(cones)]
+    for A in (0.0 * lifting.problem.Y, 1e-200 * lifting.problem.Y):
+        found = relaxation_certificate(lifting.problem, lifting.reduction, A, N, cones, lifting.more)
+        assert verify(lifting.problem, found) >= found.lower >= 0.0
