@@ -79,7 +79,8 @@ class SDP:
         "local" does the same at rows for the fixed residual of a good network, whose certificate is one small program
         per cone (Clarabel's), and solves no program over all cones.
     tolerance: relative gap at which "gap" and "local" end.
-    start: path of a certificate of a relaxation of this problem, whose partition "gap" goes on from.
+    start: path of a certificate of a relaxation of this problem, whose partition and bound "gap" goes on from. A trial
+        is known by the path, relative to the working directory, not by what the file holds.
     rounding: how to turn the solution into a network; None for the bound alone.
     rounding_options: options of that rounding.
     inequalities: all families (``sdprelax list inequalities``) that the relaxation asks for, each a name or
@@ -124,6 +125,9 @@ class SDP:
             raise InputError(
                 "splitting: local solves the reduced form, each cone with Clarabel; leave out form and solver."
             )
+        asked = {inequalities.canonical(named_options("inequalities", entry)[0]) for entry in self.inequalities or []}
+        if self._whole and (mute := sorted(asked & {"sectors", "norm"})):
+            raise InputError(f"the inequalities {', '.join(mute)} speak of output sectors alone: give sectors: too.")
         if self.solver is not None:
             object.__setattr__(self, "solver", solvers.canonical(self.solver))
         name = self.solver or by_default(self._structured, 0)[0]
@@ -200,12 +204,19 @@ class SDP:
         return () if self.solver or self.solver_options else tuple(by_default(self._structured)[:-1])
 
     def check(self, problem: Problem) -> None:
-        """Refuse ``transductive`` where there is nothing to predict at, or no kernel form to predict with.
+        """Refuse too few sectors, and ``transductive`` where there is nothing to predict at, or to predict with.
 
         Raises
         ------
-        InputError: the problem has no queries, or another loss than the squared one, weights or an offset.
+        InputError: fewer sectors than orthants; or the problem has no queries, or another loss than the squared one,
+            weights or an offset.
         """
+        orthants = 2 ** problem.shape[2]
+        if 1 < self.sectors < orthants:
+            raise InputError(
+                f"sectors: {self.sectors} is fewer than the {orthants} orthants of {problem.shape[2]} outputs; give at "
+                "least as many, or 1 for none."
+            )
         if self.transductive and (problem.loss != Squared() or problem.offset):
             raise InputError(
                 "transductive predicts with the relaxation's kernel form, which the squared loss alone has, without "
@@ -315,7 +326,9 @@ class SDP:
 
         cones = [whole_space(reduction.generators)]
         if self.start is not None:
-            cones = partition_of(Certificate.load(self.start), reduction)
+            certificate = Certificate.load(self.start)
+            cones = partition_of(certificate, reduction, problem.shape[2])
+            best.go_on_from(certificate)
         most = self.cones if self.cones > 1 else MOST_PARTS
         growth = Growth(relaxed, cones, most, self.tolerance, improve)
         solution = growth.run()

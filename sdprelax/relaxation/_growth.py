@@ -41,16 +41,18 @@ FIRST, CLOSER = 1e-2, 0.1
 SAME_ROWS = 1e-9
 
 
-def partition_of(certificate: Certificate, reduction: Reduction) -> list[Cone]:
+def partition_of(certificate: Certificate, reduction: Reduction, outputs: int) -> list[Cone]:
     """Return the partition that a certificate of a relaxation over the same generator rows is of.
 
     Raises
     ------
-    InputError: it is of other rows, or of a cover.
+    InputError: it is of other rows or outputs, or of a cover.
     """
     proof, said = certificate.proof, certificate.reduction.rows
     if not isinstance(proof, RelaxationProof) or not covers_space([block.cone for block in proof.blocks]):
         raise InputError("the certificate to start from is not one of a relaxation, whose blocks are a partition.")
+    if any(block.cone.sector is not None and block.cone.sector.outputs != outputs for block in proof.blocks):
+        raise InputError(f"the certificate to start from has sectors of another number of outputs than {outputs}.")
     same = said.shape == reduction.rows.shape and np.allclose(said, reduction.rows, rtol=0.0, atol=SAME_ROWS)
     if not same:
         raise InputError("the certificate to start from is of other data: its generator rows are not this problem's.")

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from sdprelax.base import Deadline
-from sdprelax.certificate import Certificate, empty_network_certificate
+from sdprelax.base import CertificateError, Deadline
+from sdprelax.certificate import Certificate, empty_network_certificate, verify
 from sdprelax.networks import Network
 from sdprelax.problem import Presolved
 from sdprelax.training._outcome import Bound, Outcome, Report, Status, relative_gap, unreported
@@ -102,6 +102,16 @@ class Incumbent:
         more = self._proving_more(certificate)
         self.tell(**more)
         return bool(more)
+
+    def go_on_from(self, certificate: Certificate) -> bool:
+        """Take a certificate of the user's problem from a file if it holds and proves more, and say whether."""
+        try:
+            verify(self.presolved.original, certificate, self.deadline)
+        except CertificateError:
+            return False
+        more = self._best.certificate is None or certificate.lower > self.lower
+        self.tell(**({"lower": certificate.lower, "certificate": certificate} if more else {}))
+        return more
 
     def _proving_more(self, certificate: Certificate | None) -> dict[str, Any]:
         if certificate is None:

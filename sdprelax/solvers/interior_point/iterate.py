@@ -125,7 +125,8 @@ class BlockIterate:
 
     def penalty(self) -> float:
         """Return what the block costs."""
-        return float(self.cost @ np.diag(self.X))
+        costs = self.cost != 0.0
+        return float(np.sum(self.cost[costs] * np.diag(self.X)[costs]))
 
     def slack(self, B: Floats, y: Floats) -> Floats:
         """Return Z."""
