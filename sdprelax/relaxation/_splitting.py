@@ -86,7 +86,7 @@ def mixed_rows(cone: Cone, part: Floats, dual: Floats) -> Floats:
     """
     g = len(cone.signs)
     jumps, diagonal = np.linalg.norm(dual[:g] + dual[g:], axis=1), positive_part(np.diag(part))
-    return np.where(cone.signs == 0, jumps * np.sqrt(diagonal[:g] * diagonal[g : 2 * g]), -1.0)
+    return np.where(cone.signs == 0, jumps * np.sqrt(diagonal[:g]) * np.sqrt(diagonal[g : 2 * g]), -1.0)
 
 
 def split_by_strong_branching(

@@ -283,8 +283,9 @@ class Iterate:
     @property
     def primal(self) -> float:
         """Objective of S = 2X."""
-        predictions = np.sum([block.predictions() for block in self.blocks], axis=0)
-        return self.data.value(predictions) + sum(block.penalty() for block in self.blocks)
+        with np.errstate(over="ignore", invalid="ignore"):
+            predictions = np.sum([block.predictions() for block in self.blocks], axis=0)
+            return self.data.value(predictions) + sum(block.penalty() for block in self.blocks)
 
     @property
     def dual(self) -> float:
