@@ -34,6 +34,8 @@ __all__ = [
 
 # Running trials shown at once.
 SHOWN = 8
+# Columns of a terminal from which on tables have γ/γ_max too.
+WIDE = 100
 # Figures of a trial that are worth a word on its line, where it has them.
 LINE = {
     "lower": figures(".8g"), "upper": figures(".8g"), "program_gap": figures(".1e"),
@@ -82,6 +84,9 @@ def _print_rows(rows: pd.DataFrame, looks: dict[str, Look], section: tuple[str, 
     shown = {name: look for name, look in looks.items() if name in rows and rows[name].notna().any()}
     if set(rows["status"]) <= {usual}:
         shown.pop("status", None)
+    if console().width < WIDE:
+        # A narrow terminal would cut off digits of the bounds for it.
+        shown.pop("gamma_relative", None)
     for name, (title, form) in shown.items():
         words = form is str or name in section
         printed.add_column(

@@ -71,7 +71,10 @@ class BranchAndBound:
         g, r = self.rows.shape
         if r == 1:
             return np.array([[1.0, -1.0]])
-        jumps = np.linalg.norm(dual[:g] + dual[g:], axis=1)
+        # Squares of tiny numbers underflow; where there is no jump any hyperplane is as good as another.
+        size = float(np.max(np.abs(dual), initial=0.0))
+        jumps = np.linalg.norm((dual[:g] + dual[g:]) / (size or 1.0), axis=1)
+        jumps = jumps if np.any(jumps > 0.0) else np.ones(g)
         # The largest of log p + Gumbel noise are drawn with probabilities p, without replacement.
         keys = 2.0 * np.log(jumps + 1e-3 * np.max(jumps)) + self._rng.gumbel(size=(STARTS, g))
         subsets = np.argpartition(-keys, r - 2, axis=1)[:, : r - 1]

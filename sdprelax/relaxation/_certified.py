@@ -153,7 +153,9 @@ class CertifiedRelaxation:
     def _settled(self, found: RelaxationSolution) -> bool:
         """Say whether the claimed value and the dual value of a solution agree."""
         dual, claimed = self.lifting.problem.dual_value(found.multiplier), found.solved.value
-        return found.solved.status != "stalled" or claimed is None or abs(claimed - dual) <= SETTLED * abs(claimed)
+        return found.solved.status != "stalled" or (
+            claimed is not None and abs(claimed - dual) <= SETTLED * abs(claimed)
+        )
 
     def prove(self, A: Floats, multipliers: Sequence[Floats], cones: Sequence[Cone]) -> float:
         """Offer the certificate of approximate multipliers; return its bound in the units of the problem."""

@@ -270,7 +270,8 @@ def test_every_column_is_proved_attained_measured_or_reported_or_says_which_tria
         "predictor", *SETTING,
     }  # fmt: skip
     assert origins(ORIGINS, TIGHTNESS) == (
-        "proved: lower; attained: upper; from these: gap, certified percent, excess percent; reported: status, seconds."
+        "proved: lower; attained: upper; from these: gap, certified percent, excess percent; "
+        "reported: status, gamma relative, seconds."
     )
 
 

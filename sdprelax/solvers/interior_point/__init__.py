@@ -44,6 +44,8 @@ NEGLIGIBLE = 1e-12
 # A run ends when neither its relative gap nor its infeasibility has fallen by this factor, nor its dual value risen by
 # this share, within so many steps.
 PROGRESS, RISING, PATIENCE = 0.95, 1e-3, 6
+# Relative infeasibility from which on the objective of a stalled run is no claim.
+INFEASIBLE = 1e-3
 
 
 @solvers.register("interior_point")
@@ -118,7 +120,7 @@ class InteriorPoint:
             ) from None
         status, steps, tell = "iteration limit", 0, Sparing(report)
         best, value, since = run.point(), run.dual, 0
-        least, farthest = math.inf, math.inf
+        least, farthest, lowest = math.inf, math.inf, math.inf
         while steps < self.max_iterations:
             if deadline.expired:
                 status = "time limit"
@@ -137,6 +139,8 @@ class InteriorPoint:
             if run.dual >= value:
                 best, value = now, run.dual
             gap, missing = run.gap, run.infeasibility / max(abs(run.dual), 1e-300)
+            # Where A is at ends of its domain the last steps lose digits of the primal point.
+            lowest = min(lowest, run.primal) if missing <= self.tolerance else lowest
             if gap <= self.tolerance and missing <= self.tolerance:
                 status = "optimal"
                 break
@@ -148,14 +152,16 @@ class InteriorPoint:
             if since == PATIENCE:
                 status = "stalled"
                 break
-        primal = run.primal
-        gap = abs(primal - value) / max(abs(value), 1e-300)
+        primal = lowest if lowest < math.inf else run.primal
+        gap, missing = (abs(x) / max(abs(value), 1e-300) for x in (primal - value, run.infeasibility))
         log = (
             f"interior_point: {status}, {steps} steps, {run.held} of {sum(block.entries for block in run.blocks)} "
             f"entrywise constraints held, relative gap {gap:.1e}\n"
         )
         return StructuredSolution(
-            tuple(2.0 * block.X for block in run.blocks), *best, Solved(status, primal, log)
+            tuple(2.0 * block.X for block in run.blocks), *best,
+            # What a point is worth that stays far from feasible nobody knows.
+            Solved(status, None if status == "stalled" and missing > INFEASIBLE else primal, log),
         )  # fmt: skip
 
     def _step(self, run: Iterate) -> None:
