@@ -108,10 +108,6 @@ class Block:
         """Return the block's part of Λ, shape (2g + r + c, 2g + r + c)."""
         return np.asarray(self.lift @ (self.lift @ S).T)
 
-    def predictions(self, S: Floats) -> Floats:
-        """Return the block's part of the training predictions, shape (n, c)."""
-        return np.asarray(self.inputs @ np.asarray(self.outputs @ S).T)
-
     def slack(self, gamma: float, A: Floats, M: Floats, balance: Floats | None = None) -> Floats:
         """Return Z of a dual point, shape (len(x), len(x)).
 
