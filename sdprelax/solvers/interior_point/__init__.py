@@ -161,7 +161,7 @@ class InteriorPoint:
         return StructuredSolution(
             tuple(2.0 * block.X for block in run.blocks), *best,
             # What a point is worth that stays far from feasible nobody knows.
-            Solved(status, None if status == "stalled" and missing > INFEASIBLE else primal, log),
+            Solved(status, None if status == "stalled" and not missing <= INFEASIBLE else primal, log),
         )  # fmt: skip
 
     def _step(self, run: Iterate) -> None:

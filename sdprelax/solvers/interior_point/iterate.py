@@ -102,9 +102,10 @@ class BlockIterate:
 
     @property
     def infeasibility(self) -> float:
-        """What x differs from P, in units of the objective."""
-        P = self.values(self.X)[1][self.free :]
-        return float(self.y[self.free :] @ np.abs(P - self.x))
+        """What x differs from P, in units of the objective; not a number where both overflow."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            P = self.values(self.X)[1][self.free :]
+            return float(self.y[self.free :] @ np.abs(P - self.x))
 
     @property
     def weight(self) -> Floats:
