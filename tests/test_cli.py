@@ -246,3 +246,26 @@ def test_a_label_with_brackets_is_printed_whole(tmp_path: Path) -> None:
     )
     done = sdprelax("run", "a.yaml", cwd=tmp_path)
     assert "sdp(more_roundings=[eigen])" in done.stdout.split("data set")[1]
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["run", "--help"], ["list", "--help"]])
+def test_what_help_does_not_need_is_not_imported(arguments: list[str]) -> None:
+    code = (
+        "import sys, typer.testing, sdprelax.cli\n"
+        "found = typer.testing.CliRunner().invoke(sdprelax.cli.app, sys.argv[1:])\n"
+        "heavy = {'numpy', 'scipy', 'pandas', 'numba', 'cvxpy', 'matplotlib'}\n"
+        "print(found.exit_code, *sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0"]
+
+
+def test_the_front_door_imports_a_room_when_it_is_asked_for() -> None:
+    code = (
+        "import sys, sdprelax\n"
+        "assert 'numpy' not in sys.modules\n"
+        "sdprelax.Problem\n"
+        "print('sdprelax.relaxation' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

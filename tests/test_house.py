@@ -66,13 +66,26 @@ def test_no_two_rooms_name_the_same_in_their_interface() -> None:
     assert _twice(outermost) == {}
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if path.name == "__init__.py"], ids=str)
+@pytest.mark.parametrize("path", [path for path in MODULES if path.name == "__init__.py" and path.parts[1:]], ids=str)
 def test_a_front_door_says_what_the_room_is_and_what_it_gives(path: Path) -> None:
     tree = TREES[path]
     assert ast.get_docstring(tree)
     exported = _exported(tree)
     assert exported
     assert exported == sorted(set(exported), key=lambda name: (not name.isupper(), not name[0].isupper(), name))
+
+
+def test_the_packages_front_door_gives_what_rooms_give() -> None:
+    assert ast.get_docstring(TREES[Path("__init__.py")])
+    given = []
+    for node in ast.parse((ROOT / "__init__.pyi").read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom):
+            names = [alias.name for alias in node.names]
+            given += names
+            assert [alias.asname for alias in node.names] == names
+            assert set(names) <= set(_exported(TREES[Path(str(node.module), "__init__.py")]))
+    assert sorted([*given, "__version__"]) == sorted(sdprelax.__all__)
+    assert len(given) > 30
 
 
 def test_rooms_enter_each_other_by_the_front_door() -> None:

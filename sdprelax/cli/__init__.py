@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import typer
 
 import sdprelax
-from sdprelax.base import SdprelaxError
 from sdprelax.cli._catalogue import print_list, print_schema, print_solvers
 from sdprelax.cli._certify import certify_network, print_gamma_max
 from sdprelax.cli._results import collect_results, compare_results, report_results, show_results, verify_files
@@ -67,6 +66,11 @@ def main() -> None:
             stream.reconfigure(errors="replace")
     try:
         app()
-    except SdprelaxError as error:
+    except Exception as error:
+        # What --help and --version do not need is not imported for them.
+        from sdprelax.base import SdprelaxError
+
+        if not isinstance(error, SdprelaxError):
+            raise
         typer.echo(f"sdprelax: {error}", err=True)
         sys.exit(2)

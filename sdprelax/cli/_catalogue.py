@@ -6,11 +6,12 @@ import importlib
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sdprelax.base import InputError, Registry, nearest
+if TYPE_CHECKING:
+    from sdprelax.base import Registry
 
 __all__ = ["print_list", "print_schema", "print_solvers"]
 
@@ -46,12 +47,15 @@ def print_list(
     modules: Annotated[list[Path] | None, typer.Option(help="A Python file of your own, which is executed.")] = None,
 ) -> None:
     """List what a sweep or a distillation can name: options, their types and defaults, and what each takes."""
-    from sdprelax.laboratory import load_modules
+    from sdprelax.base import InputError, nearest
     from sdprelax.problem import what_is_taken
 
     if family not in FAMILIES:
         raise InputError(f"there is no list of '{family}': {nearest(family, FAMILIES)}.")
-    load_modules(modules or [])
+    if modules:
+        from sdprelax.laboratory import load_modules
+
+        load_modules(modules)
     registry: Registry[Any] = getattr(importlib.import_module(FAMILIES[family]), family)
     for name in registry:
         typer.echo(f"{name}: {registry.summary(name)}")

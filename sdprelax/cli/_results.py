@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sdprelax.base import Deadline, InputError
 from sdprelax.cli._sweeps import ResultsFolder, TrustModules
+
+if TYPE_CHECKING:
+    from sdprelax.base import Deadline
 
 __all__ = ["collect_results", "compare_results", "report_results", "show_results", "verify_files"]
 
@@ -31,6 +33,7 @@ def show_results(
     ] = False,
 ) -> None:
     """Print what the trials of a sweep come to, or how well everything predicts."""
+    from sdprelax.base import InputError
     from sdprelax.cli._display import print_predictions, print_summary
     from sdprelax.laboratory import Store, kind_of_store
     from sdprelax.laboratory.results import load_table, origins, render
@@ -71,6 +74,7 @@ def verify_files(
     ] = None,
 ) -> None:
     """Prove every certificate and evaluate every network again; exit code 1 if a row does not hold."""
+    from sdprelax.base import InputError
     from sdprelax.laboratory import Store, kind_of_store
     from sdprelax.laboratory.results import audit
 
@@ -107,7 +111,7 @@ def _deadline(written: str | None) -> Deadline:
     ------
     InputError: the limit is not a time such as 10min.
     """
-    from sdprelax.base import ready
+    from sdprelax.base import Deadline, InputError, ready
     from sdprelax.certificate import COVER_KERNELS
     from sdprelax.laboratory import SECONDS, in_units
 
@@ -167,6 +171,8 @@ def report_results(
 
 def _share(written: str) -> float:
     """Return ``5%`` or ``0.05`` as 0.05."""
+    from sdprelax.base import InputError
+
     try:
         share = float(written.removesuffix("%")) / (100.0 if written.endswith("%") else 1.0)
     except ValueError:

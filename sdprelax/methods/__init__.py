@@ -17,25 +17,7 @@ optimum that ``Outcome.program`` proves; ``sdprelax verify`` holds it to that.
 
 from __future__ import annotations
 
-from typing import Protocol
+from sdprelax.methods._method import Method, methods
+from sdprelax.methods._solve import solve
 
-import numpy as np
-
-from sdprelax.base import Deadline, Registry
-from sdprelax.problem import Problem
-from sdprelax.training import Outcome, Report, unreported
-
-__all__ = ["Method", "methods"]
-
-
-class Method(Protocol):
-    """Trains on a problem; reports bounds that are rigorous and the network it found."""
-
-    def run(
-        self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline, report: Report = unreported
-    ) -> Outcome:
-        """Return the bounds found by the deadline."""
-        ...
-
-
-methods: Registry[Method] = Registry("method", __name__)
+__all__ = ["Method", "methods", "solve"]

@@ -1,0 +1,60 @@
+# What `import sdprelax` gives, by room; sdprelax/__init__.py imports a room when it is first asked for.
+__version__: str
+
+from .base import (
+    CertificateError as CertificateError,
+    Deadline as Deadline,
+    InputError as InputError,
+    ProblemTooLarge as ProblemTooLarge,
+    SdprelaxError as SdprelaxError,
+    SolverFailed as SolverFailed,
+    SolverUnavailable as SolverUnavailable,
+    UntrustedArithmetic as UntrustedArithmetic,
+    one_hot as one_hot,
+)
+from .certificate import (
+    Certificate as Certificate,
+    GroupCertificate as GroupCertificate,
+    verify as verify,
+    verify_group as verify_group,
+)
+from .distillation import (
+    OnnxTeacher as OnnxTeacher,
+    distill as distill,
+)
+from .exact import (
+    GammaMax as GammaMax,
+    gamma_max as gamma_max,
+    relative_problem as relative_problem,
+)
+from .methods import (
+    solve as solve,
+)
+from .networks import (
+    GatedNetwork as GatedNetwork,
+    Network as Network,
+    Pipeline as Pipeline,
+    Predictor as Predictor,
+    Preprocessing as Preprocessing,
+    ThreeLayerNetwork as ThreeLayerNetwork,
+    load_predictor as load_predictor,
+    save_predictor as save_predictor,
+)
+from .problem import (
+    KernelPredictor as KernelPredictor,
+    Problem as Problem,
+    targets_for as targets_for,
+)
+from .relaxation import (
+    RelaxationModel as RelaxationModel,
+    certify_dual as certify_dual,
+    regularisation_path as regularisation_path,
+    relax as relax,
+)
+from .training import (
+    Outcome as Outcome,
+)
+from .verdict import (
+    Verdict as Verdict,
+    certify as certify,
+)

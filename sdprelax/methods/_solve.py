@@ -1,0 +1,61 @@
+"""Training with a method by name: what ``sdprelax.solve`` is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sdprelax.base import Deadline, InputError, ProblemTooLarge, SolverFailed, ready, require_seed
+from sdprelax.methods._method import methods
+from sdprelax.problem import Problem, require_taken
+from sdprelax.training import Outcome, Report, unreported
+
+__all__ = ["solve"]
+
+
+def solve(
+    problem: Problem,
+    method: str = "sdp",
+    *,
+    seed: int = 0,
+    time_limit: float | None = None,
+    report: Report = unreported,
+    **options: Any,
+) -> Outcome:
+    """Train with a method by name and return its rigorous bounds, network and certificate.
+
+    Parameters
+    ----------
+    problem: the training problem.
+    method: a registered method: "sdp", "exact", "lbfgs", ... (``sdprelax list methods``).
+    seed: seed of everything random in the method.
+    time_limit: seconds after which the best pair of bounds so far is returned, None for no limit; they start when
+        what is compiled, once per machine, is there.
+    report: called with an Outcome whenever the method has a better pair of bounds.
+    options: the method's own options, e.g. ``solver="scs"``.
+
+    Raises
+    ------
+    InputError: unknown method or option, a value of the wrong type or range, or a loss or activation that the method
+        does not take.
+    SolverUnavailable, SolverFailed, ProblemTooLarge: see these classes.
+    """
+    if not isinstance(problem, Problem):
+        raise InputError(f"solve() takes a Problem first, not {type(problem).__name__}; write Problem(X, Y, gamma).")
+    seconds = Deadline.of(time_limit).seconds
+    require_seed(seed)
+    if not callable(report):
+        raise InputError(f"report is {report!r}; it must be a function that takes an Outcome.")
+    chosen = methods.create(method, options)
+    require_taken(problem, methods, method, chosen)
+    ready(methods.kernels(method, chosen))
+    try:
+        return chosen.run(problem, rng=np.random.default_rng(int(seed)), deadline=Deadline(seconds), report=report)
+    except MemoryError:
+        raise ProblemTooLarge(f"method '{method}' needs more memory for {problem!r} than there is.") from None
+    except (ArithmeticError, np.linalg.LinAlgError) as error:
+        raise SolverFailed(
+            f"method '{method}' cannot compute with numbers of these sizes ({str(error).rstrip('.')}); measure X, Y "
+            "and gamma in units in which their entries are nearer to 1."
+        ) from error
