@@ -20,7 +20,7 @@ from sdprelax.certificate import Certificate, RelaxationProof
 from sdprelax.problem import Reduction
 from sdprelax.relaxation._certified import CertifiedRelaxation
 from sdprelax.relaxation._program import RelaxationSolution
-from sdprelax.relaxation._splitting import mixed_rows
+from sdprelax.relaxation._splitting import most_mixed_row
 from sdprelax.solvers import Coarser
 
 __all__ = ["MOST_PARTS", "Growth", "partition_of"]
@@ -121,8 +121,7 @@ class Growth:
 
     def _finer(self, solution: RelaxationSolution, grown: Sequence[Cone], enough: float) -> RelaxationSolution:
         """Return the solution over a refinement or the same cones, started from the one over these."""
-        blocks = self.relaxed.lifting.over(self.cones)
-        start = Coarser(blocks, solution.matrices, solution.multiplier, solution.multipliers)
+        start = Coarser(solution.blocks, solution.matrices, solution.multiplier, solution.multipliers)
         return self.relaxed.solve(grown, start=start, enough=enough)[0]
 
     def _work(self, cones: Sequence[Cone]) -> float:
@@ -147,9 +146,8 @@ class Growth:
 
     def _by_rows(self, cone: Cone, part: Floats, dual: Floats) -> Sequence[Cone]:
         """Return a cone's parts by the row whose two sides its block mixes most; none where it mixes no row."""
-        scores = mixed_rows(cone, part, dual)
-        row = int(np.argmax(scores)) if len(scores) else 0
-        return cone.split(self.relaxed.lifting.reduction.rows, row) if len(scores) and scores[row] > 0.0 else ()
+        row, score = most_mixed_row(cone, part, dual)
+        return cone.split(self.relaxed.lifting.reduction.rows, row) if score > 0.0 else ()
 
     def _by_sectors(self, cone: Cone, part: Floats, dual: Floats) -> Sequence[Cone]:
         """Return a cone's parts by orthants of the outputs, or by the edge of its sector that its block mixes most."""

@@ -17,7 +17,7 @@ from sdprelax.cells import Cone
 from sdprelax.networks import Network
 from sdprelax.relaxation._certified import CertifiedRelaxation
 from sdprelax.relaxation._program import RelaxationSolution
-from sdprelax.relaxation._splitting import local_solution, mixed_rows
+from sdprelax.relaxation._splitting import local_solution, most_mixed_row
 from sdprelax.solvers import Solved
 
 __all__ = ["LocalGrowth"]
@@ -77,8 +77,7 @@ class LocalGrowth:
                 break
             cone = self.cones[worst]
             T = lifting.forms(cone).lift
-            scores = mixed_rows(cone, np.asarray(T @ (T @ S).T), dual)
-            row = int(np.argmax(scores)) if len(cone.undetermined) else -1
+            row, _ = most_mixed_row(cone, np.asarray(T @ (T @ S).T), dual)
             if row < 0:
                 break
             parts = cone.split(reduction.rows, row)

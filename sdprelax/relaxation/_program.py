@@ -50,6 +50,7 @@ class RelaxationSolution:
     multipliers: N of every cone's reduced slack, γ²E_ww − DDᵀ − GᵀNG without a sector, shape (m, m) for its m forms.
     solved: the solver's own words.
     matrices: S of every cone's block, as they were solved for.
+    blocks: those blocks.
     """
 
     lifted: Floats
@@ -58,6 +59,7 @@ class RelaxationSolution:
     multipliers: tuple[Floats, ...]
     solved: Solved
     matrices: tuple[Floats, ...]
+    blocks: tuple[Block, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +169,7 @@ class Relaxation:
             # CVXPY's Lagrangian has +⟨A, P − predictions(Λ)⟩.
             A = np.asarray(self.outputs.dual_value, dtype=np.float64).reshape(problem.Y.shape)
         multipliers = tuple(block.multipliers(problem.gamma, A) for block in self.blocks)
-        return RelaxationSolution(lifted, parts, A, multipliers, solved, tuple(matrices))
+        return RelaxationSolution(lifted, parts, A, multipliers, solved, tuple(matrices), tuple(blocks))
 
 
 def _lifted(
@@ -220,7 +222,9 @@ def solve_relaxation(
     lifted, parts = _lifted(
         blocks, found.matrices, f"{name} returned a point that is not finite ({found.solved.status})."
     )
-    return RelaxationSolution(lifted, parts, found.multiplier, found.multipliers, found.solved, found.matrices)
+    return RelaxationSolution(
+        lifted, parts, found.multiplier, found.multipliers, found.solved, found.matrices, tuple(blocks)
+    )
 
 
 def relaxation(lifting: LiftedProgram, form: Form, cones: Sequence[Cone] | None = None) -> Relaxation:

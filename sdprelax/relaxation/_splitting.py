@@ -28,7 +28,7 @@ __all__ = [
     "idle_cones",
     "local_certificate",
     "local_solution",
-    "mixed_rows",
+    "most_mixed_row",
     "split_by_coverage",
     "split_by_strong_branching",
     "split_by_violation",
@@ -87,6 +87,13 @@ def mixed_rows(cone: Cone, part: Floats, dual: Floats) -> Floats:
     g = len(cone.signs)
     jumps, diagonal = np.linalg.norm(dual[:g] + dual[g:], axis=1), positive_part(np.diag(part))
     return np.where(cone.signs == 0, jumps * np.sqrt(diagonal[:g]) * np.sqrt(diagonal[g : 2 * g]), -1.0)
+
+
+def most_mixed_row(cone: Cone, part: Floats, dual: Floats) -> tuple[int, float]:
+    """Return the row that a cone's part of Λ mixes most, and its score; (-1, -1.0) where none is undetermined."""
+    scores = mixed_rows(cone, part, dual)
+    row = int(np.argmax(scores)) if len(cone.undetermined) else -1
+    return row, float(scores[row]) if row >= 0 else -1.0
 
 
 def split_by_strong_branching(
