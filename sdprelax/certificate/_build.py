@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import scipy.linalg
 import scipy.optimize
 from numpy.typing import NDArray
 
@@ -33,12 +34,12 @@ __all__ = ["cone_certificate", "empty_network_certificate", "relaxation_certific
 PORTABLE = 1e-12
 # Relative slack of the oracle's bound that a cover ends at when nobody says otherwise.
 ACCURACY = 1e-9
-# Least eigenvalue over largest entry of a matrix that is to be inverted.
+# Least square of a pivot over largest entry of a matrix that is to be inverted.
 SINGULAR = 1e-15
 # Largest entry below which a matrix is as good as zero.
 TINY = 1e-240
 # Where the central path may end while t is looked for.
-ROUGH = 1e-7
+ROUGH = 1e-4
 
 
 class _Draft:
@@ -243,27 +244,34 @@ def _least_diagonal(schur: Floats, kind: NDArray[np.int64], end: float = 1e-11) 
         return np.full(count, max(0.0, top))
     schur, members = schur / unit, np.eye(count)[kind]
     kappa, mu = np.full(count, top / unit + 1.0), 1.0
-    while mu > end:
+    inverse = _inverse(kappa[kind], schur)
+    while mu > end and inverse is not None:
         for _ in range(20):
-            inverse = np.linalg.inv(np.diag(kappa[kind]) - schur)
-            gradient = 1.0 - mu * (members.T @ np.diag(inverse))
+            gradient = 1.0 - mu * (members.T @ inverse.diagonal())
             hessian = mu * (members.T @ inverse**2 @ members)
             step = -np.linalg.solve(hessian, gradient)
             decrement = float(-gradient @ step)
             length = 1.0
-            while length > 1e-6:
-                found = kappa + length * step
-                # What is singular to working precision has no inverse.
-                if float(np.linalg.eigvalsh(np.diag(found[kind]) - schur)[0]) > SINGULAR:
-                    break
+            while (there := _inverse((kappa + length * step)[kind], schur)) is None and length > 1e-6:
                 length *= 0.5
-            else:
+            if there is None:
                 return kappa * unit
-            kappa = found
+            kappa, inverse = kappa + length * step, there
             if decrement <= 1e-3 * mu:
                 break
         mu *= 0.1
     return kappa * unit
+
+
+def _inverse(diagonal: Floats, schur: Floats) -> Floats | None:
+    """Return the inverse of diag(diagonal) − S; None where that is not positive definite to working precision."""
+    matrix = np.diag(diagonal) - schur
+    factor, failed = scipy.linalg.lapack.dpotrf(matrix, lower=True)
+    if failed or not float(np.min(factor.diagonal())) ** 2 > SINGULAR:
+        return None
+    # Zeros are above the diagonal.
+    lower = scipy.linalg.lapack.dpotri(factor, lower=True)[0]
+    return np.asarray(lower + lower.T - np.diag(lower.diagonal()))
 
 
 def _largest_violation(coupling: Floats, eigenvalues: Floats, corner: Floats) -> float:

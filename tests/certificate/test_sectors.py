@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import cvxpy as cp
 import numpy as np
 import pytest
 
@@ -13,6 +14,7 @@ from sdprelax import Problem
 from sdprelax.base import CertificateError, Deadline
 from sdprelax.cells import Cone, Sector, covers_space, orthants, sectors_of, whole_space
 from sdprelax.certificate import Certificate, RelaxationProof, relaxation_certificate, verify
+from sdprelax.certificate._build import _least_diagonal
 from sdprelax.lifting import LiftedProgram
 from sdprelax.lifting.inequalities import Forms, inequalities
 from sdprelax.problem import Units, reduce
@@ -194,3 +196,14 @@ def test_a_dual_point_of_zeros_is_certified_over_sectors() -> None:
     for A in (0.0 * lifting.problem.Y, 1e-200 * lifting.problem.Y):
         found = relaxation_certificate(lifting.problem, lifting.reduction, A, N, cones, lifting.more)
         assert verify(lifting.problem, found) >= found.lower >= 0.0
+
+
+def test_the_three_kappa_that_repair_a_sector_are_the_least() -> None:
+    rng, kind = np.random.default_rng(0), np.repeat([0, 1, 2], [5, 3, 1])
+    S = rng.standard_normal((9, 9))
+    S += S.T
+    found = _least_diagonal(S, kind)
+    assert np.linalg.eigvalsh(np.diag(found[kind]) - S)[0] >= 0.0
+    kappa = cp.Variable(3)
+    least = cp.Problem(cp.Minimize(cp.sum(kappa)), [cp.diag(kappa[kind]) - S >> 0]).solve(solver="CLARABEL")
+    assert abs(float(np.sum(found)) - least) <= 1e-6 * abs(least)

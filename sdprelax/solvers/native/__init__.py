@@ -34,8 +34,9 @@ from sdprelax.solvers.native.several import SeveralBlocks
 
 __all__ = ["Native"]
 
-# Steps before the first certificate, and the factor from one to the next.
-FIRST_CHECK, CHECKS = 40, 1.3
+# Steps before the first certificate, of several blocks, whose certificate takes as long as thirty steps, and the factor
+# from one to the next.
+FIRST_CHECK, FIRST_OF_SEVERAL, CHECKS = 40, 100, 1.3
 # What the interior point takes, by experience: steps, and held constraints per generator, or more if the rank is.
 NEWTON_STEPS, HELD_PER_ROW = 55, 16
 # Share of that cost that the steps may take before the interior point is thought of.
@@ -127,7 +128,7 @@ class Native:
         deadline: Deadline, report: PointReport,
     ) -> StructuredSolution:  # fmt: skip
         single = isinstance(run, AlternatingDirections)
-        status, check = "iteration limit", FIRST_CHECK
+        status, check = "iteration limit", FIRST_CHECK if single else FIRST_OF_SEVERAL
         best, spreads, spread = -math.inf, {}, math.inf
         before: Estimates | None = None
         while True:
