@@ -85,7 +85,7 @@ class Sector:
         return int(a), int(b)
 
     @property
-    def width(self) -> float:
+    def least_cosine(self) -> float:
         """Least cosine between two of its rays; 1 for one output."""
         return float(np.min(self.directions.T @ self.directions))
 
@@ -104,6 +104,6 @@ def sectors_of(outputs: int, count: int) -> list[Sector]:
         return []
     found = orthants(outputs)
     while len(found) < count and outputs > 1:
-        index = min(range(len(found)), key=lambda i: found[i].width)
+        index = min(range(len(found)), key=lambda i: found[i].least_cosine)
         found[index : index + 1] = found[index].split(*found[index].widest())
     return found
