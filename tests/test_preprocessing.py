@@ -237,7 +237,7 @@ def test_words_and_folders_that_do_not_exist_are_refused(tmp_path: Path) -> None
         Preprocessing.fitted(np.eye(2), "std")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="names of classes must be text"):
         Pipeline(Network(np.ones((2, 1)), np.ones((1, 2))), classes="ab")  # type: ignore[arg-type]
-    with pytest.raises(StorageError, match="cannot be written: No such file or directory"):
+    with pytest.raises(StorageError, match="cannot be written: there is no folder"):
         Network(np.ones((2, 1)), np.ones((1, 2))).save(tmp_path / "none" / "network.npz")
     with pytest.raises(InputError, match="labels hold '1' as text and as a number"):
         one_hot(["a", 1, "1"])

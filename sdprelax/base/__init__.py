@@ -26,7 +26,7 @@ from sdprelax.base._errors import (
     first_line,
     nearest,
 )
-from sdprelax.base._files import read_arrays, whole_file, write_arrays, write_whole
+from sdprelax.base._files import read_arrays, storing, whole_file, write_arrays, write_whole
 from sdprelax.base._registry import LATER, Registry, Use, misread, registering
 from sdprelax.base._threads import single_threaded, threads_allowed
 from sdprelax.base._verified import (
@@ -82,6 +82,7 @@ __all__ = [
     "require_seed",
     "single_threaded",
     "softplus",
+    "storing",
     "target_matrix",
     "threads_allowed",
     "whole_file",

@@ -15,9 +15,9 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sdprelax.base._errors import StorageError
+from sdprelax.base._errors import InputError, StorageError
 
-__all__ = ["LARGEST_FILE", "read_arrays", "whole_file", "write_arrays", "write_whole"]
+__all__ = ["LARGEST_FILE", "read_arrays", "storing", "whole_file", "write_arrays", "write_whole"]
 
 # Bytes that the arrays of one file may take in memory; enough for the multipliers of 8,000 generator rows.
 LARGEST_FILE = 2 * 1024**3
@@ -46,19 +46,39 @@ def write_whole(path: Path, content: bytes) -> None:
         file.write(content)
 
 
+@contextlib.contextmanager
+def storing(path: object) -> Iterator[Path]:
+    """Give a path that a user named to write to, and say in one sentence what is wrong with it.
+
+    Raises
+    ------
+    InputError: it is no path.
+    StorageError: what is done within cannot be written there.
+    """
+    if not isinstance(path, str | os.PathLike) or not Path(path).name:
+        raise InputError(f"the path of a file to write is {path!r}; it must be a string or a pathlib.Path.")
+    target = Path(path)
+    try:
+        yield target
+    except OSError as error:
+        reason = error.strerror or error if target.parent.is_dir() else f"there is no folder {target.parent}"
+        raise StorageError(f"{target} cannot be written: {reason}.") from error
+
+
 def write_arrays(path: str | Path, arrays: Mapping[str, Any]) -> None:
     """Write arrays by name as an ``.npz`` file, whole or not at all; ``path`` gets that suffix if it has none.
 
     Raises
     ------
+    InputError: the path is none.
     StorageError: the file cannot be written.
     """
-    target = Path(path if str(path).endswith(".npz") else f"{path}.npz")
-    try:
-        with whole_file(target) as file:
-            np.savez(file, allow_pickle=False, **arrays)
-    except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror or error}.") from error
+    with storing(path) as named, whole_file(_with_suffix(named, ".npz")) as file:
+        np.savez(file, allow_pickle=False, **arrays)
+
+
+def _with_suffix(path: Path, suffix: str) -> Path:
+    return path if path.name.endswith(suffix) else path.with_name(path.name + suffix)
 
 
 def read_arrays(path: str | Path, largest: int = LARGEST_FILE) -> dict[str, NDArray[Any]]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sdprelax.base import SolverUnavailable, StorageError, write_whole
+from sdprelax.base import SolverUnavailable, storing, write_whole
 
 __all__ = ["export_onnx", "onnx_model", "onnx_packages"]
 
@@ -41,10 +41,8 @@ def export_onnx(module: Any, example: Any, path: str | Path) -> None:
     StorageError: the file cannot be written.
     """
     model = onnx_model(module, example)
-    try:
-        write_whole(Path(path), model.SerializeToString())
-    except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror or error}.") from None
+    with storing(path) as target:
+        write_whole(target, model.SerializeToString())
 
 
 def onnx_model(module: Any, example: Any) -> Any:

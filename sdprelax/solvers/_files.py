@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from sdprelax.base import Floats, InputError, Integers
+from sdprelax.base import Floats, InputError, Integers, storing, write_whole
 from sdprelax.solvers._conic import rust_panics_fail
 
 __all__ = ["SUFFIXES", "read_solution", "write_program"]
@@ -105,16 +105,24 @@ def write_program(program: Any, path: str | Path, comments: tuple[str, ...] = ()
 
     Raises
     ------
-    InputError: another suffix, or cones that the format does not have.
+    InputError: no path, another suffix, or cones that the format does not have.
+    StorageError: the file cannot be written.
     """
-    path = Path(path)
-    if path.suffix not in SUFFIXES:
-        raise InputError(f"{path} is no file of a conic program: write one that ends with {' or '.join(SUFFIXES)}.")
+    with storing(path) as target:
+        if target.suffix not in SUFFIXES:
+            raise InputError(
+                f"{target} is no file of a conic program: write one that ends with {' or '.join(SUFFIXES)}."
+            )
+        lines = _lines(program, target.suffix, comments)
+        write_whole(target, ("\n".join(lines) + "\n").encode())
+
+
+def _lines(program: Any, suffix: str, comments: tuple[str, ...]) -> list[str]:
+    """Return the lines of a program's file."""
     standard = _Standard.of(program)
-    mark, file = ("# ", _Cbf(standard)) if path.suffix == ".cbf" else ('"', _Sdpa(standard))
+    mark, file = ("# ", _Cbf(standard)) if suffix == ".cbf" else ('"', _Sdpa(standard))
     comments = (*comments, f"The value of the program is that of the file plus {standard.constant + file.constant!r}.")
-    lines = [*(mark + line for line in comments), *file.lines()]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return [*(mark + line for line in comments), *file.lines()]
 
 
 def read_solution(program: Any, solution: str | Path | Mapping[str, Any]) -> float:
