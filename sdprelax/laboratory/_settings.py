@@ -64,7 +64,7 @@ class Written(pydantic.BaseModel):
     """Top-level keys of every file; entries are checked against their own classes afterwards."""
 
     model_config = pydantic.ConfigDict(extra="forbid")
-    # What a key may be, in words, where its type says it badly.
+    # What a key may be, in words, where its type says it badly; of the key itself and of whatever it holds.
     right: ClassVar[dict[str, str]] = {}
     name: str = pydantic.Field(description="folder of the results")
     repeat: int = pydantic.Field(1, ge=1, description="runs of each trial, with different random numbers")
@@ -293,8 +293,16 @@ def _first_error(document: Document, model: type[Written], error: pydantic.Valid
         return document.error(where, f"'{where[0]}' is {value!r}; it must be {model.right[str(where[0])]}.")
     # Whatever it might have been.
     possible = [first, *(other for other in others if other["loc"][0] == where[0])]
-    right = " or ".join(dict.fromkeys(one["msg"].removeprefix("Input should be ").split(",")[0] for one in possible))
+    right = " or ".join(dict.fromkeys(map(_possibility, possible)))
     return document.error(where, f"'{where[0]}' is {first['input']!r}, but should be {right}.")
+
+
+def _possibility(error: Any) -> str:
+    """Return what one of pydantic's errors says would be right, without a class's name."""
+    if error["type"] in ("model_type", "model_attributes_type", "dataclass_type", "dict_type"):
+        return "a mapping of keys to values"
+    message: str = error["msg"]
+    return message.removeprefix("Input should be ").split(",")[0]
 
 
 def _override_entries(kind: str, entries: list[Any], keys: list[str], value: Any, text: str) -> None:

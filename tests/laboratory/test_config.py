@@ -240,6 +240,7 @@ def test_a_wrong_include_names_the_file_and_line_that_is_wrong(text: str, messag
 
 
 @pytest.mark.parametrize(("line", "message"), [
+    ("limits: 5", "line 9: 'limits' is 5, but should be a mapping of keys to values."),
     ("limits: {memory: lots}", "line 9: the memory limit is 'lots'; write a number with its unit, MB, GB or TB"),
     ("limits: {memory: -1}", "line 9: the memory limit is -1.0"),
     ("engine: proceses", "line 9: unknown engine 'proceses': did you mean 'processes'?"),

@@ -188,6 +188,7 @@ class _Relative(pydantic.BaseModel):
 
 class _Written(Written):
     right: ClassVar[dict[str, str]] = {
+        "gamma": "a number, a list of numbers, or {relative: …} with one of these",
         "offset": "true (free), false, penalised or a positive number, or a list of these",
         "class_weight": "balanced, null or a list with a positive number for each class, or a list of these",
     }
@@ -214,12 +215,6 @@ SETTINGS = Settings(
 )  # fmt: skip
 
 
-def _numbers(value: Any) -> bool:
-    """Say whether a value of YAML is a number or a list of numbers."""
-    parts = value if isinstance(value, list) else [value]
-    return all(isinstance(part, (int, float)) and not isinstance(part, bool) for part in parts)
-
-
 def read_sweep(path: Path, document: Document) -> TrainingSweep:
     """Return a validated training sweep.
 
@@ -227,10 +222,6 @@ def read_sweep(path: Path, document: Document) -> TrainingSweep:
     ------
     InputError: anything wrong, in one sentence with file and line.
     """
-    shares = document.content.get("gamma")
-    if isinstance(shares, dict) and not (shares.keys() == {"relative"} and _numbers(shares["relative"])):
-        said = f"'gamma' is {shares!r}; it must be a number, a list of numbers, or {{relative: …}} with one of these."
-        raise document.error(("gamma",), said)
     written = checked(document, _Written)
     relative = isinstance(written.gamma, _Relative)
     if isinstance(written.gamma, _Relative):
