@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -60,6 +61,20 @@ def test_a_second_run_runs_nothing_that_is_finished(finished: tuple[Path, str]) 
     assert "of 8 trials would run" in changed.stdout and "gamma=0.5" in changed.stdout
 
 
+def test_the_guide_lists_what_lies_in_a_sweeps_folder(finished: tuple[Path, str]) -> None:
+    folder = finished[0] / "results" / "small"
+    guide = (Path(__file__).parents[1] / "docs" / "guide.md").read_text(encoding="utf-8")
+    table = guide.split("### What is in `results/<name>/`")[1].split("\n\n")[1]
+    listed = set(re.findall(r"`([^`]+)`", table))
+    listed |= {name.replace(".png", ".pdf") for name in listed}
+    for path in folder.rglob("[!.]*"):
+        name = re.sub(r"[0-9a-f]{16}", "<hash>", str(path.relative_to(folder)))
+        within = {f"{parent}/" for parent in Path(name).parents}
+        assert {name, f"{name}/", name.replace("predictor-2", "predictor-1")} & listed or (
+            "gamma_max/" in within or name == "trials"
+        ), name
+
+
 @pytest.mark.parametrize("form", ["table", "csv", "latex", "markdown"])
 def test_show_prints_a_finished_sweep(form: str, finished: tuple[Path, str]) -> None:
     # On a terminal that knows no γ.
@@ -110,6 +125,7 @@ def test_version(tmp_path: Path) -> None:
     (["rerun", "abcd1234"], "there is no trial 'abcd1234': give its folder, or its hash and --results."),
     *(([command, "nowhere"], "nowhere holds no results") for command in
       ("show", "status", "collect", "verify", "report")),
+    (["gamma-max", "nan.csv", "--free-biases"], "--free-biases is of a hidden bias, and there is none; write --bias"),
     (["compare", "nowhere", "nowhere"], "nowhere holds no results"),
 ])  # fmt: skip
 def test_wrong_input_is_one_sentence_and_exit_code_2(arguments: list[str], message: str, tmp_path: Path) -> None:

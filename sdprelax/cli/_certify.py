@@ -88,12 +88,15 @@ def print_gamma_max(
     import yaml
 
     import sdprelax
+    from sdprelax.base import InputError
     from sdprelax.problem import losses, targets_for
 
+    if free_biases and not bias:
+        raise InputError("--free-biases is of a hidden bias, and there is none; write --bias beside it.")
     chosen = losses.given(yaml.safe_load(loss))
     read = _read(data, target, task, scaling)
     problem = sdprelax.Problem(
-        read.X, targets_for(chosen, read.Y), 1.0, bias or free_biases, loss=chosen,
+        read.X, targets_for(chosen, read.Y), 1.0, bias, loss=chosen,
         activation=yaml.safe_load(activation), offset=yaml.safe_load(offset), penalise_bias=not free_biases,
         class_weight=None if class_weight is None else yaml.safe_load(class_weight),
     )  # fmt: skip
