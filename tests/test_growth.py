@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from sdprelax.base import Deadline
 from sdprelax.certificate import RelaxationProof
 from sdprelax.lifting import LiftedProgram
 from sdprelax.lifting.inequalities import inequalities
+from sdprelax.methods import methods
 from sdprelax.problem import Presolved
 from sdprelax.relaxation import relaxation
 from sdprelax.solvers import solvers
@@ -124,3 +126,40 @@ def test_exact_grows_a_partition_in_high_rank() -> None:
     assert plain.lower is not None and found.lower is not None
     assert found.details["program"] != "relaxation" and found.upper <= plain.upper * (1.0 + 1e-6)
     assert found.lower >= plain.lower * (1.0 - 1e-6) and sdprelax.verify(asked, found.certificate) >= found.lower
+
+
+def test_what_will_be_solved_is_said_beforehand() -> None:
+    asked = problem(2)
+    rows, columns = asked.shape[0], asked.shape[1] + asked.shape[2]
+    order = rows + columns
+    said: list[tuple[dict[str, Any], str]] = [
+        ({}, f"matrix of order {order}"),
+        ({"form": "lifted"}, f"matrix of order {2 * rows + columns}"),
+        ({"cones": 3}, f"at most 3 blocks of order at most {order}"),
+        # t, the norm that both of a neuron's vectors have, is one more entry.
+        ({"cones": 3, "sectors": 5}, f"at most 15 blocks of order at most {order + 1}"),
+        ({"splitting": "gap"}, f"one block of order {order}, growing to at most 256 blocks"),
+        ({"splitting": "gap", "start": "x.npz", "cones": 9}, "the blocks of x.npz, growing to at most 9 blocks"),
+        ({"splitting": "local"}, f"programs of order at most {order - 2}, one for each of at most 256 cones"),
+    ]
+    for options, words in said:
+        assert methods.create("sdp", options).size(asked) == words
+    found = sdprelax.solve(asked, "sdp", cones=3, sectors=5, splitting="coverage", rounding=None, time_limit=5)
+    assert found.details["cones"] == 15
+
+
+def test_a_trial_is_known_by_what_it_goes_on_from(tmp_path: Path) -> None:
+    path = tmp_path / "certificate.npz"
+    chosen_options = {"splitting": "gap", "start": str(path)}
+    chosen = methods.create("sdp", chosen_options)
+    versions = []
+    for content in (b"one", b"other", b"one"):
+        path.write_bytes(content)
+        versions.append(methods.versions("sdp", chosen))
+        within = methods.create("cross_validated", {"of": "sdp", "gammas": [1.0], "options": chosen_options})
+        assert versions[-1].items() <= methods.versions("cross_validated", within).items()
+    assert versions[0] == versions[2] != versions[1]
+    assert methods.versions("sdp", methods.create("sdp"))["method sdp"] == str(methods["sdp"].version)
+    path.unlink()
+    with pytest.raises(InputError, match=r"certificate.npz cannot be read: No such file"):
+        methods.versions("sdp", chosen)

@@ -57,8 +57,9 @@ class Registry(Generic[T]):
     """The classes of one family by name.
 
     A class may have ``version: ClassVar[int] = 1``, which is raised when the same options give other results;
-    ``uses()``, which returns (registry, name, options) of the registered classes that its results depend on; and
-    ``kernels``, the modules of compiled functions that it computes with.
+    ``uses()``, which returns (registry, name, options) of the registered classes that its results depend on;
+    ``digest()``, the SHA-256 of the file that it reads, "" where its options name none; and ``kernels``, the modules of
+    compiled functions that it computes with.
 
     Parameters
     ----------
@@ -153,8 +154,18 @@ class Registry(Generic[T]):
             yield from registry.parts(other, registry.create(other, options))
 
     def versions(self, name: str, entry: T) -> dict[str, str]:
-        """Return the versions of :meth:`parts`, by kind and name."""
-        return {f"{registry.kind} {part}": registry.version(part) for registry, part, _ in self.parts(name, entry)}
+        """Return the versions of :meth:`parts`, by kind and name, with what they read.
+
+        Raises
+        ------
+        InputError: a file that one of them reads cannot be read.
+        """
+        found = {}
+        for registry, part, instance in self.parts(name, entry):
+            digest = instance.digest() if hasattr(instance, "digest") else ""
+            reads = f", reads sha256 {digest}" if digest else ""
+            found[f"{registry.kind} {part}"] = registry.version(part) + reads
+        return found
 
     def kernels(self, name: str, entry: T) -> list[str]:
         """Return the modules of kernels that :meth:`parts` compute with, which :func:`sdprelax.base.ready` loads."""

@@ -32,6 +32,7 @@ from sdprelax.relaxation import (
     RelaxationSolution,
     Splitting,
     idle_cones,
+    is_structured,
     partition_of,
     split_by_coverage,
     split_by_strong_branching,
@@ -79,8 +80,8 @@ class SDP:
         "local" does the same at rows for the fixed residual of a good network, whose certificate is one small program
         per cone (Clarabel's), and solves no program over all cones.
     tolerance: relative gap at which "gap" and "local" end.
-    start: path of a certificate of a relaxation of this problem, whose partition and bound "gap" goes on from. A trial
-        is known by the path, relative to the working directory, not by what the file holds.
+    start: path of a certificate of a relaxation of this problem, whose partition and bound "gap" goes on from, relative
+        to the working directory. With another file there a trial is another one.
     rounding: how to turn the solution into a network; None for the bound alone.
     rounding_options: options of that rounding.
     inequalities: all families (``sdprelax list inequalities``) that the relaxation asks for, each a name or
@@ -183,9 +184,14 @@ class SDP:
         return self.cones == 1 and self.sectors == 1 and self.splitting not in GROWING
 
     @property
+    def _most(self) -> int:
+        """The most cones that weight space is split into; of those that grow nobody need say how many."""
+        return MOST_PARTS if self.cones == 1 and self.splitting in GROWING else self.cones
+
+    @property
     def _structured(self) -> bool:
         """Whether it is a program that every structured solver takes."""
-        return self.form == "reduced" and self.presolve and self._families[1] <= {"walls"}
+        return self.presolve and is_structured(self.form, self._families[1])
 
     @property
     def kernels(self) -> Iterable[str]:
@@ -197,6 +203,19 @@ class SDP:
         named = [self.solver] if self.solver else by_default(self._structured, 0 if self.solver_options else None)
         more = [(inequalities, *named_options("inequalities", entry)) for entry in self.inequalities or []]
         return [*((solvers, name, {}) for name in named), *((roundings, *one) for one in self._roundings), *more]
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the certificate that it goes on from; "" without one.
+
+        Raises
+        ------
+        InputError: it cannot be read.
+        """
+        if self.start is None:
+            return ""
+        from sdprelax.datasets import sha256  # and with it tables, which take their time
+
+        return sha256(self.start)
 
     @property
     def dispensable(self) -> tuple[str, ...]:
@@ -229,9 +248,24 @@ class SDP:
             )
 
     def size(self, problem: Problem) -> str:
-        """Return the order of the matrix variable and the number of entrywise constraints on it."""
+        """Return the order of the matrix, or how many blocks there are at most, and of which order at most.
+
+        Where rows are split is found only by solving, and so are the blocks' own orders.
+        """
         lifting = LiftedProgram(problem, self._reduced(problem)[0])
-        return f"matrix of order {self._order(lifting)}"
+        order = self._order(lifting)
+        if self._whole:
+            return f"matrix of order {order}"
+        if self.splitting == "gap":
+            first = f"one block of order {order}" if self.start is None else f"the blocks of {self.start}"
+            return f"{first}, growing to at most {self._most} blocks"
+        found, space = sectors_of(problem.shape[2], self.sectors), whole_space(lifting.generators)
+        within = space.within(found[0]) if found else space
+        if self.splitting == "local":
+            alone = within.order(lifting.reduction.rank)
+            return f"programs of order at most {alone}, one for each of at most {self._most} cones"
+        order = within.order(lifting.reduction.rank) if found else order
+        return f"at most {self._most * max(1, len(found))} blocks of order at most {order}"
 
     def run(
         self, problem: Problem, *, rng: np.random.Generator, deadline: Deadline, report: Report = unreported
@@ -329,8 +363,7 @@ class SDP:
             certificate = Certificate.load(self.start)
             cones = partition_of(certificate, reduction, problem.shape[2])
             best.go_on_from(certificate)
-        most = self.cones if self.cones > 1 else MOST_PARTS
-        growth = Growth(relaxed, cones, most, self.tolerance, improve)
+        growth = Growth(relaxed, cones, self._most, self.tolerance, improve)
         solution = growth.run()
         best.details["growth"] = growth.rounds
         return solution, growth.cones
@@ -342,7 +375,7 @@ class SDP:
         best, lifting = relaxed.best, relaxed.lifting
         network, A = self._guide(lifting, rng, relaxed.deadline)
         best.offer(network)
-        most = self.cones if self.cones > 1 else MOST_PARTS
+        most = self._most
         space = [whole_space(lifting.generators)]
         start = split_by_coverage(lifting.reduction.rows, space, min(LOCAL_START, most))
         start = _within(start, sectors_of(lifting.problem.shape[2], self.sectors))
