@@ -11,7 +11,9 @@ import pytest
 
 import sdprelax
 from sdprelax import InputError, Problem, RelaxationModel
+from sdprelax.base import SolverFailed, StorageError
 from sdprelax.cells import whole_space
+from sdprelax.solvers import solvers
 from tests.certificate.verifiers import proved_by_both
 
 STANDARD = ["nonnegative", "complementary", "walls"]
@@ -56,7 +58,7 @@ def test_it_is_the_relaxation_of_the_method_in_the_users_units() -> None:
     problem = plane()
     outcome = sdprelax.solve(problem, "sdp", solver="clarabel", rounding=None)
     model = sdprelax.relax(problem)
-    value = model.solve()
+    value = model.solve("clarabel")
     assert model.value == value == pytest.approx(outcome.solver_value, rel=1e-7)
     assert value == pytest.approx(model.value_in_units(model.program.value), rel=1e-12)
     assert model.presolved.units.targets != 1.0
@@ -65,6 +67,33 @@ def test_it_is_the_relaxation_of_the_method_in_the_users_units() -> None:
     assert model.solve("interior_point") == pytest.approx(value, rel=1e-4)
     assert proved(model) == pytest.approx(value, rel=1e-3)
     assert model["alpha", "v"].value.shape == (8, 2)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"inequalities": [*STANDARD, "sublinear"]}, {"sectors": 4}, {"form": "scaled_diagonally_dominant"},
+     {"inequalities": ["complementary"]}],
+)  # fmt: skip
+def test_it_is_solved_by_default_as_the_method_is(options: dict[str, Any]) -> None:
+    problem, model = plane(n=6), sdprelax.relax(plane(n=6), **options)
+    outcome = sdprelax.solve(problem, "sdp", rounding=None, **options)
+    assert model.solve() == outcome.solver_value and model.status == outcome.solver_status
+    assert proved(model) == outcome.lower
+    # What is added a conic solver takes.
+    model.add("more", model["v", "v"] >> 0.0)
+    assert model.solve() == pytest.approx(outcome.solver_value, rel=1e-3)
+
+
+def test_where_the_first_solver_fails_the_next_one_solves(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, name = sdprelax.relax(plane(n=4)), "interior_point"
+
+    def fails(self: Any, *arguments: Any, **more: Any) -> Any:
+        raise SolverFailed("it has no point.")
+
+    monkeypatch.setattr(solvers[name], "solve_blocks", fails)
+    assert model.solve() == model.solve("clarabel")
+    with pytest.raises(SolverFailed, match="no point"):
+        model.solve(name)
 
 
 def test_blocks_are_those_of_the_paper() -> None:
@@ -224,7 +253,8 @@ def test_a_dual_point_from_anywhere_is_certified(cones: int, sectors: int, names
     assert model.read({"A": A / unit, "N": model._last.multipliers}).lower == pytest.approx(found.lower, rel=1e-6)
 
 
-def test_wrong_arguments_are_one_sentence() -> None:
+def test_wrong_arguments_are_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "there.cbf").mkdir()
     problem, model = plane(n=4), sdprelax.relax(plane(n=4))
     eye = np.eye(8)
     wrong: list[tuple[dict[str, Any], str]] = [
@@ -255,6 +285,15 @@ def test_wrong_arguments_are_one_sentence() -> None:
     model.add("mine", product=eye)
     with pytest.raises(InputError, match=r"solver native takes none of what was added \(mine\)"):
         model.solve("native")
+    for path, error, words in (
+        (None, InputError, "the path of a file to write is None; it must be a string or a pathlib.Path."),
+        ("", InputError, "the path of a file to write is ''; it must be"),
+        ("model.txt", InputError, "model.txt is no file of a conic program"),
+        (tmp_path / "none" / "x.cbf", StorageError, "x.cbf cannot be written: there is no folder .*none[.]"),
+        (tmp_path / "there.cbf", StorageError, "there.cbf cannot be written: Is a directory"),
+    ):
+        with pytest.raises(error, match=words):
+            model.write(path)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="it must be a mapping such as"):
         model.solve("clarabel", 1e-6)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="unknown solver"):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from sdprelax.relaxation._certified import CertifiedRelaxation
 from sdprelax.relaxation._cone_decomposition import Decomposition, decompose
-from sdprelax.relaxation._front_door import NamedBlock, NamedInequality, RelaxationModel, certify_dual, relax
+from sdprelax.relaxation._dual_points import certify_dual
+from sdprelax.relaxation._front_door import RelaxationModel, relax
 from sdprelax.relaxation._growth import MOST_PARTS, Growth, partition_of
 from sdprelax.relaxation._local_growth import LocalGrowth
-from sdprelax.relaxation._program import Form, RelaxationSolution, relaxation
+from sdprelax.relaxation._named_blocks import NamedBlock, NamedInequality
+from sdprelax.relaxation._program import Form, RelaxationSolution, is_structured, relaxation
 from sdprelax.relaxation._regularisation_path import regularisation_path
 from sdprelax.relaxation._splitting import (
     Splitting,
@@ -32,6 +34,7 @@ __all__ = [
     "certify_dual",
     "decompose",
     "idle_cones",
+    "is_structured",
     "partition_of",
     "regularisation_path",
     "relax",

@@ -19,7 +19,7 @@ from sdprelax.solvers import NO_START, Coarser, Solved, solvers
 from sdprelax.solvers.native import Native
 from sdprelax.training import Incumbent, status_of
 
-__all__ = ["CertifiedRelaxation"]
+__all__ = ["CertifiedRelaxation", "settled"]
 
 # A pruned cone whose own certificate exceeds γ by this factor gets its block back.
 BACK = 1.0 + 1e-6
@@ -144,18 +144,11 @@ class CertifiedRelaxation:
                 self.prove(found.multiplier, found.multipliers, cones)
                 raise SolverFailed(found.solved.log)
             # A run that stalls far from its own claim, as for tiny γ, goes to the next solver too.
-            if last or self.lifting.generators > SECOND_OPINION or self._settled(found):
+            if last or settled(self.lifting, found.multiplier, found.solved):
                 break
             self.prove(found.multiplier, found.multipliers, cones)
         assert found is not None
         return found
-
-    def _settled(self, found: RelaxationSolution) -> bool:
-        """Say whether the claimed value and the dual value of a solution agree."""
-        dual, claimed = self.lifting.problem.dual_value(found.multiplier), found.solved.value
-        return found.solved.status != "stalled" or (
-            claimed is not None and abs(claimed - dual) <= SETTLED * abs(claimed)
-        )
 
     def prove(self, A: Floats, multipliers: Sequence[Floats], cones: Sequence[Cone]) -> float:
         """Offer the certificate of approximate multipliers; return its bound in the units of the problem."""
@@ -163,3 +156,10 @@ class CertifiedRelaxation:
         found = relaxation_certificate(lifting.problem, lifting.reduction, A, multipliers, cones, lifting.more)
         self.best.prove(found)
         return found.lower
+
+
+def settled(lifting: LiftedProgram, A: Floats, solved: Solved) -> bool:
+    """Say whether a solution asks for no second solver: its claim and its dual value agree, or there are many rows."""
+    if solved.status != "stalled" or lifting.generators > SECOND_OPINION:
+        return True
+    return solved.value is not None and abs(solved.value - lifting.problem.dual_value(A)) <= SETTLED * abs(solved.value)

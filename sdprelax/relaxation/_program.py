@@ -11,7 +11,7 @@ slack is a sum of semidefinite matrices of order two.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -24,13 +24,14 @@ from sdprelax.lifting import Block, LiftedProgram
 from sdprelax.lifting.inequalities import Pairs
 from sdprelax.problem import Squared
 from sdprelax.relaxation._coordinates import Coordinates, entries_of
-from sdprelax.solvers import Coarser, PointReport, Solved, Solver, StructuredSolver
+from sdprelax.solvers import Coarser, PointReport, Solved, Solver, StructuredSolver, solvers
 
 __all__ = [
     "Form",
     "Modelled",
     "Relaxation",
     "RelaxationSolution",
+    "is_structured",
     "relaxation",
     "solve_relaxation",
 ]
@@ -187,6 +188,12 @@ def _lifted(
     if not np.all(np.isfinite(lifted)):
         raise SolverFailed(failure)
     return lifted, parts
+
+
+def is_structured(form: Form, left_out: Collection[str]) -> bool:
+    """Say whether every structured solver takes a presolved relaxation of a form without some families."""
+    needed = {family for name in solvers for family in getattr(solvers[name], "needs", ())}
+    return form == "reduced" and not needed.intersection(left_out)
 
 
 def solve_relaxation(
