@@ -11,12 +11,12 @@ import pytest
 import sdprelax
 from sdprelax import InputError, Problem
 from sdprelax.base import Deadline
-from sdprelax.certificate import RelaxationProof
+from sdprelax.certificate import RelaxationProof, relaxation_certificate
 from sdprelax.lifting import LiftedProgram
 from sdprelax.lifting.inequalities import inequalities
 from sdprelax.methods import methods
 from sdprelax.problem import Presolved
-from sdprelax.relaxation import relaxation
+from sdprelax.relaxation import CertifiedRelaxation, relaxation
 from sdprelax.solvers import solvers
 from tests.certificate.verifiers import proved_by_both
 
@@ -163,3 +163,31 @@ def test_a_trial_is_known_by_what_it_goes_on_from(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(InputError, match=r"certificate.npz cannot be read: No such file"):
         methods.versions("sdp", chosen)
+
+
+def test_no_round_begins_that_could_not_be_proved_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+
+    def proved(*arguments: Any) -> Any:
+        clock[0] += 1.0
+        return relaxation_certificate(*arguments)
+
+    monkeypatch.setattr("sdprelax.base._deadline._now", lambda: clock[0])
+    monkeypatch.setattr("sdprelax.relaxation._certified.relaxation_certificate", proved)
+    found = sdprelax.solve(problem(2), "sdp", splitting="gap", tolerance=1e-9, rounding=None, time_limit=4)
+    assert found.status == "time limit" and 2.0 <= found.seconds <= 4.0
+    assert found.lower is not None and found.lower > 0.0
+
+
+def test_a_network_is_kept_before_the_next_round_of_separation_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    reported, widths, over = list[sdprelax.Outcome](), list[int](), CertifiedRelaxation._over
+
+    def watched(self: Any, *arguments: Any, **more: Any) -> Any:
+        widths.append(max((each.network.width for each in reported if each.network is not None), default=0))
+        return over(self, *arguments, **more)
+
+    monkeypatch.setattr(CertifiedRelaxation, "_over", watched)
+    chosen = methods.create("sdp", {"inequalities": ["nonnegative", "complementary", "walls", "sublinear"]})
+    rng = np.random.default_rng(0)
+    chosen.run(problem(2), rng=rng, deadline=Deadline(), report=reported.append)
+    assert len(widths) > 1 and widths[0] == 0 and min(widths[1:]) > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -53,8 +54,8 @@ GUIDE_GAP, GUIDE_WIDTH, GUIDE_SECONDS = 1e-7, 60, 30.0
 GROWING, LOCAL_START = ("gap", "local"), 64
 # Distance of unit rows below which they are one generator where the solver has no start otherwise.
 NEARLY_PARALLEL = 1e-5
-# Share of a time limit that is the solver's, where there is a rounding.
-SOLVING = 0.85
+# Share of a time limit that is the solver's, where there is a rounding, and where there is only the last proof.
+SOLVING, PROVING_LAST = 0.85, 0.95
 
 
 @methods.register("sdp")
@@ -277,9 +278,9 @@ class SDP:
         if best.empty_is_optimal():
             zero = np.zeros(problem.Y.shape[1])
             return best.outcome(True, predictors={"relaxation": _tabulated(problem, zero)} if self.transductive else {})
-        # Within a time limit a part of it is the roundings'.
-        share = SOLVING if self.rounding is not None and deadline.seconds < math.inf else 1.0
-        solving = deadline.fraction(share)
+        # Within a time limit a part of it is the roundings' and the last proof's.
+        share = SOLVING if self.rounding is not None else PROVING_LAST
+        solving = deadline.fraction(share if deadline.seconds < math.inf else 1.0)
         try:
             relaxed, solution, predictors = self._relaxed(best, PARALLEL, rng, solving)
         except SolverFailed:
@@ -314,12 +315,14 @@ class SDP:
         relaxed = CertifiedRelaxation(
             lifting, self.form, names, self.solver_options, best, deadline, strict=strict
         )  # fmt: skip
+        if self.splitting not in GROWING:
+            relaxed.improve = functools.partial(self._improve, relaxed, rng)
         if self.splitting == "gap":
             solution, cones, pruned = *self._grown(relaxed, rng), 0
         elif self.splitting == "local":
             solution, cones, pruned = *self._grown_locally(relaxed, rng), 0
         else:
-            cones, idle = self._partition(relaxed, rng, best.deadline)
+            cones, idle = self._partition(relaxed, rng, deadline)
             solution, pruned = relaxed.solve(cones, idle)
         best.details |= {"pruned": pruned, "order": self._order(lifting)}
         if relaxed.rounds:
@@ -344,6 +347,15 @@ class SDP:
     def _order(self, lifting: LiftedProgram) -> int:
         return int(lifting.order if self.form == "lifted" else lifting.face.shape[1])
 
+    def _improve(self, relaxed: CertifiedRelaxation, rng: np.random.Generator, solution: RelaxationSolution) -> None:
+        """Offer the network of the first rounding of a solution that is not the last."""
+        best = relaxed.best
+        for name, options in self._roundings[:1]:
+            network, _, _ = _rounded(roundings.create(name, options), relaxed.lifting, solution.lifted, rng)
+            best.offer(network)
+            if self.polish:
+                best.offer(polish(best.presolved.problem, network, deadline=relaxed.deadline))
+
     def _grown(
         self, relaxed: CertifiedRelaxation, rng: np.random.Generator
     ) -> tuple[RelaxationSolution, list[Cone]]:  # fmt: skip
@@ -352,17 +364,12 @@ class SDP:
         # The gap is one between the bound and a network.
         problem, deadline = best.presolved.problem, relaxed.deadline
         best.offer(locally_trained(problem, rng, deadline))
-
-        def improve(solution: RelaxationSolution) -> None:
-            for name, options in self._roundings[:1]:
-                network, _, _ = _rounded(roundings.create(name, options), relaxed.lifting, solution.lifted, rng)
-                best.offer(polish(problem, network, deadline=deadline) if self.polish else network)
-
         cones = [whole_space(reduction.generators)]
         if self.start is not None:
             certificate = Certificate.load(self.start)
             cones = partition_of(certificate, reduction, problem.shape[2])
             best.go_on_from(certificate)
+        improve = functools.partial(self._improve, relaxed, rng)
         growth = Growth(relaxed, cones, self._most, self.tolerance, improve)
         solution = growth.run()
         best.details["growth"] = growth.rounds
@@ -428,8 +435,9 @@ class SDP:
         presolved, deadline = best.presolved, best.deadline
         started = deadline.elapsed
         for name, options in self._roundings:
-            # The first one comes in any case: without it there would be no network at all. Another takes about as long.
-            if name != self.rounding and deadline.remaining <= deadline.elapsed - started:
+            # Without the first one there would be no network at all. Another takes about as long.
+            needed = name == self.rounding and not (deadline.expired and best.width)
+            if not needed and deadline.remaining <= deadline.elapsed - started:
                 break
             started = deadline.elapsed
             rounded, gap, met = _rounded(roundings.create(name, options), lifting, lifted, rng)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,8 @@ class CertifiedRelaxation:
     ----------
     rounds: of every round of separation its number of forms and the bound.
     loosened: whether the last solve ended at a tolerance above the solver's own.
+    improve: called with the solution of every round of separation but the last, to offer a network of it that is kept
+        whatever becomes of the next round.
     """
 
     def __init__(
@@ -57,6 +59,9 @@ class CertifiedRelaxation:
         self.lifting, self.form, self.names, self.options = lifting, form, names, options
         self.best, self.deadline, self.strict = best, deadline, strict
         self.rounds, self.loosened = list[dict[str, float]](), False
+        self.improve: Callable[[RelaxationSolution], None] = lambda solution: None
+        # Seconds that the last proof took.
+        self._proving = 0.0
 
     def solve(
         self, cones: Sequence[Cone], idle: Sequence[Cone] = (), start: Coarser | None = None, enough: float = 0.0
@@ -83,9 +88,10 @@ class CertifiedRelaxation:
         most = max((family.rounds for family in self.lifting.more.values()), default=0)
         for _ in range(most):
             reached, before = self.best.lower, self.lifting
-            refined = with_separated(before, active, found)
-            if refined is None or self.deadline.expired:
+            refined = with_separated(before, active, found, self.deadline)
+            if refined is None or self.late:
                 break
+            self.improve(found)
             self.lifting = refined
             try:
                 found, active = self._over(cones, [cone for cone in cones if cone not in active])
@@ -111,10 +117,15 @@ class CertifiedRelaxation:
             dual = reduction.pull_back(found.multiplier)
             proofs = [local_certificate(reduction.rows, dual, cone, self.deadline, self.lifting.more) for cone in idle]
             loose = [cone for cone, (omega, _) in zip(idle, proofs, strict=True) if omega > gamma * BACK]
-            if not loose or self.deadline.expired:
+            if not loose or self.late:
                 self.prove(found.multiplier, [*found.multipliers, *(N for _, N in proofs)], [*active, *idle])
                 return found, active
             idle = [cone for cone in idle if cone not in loose]
+
+    @property
+    def late(self) -> bool:
+        """Whether another solution could not be proved in time, if that takes as long as the last proof."""
+        return self.deadline.remaining <= self._proving
 
     def attained(self, solved: Solved) -> bool:
         """Say whether the solver's claim is nearly proved: more nearly where our own interior point stalled."""
@@ -132,9 +143,11 @@ class CertifiedRelaxation:
                 self.loosened = enough > solver.tolerance
                 solver = dataclasses.replace(solver, tolerance=max(solver.tolerance, enough))
             last = name == self.names[-1]
+            # What comes out is proved once more.
+            until = Deadline(max(0.0, self.deadline.remaining - self._proving))
             try:
                 found = solve_relaxation(
-                    self.lifting, self.form, cones, solver, self.deadline, lambda A, N: self.prove(A, N, cones), start
+                    self.lifting, self.form, cones, solver, until, lambda A, N: self.prove(A, N, cones), start
                 )
             except SolverFailed:
                 if found is None and (self.strict or last):
@@ -152,9 +165,10 @@ class CertifiedRelaxation:
 
     def prove(self, A: Floats, multipliers: Sequence[Floats], cones: Sequence[Cone]) -> float:
         """Offer the certificate of approximate multipliers; return its bound in the units of the problem."""
-        lifting = self.lifting
+        lifting, started = self.lifting, self.deadline.elapsed
         found = relaxation_certificate(lifting.problem, lifting.reduction, A, multipliers, cones, lifting.more)
         self.best.prove(found)
+        self._proving = self.deadline.elapsed - started
         return found.lower
 
 

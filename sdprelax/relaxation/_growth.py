@@ -90,14 +90,14 @@ class Growth:
         ------
         SolverUnavailable, SolverFailed: the first round's solver cannot run here, or has no point.
         """
-        best, deadline = self.relaxed.best, self.relaxed.deadline
+        best = self.relaxed.best
         worth = dict.fromkeys(("sectors", "rows"), math.inf)
         kind = "start"
         solution, _ = self.relaxed.solve(self.cones, enough=FIRST if len(self.cones) == 1 else 0.0)
         while True:
             self.improve(solution)
             self.rounds.append((kind, len(self.cones), best.gap))
-            if best.gap <= self.tolerance or deadline.expired:
+            if best.gap <= self.tolerance or self.relaxed.late:
                 return solution
             gap, work = best.gap, self._work(self.cones)
             grown, enough = self.cones, CLOSER * gap

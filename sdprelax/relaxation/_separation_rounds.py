@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import scipy.sparse as sp
 
+from sdprelax.base import Deadline
 from sdprelax.cells import Cone
 from sdprelax.lifting import LiftedProgram
 from sdprelax.lifting.inequalities import Forms, SeparatedForms, WithFound
@@ -24,9 +25,9 @@ PER_FORM, IN_ANY_CASE = 6, 200
 
 
 def with_separated(
-    lifting: LiftedProgram, cones: Sequence[Cone], solution: RelaxationSolution
-) -> LiftedProgram | None:  # fmt: skip
-    """Return the program with what a solution of it violates, or None where it violates nothing that is known.
+    lifting: LiftedProgram, cones: Sequence[Cone], solution: RelaxationSolution, deadline: Deadline
+) -> LiftedProgram | None:
+    """Return the program with what a solution of it violates; None where that is nothing known, or time is up.
 
     Parameters
     ----------
@@ -38,6 +39,8 @@ def with_separated(
             continue
         own, found = (family.family, dict(family.found)) if isinstance(family, WithFound) else (family, {})
         for cone, N, matrix in zip(cones, solution.multipliers, solution.matrices, strict=True):
+            if deadline.expired:
+                return None
             forms = lifting.forms(cone)
             order, standard = forms.matrix.shape[1], forms.places["walls"].stop
             S = matrix[:order, :order]

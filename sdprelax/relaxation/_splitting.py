@@ -171,13 +171,16 @@ def local_solution(
 
     With a sector of outputs v it is the bound of vᵀBᵀa(w)/(‖v‖‖w‖), min κ + κ_v + κ_t of
     κE_ww + κ_vE_vv + κ_tE_tt − ½(Dvᵀ + vDᵀ) − GᵀNG ⪰ 0. Infinite, with N = 0, where the solver fails.
-    S is the program's dual solution, a matrix over z that attains the bound; it too is 0 then.
+    S is the program's dual solution, a matrix over z that attains the bound; it too is 0 then. Where time is up nothing
+    is solved, and it is so too.
     """
     forms = Forms.of(rows, cone, more)
     r, k, order = rows.shape[1], len(cone.undetermined), forms.matrix.shape[1]
     products = np.concatenate([forms.pairs, forms.zeros])
     m, free = len(forms.pairs), len(forms.zeros)
     N, S = np.zeros((forms.count, forms.count)), np.zeros((order, order))
+    if deadline.expired:
+        return math.inf, N, S
     D = forms.lift.T @ np.pad(dual, ((0, r + cone.balanced), (0, 0)))
     if cone.sector is None:
         wanted, corners = D @ D.T, [slice(k, order)]

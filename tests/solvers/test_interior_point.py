@@ -22,6 +22,7 @@ from sdprelax.relaxation._program import solve_relaxation
 from sdprelax.solvers import solvers
 from sdprelax.solvers._schur import schur_matrix
 from sdprelax.solvers.interior_point import InteriorPoint
+from sdprelax.solvers.interior_point.iterate import Iterate
 from sdprelax.solvers.interior_point.start import dual_start, independent, primal_start
 
 
@@ -267,3 +268,18 @@ def test_products_that_vanish_and_depend_on_others_are_left_out() -> None:
     twins, others = np.array([[0, 1]]), np.array([[1, 3], [1, 1], [1, 2], [0, 1], [2, 2]])
     found = independent(G, twins, others)
     assert found[0].tolist() == [0, 1] and len(found) == 3
+
+
+def test_a_step_that_would_end_after_the_time_limit_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, step = [0.0], InteriorPoint._step
+
+    def slowly(self: InteriorPoint, run: Iterate) -> None:
+        clock[0] += 1.0
+        step(self, run)
+
+    monkeypatch.setattr("sdprelax.base._deadline._now", lambda: clock[0])
+    monkeypatch.setattr(InteriorPoint, "_step", slowly)
+    problem = gaussian(0, 6, 2, 1)
+    lifting = LiftedProgram(problem, reduce(problem.inputs))
+    found = InteriorPoint().solve_blocks(lifting, lifting.over(), Deadline(3.5), lambda A, N: 0.0)
+    assert found.solved.status == "time limit" and clock[0] == 3.0

@@ -121,8 +121,11 @@ class InteriorPoint:
         status, steps, tell = "iteration limit", 0, Sparing(report)
         best, value, since = run.point(), run.dual, 0
         least, farthest, lowest = math.inf, math.inf, math.inf
+        took, began = 0.0, deadline.elapsed
         while steps < self.max_iterations:
-            if deadline.expired:
+            # Nothing interrupts a step: one that would end too late is not begun.
+            took, began = deadline.elapsed - began, deadline.elapsed
+            if deadline.remaining <= (took if steps else 0.0):
                 status = "time limit"
                 break
             try:
