@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import math
 from collections.abc import Iterable
@@ -10,19 +9,19 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
-import scipy.linalg
-import scipy.sparse as sp
 from pydantic import PositiveFloat, PositiveInt
 
-from sdprelax.base import LATER, Deadline, Floats, InputError, SolverFailed, Use
-from sdprelax.cells import Cone, Sector, sectors_of, whole_space
+from sdprelax.base import LATER, Deadline, InputError, SolverFailed, Use
+from sdprelax.cells import Cone, sectors_of, whole_space
 from sdprelax.certificate import Certificate
-from sdprelax.exact import EXACT_KERNELS, generate_columns
-from sdprelax.lasso import OnDirections
+from sdprelax.exact import EXACT_KERNELS
 from sdprelax.lifting import LiftedProgram
 from sdprelax.lifting.inequalities import Inequality, chosen_families, inequalities, named_options
 from sdprelax.methods import methods
-from sdprelax.networks import Network, Predictor, Tabulated
+from sdprelax.methods._kernel_form import tabulated, transduced
+from sdprelax.methods._partitions import guide, partition, within
+from sdprelax.methods._roundings import Roundings
+from sdprelax.networks import Network, Predictor
 from sdprelax.problem import PARALLEL, Presolved, Problem, Reduction, Squared, reduce_inputs
 from sdprelax.relaxation import (
     MOST_PARTS,
@@ -32,24 +31,16 @@ from sdprelax.relaxation import (
     LocalGrowth,
     RelaxationSolution,
     Splitting,
-    idle_cones,
     is_structured,
     partition_of,
     split_by_coverage,
-    split_by_strong_branching,
-    split_by_violation,
 )
-from sdprelax.rounding import Rounding, Walk, roundings
-from sdprelax.rounding.extract import tightness
+from sdprelax.rounding import roundings
 from sdprelax.solvers import StructuredSolver, by_default, solvers
-from sdprelax.training import Incumbent, Outcome, Report, locally_trained, polish, random_network, unreported
+from sdprelax.training import Incumbent, Outcome, Report, locally_trained, status_of, unreported
 
 __all__ = ["SDP"]
 
-# Share of the cones that the relaxation is first solved over, to see where the rest of the splits should go.
-COARSE = 2 / 3
-# What guides strong branching: a network trained by column generation to this gap, in at most so many seconds.
-GUIDE_GAP, GUIDE_WIDTH, GUIDE_SECONDS = 1e-7, 60, 30.0
 # Splittings that grow a partition until the gap is closed, and the cones that "local" starts from.
 GROWING, LOCAL_START = ("gap", "local"), 64
 # Distance of unit rows below which they are one generator where the solver has no start otherwise.
@@ -159,18 +150,16 @@ class SDP:
         for entry in self.more_roundings:
             name, options = named_options("more_roundings", entry)
             roundings.typed(name, options)
-            if [roundings.canonical(name) for name, _ in self._roundings].count(roundings.canonical(name)) > 1:
+            if [roundings.canonical(name) for name, _ in self._roundings.named].count(roundings.canonical(name)) > 1:
                 raise InputError(f"rounding '{name}' is named twice; each rounding of a solution is named once.")
 
     @property
-    def _roundings(self) -> list[tuple[str, dict[str, Any]]]:
-        """Name and options of every rounding, in order."""
+    def _roundings(self) -> Roundings:
+        """The roundings, the first one first."""
         if self.rounding is None:
-            return []
-        return [
-            (self.rounding, self.rounding_options),
-            *(named_options("more_roundings", entry) for entry in self.more_roundings),
-        ]
+            return Roundings([], self.polish)
+        more = [named_options("more_roundings", entry) for entry in self.more_roundings]
+        return Roundings([(self.rounding, self.rounding_options), *more], self.polish)
 
     @property
     def _families(self) -> tuple[dict[str, Inequality], frozenset[str]]:
@@ -203,7 +192,7 @@ class SDP:
         """Return the roundings, and the solvers that there may be, whatever the size of the problem."""
         named = [self.solver] if self.solver else by_default(self._structured, 0 if self.solver_options else None)
         more = [(inequalities, *named_options("inequalities", entry)) for entry in self.inequalities or []]
-        return [*((solvers, name, {}) for name in named), *((roundings, *one) for one in self._roundings), *more]
+        return [*((solvers, name, {}) for name in named), *((roundings, *one) for one in self._roundings.named), *more]
 
     def digest(self) -> str:
         """Return the SHA-256 of the certificate that it goes on from; "" without one.
@@ -277,7 +266,7 @@ class SDP:
         best.offer_empty()
         if best.empty_is_optimal():
             zero = np.zeros(problem.Y.shape[1])
-            return best.outcome(True, predictors={"relaxation": _tabulated(problem, zero)} if self.transductive else {})
+            return best.outcome(True, predictors={"relaxation": tabulated(problem, zero)} if self.transductive else {})
         # Within a time limit a part of it is the roundings' and the last proof's.
         share = SOLVING if self.rounding is not None else PROVING_LAST
         solving = deadline.fraction(share if deadline.seconds < math.inf else 1.0)
@@ -289,8 +278,9 @@ class SDP:
             # Rows too nearly parallel for a start become one generator; the certificate pays for the difference.
             relaxed, solution, predictors = self._relaxed(best, NEARLY_PARALLEL, rng, solving)
         candidates: list[Network] = []
-        self._round(best, relaxed.lifting, solution.lifted, rng, predictors, candidates)
-        late, solved = deadline.expired or solving.expired, solution.solved
+        self._roundings.finish(best, relaxed.lifting, solution.lifted, rng, predictors, candidates)
+        solved = solution.solved
+        late = deadline.expired or relaxed.late or status_of(solved.status) == "time limit"
         best.solver_said(solved.status, solved.value, solved.log)
         attained = not late and relaxed.attained(solved)
         if self.splitting in GROWING:
@@ -316,13 +306,14 @@ class SDP:
             lifting, self.form, names, self.solver_options, best, deadline, strict=strict
         )  # fmt: skip
         if self.splitting not in GROWING:
-            relaxed.improve = functools.partial(self._improve, relaxed, rng)
+            relaxed.improve = functools.partial(self._roundings.improve, relaxed, rng)
         if self.splitting == "gap":
             solution, cones, pruned = *self._grown(relaxed, rng), 0
         elif self.splitting == "local":
             solution, cones, pruned = *self._grown_locally(relaxed, rng), 0
         else:
-            cones, idle = self._partition(relaxed, rng, deadline)
+            sectors = sectors_of(problem.shape[2], self.sectors)
+            cones, idle = partition(relaxed, self.splitting, self.cones, sectors, rng)
             solution, pruned = relaxed.solve(cones, idle)
         best.details |= {"pruned": pruned, "order": self._order(lifting)}
         if relaxed.rounds:
@@ -333,8 +324,8 @@ class SDP:
         best.details["solve_seconds"] = best.deadline.elapsed
         if asked is None:
             return relaxed, solution, {}
-        predicted, best.details["kernel_form_distance"] = _transduced(lifting, asked, solution.lifted)
-        return relaxed, solution, {"relaxation": _tabulated(units.original, predicted * units.targets)}
+        predicted, best.details["kernel_form_distance"] = transduced(lifting, asked, solution.lifted)
+        return relaxed, solution, {"relaxation": tabulated(units.original, predicted * units.targets)}
 
     def _reduced(self, problem: Problem, parallel: float = PARALLEL) -> tuple[Reduction, Reduction | None]:
         """Return the reduction to lift over, and that of the queries on the same generators if they are lifted too."""
@@ -346,15 +337,6 @@ class SDP:
 
     def _order(self, lifting: LiftedProgram) -> int:
         return int(lifting.order if self.form == "lifted" else lifting.face.shape[1])
-
-    def _improve(self, relaxed: CertifiedRelaxation, rng: np.random.Generator, solution: RelaxationSolution) -> None:
-        """Offer the network of the first rounding of a solution that is not the last."""
-        best = relaxed.best
-        for name, options in self._roundings[:1]:
-            network, _, _ = _rounded(roundings.create(name, options), relaxed.lifting, solution.lifted, rng)
-            best.offer(network)
-            if self.polish:
-                best.offer(polish(best.presolved.problem, network, deadline=relaxed.deadline))
 
     def _grown(
         self, relaxed: CertifiedRelaxation, rng: np.random.Generator
@@ -369,7 +351,7 @@ class SDP:
             certificate = Certificate.load(self.start)
             cones = partition_of(certificate, reduction, problem.shape[2])
             best.go_on_from(certificate)
-        improve = functools.partial(self._improve, relaxed, rng)
+        improve = functools.partial(self._roundings.improve, relaxed, rng)
         growth = Growth(relaxed, cones, self._most, self.tolerance, improve)
         solution = growth.run()
         best.details["growth"] = growth.rounds
@@ -380,113 +362,13 @@ class SDP:
     ) -> tuple[RelaxationSolution, list[Cone]]:  # fmt: skip
         """Return a good network's Λ with the multipliers of every cone of a partition, and that partition."""
         best, lifting = relaxed.best, relaxed.lifting
-        network, A = self._guide(lifting, rng, relaxed.deadline)
+        network, A = guide(lifting, rng, relaxed.deadline)
         best.offer(network)
         most = self._most
         space = [whole_space(lifting.generators)]
         start = split_by_coverage(lifting.reduction.rows, space, min(LOCAL_START, most))
-        start = _within(start, sectors_of(lifting.problem.shape[2], self.sectors))
+        start = within(start, sectors_of(lifting.problem.shape[2], self.sectors))
         growth = LocalGrowth(relaxed, network, A, start, most, self.tolerance)
         solution = growth.run()
         best.details["growth"] = growth.rounds
         return solution, growth.cones
-
-    def _guide(self, lifting: LiftedProgram, rng: np.random.Generator, deadline: Deadline) -> tuple[Network, Floats]:
-        """Return a network trained so well that its residual can stand for the optimal one, and its dual point."""
-        problem, reduction = lifting.problem, lifting.reduction
-        found = generate_columns(
-            problem, reduction, start=random_network(problem, GUIDE_WIDTH, rng), tolerance=GUIDE_GAP,
-            deadline=Deadline(min(GUIDE_SECONDS, 0.25 * deadline.remaining)), rng=rng,
-            report=lambda best, lower, upper: None,
-        )  # fmt: skip
-        return reduction.network(found.hidden, found.output, problem), found.multiplier
-
-    def _partition(
-        self, relaxed: CertifiedRelaxation, rng: np.random.Generator, deadline: Deadline
-    ) -> tuple[list[Cone], list[Cone]]:
-        """Return the cones, and those that seem idle."""
-        problem, reduction = relaxed.lifting.problem, relaxed.lifting.reduction
-        rows, space = reduction.rows, [whole_space(reduction.generators)]
-        sectors = sectors_of(problem.shape[2], self.sectors)
-        if self.cones == 1 or self.splitting == "coverage":
-            return _within(split_by_coverage(rows, space, self.cones), sectors), []
-        if self.splitting == "violation":
-            coarse = split_by_coverage(rows, space, max(1, math.ceil(COARSE * self.cones)))
-            solution, _ = relaxed.solve(coarse)
-            dual = reduction.pull_back(solution.multiplier)
-            cones = split_by_violation(rows, dual, coarse, solution, self.cones)
-        else:
-            network, _ = self._guide(relaxed.lifting, rng, deadline)
-            dual = reduction.pull_back(problem.residual(network.predict(problem.X)))
-            coarse = split_by_coverage(rows, space, min(4, self.cones))
-            target = problem.gamma * (1.0 + GUIDE_GAP)
-            cones = split_by_strong_branching(rows, dual, coarse, self.cones, target, deadline.fraction(0.5))
-        cones = _within(cones, sectors)
-        return cones, idle_cones(rows, dual, cones, problem.gamma, deadline, relaxed.lifting.more)
-
-    def _round(
-        self, best: Incumbent, lifting: LiftedProgram, lifted: Floats, rng: np.random.Generator,
-        predictors: dict[str, Predictor], candidates: list[Network],
-    ) -> None:  # fmt: skip
-        """Offer the network of every rounding, as it is and polished, while there is time.
-
-        Every network becomes a predictor; what walks met become candidates.
-        """
-        presolved, deadline = best.presolved, best.deadline
-        started = deadline.elapsed
-        for name, options in self._roundings:
-            # Without the first one there would be no network at all. Another takes about as long.
-            needed = name == self.rounding and not (deadline.expired and best.width)
-            if not needed and deadline.remaining <= deadline.elapsed - started:
-                break
-            started = deadline.elapsed
-            rounded, gap, met = _rounded(roundings.create(name, options), lifting, lifted, rng)
-            if name == self.rounding:
-                best.details["tightness"] = dataclasses.asdict(tightness(lifting, lifted, rounded))
-            candidates += map(presolved.network, met)
-            reached = {"rounding_gap": gap} if gap is not None else {}
-            reached |= {"rounded": best.offer(rounded), "seconds": deadline.elapsed - started}
-            predictors[name] = presolved.network(rounded)
-            if self.polish and not deadline.expired:
-                polished = polish(presolved.problem, rounded, deadline=deadline)
-                reached |= {"polished": best.offer(polished), "seconds": deadline.elapsed - started}
-                predictors[f"{name}, polished"] = presolved.network(polished)
-            best.details.setdefault("roundings", {})[name] = reached
-
-
-def _within(cones: list[Cone], sectors: list[Sector]) -> list[Cone]:
-    """Return every cone with every sector, or the cones themselves where there are no sectors."""
-    return [cone.within(sector) for cone in cones for sector in sectors] or cones
-
-
-def _rounded(
-    rounding: Rounding, lifting: LiftedProgram, lifted: Floats, rng: np.random.Generator
-) -> tuple[Network, float | None, list[Network]]:
-    """Return a rounding's network, the gap of the program it comes from, and, of one that walks, those that it met."""
-    if not isinstance(rounding, Walk):
-        found = rounding.round(lifting, lifted, rng=rng)
-        return (found.network, found.gap, []) if isinstance(found, OnDirections) else (found, None, [])
-    met = list(rounding.walk(lifting, lifted))
-    return min(met, key=lifting.problem.objective), None, met
-
-
-def _transduced(lifting: LiftedProgram, asked: Reduction, lifted: Floats) -> tuple[Floats, float]:
-    """Return the relaxation's own predictions in kernel form, K_q(K + γI)⁻¹Y, at training inputs and queries.
-
-    Also returned: their largest distance from Λ_{α_q,v}, relative to the largest prediction; 0 at an exact optimum.
-    """
-    g, problem = lifting.generators, lifting.problem
-    rows = sp.vstack([lifting.selection, asked.selection()]).tocsr()
-    cross = np.asarray(lifting.selection @ (rows @ lifted[: 2 * g, : 2 * g]).T).T
-    kernel = cross[: len(problem.Y)]
-    ridge = 0.5 * (kernel + kernel.T) + problem.gamma * np.eye(len(kernel))
-    predicted: Floats = cross @ scipy.linalg.solve(ridge, problem.Y, assume_a="sym")
-    direct = rows @ lifted[: 2 * g, lifting.blocks["v"]]
-    return predicted, float(np.max(np.abs(predicted - direct)) / max(np.max(np.abs(predicted)), 1e-300))
-
-
-def _tabulated(problem: Problem, predicted: Floats) -> Tabulated:
-    """Return predictions, shape (n + t, c) or (c,), at the problem's inputs and queries."""
-    assert problem.queries is not None
-    inputs = np.vstack([problem.X, problem.queries])
-    return Tabulated(inputs, np.broadcast_to(predicted, (len(inputs), problem.Y.shape[1])).copy())

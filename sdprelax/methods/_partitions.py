@@ -1,0 +1,69 @@
+"""Which cones, and which sectors of the outputs, a relaxation is first solved over."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from sdprelax.base import Deadline, Floats
+from sdprelax.cells import Cone, Sector, whole_space
+from sdprelax.exact import generate_columns
+from sdprelax.lifting import LiftedProgram
+from sdprelax.networks import Network
+from sdprelax.relaxation import (
+    CertifiedRelaxation,
+    Splitting,
+    idle_cones,
+    split_by_coverage,
+    split_by_strong_branching,
+    split_by_violation,
+)
+from sdprelax.training import random_network
+
+__all__ = ["guide", "partition", "within"]
+
+# Share of the cones that the relaxation is first solved over, to see where the rest of the splits should go.
+COARSE = 2 / 3
+# What guides strong branching: a network trained by column generation to this gap, in at most so many seconds.
+GUIDE_GAP, GUIDE_WIDTH, GUIDE_SECONDS = 1e-7, 60, 30.0
+
+
+def guide(lifting: LiftedProgram, rng: np.random.Generator, deadline: Deadline) -> tuple[Network, Floats]:
+    """Return a network trained so well that its residual can stand for the optimal one, and its dual point."""
+    problem, reduction = lifting.problem, lifting.reduction
+    found = generate_columns(
+        problem, reduction, start=random_network(problem, GUIDE_WIDTH, rng), tolerance=GUIDE_GAP,
+        deadline=Deadline(min(GUIDE_SECONDS, 0.25 * deadline.remaining)), rng=rng,
+        report=lambda best, lower, upper: None,
+    )  # fmt: skip
+    return reduction.network(found.hidden, found.output, problem), found.multiplier
+
+
+def partition(
+    relaxed: CertifiedRelaxation, splitting: Splitting, count: int, sectors: Sequence[Sector], rng: np.random.Generator
+) -> tuple[list[Cone], list[Cone]]:
+    """Return the cones, and those that seem idle."""
+    problem, reduction = relaxed.lifting.problem, relaxed.lifting.reduction
+    rows, deadline, space = reduction.rows, relaxed.deadline, [whole_space(reduction.generators)]
+    if count == 1 or splitting == "coverage":
+        return within(split_by_coverage(rows, space, count), sectors), []
+    if splitting == "violation":
+        coarse = split_by_coverage(rows, space, max(1, math.ceil(COARSE * count)))
+        solution, _ = relaxed.solve(coarse)
+        dual = reduction.pull_back(solution.multiplier)
+        cones = split_by_violation(rows, dual, coarse, solution, count)
+    else:
+        network, _ = guide(relaxed.lifting, rng, deadline)
+        dual = reduction.pull_back(problem.residual(network.predict(problem.X)))
+        coarse = split_by_coverage(rows, space, min(4, count))
+        target = problem.gamma * (1.0 + GUIDE_GAP)
+        cones = split_by_strong_branching(rows, dual, coarse, count, target, deadline.fraction(0.5))
+    cones = within(cones, sectors)
+    return cones, idle_cones(rows, dual, cones, problem.gamma, deadline, relaxed.lifting.more)
+
+
+def within(cones: list[Cone], sectors: Sequence[Sector]) -> list[Cone]:
+    """Return every cone with every sector, or the cones themselves where there are no sectors."""
+    return [cone.within(sector) for cone in cones for sector in sectors] or cones
