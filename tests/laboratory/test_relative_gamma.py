@@ -75,7 +75,7 @@ def test_tables_and_pictures_say_the_share(tmp_path: Path) -> None:
         ("{relative: []}", "line 5: 'gamma' is empty"),
         ("{relative: [-0.1]}", "line 5: gamma is -0.1; it must be a positive finite number"),
         ("x", "line 5: 'gamma' is 'x'; it must be a number, a list of numbers, or {relative: …} with one of these."),
-        ("{relative: [0.1, true]}", "line 5: 'gamma' is {'relative': [0.1, True]}, but should be a number"),
+        ("{relative: [0.1, true]}", "line 5: 'gamma' is True, but should be a number"),
         ("{relative: x}", "line 5: 'gamma' is {'relative': 'x'}; it must be"),
         ("{share: 0.1}", "line 5: 'gamma' is {'share': 0.1}; it must be"),
     ],

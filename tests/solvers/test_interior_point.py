@@ -280,6 +280,6 @@ def test_a_step_that_would_end_after_the_time_limit_is_not_begun(monkeypatch: py
     monkeypatch.setattr("sdprelax.base._deadline._now", lambda: clock[0])
     monkeypatch.setattr(InteriorPoint, "_step", slowly)
     problem = gaussian(0, 6, 2, 1)
-    lifting = LiftedProgram(problem, reduce(problem.inputs))
+    lifting = LiftedProgram(problem, reduce(problem))
     found = InteriorPoint().solve_blocks(lifting, lifting.over(), Deadline(3.5), lambda A, N: 0.0)
     assert found.solved.status == "time limit" and clock[0] == 3.0
