@@ -14,7 +14,7 @@ from sdprelax.problem import Presolved, Problem
 from sdprelax.relaxation._arguments import Asked, lifting_of, matrix_of
 from sdprelax.relaxation._splitting import local_certificate
 
-__all__ = ["certify_dual", "dual_point", "dual_units"]
+__all__ = ["certify_dual", "checked_dual_point", "dual_units"]
 
 
 def certify_dual(
@@ -45,7 +45,7 @@ def certify_dual(
     presolved, lifting, parts = lifting_of(problem, "certify_dual", cones, sectors, inequalities)
     reduction, (s, t) = lifting.reduction, dual_units(presolved)
     forms = [lifting.forms(cone) for cone in parts]
-    A, given = dual_point(A, N, problem.Y.shape, [each.count for each in forms])
+    A, given = checked_dual_point(A, N, problem.Y.shape, [each.count for each in forms])
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         A = A / t
         multipliers = [
@@ -65,7 +65,7 @@ def dual_units(presolved: Presolved) -> tuple[float, float]:
     return units.inputs, units.targets ** (degree - 1)
 
 
-def dual_point(
+def checked_dual_point(
     A: Any, N: Any, shape: tuple[int, ...], sizes: Sequence[int]
 ) -> tuple[Floats, tuple[Floats, ...]]:  # fmt: skip
     """Return A and N as arrays of the shapes that they must have; N = 0 where it is None."""

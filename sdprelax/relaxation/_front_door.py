@@ -18,7 +18,7 @@ from sdprelax.problem import Presolved, Problem, require_taken
 from sdprelax.relaxation._added_inequalities import stated_constraint, stated_forms, stated_product
 from sdprelax.relaxation._arguments import Asked, lifting_of
 from sdprelax.relaxation._certified import settled
-from sdprelax.relaxation._dual_points import dual_point, dual_units
+from sdprelax.relaxation._dual_points import checked_dual_point, dual_units
 from sdprelax.relaxation._named_blocks import NamedBlock, NamedInequality
 from sdprelax.relaxation._program import Form, is_structured, relaxation, solve_relaxation
 from sdprelax.solvers import Solved, Solver, StructuredSolver, by_default, read_solution, solvers, write_program
@@ -357,7 +357,7 @@ class RelaxationModel:
             if set(solution) != {"A", "N"}:
                 raise InputError(f"a dual point has 'A' and 'N', and this mapping has {sorted(map(str, solution))}.")
             sizes = [block.certified_forms(self.lifting).count for block in self.blocks]
-            A, N = dual_point(given["A"], given["N"], self.lifting.problem.Y.shape, sizes)
+            A, N = checked_dual_point(given["A"], given["N"], self.lifting.problem.Y.shape, sizes)
             self._found = self._proved(A, N, Solved("read", None, "a dual point that was read\n"))
         else:
             value = read_solution(self.program, solution)
