@@ -24,7 +24,8 @@ METHODS = [
 ]
 
 
-@pytest.mark.parametrize("block", range(20))
+# Ten of each: what every tenth problem is solved by sees all nine kinds of them. `benchmarks/soundness.py` has more.
+@pytest.mark.parametrize("block", range(10))
 def test_no_lower_bound_exceeds_an_upper_bound(block: int) -> None:
     for seed in range(10 * block, 10 * block + 10):
         problem = degenerate_problem(seed)
