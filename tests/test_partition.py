@@ -19,8 +19,8 @@ from sdprelax.certificate import BlockProof, RelaxationProof, relaxation_certifi
 from sdprelax.lifting import LiftedProgram
 from sdprelax.lifting.inequalities import Forms
 from sdprelax.problem import reduce
-from sdprelax.relaxation import relaxation, split_by_coverage
-from sdprelax.relaxation._splitting import local_certificate
+from sdprelax.relaxation import relaxation, split_by_coverage, split_by_neurons
+from sdprelax.relaxation._splitting import _walked, local_certificate
 from sdprelax.solvers import solvers
 from tests.certificate.verifiers import proved_by_both, refused_by_both
 
@@ -44,6 +44,41 @@ def random_partition(rows: np.ndarray, count: int, rng: np.random.Generator) -> 
 def unit_rows(seed: int, g: int, r: int) -> np.ndarray:
     rows = np.random.default_rng(seed).standard_normal((g, r))
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_neurons_split_space_at_rows_with_a_jump(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    g, r, linear = int(rng.integers(4, 9)), int(rng.integers(2, 5)), 2
+    rows, dual = unit_rows(seed, g, r), rng.standard_normal((2 * g, 3))
+    # f has no kink at these.
+    dual[g : g + linear] = -dual[:linear]
+    cones = split_by_neurons(rows, dual, 200, linear + 1, np.random.default_rng(0))
+    assert covers_space(cones)
+    # Beyond a row that is left there is too thin a part of the cone to be seen.
+    W = rng.standard_normal((r, 2000))
+    for cone in cones:
+        inside = W[:, np.all(cone.walls(rows) @ W >= 0.0, axis=0)]
+        bending = cone.undetermined[cone.undetermined >= linear]
+        if len(cone.undetermined) > linear + 1 and inside.shape[1] >= 20:
+            positive = np.mean(rows[bending] @ inside > 0.0, axis=1)
+            assert np.max(np.minimum(positive, 1.0 - positive)) <= 0.1
+    assert all(row >= linear for cone in cones for row, _ in cone.path)
+    assert len(split_by_neurons(rows, dual, 5, 0, rng)) <= 5
+    again = split_by_neurons(rows, dual, 200, linear + 1, np.random.default_rng(0))
+    assert [cone.path for cone in cones] == [cone.path for cone in again]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_walks_stay_inside_their_cone(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    rows, inside = unit_rows(seed, 5, int(rng.integers(2, 6))), rng.standard_normal(5)
+    inside = inside[: rows.shape[1]] / np.linalg.norm(inside[: rows.shape[1]])
+    walls = np.sign(rows @ inside)[:, None] * rows
+    neurons = _walked(walls, inside[None], rng)
+    assert np.min(neurons @ walls.T) >= -1e-12
+    assert np.linalg.norm(neurons, axis=1) == pytest.approx(1.0)
+    assert np.min(np.linalg.norm(neurons[1:] - neurons[:1], axis=1)) > 0.0
 
 
 @given(st.integers(0, 300))

@@ -33,7 +33,7 @@ from sdprelax.relaxation import (
     Splitting,
     is_structured,
     partition_of,
-    split_by_coverage,
+    split_by_neurons,
 )
 from sdprelax.rounding import roundings
 from sdprelax.solvers import StructuredSolver, by_default, solvers
@@ -41,8 +41,10 @@ from sdprelax.training import Incumbent, Outcome, Report, locally_trained, statu
 
 __all__ = ["SDP"]
 
-# Splittings that grow a partition until the gap is closed, and the cones that "local" starts from.
-GROWING, LOCAL_START = ("gap", "local"), 64
+# Splittings that grow a partition until the gap is closed.
+GROWING = ("gap", "local")
+# "local" starts from cones of so many undetermined rows, whose programs are short, or this share of its cones.
+SMALL, BEFORE = 16, 0.5
 # Distance of unit rows below which they are one generator where the solver has no start otherwise.
 NEARLY_PARALLEL = 1e-5
 # Share of a time limit that is the solver's, where there is a rounding, and where there is only the last proof.
@@ -365,8 +367,8 @@ class SDP:
         network, A = guide(lifting, rng, relaxed.deadline)
         best.offer(network)
         most = self._most
-        space = [whole_space(lifting.generators)]
-        start = split_by_coverage(lifting.reduction.rows, space, min(LOCAL_START, most))
+        reduction = lifting.reduction
+        start = split_by_neurons(reduction.rows, reduction.pull_back(A), max(1, int(BEFORE * most)), SMALL, rng)
         start = within(start, sectors_of(lifting.problem.shape[2], self.sectors))
         growth = LocalGrowth(relaxed, network, A, start, most, self.tolerance)
         solution = growth.run()

@@ -15,6 +15,7 @@ from sdprelax.relaxation._splitting import (
     Splitting,
     idle_cones,
     split_by_coverage,
+    split_by_neurons,
     split_by_strong_branching,
     split_by_violation,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "relax",
     "relaxation",
     "split_by_coverage",
+    "split_by_neurons",
     "split_by_strong_branching",
     "split_by_violation",
 ]

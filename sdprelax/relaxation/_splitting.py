@@ -1,10 +1,11 @@
 """Which rows to split weight space at: partitions for the relaxation over cones (docs/mathematics/relaxation.md).
 
-Three rules. ``coverage`` looks at the rows alone: it halves the largest cone, counting undetermined rows.
+``coverage`` looks at the rows alone: it halves the largest cone, counting undetermined rows.
 ``violation`` looks at a solution of a coarser relaxation: activations of both signs of one row in one block are what
 a split there would separate. ``strong`` looks at the dual: with the residual A of a good network, the relaxation on a
 cone bounds ‖Aᵀ(Xu)₊‖ by ω_C, and the bound of p* suffers from the worst cone; that one is split where the worse of
-its two parts becomes best.
+its two parts becomes best. And before any of these, where one dual point is to be refined, at the row whose two sides
+random neurons of a cone mix most: this finds the rows that matter, which coverage does not.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from sdprelax.base import Deadline, Floats, SolverFailed, positive_part
-from sdprelax.cells import Cone
+from sdprelax.cells import Cone, whole_space
 from sdprelax.lifting.inequalities import Forms, Inequality
 from sdprelax.relaxation._coordinates import entries_of
 from sdprelax.relaxation._program import RelaxationSolution
@@ -30,6 +31,7 @@ __all__ = [
     "local_solution",
     "most_mixed_row",
     "split_by_coverage",
+    "split_by_neurons",
     "split_by_strong_branching",
     "split_by_violation",
 ]
@@ -37,6 +39,8 @@ __all__ = [
 Splitting = Literal["coverage", "violation", "strong", "gap", "local"]
 # Rows tried for one split: those next to the middle of the cone.
 CANDIDATES = 8
+# Neurons that are drawn in a cone, and steps of a walk that each takes in a new one.
+NEURONS, STEPS = 256, 8
 # Share of γ below which ω_C of an approximate residual says that the exact one's is below γ.
 IDLE = 0.95
 
@@ -56,6 +60,67 @@ def split_by_coverage(rows: Floats, cones: Sequence[Cone], count: int) -> list[C
             break
         found[index : index + 1] = min(_splits(rows, found[index]), key=lambda parts: _larger(*parts))
     return found
+
+
+def split_by_neurons(
+    rows: Floats, dual: Floats, count: int, undetermined: int, rng: np.random.Generator
+) -> list[Cone]:  # fmt: skip
+    """Return a partition into at most ``count`` cones, split where random neurons are mixed most, without any solve.
+
+    The cone with most undetermined rows is next, until none has more than ``undetermined`` of them, or too thin a part
+    beyond a row for any neuron to be there. It is split at the row for which ‖c_j‖√(Σα_j²·Σβ_j²) over unit neurons in
+    it is largest.
+
+    Parameters
+    ----------
+    dual: B = LᵀA of a nearly optimal dual point, shape (2g, c).
+    """
+    g, r = rows.shape
+    jumps = np.linalg.norm(dual[:g] + dual[g:], axis=1)
+    anywhere = rng.standard_normal((NEURONS, r))
+    found = [(whole_space(g), anywhere / np.linalg.norm(anywhere, axis=1, keepdims=True))]
+    thin: set[int] = set()
+    while len(found) < count:
+        wide = [
+            i for i, (cone, _) in enumerate(found) if len(cone.undetermined) > undetermined and id(cone) not in thin
+        ]
+        if not wide:
+            break
+        index = max(wide, key=lambda i: len(found[i][0].undetermined))
+        cone, neurons = found[index]
+        free = cone.undetermined
+        heights = neurons @ rows[free].T
+        sides = [np.sum(positive_part(side * heights) ** 2, axis=0) for side in (1.0, -1.0)]
+        scores = jumps[free] * np.sqrt(sides[0] * sides[1])
+        if not np.max(scores) > 0.0:
+            # No neuron is on the other side of a row with a jump: the cone stays as it is.
+            thin.add(id(cone))
+            continue
+        best = int(np.argmax(scores))
+        parts = cone.split(rows, int(free[best]))
+        on_side = [neurons[side * heights[:, best] > 0.0] for side in (1.0, -1.0)]
+        found[index : index + 1] = [
+            (part, _walked(part.walls(rows), own, rng)) for part, own in zip(parts, on_side, strict=True)
+        ]
+    return [cone for cone, _ in found]
+
+
+def _walked(walls: Floats, neurons: Floats, rng: np.random.Generator) -> Floats:
+    """Return unit vectors inside a cone, shape (NEURONS, r), walked to from some along great circles, r ≥ 2."""
+    w = neurons[rng.integers(len(neurons), size=NEURONS)]
+    for _ in range(STEPS):
+        d = rng.standard_normal(w.shape)
+        d -= np.sum(d * w, axis=1, keepdims=True) * w
+        d /= np.linalg.norm(d, axis=1, keepdims=True)
+        # wᵀp·cos + dᵀp·sin stays positive between these angles.
+        heights, slopes = np.maximum(w @ walls.T, 0.0), d @ walls.T
+        angles = np.arctan2(heights, np.abs(slopes))
+        most = np.min(np.where(slopes < 0.0, angles, np.pi - angles), axis=1, initial=np.pi)
+        least = -np.min(np.where(slopes < 0.0, np.pi - angles, angles), axis=1, initial=np.pi)
+        turn = rng.uniform(least, most)[:, None]
+        w = w * np.cos(turn) + d * np.sin(turn)
+        w /= np.linalg.norm(w, axis=1, keepdims=True)
+    return w
 
 
 def split_by_violation(
