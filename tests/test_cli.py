@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -11,7 +12,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+from typer.testing import CliRunner
 
+from sdprelax.base import InputError
+from sdprelax.cli import app
+from sdprelax.cli._catalogue import FAMILIES
+from sdprelax.cli._init import Template
+from sdprelax.laboratory import load_sweep, schedule
 from tests.waiting import LONG, interruptible, wait_for
 
 SWEEP = """\
@@ -263,6 +271,62 @@ def test_a_label_with_brackets_is_printed_whole(tmp_path: Path) -> None:
     )
     done = sdprelax("run", "a.yaml", cwd=tmp_path)
     assert "sdp(more_roundings=[eigen])" in done.stdout.split("data set")[1]
+
+
+@pytest.mark.parametrize("template", [template.value for template in Template])
+def test_every_template_is_a_sweep_and_nothing_is_overwritten(
+    template: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["init", "mine", "--template", template])
+    assert done.exit_code == 0, done.output
+    text = Path("mine.yaml").read_text()
+    assert "#   sdprelax run mine.yaml\n" in text and "\nname: mine\n" in text
+    if template == "own-data":
+        Path("data.csv").write_text("a,b,label\n" + "".join(f"{k},{k % 7},{'xy'[k % 2]}\n" for k in range(40)))
+    sweep = load_sweep(Path("mine.yaml"))
+    assert sweep.name == "mine" and len(schedule(sweep, Path("results")).trials) > 1
+    kept = sorted((path.name, path.read_bytes()) for path in Path().iterdir())
+    again = CliRunner().invoke(app, ["init", "mine", "--template", template])
+    assert isinstance(again.exception, InputError) and "exists" in str(again.exception)
+    assert kept == sorted((path.name, path.read_bytes()) for path in Path().iterdir())
+    assert CliRunner().invoke(app, ["init", "mine", "--template", template, "--force"]).exit_code == 0
+
+
+def test_the_template_of_a_method_trains(tmp_path: Path) -> None:
+    assert "written: own_method.py" in sdprelax("init", "--template", "own-method", cwd=tmp_path).stdout
+    only = ("--set", "datasets=[spiral]", "--set", "methods=[own_method]", "--engine", "serial")
+    done = sdprelax("run", "own_method.yaml", *only, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "solved" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["a/b", ".hidden", "my sweep", "mine.yaml"])
+def test_a_sweep_needs_a_name_that_a_folder_can_have(name: str) -> None:
+    done = CliRunner().invoke(app, ["init", name])
+    assert isinstance(done.exception, InputError) and "is no name of a sweep" in str(done.exception)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_option_has_a_meaning_and_every_entry_its_place_in_a_file(family: str) -> None:
+    registry = getattr(importlib.import_module(FAMILIES[family]), family)
+    for name in registry:
+        assert [option.name for option in registry.options(name) if not option.meaning] == []
+        done = CliRunner().invoke(app, ["list", name])
+        assert done.exit_code == 0, done.output
+        snippets = [yaml.safe_load(text.split("\n\n")[0]) for text in done.output.split("in a file:\n")[1:]]
+        written = {option.name for option in registry.options(name)}
+        assert any(name in str(snippet) and all(option in str(snippet) for option in written) for snippet in snippets)
+
+
+def test_what_is_not_there_is_not_listed() -> None:
+    done = CliRunner().invoke(app, ["list", "lbfg"])
+    assert "nothing of that name" in str(done.exception) and "'lbfgs'" in str(done.exception)
+
+
+def test_a_sweep_that_has_ended_is_watched_no_longer(finished: tuple[Path, str]) -> None:
+    done = sdprelax("status", "results/small", "--watch", cwd=finished[0])
+    assert done.returncode == 0 and "4 of 4" in done.stdout
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["run", "--help"], ["list", "--help"]])

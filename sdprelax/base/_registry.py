@@ -12,6 +12,7 @@ import dataclasses
 import importlib
 import inspect
 import pkgutil
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import ModuleType, UnionType
 from typing import Any, Generic, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
@@ -45,12 +46,13 @@ def registering(source: str) -> Iterator[None]:
 
 @dataclasses.dataclass(frozen=True)
 class Option:
-    """One option of a registered class, as a listing shows it."""
+    """One option of a registered class, as a listing shows it; ``meaning`` is the class's docstring's."""
 
     name: str
     type: str
     default: Any
     required: bool
+    meaning: str = ""
 
 
 class Registry(Generic[T]):
@@ -127,14 +129,17 @@ class Registry(Generic[T]):
 
     def _declared(self, entry: type[T]) -> list[Option]:
         missing = dataclasses.MISSING
-        hints = get_type_hints(entry)
+        hints, meanings = get_type_hints(entry), dict[str, str]()
+        for owner in reversed(entry.__mro__):
+            meanings |= _meanings(inspect.cleandoc(owner.__doc__ or ""))
         found = []
         for item in dataclasses.fields(cast(Any, entry)):
             default = item.default if item.default is not missing else None
             if item.default_factory is not missing:
                 default = item.default_factory()
             required = item.default is missing and item.default_factory is missing
-            found.append(Option(item.name, _written(hints[item.name]), default, required))
+            meaning = meanings.get(item.name, "")
+            found.append(Option(item.name, _written(hints[item.name]), default, required, meaning))
         return found
 
     def summary(self, name: str) -> str:
@@ -295,6 +300,18 @@ def misread(written: Any, taken: Any) -> tuple[tuple[Any, ...], str] | None:
         if below is not None:
             return (key, *below[0]), below[1]
     return None
+
+
+def _meanings(text: str) -> dict[str, str]:
+    """Return what a docstring's section Parameters says of each name, on one line."""
+    found: dict[str, str] = {}
+    _, _, section = text.partition("Parameters\n----------\n")
+    for part in re.split(r"\n(?=\S)", section.split("\n\n")[0]):
+        for name, meaning in re.findall(
+            r"(?:^|; )(\w+(?:, \w+)*): (.*?)(?=; \w+(?:, \w+)*: |$)", " ".join(part.split())
+        ):
+            found |= dict.fromkeys(name.split(", "), meaning)
+    return found
 
 
 def _written(hint: Any) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
 import sdprelax
 from sdprelax.cli._catalogue import print_list, print_schema, print_solvers
 from sdprelax.cli._certify import certify_network, print_gamma_max
+from sdprelax.cli._init import write_sweep
 from sdprelax.cli._results import collect_results, compare_results, report_results, show_results, verify_files
 from sdprelax.cli._sweeps import print_status, rerun_trial, run_sweeps
 
@@ -22,25 +23,65 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+
+
+class Verb(NamedTuple):
+    """A command, the group that --help lists it in, and calls of it."""
+
+    command: Callable[..., Any]
+    group: str
+    examples: tuple[str, ...]
+
+
+START, SWEEPS, RESULTS, MODELS = "Start", "Sweeps", "Results", "Networks and data of yours"
 # In the order in which --help lists them.
-VERBS: dict[str, Callable[..., Any]] = {
-    "run": run_sweeps,
-    "status": print_status,
-    "rerun": rerun_trial,
-    "distill": run_sweeps,
-    "certify": certify_network,
-    "gamma-max": print_gamma_max,
-    "show": show_results,
-    "collect": collect_results,
-    "verify": verify_files,
-    "compare": compare_results,
-    "report": report_results,
-    "list": print_list,
-    "solvers": print_solvers,
-    "schema": print_schema,
+VERBS = {
+    "init": Verb(write_sweep, START, ("sdprelax init", "sdprelax init mine --template own-data")),
+    "list": Verb(print_list, START, ("sdprelax list methods", "sdprelax list sdp")),
+    "solvers": Verb(print_solvers, START, ("sdprelax solvers",)),
+    "schema": Verb(print_schema, START, ("sdprelax schema > sweep.schema.json", "sdprelax schema distillation")),
+    "run": Verb(
+        run_sweeps,
+        SWEEPS,
+        ("sdprelax run quickstart.yaml --dry-run", "sdprelax run mine.yaml --set gamma=[0.1,1] --workers 2"),
+    ),
+    "distill": Verb(
+        run_sweeps, SWEEPS, ("sdprelax distill digits.yaml", "sdprelax distill digits.yaml --retry failed")
+    ),
+    "status": Verb(print_status, SWEEPS, ("sdprelax status results/mine", "sdprelax status results/mine --watch")),
+    "rerun": Verb(rerun_trial, SWEEPS, ("sdprelax rerun 3f9a", "sdprelax rerun 3f9a --results elsewhere")),
+    "show": Verb(
+        show_results, RESULTS, ("sdprelax show results/mine --format latex", "sdprelax show results/mine --predictions")
+    ),
+    "report": Verb(
+        report_results, RESULTS, ("sdprelax report results/mine", "sdprelax report results/mine --output mine.html")
+    ),
+    "verify": Verb(
+        verify_files, RESULTS, ("sdprelax verify results/mine", "sdprelax verify results/mine --time-limit 10min")
+    ),
+    "compare": Verb(
+        compare_results,
+        RESULTS,
+        ("sdprelax compare results/old results/new", "sdprelax compare results/old results/new --fail-if-worse 5%"),
+    ),
+    "collect": Verb(collect_results, RESULTS, ("sdprelax collect results/mine",)),
+    "certify": Verb(
+        certify_network,
+        MODELS,
+        (
+            "sdprelax certify network.onnx --data train.csv --target species --gamma 0.1",
+            "sdprelax certify model.pt --data train.npz --loss cross_entropy --weight-decay 0.01",
+        ),
+    ),
+    "gamma-max": Verb(
+        print_gamma_max,
+        MODELS,
+        ("sdprelax gamma-max train.csv --target species", "sdprelax gamma-max train.npz --loss huber --bias"),
+    ),
 }
-for verb, command in VERBS.items():
-    app.command(verb)(command)
+for name, verb in VERBS.items():
+    examples = "Examples:\n\n" + "\n\n".join(f"  {example}" for example in verb.examples)
+    app.command(name, rich_help_panel=verb.group, epilog=examples)(verb.command)
 
 
 def _version(value: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import textwrap
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -32,6 +33,24 @@ FAMILIES = {
 }
 # Those of which each says which problems it takes.
 TAKING = ("methods", "solvers", "roundings")
+# Where a file names an entry of a family: keys, and None for an item of a list. Solvers, roundings and inequalities are
+# options of a method.
+PLACES: dict[str, tuple[str | None, ...]] = {
+    "methods": ("methods", None),
+    "datasets": ("datasets", None),
+    "inequalities": ("methods", None, "sdp", "inequalities", None),
+    "losses": ("loss",),
+    "activations": ("activation",),
+    "solvers": ("methods", None, "sdp", "solver"),
+    "roundings": ("methods", None, "sdp", "more_roundings", None),
+    "engines": ("engine",),
+    "teachers": ("teacher",),
+    "images": ("images",),
+    "distillers": ("distillers", None),
+}
+# What stands for an option that has no default.
+REQUIRED = "..."
+WIDTH, INDENT = 100, " " * 8
 # Losses' targets in words.
 TARGETS = {
     "numbers": "any numbers", "simplex": "classes, or distributions over them",
@@ -40,34 +59,75 @@ TARGETS = {
 
 
 def print_list(
-    family: Annotated[
+    name: Annotated[
         str,
-        typer.Argument(help=f"What to list: {', '.join(FAMILIES)}.", autocompletion=lambda: list(FAMILIES)),
+        typer.Argument(
+            help=f"What to list, {', '.join(FAMILIES)}; or one entry, such as sdp, with the meaning of its options.",
+            autocompletion=lambda: list(FAMILIES),
+        ),
     ],
     modules: Annotated[list[Path] | None, typer.Option(help="A Python file of your own, which is executed.")] = None,
 ) -> None:
     """List what a sweep or a distillation can name: options, their types and defaults, and what each takes."""
     from sdprelax.base import InputError, nearest
-    from sdprelax.problem import what_is_taken
 
-    if family not in FAMILIES:
-        raise InputError(f"there is no list of '{family}': {nearest(family, FAMILIES)}.")
     if modules:
         from sdprelax.laboratory import load_modules
 
         load_modules(modules)
-    registry: Registry[Any] = getattr(importlib.import_module(FAMILIES[family]), family)
-    for name in registry:
-        typer.echo(f"{name}: {registry.summary(name)}")
-        for option in registry.options(name):
-            default = "required" if option.required else f"default {option.default!r}"
-            typer.echo(f"    {option.name}: {option.type}, {default}")
-        if family in TAKING:
-            typer.echo(f"    takes: {what_is_taken(registry, name)}")
-        if family == "losses":
-            typer.echo(f"    targets: {TARGETS[registry[name].targets]}")
-    if family == "methods":
-        typer.echo("A method takes no more than the solver and the roundings that it is told to use.")
+    if name in FAMILIES:
+        registry = _registry(name)
+        for entry in registry:
+            _print_entry(name, registry, entry)
+        if name == "methods":
+            typer.echo("A method takes no more than the solver and the roundings that it is told to use.")
+        return
+    # A name can be in several families: convex_relu is a method, and a distiller.
+    found = [(family, registry) for family in FAMILIES if name.lower() in (registry := _registry(family))]
+    if not found:
+        known = {entry for family in FAMILIES for entry in _registry(family)} | FAMILIES.keys()
+        raise InputError(f"there is no list of '{name}', and nothing of that name: {nearest(name, known)}.")
+    for k, (family, registry) in enumerate(found):
+        typer.echo("\n" * (k > 0) + registry.kind, nl=False)
+        _print_entry(family, registry, registry.canonical(name), whole=True)
+
+
+def _registry(family: str) -> Registry[Any]:
+    found: Registry[Any] = getattr(importlib.import_module(FAMILIES[family]), family)
+    return found
+
+
+def _print_entry(family: str, registry: Registry[Any], name: str, whole: bool = False) -> None:
+    """Print an entry of a family with its options; whole, with their meaning and a snippet of YAML."""
+    from sdprelax.problem import what_is_taken
+
+    typer.echo(f"{' ' * whole}{name}: {registry.summary(name)}")
+    for option in registry.options(name):
+        default = "required" if option.required else f"default {option.default!r}"
+        typer.echo(f"    {option.name}: {option.type}, {default}")
+        if whole and option.meaning:
+            typer.echo(
+                textwrap.fill(option.meaning.replace("``", ""), WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
+            )
+    if family in TAKING:
+        typer.echo(f"    takes: {what_is_taken(registry, name)}")
+    if family == "losses":
+        typer.echo(f"    targets: {TARGETS[registry[name].targets]}")
+    if whole:
+        typer.echo(f"in a file:\n{textwrap.indent(_snippet(family, registry, name), '    ')}")
+
+
+def _snippet(family: str, registry: Registry[Any], name: str) -> str:
+    """Return YAML that names an entry, with its options at their defaults, in the place where a file takes it."""
+    import yaml
+
+    options = {option.name: REQUIRED if option.required else option.default for option in registry.options(name)}
+    place = PLACES[family]
+    entry: Any = {name: options} if options else name
+    for key in reversed(place):
+        entry = [entry] if key is None else {key: entry}
+    text: str = yaml.safe_dump(entry, sort_keys=False, allow_unicode=True, width=WIDTH)
+    return text.rstrip()
 
 
 def print_solvers() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +17,8 @@ __all__ = ["print_status", "rerun_trial", "run_sweeps"]
 
 # Exit codes: a lower bound exceeded an upper bound; trials failed, which ``--retry failed`` runs once more.
 UNSOUND, SOME_FAILED = 1, 3
+# Seconds between two looks of --watch.
+WATCHED = 2.0
 # Trials whose table is printed after a run.
 MOST_PRINTED = 500
 ResultsFolder = Annotated[Path, typer.Argument(help="A sweep's folder, e.g. results/quickstart.")]
@@ -104,15 +107,30 @@ def _run(scheduled: Scheduled, results: Path, workers: int | None, engine: str |
     return SOME_FAILED if failed else 0
 
 
-def print_status(results: ResultsFolder) -> None:
+def print_status(
+    results: ResultsFolder,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Again every two seconds, until every trial has ended or Ctrl-C.")
+    ] = False,
+) -> None:
     """Say how far a sweep is, what runs now and with which bounds, and what was lost."""
+    from rich.live import Live
+
     from sdprelax.cli._display import console, progress_picture
     from sdprelax.laboratory import Store, kind_of_store
     from sdprelax.laboratory.results import overview
 
-    found, running, lost = overview(results)
     kind = kind_of_store(Store(results))
-    console().print(progress_picture(kind, found, running))
+    found, running, lost = overview(results)
+    if watch:
+        picture = Live(progress_picture(kind, found, running), console=console(), auto_refresh=False)
+        with picture, contextlib.suppress(KeyboardInterrupt):
+            while found.waiting or running:
+                time.sleep(WATCHED)
+                found, running, lost = overview(results)
+                picture.update(progress_picture(kind, found, running), refresh=True)
+    else:
+        console().print(progress_picture(kind, found, running))
     for trial in lost:
         typer.echo(
             f"lost: {', '.join(kind.words(trial.record))} "

@@ -17,6 +17,15 @@ __all__ = ["BreastCancer", "Diabetes", "Digits", "Iris", "Wine"]
 
 @dataclass(frozen=True)
 class _Bundled:
+    """A data set of scikit-learn.
+
+    Parameters
+    ----------
+    test_size: share held out.
+    split_seed: seed of that split.
+    scaling: "none", "standard" or "minmax", fitted on the training part.
+    """
+
     test_size: Share = 0.5
     split_seed: NonNegativeInt = 42
     scaling: Scaling = "none"
@@ -36,14 +45,7 @@ def _columns(data: Any) -> Preprocessing:
 @datasets.register("iris")
 @dataclass(frozen=True)
 class Iris(_Bundled):
-    """Iris: 150 flowers, 4 measurements, 3 species; split in halves and unscaled.
-
-    Parameters
-    ----------
-    test_size: share held out.
-    split_seed: seed of the split.
-    scaling: "none", "standard" or "minmax", fitted on the training part.
-    """
+    """Iris: 150 flowers, 4 measurements, 3 species; split in halves and unscaled."""
 
     def load(self) -> Dataset:
         """Return the split data."""
@@ -55,7 +57,7 @@ class Iris(_Bundled):
 @datasets.register("wine")
 @dataclass(frozen=True)
 class Wine(_Bundled):
-    """Wine: 178 wines, 13 measurements, 3 cultivars. Options as for iris."""
+    """Wine: 178 wines, 13 measurements, 3 cultivars."""
 
     def load(self) -> Dataset:
         """Return the split data."""
@@ -67,7 +69,7 @@ class Wine(_Bundled):
 @datasets.register("breast_cancer")
 @dataclass(frozen=True)
 class BreastCancer(_Bundled):
-    """Breast cancer Wisconsin: 569 cases, 30 measurements, 2 diagnoses. Options as for iris."""
+    """Breast cancer Wisconsin: 569 cases, 30 measurements, 2 diagnoses."""
 
     def load(self) -> Dataset:
         """Return the split data."""
@@ -79,7 +81,7 @@ class BreastCancer(_Bundled):
 @datasets.register("digits")
 @dataclass(frozen=True)
 class Digits(_Bundled):
-    """Digits: 1797 images of 8×8 pixels, 10 classes. Options as for iris."""
+    """Digits: 1797 images of 8×8 pixels, 10 classes."""
 
     def load(self) -> Dataset:
         """Return the split data."""

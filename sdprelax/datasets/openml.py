@@ -135,6 +135,22 @@ class _Set:
 
 @dataclass(frozen=True)
 class _Table(_Set):
+    """A known set of one table.
+
+    Parameters
+    ----------
+    test_size: share held out.
+    split_seed: seed of that split.
+    scaling: "none", "standard" or "minmax", fitted on the training part.
+    drop_first: leave out the first sample, as P25's reader did, which took it for the header: in UCI's order
+        of the rows, and with the options of splitting at their defaults, the result is P25's arrays.
+    path: local file instead of OpenML, relative to the current directory: a table .csv, .data or .txt
+        separated by commas as UCI distributes it (the label is the last column; a header is recognised), or
+        .npz with X and Y, or already split with X_train, Y_train, X_test and Y_test (as P25's arrays), where
+        Y is one-hot or labels. A file that is split keeps its split: the options of splitting do not apply.
+    cache: folder of scikit-learn's cache, by default its own (~/scikit_learn_data).
+    """
+
     test_size: Share = 0.5
     split_seed: NonNegativeInt = 42
     drop_first: bool = False
@@ -152,21 +168,7 @@ class _Table(_Set):
 @datasets.register("ionosphere")
 @dataclass(frozen=True)
 class Ionosphere(_Table):
-    """Ionosphere: 351 radar returns, 34 features, good or bad; split in halves and unscaled, as in P25.
-
-    Parameters
-    ----------
-    test_size: share held out.
-    split_seed: seed of the split.
-    scaling: "none", "standard" or "minmax", fitted on the training part.
-    drop_first: leave out the first sample, as P25's reader did, which took it for the header: in UCI's order
-        of the rows, and with the options of splitting at their defaults, the result is P25's arrays.
-    path: local file instead of OpenML, relative to the current directory: a table .csv, .data or .txt
-        separated by commas as UCI distributes it (the label is the last column; a header is recognised), or
-        .npz with X and Y, or already split with X_train, Y_train, X_test and Y_test (as P25's arrays), where
-        Y is one-hot or labels. A file that is split keeps its split: the options of splitting do not apply.
-    cache: folder of scikit-learn's cache, by default its own (~/scikit_learn_data).
-    """
+    """Ionosphere: 351 radar returns, 34 features, good or bad; split in halves and unscaled, as in P25."""
 
     known = KnownSet("ionosphere", 351, 34, ("b", "g"), (59, "ionosphere"))
 
@@ -174,7 +176,7 @@ class Ionosphere(_Table):
 @datasets.register("pima")
 @dataclass(frozen=True)
 class Pima(_Table):
-    """Pima Indians diabetes: 768 patients, 8 measurements, diabetes or not. Options as for ionosphere."""
+    """Pima Indians diabetes: 768 patients, 8 measurements, diabetes or not."""
 
     known = KnownSet("pima", 768, 8, ("0", "1"), (37, "diabetes"), (("tested_negative", "tested_positive"),))
 
@@ -182,7 +184,7 @@ class Pima(_Table):
 @datasets.register("bank_notes")
 @dataclass(frozen=True)
 class BankNotes(_Table):
-    """Bank note authentication: 1372 images of notes, 4 features, 2 classes. Options as for ionosphere."""
+    """Bank note authentication: 1372 images of notes, 4 features, 2 classes."""
 
     known = KnownSet("bank_notes", 1372, 4, ("0", "1"), (1462, "banknote-authentication"), (("1", "2"),))
 
