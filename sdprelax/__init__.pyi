@@ -22,6 +22,16 @@ from .distillation import (
     OnnxTeacher as OnnxTeacher,
     distill as distill,
 )
+from .estimators import (
+    GatedReLUClassifier as GatedReLUClassifier,
+    GatedReLURegressor as GatedReLURegressor,
+    NTKClassifier as NTKClassifier,
+    NTKRegressor as NTKRegressor,
+    ReLUClassifier as ReLUClassifier,
+    ReLURegressor as ReLURegressor,
+    WedgeClassifier as WedgeClassifier,
+    WedgeRegressor as WedgeRegressor,
+)
 from .exact import (
     GammaMax as GammaMax,
     gamma_max as gamma_max,

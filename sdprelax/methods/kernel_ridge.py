@@ -20,6 +20,7 @@ class _KernelRidge:
     proves: ClassVar[bool] = False
     # Only of the squared loss is the optimum in closed form.
     losses: ClassVar[tuple[str, ...] | None] = ("squared",)
+    sample_weight: ClassVar[bool] = True
 
     ridge: Ridge = "absolute"
 

@@ -118,22 +118,27 @@ class KernelPredictor:
 
 
 def kernel_ridge(problem: Problem, kernel: str, ridge: Ridge) -> tuple[KernelPredictor, float]:
-    """Return the kernel ridge predictor (K + ρI)a = Y of a problem, and its value (ρ/2)·tr Yᵀ(K + ρI)⁻¹Y.
+    """Return the kernel ridge predictor (K + ρW⁻¹)a = Y of a problem, and its value (ρ/2)·tr Yᵀ(K + ρW⁻¹)⁻¹Y.
+
+    W has the samples' weights on its diagonal, by default all 1.
 
     Parameters
     ----------
     kernel: a name in ``KERNELS``.
-    ridge: ρ = γ ("absolute"), or γ·tr(K)/n ("relative", what neural-tangents makes of ``diag_reg``).
+    ridge: ρ = γ ("absolute"), or γ·tr(WK)/tr(W) ("relative", what neural-tangents makes of ``diag_reg``).
 
     Raises
     ------
-    SolverFailed: γ is too small for K + ρI to be positive definite in floating point.
+    SolverFailed: γ is too small for K + ρW⁻¹ to be positive definite in floating point.
     """
-    K = KERNELS[kernel](problem.inputs, problem.inputs)
-    rho = problem.gamma * (1.0 if ridge == "absolute" else float(np.trace(K)) / len(K))
+    K, Y = KERNELS[kernel](problem.inputs, problem.inputs), problem.Y
+    roots = np.ones(len(K)) if problem.loss.weights is None else np.sqrt(problem.loss.weights)
+    # In W^½K W^½ and W^½Y, samples weigh 1.
+    K, Y = K * np.outer(roots, roots), Y * roots[:, None]
+    rho = problem.gamma * (1.0 if ridge == "absolute" else float(np.trace(K)) / float(np.sum(roots * roots)))
     try:
-        coefficients = scipy.linalg.solve(K + rho * np.eye(len(K)), problem.Y, assume_a="pos")
-        value = ridge_value(K, problem.Y, rho)
+        coefficients = scipy.linalg.solve(K + rho * np.eye(len(K)), Y, assume_a="pos") * roots[:, None]
+        value = ridge_value(K, Y, rho)
     except (np.linalg.LinAlgError, ValueError):
         raise SolverFailed(
             f"the kernel matrix with ridge {rho:g} is singular in floating point; take a larger gamma."

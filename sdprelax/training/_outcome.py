@@ -61,7 +61,7 @@ class Outcome:
     program: what proves the optimum of the convex program that the method solved in place of training, if it claims
         one: ``value``, ``dual_value`` and ``program_gap`` in the details. ``sdprelax.verify_group`` checks it anew.
     predictors: what else the method predicts with, by name: other networks, and models that are not ReLU networks.
-        Accuracies of a trial are those of ``network``, or of the first of these where that has no neurons.
+        Accuracies of a trial are those of ``network``, or of the first of these (:attr:`judged_by_network`).
     candidates: networks that the method chose among by the training objective, for protocols
         that choose otherwise.
     solver_value: what the conic solver claimed, never a bound.
@@ -97,6 +97,14 @@ class Outcome:
     def gap(self) -> float | None:
         """(upper − lower)/upper, or None when either bound is missing."""
         return relative_gap(self.lower, self.upper)
+
+    @property
+    def judged_by_network(self) -> bool:
+        """Whether the method is judged by ``network``, and not by the first of ``predictors``.
+
+        It is, unless the network has no neurons (it is there for the upper bound only) and something else predicts.
+        """
+        return self.network is not None and (self.network.width > 0 or not self.predictors)
 
 
 # What a method calls with its best pair of bounds and their witnesses while it runs: should it be

@@ -163,7 +163,7 @@ def test_wrong_keys_are_one_sentence_with_their_line(line: str, message: str, tm
     ("loss: [squared, huber]\n", "line 5: method 'ntk' takes the loss 'squared', and this problem has 'huber'"),
     ("activation: leaky\n", "line 5: method 'ntk' takes the activation 'relu', and this problem has 'leaky'"),
     ("offset: true\n", "line 5: method 'ntk' takes no offset"),
-    ("class_weight: [1, 2, 3]\n", "line 5: method 'ntk' takes no sample weights"),
+    ("class_weight: [1, 2, 3]\nmethods: [mkl]\n", "method 'mkl' takes no sample weights"),
     ("loss: poisson\n", None),
     ("loss: cross_entropy\ndatasets: [random: {n: 4}]\n",
      "data set random(n=4): the target holds numbers and not classes, which loss 'cross_entropy' takes; take a loss"),

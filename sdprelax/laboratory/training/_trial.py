@@ -315,15 +315,10 @@ def training_versions(
 
 
 def _predictor_files(outcome: Outcome) -> list[tuple[str, str, Predictor]]:
-    """Return name, file and predictor of everything that an outcome predicts with, what the row speaks of first.
-
-    That is the network, unless it has no neurons (it is there for the upper bound only) and something else predicts.
-    """
+    """Return name, file and predictor of everything that an outcome predicts with, what the row speaks of first."""
     others = [(name, f"predictor-{k}.npz", one) for k, (name, one) in enumerate(outcome.predictors.items(), start=1)]
-    if outcome.network is None:
-        return others
-    network = [("network", "network.npz", outcome.network)]
-    return [*network, *others] if outcome.network.width else [*others, *network]
+    network = [] if outcome.network is None else [("network", "network.npz", outcome.network)]
+    return [*network, *others] if outcome.judged_by_network else [*others, *network]
 
 
 @functools.lru_cache(maxsize=4)
