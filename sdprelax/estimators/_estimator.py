@@ -56,10 +56,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
             assert outcome.network is not None
             return outcome.network
         if not outcome.predictors:
-            raise InputError(
-                f"method '{self._method()[0]}' with these options returns nothing that predicts; with sdp, leave its "
-                "rounding on."
-            )
+            raise InputError(f"method '{self._method()[0]}' returned nothing that predicts; name another method.")
         return next(iter(outcome.predictors.values()))
 
     def _gamma(self, problem: Problem) -> float:
@@ -99,7 +96,23 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
     def _outputs(self, X: Any) -> Floats:
         """Return the outputs, shape (n, c)."""
         check_is_fitted(self)
+        _refuse_times("X", X)
         return self.predictor_.predictor.predict(validate_data(self, X, dtype=np.float64, reset=False))
+
+
+def _refuse_times(name: str, values: Any) -> None:
+    """Refuse dates and times, which NumPy makes numbers of in units that nobody sees.
+
+    Raises
+    ------
+    InputError: an array or a column of them.
+    """
+    parts = [(name, values)]
+    if hasattr(values, "columns"):
+        parts = [(f"column '{label}'", values.iloc[:, k]) for k, label in enumerate(values.columns)]
+    for label, part in parts:
+        if getattr(getattr(part, "dtype", None), "kind", "") in ("m", "M"):
+            finite_array(label, part)
 
 
 def _canonical(X: Floats, Y: Floats, weights: Floats, weighted: bool) -> tuple[Floats, Floats, Floats]:
@@ -160,6 +173,7 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         ValueError: what scikit-learn refuses: missing entries, sparse matrices, columns that are not as before.
         SolverUnavailable, SolverFailed, ProblemTooLarge: the method cannot be run on these data.
         """
+        _refuse_times("X", X)
         X, y = validate_data(self, X, y, dtype=np.float64)
         check_classification_targets(y)
         self.classes_ = np.unique(y)
@@ -252,6 +266,8 @@ class Regressor(RegressorMixin, Estimator):  # type: ignore[misc]
         ValueError: what scikit-learn refuses: missing entries, sparse matrices, columns that are not as before.
         SolverUnavailable, SolverFailed, ProblemTooLarge: the method cannot be run on these data.
         """
+        _refuse_times("X", X)
+        _refuse_times("y", y)
         X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True)
         targets = np.asarray(y, dtype=np.float64)
         self._one_target = targets.ndim == 1
