@@ -290,3 +290,22 @@ def test_a_method_that_returns_nothing_is_said(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("sdprelax.estimators._estimator.solve", lambda *_, **__: sdprelax.Outcome())
     with pytest.raises(InputError, match="method 'lbfgs' returned nothing that predicts"):
         estimator("ReLURegressor").fit(TABLE, LENGTHS)
+
+
+def test_the_guides_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one γ, and a second for the verdict."""
+    guide = Path(__file__).parents[1] / "docs" / "guide.md"
+    if not guide.exists():
+        pytest.skip("documents lie beside the package in a checkout alone")
+    section = guide.read_text(encoding="utf-8").split("### With scikit-learn")[1]
+    code = section.split("```python\n")[1].split("```")[0]
+    for written, shorter in (("[0.001, 0.01, 0.1]", "[0.1]"), ("time_limit=10", "time_limit=1")):
+        assert written in code
+        code = code.replace(written, shorter)
+    monkeypatch.chdir(tmp_path)
+    found: dict[str, Any] = {}
+    exec(code, found)
+    assert found["verdict"].lower <= found["verdict"].upper <= found["model"].upper_
+    assert sdprelax.load_predictor("model.npz").classes == ("0", "1", "2")  # type: ignore[attr-defined]
+    named = {name for name in estimators.__all__ if f"`sdprelax.{name}`" in section or f"`{name}`" in section}
+    assert named == set(estimators.__all__)
