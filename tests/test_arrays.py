@@ -12,6 +12,7 @@ import pytest
 import scipy.sparse
 
 from sdprelax import InputError, Network, Problem, one_hot
+from sdprelax.base import finite_array
 
 X = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 7.0]])
 DAYS = np.array(["2020-01-01", "2020-01-02", "2020-01-05"], dtype="datetime64[ns]")
@@ -119,3 +120,11 @@ def test_a_bias_is_true_or_false(bias: Any) -> None:
     with pytest.raises(InputError, match=r"bias is .*; it must be True or False"):
         Problem(X, X, 0.1, bias=bias)
     assert Problem(X, X, 0.1, bias=np.bool_(True)).bias is True  # type: ignore[arg-type]
+
+
+def test_tensors_are_taken_as_arrays_whether_they_have_gradients_or_not() -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed (extra: torch)")
+    values = torch.tensor([[1.5, -2.0], [0.25, 3.0]])
+    for tensor in (values, values.requires_grad_(), values.detach().to(torch.bfloat16)):
+        assert finite_array("X", tensor).tolist() == values.tolist()
+    assert one_hot(torch.tensor([2, 0, 2]))[1] == ("0", "2")

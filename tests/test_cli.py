@@ -120,7 +120,7 @@ def test_version(tmp_path: Path) -> None:
     (["run", "sweep.yaml", "--set", "gamma=0"], "gamma is 0.0; it must be a positive finite number"),
     (["run", "sweep.yaml", "--set", "methods.sdp.solver=mosec"], "unknown solver 'mosec': did you mean 'mosek'?"),
     (["run", "sweep.yaml", "--engine", "dusk"], "unknown engine 'dusk'"),
-    (["run", "nan.yaml"], "nan.csv: row 1, column 'a' holds 'nan', which is not a finite number."),
+    (["run", "nan.yaml"], "nan.csv: row 1, column 'a' holds 'nan', which is not a finite number; missing: drop"),
     (["run", "sweep.yaml", "--results", "sweep.yaml"], "results cannot be written to sweep.yaml/small"),
     (["run", "sweep.yaml", "--workers", "-1"], "-1 workers cannot run anything; give at least 1."),
     (["run", "sweep.yaml", "--workers", "0", "--dry-run"], "0 workers cannot run anything; give at least 1."),

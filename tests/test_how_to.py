@@ -61,9 +61,13 @@ def attempt(text: str, folder: str, kind: str) -> str:
     session: dict[str, object] = {}
     try:
         for written, block in BLOCK.findall(text):
-            assert written in ("yaml", "console", "python"), f"no test follows blocks of kind '{written}':\n{block}"
+            assert written in ("yaml", "csv", "console", "python"), (
+                f"no test follows blocks of kind '{written}':\n{block}"
+            )
             if file := FILE.match(block):
-                Path(file[1]).write_text(block, encoding="utf-8")
+                # A table has no comments.
+                content = block[file.end() :] if written == "csv" else block
+                Path(file[1]).write_text(content, encoding="utf-8")
             elif written == kind == "python":
                 execute(block, session)
             elif written == kind:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdprelax import InputError, Network, Problem
+from sdprelax import InputError, Network, Pipeline, Problem, load_predictor
+from sdprelax.networks import decided
+from sdprelax.problem import losses
 from sdprelax.problem._problem import ridge_value
 
 
@@ -124,3 +129,44 @@ def test_weights_whose_squares_overflow_have_an_upper_bound() -> None:
     exact = (Fraction(1e-300) * Fraction(1e225) * Fraction(5e224) - Fraction(1e150)) ** 2 / 2
     exact += Fraction(1e-160) * (Fraction(1e225) ** 2 + Fraction(5e224) ** 2) / 2
     assert exact <= Fraction(problem.attained(network)) <= exact * (1 + Fraction(1, 10**12))
+
+
+def test_labels_become_the_loss_s_targets_and_come_back_by_name(tmp_path: Path) -> None:
+    table = pd.DataFrame({"a": [0.0, 1.0, 2.0, 3.0], "b": [1.0, 0.0, 1.0, 0.0]})
+    two = Problem.from_labels(table, ["v", "u", "v", "u"], 0.1, loss="logistic", bias=True)
+    assert two.columns == ("a", "b") and two.classes == ("u", "v") and two.Y.ravel().tolist() == [1.0, -1.0, 1.0, -1.0]
+    three = Problem.from_labels(table, pd.Categorical([3, 1, 2, 1]), 0.1, loss="cross_entropy", class_weight="balanced")
+    assert three.classes == ("1", "2", "3") and np.argmax(three.Y, axis=1).tolist() == [2, 0, 1, 0]
+    assert dataclasses.replace(three, gamma=1.0).classes == three.classes and three.loss.weights is not None
+    network = Network(np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]]), np.array([[-1.0], [1.0]]), bias=True)
+    two.pipeline(network).save(tmp_path / "m.npz")
+    model = load_predictor(tmp_path / "m.npz")
+    assert isinstance(model, Pipeline) and model.predict_labels(table[["b", "a"]]).tolist() == ["v", "u", "u", "u"]
+    with pytest.raises(InputError, match="X has no column 'b'; this predictor takes a, b"):
+        model.predict(table[["a"]])
+    for wrong, words in (
+        ({"labels": [1.5, 2.5, 1.5, 2.5]}, "a label is text, an integer or a truth value"),
+        ({"labels": ["u"] * 4}, "classification takes two classes or more"),
+        ({"labels": ["u", "v", "u", "v"], "loss": "poisson_"}, "unknown loss"),
+        ({"labels": ["u", "v", "u"]}, "must have one row per sample"),
+    ):
+        with pytest.raises(InputError, match=words):
+            Problem.from_labels(table, gamma=0.1, **wrong)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="there are 1 names of columns, and X has 2"):
+        Problem(table, np.ones((4, 1)), 0.1, columns=["a"])
+    with pytest.raises(InputError, match="there are 2 names of classes, and Y has 3 columns"):
+        Problem(table, np.eye(4)[:, :3], 0.1, classes=["u", "v"])
+
+
+def test_probabilities_are_those_whose_likelihood_the_loss_is() -> None:
+    P = np.random.default_rng(0).standard_normal((5, 3))
+    for name, scores, Y in (
+        ("cross_entropy", P, np.eye(3)[[0, 1, 2, 0, 1]]),
+        ("logistic", P[:, :1], np.array([[1.0], [-1.0], [1.0], [-1.0], [1.0]])),
+    ):  # fmt: skip
+        loss = losses.create(name)
+        shares = loss.probabilities(scores)
+        assert shares is not None and np.allclose(shares.sum(axis=1), 1.0)
+        right = shares[np.arange(5), decided(Y)]
+        assert np.isclose(-np.log(right).sum(), loss.value(scores, Y))
+    assert losses.create("logistic").probabilities(P) is None and losses.create("squared").probabilities(P) is None

@@ -33,7 +33,7 @@ def plain_array(name: str, values: object) -> NDArray[Any]:
     Parameters
     ----------
     name: what the values are called in messages.
-    values: an array, nested lists, or a table or column of pandas.
+    values: an array, nested lists, a tensor, or a table or column of pandas.
 
     Raises
     ------
@@ -48,6 +48,9 @@ def plain_array(name: str, values: object) -> NDArray[Any]:
         )
     if np.ma.isMaskedArray(values):
         values = np.ma.getdata(values)
+    if hasattr(values, "detach") and hasattr(values, "is_floating_point"):  # PyTorch's, on any device
+        tensor: Any = values.detach().cpu()
+        values = tensor.double() if tensor.is_floating_point() else tensor
     if hasattr(values, "toarray"):
         raise InputError(f"{name} is a sparse matrix: write {name}.toarray().")
     try:

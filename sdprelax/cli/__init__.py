@@ -13,6 +13,7 @@ import sdprelax
 from sdprelax.cli._catalogue import print_list, print_schema, print_solvers
 from sdprelax.cli._certify import certify_network, print_gamma_max
 from sdprelax.cli._init import write_sweep
+from sdprelax.cli._predict import predict_rows
 from sdprelax.cli._results import collect_results, compare_results, report_results, show_results, verify_files
 from sdprelax.cli._sweeps import print_status, rerun_trial, run_sweeps
 
@@ -65,6 +66,11 @@ VERBS = {
         ("sdprelax compare results/old results/new", "sdprelax compare results/old results/new --fail-if-worse 5%"),
     ),
     "collect": Verb(collect_results, RESULTS, ("sdprelax collect results/mine",)),
+    "predict": Verb(
+        predict_rows,
+        MODELS,
+        ("sdprelax predict results/mine new.csv", "sdprelax predict 3f9a new.csv --out predicted.csv"),
+    ),
     "certify": Verb(
         certify_network,
         MODELS,

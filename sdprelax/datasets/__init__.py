@@ -5,6 +5,7 @@ A data set is a frozen dataclass whose fields are its options, with one call ``l
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Protocol
@@ -24,7 +25,16 @@ from sdprelax.datasets._reading import (
     sha256,
     table_numbers,
 )
-from sdprelax.networks import Operations, Pipeline, Predictor, Preprocessing, Scaling, decided, scaling_operations
+from sdprelax.networks import (
+    Operations,
+    Pipeline,
+    Predictor,
+    Preprocessing,
+    Scaling,
+    decided,
+    scaling_operations,
+    words_of,
+)
 
 __all__ = [
     "Dataset",
@@ -43,6 +53,7 @@ __all__ = [
     "split",
     "standardised",
     "table_numbers",
+    "training_rows",
 ]
 
 Share = Annotated[float, pydantic.Field(ge=0.0, lt=1.0)]
@@ -133,31 +144,64 @@ def indicators(codes: NDArray[np.int64], names: tuple[str, ...]) -> Floats:
     return np.eye(len(names))[codes]
 
 
-def encoded(path: Path, table: pd.DataFrame, Y: Floats, classes: tuple[str, ...] | None) -> Dataset:
+def encoded(
+    origin: Path | str, table: pd.DataFrame, Y: Floats, classes: tuple[str, ...] | None, *,
+    worded: Sequence[str] | None = None, filled_from: NDArray[np.intp] | None = None,
+) -> Dataset:  # fmt: skip
     """Return the data set of a table: a column of words becomes one input of zeros and ones per word.
 
     Parameters
     ----------
-    path: whose table it is, for messages.
+    origin: whose table it is, for messages.
     Y, classes: targets and, where they are one-hot, their names.
+    worded: the columns of words; by default all that are not of numbers.
+    filled_from: rows whose mean takes the place of what is missing, of words the share of each; by default nothing
+        does.
 
     Raises
     ------
-    InputError: a number that is not finite.
+    InputError: a number that is not finite, a missing entry that nothing fills, a column that is empty in the rows
+        whose mean would.
     """
     named = table.rename(columns=str)
-    worded = [name for name in named.columns if not pd.api.types.is_numeric_dtype(named[name])]
-    numeric = named.columns.drop(worded)
-    table_numbers(path, named[numeric])
+    if worded is None:
+        worded = [name for name in named.columns if not pd.api.types.is_numeric_dtype(named[name])]
+    numeric = named.columns.drop(list(worded))
+    table_numbers(origin, named[numeric], missing=filled_from is not None)
     encoding: list[tuple[str, str | None]] = [(name, None) for name in numeric]
     for name in worded:
-        encoding += [(name, word) for word in sorted(set(named[name].astype(str).str.strip()))]
-    preprocessing = Preprocessing(tuple(named.columns), tuple(encoding))
+        encoding += [(name, word) for word in sorted({word for word in words_of(named[name]) if word is not None})]
+    preprocessing = Preprocessing(tuple(named.columns), tuple(encoding) if worded else ())
+    if filled_from is not None:
+        numbers = preprocessing.numbers(named, missing=True)[filled_from]
+        empty = np.isnan(numbers).all(axis=0)
+        if empty.any():
+            name = encoding[int(np.argmax(empty))][0]
+            raise InputError(f"{origin}: column '{name}' is empty in every row to train on: leave it out.")
+        preprocessing = preprocessing.then((("fill", np.nanmean(numbers, axis=0)),))
     return Dataset(preprocessing.transform(named), Y, classes=classes, preprocessing=preprocessing)
 
 
+def training_rows(n: int, test_size: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the numbers of the rows to train on and to test on, as scikit-learn's ``train_test_split`` draws them.
+
+    Raises
+    ------
+    InputError: ``test_size`` leaves no sample on one side.
+    """
+    from sklearn.model_selection import train_test_split
+
+    if test_size == 0.0:
+        return np.arange(n), np.arange(0)
+    try:
+        train, test = train_test_split(np.arange(n), test_size=test_size, random_state=seed)
+    except ValueError as error:
+        raise InputError(f"test_size {test_size} cannot split {n} samples: {error}.") from None
+    return train, test
+
+
 def split(data: Dataset, *, test_size: float, seed: int, scaling: Scaling) -> Dataset:
-    """Return the data set split as scikit-learn's ``train_test_split`` does, scaled by its training part.
+    """Return the data set split by :func:`training_rows`, scaled by its training part.
 
     Parameters
     ----------
@@ -168,14 +212,9 @@ def split(data: Dataset, *, test_size: float, seed: int, scaling: Scaling) -> Da
     ------
     InputError: ``test_size`` leaves no sample on one side.
     """
-    from sklearn.model_selection import train_test_split
-
     if test_size != 0.0:
-        try:
-            X, X_test, Y, Y_test = train_test_split(data.X, data.Y, test_size=test_size, random_state=seed)
-        except ValueError as error:
-            raise InputError(f"test_size {test_size} cannot split {len(data.X)} samples: {error}.") from None
-        data = replace(data, X=X, Y=Y, X_test=X_test, Y_test=Y_test)
+        train, test = training_rows(len(data.X), test_size, seed)
+        data = replace(data, X=data.X[train], Y=data.Y[train], X_test=data.X[test], Y_test=data.Y[test])
     return scaled(data, scaling)
 
 

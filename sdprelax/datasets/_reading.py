@@ -58,8 +58,14 @@ def read_table(path: Path, reader: Callable[..., pd.DataFrame], **options: Any) 
             return reader(path, **options)
     except pd.errors.ParserWarning:
         raise InputError(f"{path} has rows with more cells than there are names of columns.") from None
+    except UnicodeError:
+        raise InputError(
+            f"{path} is not written in {options.get('encoding', 'utf-8')}: say in what with option 'encoding', such as "
+            "latin-1, cp1252 or utf-16."
+        ) from None
     except Exception as error:
-        raise InputError(f"{path} cannot be read as {path.suffix[1:]}: {first_line(error)}.") from None
+        kind = "csv" if path.name.endswith(".csv.gz") else path.suffix[1:]
+        raise InputError(f"{path} cannot be read as {kind}: {first_line(error)}.") from None
 
 
 def first_cells(path: Path, **options: Any) -> list[str]:
@@ -90,22 +96,31 @@ def file_numbers(path: Path, name: str, array: NDArray[Any]) -> Floats:
         raise InputError(f"{path}: {error}") from None
 
 
-def table_numbers(path: Path, table: pd.DataFrame) -> Floats:
-    """Return a table as finite numbers; an InputError names the first cell that is not a finite number."""
+def table_numbers(path: Path | str, table: pd.DataFrame, *, missing: bool = False) -> Floats:
+    """Return a table as finite numbers; an InputError names the first cell that is not a finite number.
+
+    Parameters
+    ----------
+    missing: whether entries may be missing: they are NaN then.
+    """
     for name, column in table.items():
         if column.dtype.kind in "mMc" or is_categorical(column):
             kind = {"c": "complex numbers", "O": "categories"}.get(column.dtype.kind, "dates or times")
             raise InputError(f"{path}: column '{name}' holds {kind}; it must hold real numbers.")
-    numeric: Floats = np.column_stack([_numeric(table.iloc[:, k]) for k in range(table.shape[1])])
+    columns = [_numeric(table.iloc[:, k]) for k in range(table.shape[1])]
+    numeric: Floats = np.column_stack(columns) if columns else np.zeros(table.shape)
+    gaps = table.isna().to_numpy(dtype=bool)
     text = np.zeros(numeric.shape, dtype=bool)
     for k, column in enumerate(table.dtypes):
         if column.kind == "O":
             text[:, k] = [not isinstance(value, (Real, Decimal, np.bool_)) for value in table.iloc[:, k]]
-    for wrong in (~np.isfinite(numeric), text):
+    allowed = gaps if missing else np.zeros_like(gaps)
+    for wrong in (~np.isfinite(numeric) & ~allowed, text & ~allowed):
         if wrong.any():
             row, column = np.argwhere(wrong)[0]
+            place = table.index[row] if isinstance(table.index[row], (int, np.integer)) else row
             raise InputError(
-                f"{path}: row {row + 1}, column '{table.columns[column]}' holds '{table.iloc[row, column]}', "
+                f"{path}: row {place + 1}, column '{table.columns[column]}' holds '{table.iloc[row, column]}', "
                 "which is not a finite number."
             )
     return numeric

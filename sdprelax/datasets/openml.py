@@ -1,4 +1,4 @@
-"""Classification sets of Prakhya, Birdal and Yurtsever 2025 ("P25"), from OpenML or from a local file.
+"""Any set of OpenML; and those of Prakhya, Birdal and Yurtsever 2025 ("P25"), from OpenML or from a local file.
 
 scikit-learn fetches them, caches them and compares what it reads with the md5 that OpenML states. Of the
 arrays that come out the SHA-256 is kept beside the cache the first time, and other arrays are refused later.
@@ -34,11 +34,13 @@ from sdprelax.datasets import (
     scaled,
     sha256,
     split,
+    standardised,
     table_numbers,
 )
+from sdprelax.datasets._tables import Encode, Missing, Names, Task, table_dataset
 from sdprelax.networks import Preprocessing, Scaling
 
-__all__ = ["BankNotes", "Ionosphere", "Mnist", "Pima"]
+__all__ = ["BankNotes", "Ionosphere", "Mnist", "OpenML", "Pima"]
 
 SUFFIXES = (".npz", ".csv", ".data", ".txt")
 MNIST_TRAINING = 60_000
@@ -348,22 +350,105 @@ def _labels(known: KnownSet, path: Path, name: str, targets: NDArray[Any]) -> ND
     return np.array([known.classes[column] for column in np.argmax(targets, axis=1)])
 
 
-def _from_openml(known: KnownSet, cache: str | None) -> Samples:
+@datasets.register("openml")
+@dataclass(frozen=True)
+class OpenML:
+    """Any data set of OpenML, by its number or its name.
+
+    Parameters
+    ----------
+    id: number of the data set, which stands for one version of it.
+    name: its name there, in place of the number.
+    revision: version of the name; by default the oldest that is active there.
+    target: column(s) to predict; by default those that OpenML states.
+    task, test_size, split_seed, scaling, features, drop, index, missing, label: as for data set file.
+    encode: as for data set file; by default "text", since OpenML says which columns are of categories.
+    standardise_target: whether targets of numbers are brought to mean 0 and variance 1 on the training part.
+    cache: folder of scikit-learn's cache, by default its own (~/scikit_learn_data).
+    """
+
+    id: PositiveInt | None = None
+    name: str | None = None
+    revision: PositiveInt | None = None
+    target: Names | None = None
+    task: Task = "auto"
+    test_size: Share = 0.25
+    split_seed: NonNegativeInt = 42
+    scaling: Scaling = "none"
+    features: Names | None = None
+    drop: Names | None = None
+    index: str | int | None = None
+    missing: Missing = "error"
+    encode: Encode | None = "text"
+    standardise_target: bool = True
+    label: str | None = None
+    cache: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.id is None) == (self.name is None):
+            raise InputError("data set 'openml' needs its 'id' or its 'name' at OpenML, and not both.")
+        if self.revision is not None and self.name is None:
+            raise InputError("data set 'openml': option 'revision' is of a name, and an 'id' stands for one.")
+
+    def load(self) -> Dataset:
+        """Return the split data.
+
+        Raises
+        ------
+        InputError: OpenML cannot be reached or has no such set, its data are not what they were, or see data set file.
+        """
+        said = self.name if self.id is None else str(self.id)
+        origin = f"OpenML's data set {said}"
+        which: dict[str, Any] = {"data_id": self.id}
+        if self.id is None:
+            which = {"name": self.name, "version": self.revision or "active"}
+        bunch, folder = _fetched(
+            f"openml {said}", origin, "save it as CSV for data set 'file'", self.cache, as_frame=True, **which
+        )
+        table = bunch.frame
+        stated = [str(name) for name in bunch.target_names] if bunch.get("target_names") else None
+        if self.target is None and not stated:
+            raise InputError(f"{origin} does not say what its target is: name it with option 'target'.")
+        digest = hashlib.sha256(
+            pd.util.hash_pandas_object(table.astype(str), index=False).to_numpy().astype("<u8").data
+        )
+        number = bunch.details.get("id", said)
+        _keep_or_compare(folder / "sdprelax" / f"openml-{number}.json", origin, digest.hexdigest())
+        chosen = self if self.target is not None else dataclasses.replace(self, target=list(stated or []))
+        data = table_dataset(origin, table, chosen)
+        return standardised(data) if data.classes is None and self.standardise_target else data
+
+
+def _fetched(name: str, origin: str, instead: str, cache: str | None, **which: Any) -> tuple[Any, Path]:
+    """Return what OpenML holds, and the folder of the cache.
+
+    Parameters
+    ----------
+    instead: what can be done in place of it.
+
+    Raises
+    ------
+    InputError: it cannot be reached, or holds no such set.
+    """
     from sklearn.datasets import fetch_openml, get_data_home
 
-    number, name = known.openml
-    origin = f"OpenML's data set {number} ({name})"
-    instead = "option 'path' takes a local file instead"
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="A network error occurred")
-            bunch = fetch_openml(data_id=number, data_home=cache, as_frame=False, parser="auto")
-        folder = Path(get_data_home(cache))
+            warnings.filterwarnings("ignore", message="Multiple active versions|Version . of dataset")
+            return fetch_openml(data_home=cache, parser="auto", **which), Path(get_data_home(cache))
     except (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException) as error:
         reason = first_line(getattr(error, "reason", None) or error)
-        raise InputError(f"data set '{known.name}': OpenML cannot be reached ({reason}); {instead}.") from None
+        raise InputError(f"data set '{name}': OpenML cannot be reached ({reason}); {instead}.") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{origin} cannot be fetched ({first_line(error)}); {instead}.") from None
+
+
+def _from_openml(known: KnownSet, cache: str | None) -> Samples:
+    number, name = known.openml
+    origin = f"OpenML's data set {number} ({name})"
+    instead = "option 'path' takes a local file instead"
+    bunch, folder = _fetched(known.name, origin, instead, cache, data_id=number, as_frame=False)
     stated = (bunch.details["name"].lower(), str(bunch.details["version"]))
     if stated != (name, "1"):
         raise InputError(f"{origin} is now {stated[0]} in version {stated[1]}, not version 1; {instead}.")
@@ -378,15 +463,19 @@ def _from_openml(known: KnownSet, cache: str | None) -> Samples:
         raise InputError(f"{origin} holds what is not a finite number; {instead}.")
     columns = tuple(str(column) for column in bunch.get("feature_names") or ())
     samples = Samples(X, _codes(known, origin, bunch.target), columns if len(set(columns)) == known.d else ())
-    _keep_or_compare(folder / "sdprelax" / f"{known.name}.json", origin, samples)
+    _keep_or_compare(folder / "sdprelax" / f"{known.name}.json", origin, _digest(samples))
     return samples
 
 
-def _keep_or_compare(record: Path, origin: str, samples: Samples) -> None:
-    """Keep the SHA-256 of the samples in ``record`` the first time, and refuse others from then on."""
+def _digest(samples: Samples) -> str:
+    """Return the SHA-256 of the arrays."""
     digest = hashlib.sha256(np.ascontiguousarray(samples.X, dtype="<f8").data)
     digest.update(np.ascontiguousarray(samples.codes, dtype="<i8").data)
-    found = digest.hexdigest()
+    return digest.hexdigest()
+
+
+def _keep_or_compare(record: Path, origin: str, found: str) -> None:
+    """Keep a SHA-256 in ``record`` the first time, and refuse another from then on."""
     try:
         if record.exists():
             kept = json.loads(record.read_text())["sha256"]

@@ -169,11 +169,13 @@ class Job:
 
 
 def label(name: str, options: dict[str, Any], registry: Registry[Any]) -> str:
-    """Return a registered entry with those of its options that differ from their defaults."""
+    """Return a registered entry, by its option ``label`` if there is one, with options that are not the defaults."""
     # Without its class, nothing is known to be a default.
     declared = registry.options(name) if name in registry else []
     defaults = flat_options({option.name: option.default for option in declared})
-    return described(name, {k: v for k, v in flat_options(options).items() if k not in defaults or v != defaults[k]})
+    said = {k: v for k, v in flat_options(options).items() if k not in defaults or v != defaults[k]}
+    own = said.pop("label", None)
+    return described(own or name, said)
 
 
 def flat_options(options: dict[str, Any]) -> dict[str, Any]:

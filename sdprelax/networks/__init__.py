@@ -18,7 +18,7 @@ from sdprelax.networks._predictor import (
     require_rows,
     save_predictor,
 )
-from sdprelax.networks._preprocessing import Operations, Preprocessing, Scaling, scaling_operations
+from sdprelax.networks._preprocessing import Operations, Preprocessing, Scaling, scaling_operations, words_of
 from sdprelax.networks._relu import Network, bare_network
 from sdprelax.networks._three_layer import ThreeLayerNetwork
 from sdprelax.networks.activations import Activation, activations, twins
@@ -53,4 +53,5 @@ __all__ = [
     "save_predictor",
     "scaling_operations",
     "twins",
+    "words_of",
 ]

@@ -7,15 +7,17 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
-from sdprelax.base import Floats, InputError, finite_array, plain_array
+from sdprelax.base import Floats, InputError, finite_array, is_categorical, plain_array
 
-__all__ = ["Operations", "Preprocessing", "Scaling", "scaling_operations"]
+__all__ = ["Operations", "Preprocessing", "Scaling", "scaling_operations", "words_of"]
 
 Scaling = Literal["none", "standard", "minmax"]
 # Names of steps with their operands, in the order in which they are taken.
 Operations = tuple[tuple[str, Floats], ...]
 STEPS: Mapping[str, Any] = {
+    "fill": lambda numbers, operand: np.where(np.isnan(numbers), operand, numbers),
     "add": np.add, "subtract": np.subtract, "multiply": np.multiply, "divide": np.divide, "project": np.matmul,
 }  # fmt: skip
 INVERSE = {"add": "subtract", "subtract": "add", "multiply": "divide", "divide": "multiply"}
@@ -30,8 +32,9 @@ class Preprocessing:
     columns: names of the table's columns that are inputs, in order; () where they have none.
     encoding: for every input its column, and the word for which the input is 1 (else 0), or None where the input is
         the column's number; () where every column is a number. It needs ``columns``.
-    inputs: what is done to the numbers then: "add", "subtract", "multiply" or "divide" with an array of shape (d,) or
-        (), and "project" with a matrix of shape (d, k), whose product with the rows is taken.
+    inputs: what is done to the numbers then: "fill", which stands first, puts an array of shape (d,) or () in place of
+        missing ones, which are refused without it; "add", "subtract", "multiply" or "divide" with an array of such a
+        shape, and "project" with a matrix of shape (d, k), whose product with the rows is taken.
     targets: what was done to the targets, which is undone to outputs; of shape (c,) or ().
 
     Raises
@@ -53,6 +56,8 @@ class Preprocessing:
         if not all(isinstance(name, str) for name in self.columns) or len(set(self.columns)) < len(self.columns):
             raise InputError("names of columns must be text, and no two of them alike.")
         object.__setattr__(self, "inputs", _checked(self.inputs, STEPS))
+        if "fill" in [name for name, _ in self.inputs[1:]]:
+            raise InputError("'fill' is not the first step of the inputs, and it must be.")
         object.__setattr__(self, "targets", _checked(self.targets, INVERSE))
 
     @staticmethod
@@ -86,11 +91,9 @@ class Preprocessing:
         Raises
         ------
         InputError: a column that is missing or there twice, another number of them, a word that was not known, or
-            an entry that is not a finite number.
+            an entry that is not a finite number, or is missing where nothing fills it in.
         """
-        numbers = self._numbers(X)
-        if numbers.ndim != 2:
-            raise InputError(f"X has shape {numbers.shape}; it must be of shape (n, d).")
+        numbers = self.numbers(X, missing=bool(self.inputs) and self.inputs[0][0] == "fill")
         for name, operand in self.inputs:
             if operand.ndim and operand.shape[0] != numbers.shape[1]:
                 raise InputError(f"X has {numbers.shape[1]} columns; this predictor takes {operand.shape[0]}.")
@@ -105,19 +108,33 @@ class Preprocessing:
             outputs = STEPS[INVERSE[name]](outputs, operand)
         return outputs
 
-    def _numbers(self, X: Any) -> Floats:
-        """Return the inputs before any step of arithmetic."""
+    def numbers(self, X: Any, *, missing: bool = False) -> Floats:
+        """Return the inputs before any step of arithmetic, shape (n, d).
+
+        Parameters
+        ----------
+        missing: whether entries may be missing: they are NaN then, those of a word in each of its column's inputs.
+
+        Raises
+        ------
+        InputError: see :meth:`transform`.
+        """
+        read = _with_gaps if missing else finite_array
         table = self._table(X)
         if table is None:
-            return finite_array("X", X)
-        read: dict[str, Any] = {}
-        taken = self.encoding or tuple((name, None) for name in self.columns)
-        for name, word in taken:
-            if name not in read:
+            numbers = read("X", X)
+            if numbers.ndim != 2:
+                raise InputError(f"X has shape {numbers.shape}; it must be of shape (n, d).")
+            return numbers
+        inputs: list[Floats] = []
+        columns: dict[str, Any] = {}
+        for name, word in self.encoding or tuple((name, None) for name in self.columns):
+            if name not in columns:
                 label = f"column '{name}'"
-                worded = word is not None
-                read[name] = self._words(name, table[name]) if worded else finite_array(label, table[name])
-        return np.column_stack([read[name] if word is None else read[name] == word for name, word in taken]) + 0.0
+                columns[name] = read(label, table[name]) if word is None else self._words(name, table[name], missing)
+            column = columns[name]
+            inputs.append(column if word is None else np.where(column == None, np.nan, column == word))  # noqa: E711
+        return np.column_stack(inputs) + 0.0
 
     def _table(self, X: Any) -> dict[str, Any] | None:
         """Return the columns by name; None where X is an array of numbers and nothing has to be looked for in it."""
@@ -137,11 +154,13 @@ class Preprocessing:
             raise InputError(f"X has shape {array.shape}; this predictor takes {len(self.columns)} columns: {shown}.")
         return {name: array[:, k] for k, name in enumerate(self.columns)} if self.encoding else None
 
-    def _words(self, name: str, column: Any) -> Any:
-        words = np.array([str(value).strip() for value in plain_array(f"column '{name}'", column)])
+    def _words(self, name: str, column: Any, missing: bool) -> NDArray[np.object_]:
+        words = words_of(column)
         known = [word for source, word in self.encoding if source == name]
         for row, word in enumerate(words):
-            if word not in known:
+            if word is None and not missing:
+                raise InputError(f"column '{name}' holds nothing at row {row}; this predictor takes no missing values.")
+            if word is not None and word not in known:
                 raise InputError(
                     f"column '{name}' holds '{word}' at row {row}; this predictor knows {', '.join(map(str, known))}."
                 )
@@ -164,6 +183,32 @@ class Preprocessing:
         steps = {part: tuple((name, operand) for name, operand in content[part]) for part in ("inputs", "targets")}
         encoding = tuple((name, word) for name, word in content["encoding"])
         return Preprocessing(tuple(content["columns"]), encoding, **steps)
+
+
+def words_of(column: Any) -> NDArray[np.object_]:
+    """Return a column's entries as words without space around them, whole numbers without a point; None for missing."""
+    import pandas as pd
+
+    def written(value: Any) -> str:
+        whole = isinstance(value, (float, np.floating)) and float(value).is_integer()
+        return str(int(value)) if whole else str(value).strip()
+
+    entries = pd.Series(list(column), dtype=object)
+    return np.array([None if gone else written(value) for value, gone in zip(entries, entries.isna(), strict=True)],
+                    dtype=object)  # fmt: skip
+
+
+def _with_gaps(name: str, values: Any) -> Floats:
+    """Return values as finite numbers, but NaN where they are missing."""
+    import pandas as pd
+
+    array = plain_array(name, values)
+    if array.dtype.kind not in "fO" or is_categorical(values):
+        return finite_array(name, values)
+    there = ~np.asarray(pd.isna(array))
+    numbers = finite_array(name, np.where(there, array, 0))
+    numbers[~there] = np.nan
+    return numbers
 
 
 def _checked(operations: Operations, known: Mapping[str, Any]) -> Operations:

@@ -13,8 +13,19 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import ArrayLike
 
-from sdprelax.base import Ball, Floats, InputError, bound_above, finite_array, finite_matrix, target_matrix
-from sdprelax.networks import Activation, Network, Pipeline, ReLU, activations, append_bias, decided
+from sdprelax.base import Ball, Floats, InputError, bound_above, finite_array, finite_matrix, one_hot, target_matrix
+from sdprelax.networks import (
+    Activation,
+    Network,
+    Pipeline,
+    Predictor,
+    Preprocessing,
+    ReLU,
+    activations,
+    append_bias,
+    decided,
+)
+from sdprelax.problem._targets import targets_for
 from sdprelax.problem.losses import Loss, Weighted, losses, tilt_of
 from sdprelax.problem.losses.squared import Squared
 
@@ -76,6 +87,8 @@ class Problem:
     class_weight: what samples' weights are multiplied by, by class: one number per output, for targets whose rows are
         distributions over the classes, of their likeliest one (or ±1, of the one +1); for one output of ±1 those of −1
         and of +1; or "balanced", n/(k·n_j) for the n_j samples of each of the k classes.
+    columns: names of the inputs, by default those of a table's columns, () where X has none.
+    classes: names of the outputs where they are classes (two of one output of ±1), as :meth:`from_labels` has them.
 
     Raises
     ------
@@ -94,12 +107,15 @@ class Problem:
     activation: Activation = ReLU()  # noqa: RUF009 (frozen)
     offset: bool | float | Literal["penalised"] = False
     penalise_bias: bool = True
+    columns: tuple[str, ...] = ()
+    classes: tuple[str, ...] | None = None
 
     def __init__(
         self, X: ArrayLike, Y: ArrayLike, gamma: float, bias: bool = False, queries: ArrayLike | None = None,
         loss: str | Mapping[str, Any] | Loss = "squared", activation: str | Mapping[str, Any] | Activation = "relu",
         offset: bool | float | Literal["penalised"] = False, penalise_bias: bool = True, *,
         sample_weight: ArrayLike | None = None, class_weight: ArrayLike | Literal["balanced"] | None = None,
+        columns: Sequence[str] | None = None, classes: Sequence[str] | None = None,
     ) -> None:  # fmt: skip
         inputs, targets = finite_matrix("X", X), target_matrix("Y", Y)
         asked = None if queries is None else finite_matrix("queries", queries)
@@ -123,6 +139,14 @@ class Problem:
                 f"penalise_bias is {penalise_bias!r} and bias is {bias!r}; penalise_bias must be True or False, and "
                 "False only with bias=True."
             )
+        names = tuple(str(name) for name in (getattr(X, "columns", ()) if columns is None else columns))
+        if names and len(names) != inputs.shape[1]:
+            raise InputError(f"there are {len(names)} names of columns, and X has {inputs.shape[1]}.")
+        outputs = None if classes is None else tuple(str(name) for name in classes)
+        if outputs is not None and targets.shape[1] not in (len(outputs), 1 if len(outputs) == 2 else None):
+            raise InputError(f"there are {len(outputs)} names of classes, and Y has {targets.shape[1]} columns.")
+        object.__setattr__(self, "columns", names)
+        object.__setattr__(self, "classes", outputs)
         object.__setattr__(self, "penalise_bias", bool(penalise_bias))
         object.__setattr__(self, "offset", _offset(offset))
         object.__setattr__(self, "X", inputs)
@@ -135,6 +159,30 @@ class Problem:
         slopes = self.activation.slopes
         if not (all(math.isfinite(slope) for slope in slopes) and any(slopes)):
             raise InputError(f"the activation has the slopes {slopes}; both must be finite numbers, and not both 0.")
+
+    @classmethod
+    def from_labels(cls, X: ArrayLike, labels: object, gamma: float, **options: Any) -> Problem:
+        """Return the problem of classifying: class labels become targets as the loss takes them.
+
+        Parameters
+        ----------
+        X: inputs, shape (n, d); a table's columns keep their names.
+        labels: text, integers or truth values, shape (n,).
+        options: what :class:`Problem` takes beside Y.
+
+        Raises
+        ------
+        InputError: labels that are none, a single class, a loss that takes no classes; see :class:`Problem`.
+        """
+        Y, classes = one_hot(labels)
+        return cls(X, targets_for(options.get("loss", "squared"), Y), gamma, classes=classes, **options)
+
+    def pipeline(self, predictor: Predictor) -> Pipeline:
+        """Return a predictor trained on this problem with the names of its columns and classes.
+
+        It takes tables, has ``predict_labels``, and saves all of it to one file.
+        """
+        return Pipeline(predictor, Preprocessing(self.columns), self.classes)
 
     def __repr__(self) -> str:
         n, d, c = self.shape

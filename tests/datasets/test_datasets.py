@@ -100,12 +100,12 @@ def test_file_options_choose_targets_and_task(tmp_path: Path) -> None:
     ("t.csv", "a,y\n1,nan\n", {"task": "regression"}, "row 1, column 'y' holds 'nan', which is not a finite number"),
     ("t.csv", "a,y\n1,2\nx,3\n", {}, "row 2, column 'a' holds 'x', which is not a finite number"),
     ("t.csv", "a,y\ninf,2.5\n", {}, "row 1, column 'a' holds 'inf'"),
-    ("t.csv", "a,y\n1,2\n", {"target": "z"}, "has no column 'z': choices: a, y"),
+    ("t.csv", "a,y\n1,2\n", {"target": "z"}, "has no column 'z', which option 'target' names: choices: a, y"),
     ("t.csv", "y\n1\n", {}, "needs at least one row and one column besides the target"),
     ("t.csv", "", {}, "cannot be read as csv"),
     ("t.parquet", "junk", {}, "cannot be read as parquet"),
     ("t.npz", "junk", {}, "cannot be read as npz"),
-    ("t.xlsx", "junk", {}, "files end in .csv, .parquet or .npz, not in '.xlsx'"),
+    ("t.xlsx", "junk", {}, "files end in .csv, .csv.gz, .parquet or .npz, not in '.xlsx'"),
     ("t.csv", "a,y\n1,2\n3,4\n", {"test_size": 1.5}, "option 'test_size' is 1.5, but should be less than 1."),
 ])  # fmt: skip
 def test_bad_files_are_refused_in_one_sentence(
@@ -185,3 +185,34 @@ def test_arrays_that_are_one_hot_are_classes_and_split_ones_are_scaled_by_their_
     np.savez(path, X=X, Y=X)
     with pytest.raises(InputError, match="takes labels Y of shape"):
         datasets.create("file", {"path": str(path), "task": "classification"}).load()
+
+
+@pytest.mark.parametrize(("options", "shape", "classes"), [
+    ({"loader": "wine"}, (133, 13, 3), ("class_0", "class_1", "class_2")),
+    ({"loader": "load_diabetes"}, (331, 10, 1), None),
+    ({"loader": "linnerud"}, (15, 3, 3), None),
+    ({"loader": "moons", "options": {"n_samples": 40, "noise": 0.1}}, (30, 2, 2), ("0", "1")),
+    ({"loader": "friedman1", "options": {"n_samples": 20}}, (15, 10, 1), None),
+    ({"loader": "digits", "target": "numbers"}, (1347, 64, 1), None),
+])  # fmt: skip
+def test_any_loader_of_scikit_learn_is_a_data_set(
+    options: dict[str, object], shape: tuple[int, int, int], classes: tuple[str, ...] | None
+) -> None:
+    source = datasets.create("sklearn", options)
+    data, again = source.load(), source.load()
+    assert (*data.X.shape, data.Y.shape[1]) == shape and data.classes == classes
+    np.testing.assert_array_equal(data.X, again.X)
+    assert classes is not None or np.allclose(data.Y.std(axis=0), 1.0), "targets of numbers are standardised"
+    assert len(data.preprocessing.columns) in (0, shape[1])
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"loader": "diabetis"}, "option 'loader' is 'diabetis': did you mean 'diabetes'?"),
+    ({"loader": "moons", "options": {"n": 4}}, "make_moons gives no data: "),
+    ({"loader": "swiss_roll", "options": {"n_samples": 9}, "target": "classes"}, "labels hold "),
+    ({"loader": "sample_image", "options": {"image_name": "china.jpg"}}, "gives no inputs with a target"),
+])  # fmt: skip
+def test_loaders_that_give_no_data_are_refused_in_one_sentence(options: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        datasets.create("sklearn", options).load()
+    assert message in str(caught.value) and "\n" not in str(caught.value)

@@ -114,12 +114,12 @@ def test_files_that_are_no_archives_of_arrays_are_refused(tmp_path: Path) -> Non
     (tmp_path / "flipped.npz").write_bytes(whole[:150] + bytes(b ^ 255 for b in whole[150:170]) + whole[170:])
     assert "cannot be read as npz" in refused(tmp_path / "flipped.npz")
     assert "cannot be read as npz" in refused(arrays(tmp_path / "o.npz", X=X, Y=np.array([{}] * 6, dtype=object)))
-    assert "names columns of a table" in refused(arrays(tmp_path / "t.npz", X=X, Y=LABELS), target="Y")
+    assert "'target' is for tables" in refused(arrays(tmp_path / "t.npz", X=X, Y=LABELS), target="Y")
 
 
 @pytest.mark.parametrize(("text", "words"), [
     ("a,b,y\n7.5,1,2,u\n8.5,4,5,v\n", "has rows with more cells than there are names of columns"),
-    ("a;b;y\n7,5;1,2;u\n", "has rows with more cells than there are names of columns"),
+    ("a;b;y\n7,5;1,2;u\n", "has one column, 'a;b;y': write separator: ';' if it has more"),
     ("a,b,y\n1,2,u\n1,2,3,v\n", "cannot be read as csv"),
     ("a,b,y\n1,2\n3,4,v\n", "column 'y' has no label in row 1"),
     ("5.1,3.5,1.4,setosa\n4.9,3.0,1.4,setosa\n6.2,2.9,4.3,versi\n", "has a first line of numbers, 5.1, 3.5, 1.4, ...:"),

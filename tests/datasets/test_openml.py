@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.error import URLError
 
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn.datasets
 from numpy.typing import NDArray
@@ -289,3 +290,34 @@ def test_what_is_not_the_set_is_refused(
     serve(monkeypatch, Bunch(**{**bunch("pima"), **changed}))
     assert message in refused("pima", {"cache": str(tmp_path)})
     assert not (tmp_path / "sdprelax").exists()
+
+
+def frame(monkeypatch: pytest.MonkeyPatch, home: Path, seed: int = 0, target: list[str] | None = None) -> None:
+    """Serve a table with a column of categories and a gap, as ``fetch_openml`` gives it."""
+    rng = np.random.default_rng(seed)
+    table = pd.DataFrame({
+        "age": rng.standard_normal(12), "sort": pd.Categorical(["a", "b", None] * 4),
+        "class": pd.Categorical(["yes", "no"] * 6), "number": rng.standard_normal(12),
+    })  # fmt: skip
+    answer = Bunch(frame=table, target_names=target, details={"id": "61", "name": "x", "version": "1"})
+    serve(monkeypatch, answer)
+    monkeypatch.setattr(sklearn.datasets, "get_data_home", lambda home_=None: str(home))
+
+
+def test_any_set_of_openml_is_a_table_as_a_file_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    frame(monkeypatch, tmp_path, target=["class"])
+    assert "missing: mean fills them in" in refused("openml", {"id": 61})
+    data = datasets.create("openml", {"id": 61, "missing": "mean", "drop": "number"}).load()
+    assert data.classes == ("no", "yes") and data.X.shape == (9, 3) and data.preprocessing.columns == ("age", "sort")
+    named = {"name": "x", "missing": "mean", "target": "number", "features": ["age"]}
+    numbers = datasets.create("openml", named).load()
+    assert numbers.classes is None and np.isclose(numbers.Y.std(), 1.0) and numbers.preprocessing.targets
+    frame(monkeypatch, tmp_path, seed=1, target=["class"])
+    assert "OpenML's data set 61 has changed: its SHA-256 is" in refused("openml", {"id": 61, "missing": "mean"})
+    frame(monkeypatch, tmp_path / "none")
+    assert "does not say what its target is: name it with option 'target'" in refused("openml", {"id": 61})
+    serve(monkeypatch, URLError("no route to host"))
+    assert "OpenML cannot be reached (no route to host); save it as CSV" in refused("openml", {"name": "x"})
+    assert "needs its 'id' or its 'name'" in refused("openml", {})
+    assert "needs its 'id' or its 'name'" in refused("openml", {"id": 61, "name": "x"})
+    assert "'revision' is of a name" in refused("openml", {"id": 61, "revision": 2})

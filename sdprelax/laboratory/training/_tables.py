@@ -82,9 +82,9 @@ def _table(rows: list[dict[str, Any]], columns: list[str], numbers: list[str]) -
 def results_table(records: list[dict[str, Any]]) -> pd.DataFrame:
     """Return one row per trial, in the order of the records.
 
-    Data sets and methods are labelled by their names and those options in which the sweep's entries of that name
-    differ. ``gap`` is (upper − lower)/|upper| of the trial itself; ``peak_memory_mb`` is the peak of its process
-    while it ran, Python and its libraries (about 200 MB) included. ``loss``, ``activation``, ``offset``,
+    Data sets and methods are labelled by their names, or their option ``label``, and those options in which the sweep's
+    entries of that name differ. ``gap`` is (upper − lower)/|upper| of the trial itself; ``peak_memory_mb`` is the peak
+    of its process while it ran, Python and its libraries (about 200 MB) included. ``loss``, ``activation``, ``offset``,
     ``penalise_bias`` and ``class_weight`` are columns where some trial has another than the usual one, and
     ``train_loss`` and ``test_loss``, means of the loss over the samples, where some loss is not the squared one.
     ``gamma_relative`` is γ/γ_max, where γ_max was found in seconds; trials of before it was have none.
@@ -129,9 +129,10 @@ def _labels(kind: str, records: list[dict[str, Any]]) -> dict[tuple[str, str], s
     entries = {_entry(kind, record): flat_options(record["trial"][f"{kind}_options"]) for record in records}
     labels = {}
     for (name, key), mine in entries.items():
-        others = [options for (other, _), options in entries.items() if other == name]
+        own = mine.get("label")
+        others = [options for (other, _), options in entries.items() if (other, options.get("label")) == (name, own)]
         differ = {k: v for k, v in mine.items() if any(options.get(k) != v for options in others)}
-        labels[name, key] = described(name, differ)
+        labels[name, key] = described(own or name, differ)
     return labels
 
 

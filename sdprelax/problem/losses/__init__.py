@@ -122,6 +122,15 @@ class Loss(Protocol):
         """Return A = −∇ℓ(P; Y), shape (n, c); of a loss with kinks the negative of some subgradient."""
         ...
 
+    def probabilities(self, P: Floats) -> Floats | None:
+        """Return the probabilities of the classes, shape (n, classes), that predictions mean; None where they do not.
+
+        Parameters
+        ----------
+        P: predictions, shape (n, c).
+        """
+        return None
+
     def dual_values(self, A: Floats, Y: Floats) -> Floats:
         """Return D_i(A_i) in floating point, shape (n,); −∞ outside of its domain.
 
@@ -363,6 +372,10 @@ class Weighted(Loss):
     def residual(self, P: Floats, Y: Floats) -> Floats:
         """Return w_iA_i."""
         return self._column * self.loss.residual(P, Y)
+
+    def probabilities(self, P: Floats) -> Floats | None:
+        """Return those of the loss without weights."""
+        return self.loss.probabilities(P)
 
     def dual_values(self, A: Floats, Y: Floats) -> Floats:
         """Return w_iD_i(A_i/w_i)."""

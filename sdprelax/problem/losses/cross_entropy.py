@@ -77,6 +77,10 @@ class CrossEntropy(Loss):
         A[rows, likeliest] = -np.sum(A, axis=1)
         return np.asarray(A)
 
+    def probabilities(self, P: Floats) -> Floats | None:
+        """Return softmax(p)."""
+        return np.asarray(softmax(P, axis=1))
+
     def dual_values(self, A: Floats, Y: Floats) -> Floats:
         """Return −Σ q·log(q/s), shape (n,); −∞ where a q is negative or the row of A does not add up to 0."""
         q, s = Y - A, np.sum(Y, axis=1, keepdims=True)

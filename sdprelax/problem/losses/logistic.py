@@ -41,6 +41,10 @@ class Logistic(Entrywise):
         """Return y/(1 + exp(yp))."""
         return np.asarray(Y * expit(-Y * P))
 
+    def probabilities(self, P: Floats) -> Floats | None:
+        """Return (σ(−p), σ(p)) of a single output; several, one against the rest each, mean no distribution."""
+        return np.hstack([expit(-P), expit(P)]) if P.shape[1] == 1 else None
+
     def duals(self, A: Floats, Y: Floats) -> Floats:
         """Return the entropy of (s, 1 − s), s = ya."""
         s = A * Y
