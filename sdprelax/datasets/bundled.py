@@ -185,7 +185,7 @@ class Sklearn:
         if isinstance(found, tuple):
             inputs, target, names = found[0], found[1], None
         elif isinstance(found, dict) and "data" in found and "target" in found:
-            inputs, target, names = found.data, found.target, found.get("target_names")
+            inputs, target, names = found["data"], found["target"], found.get("target_names")
             columns = tuple(str(name) for name in found.get("feature_names", ()))
         else:
             raise InputError(f"scikit-learn's {function.__name__} gives no inputs with a target; take another loader.")

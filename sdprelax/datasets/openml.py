@@ -419,12 +419,14 @@ class OpenML:
         return standardised(data) if data.classes is None and self.standardise_target else data
 
 
-def _fetched(name: str, origin: str, instead: str, cache: str | None, **which: Any) -> tuple[Any, Path]:
+def _fetched(called: str, origin: str, instead: str, cache: str | None, **which: Any) -> tuple[Any, Path]:
     """Return what OpenML holds, and the folder of the cache.
 
     Parameters
     ----------
+    called: the data set in messages, as origin is OpenML's.
     instead: what can be done in place of it.
+    which: what ``fetch_openml`` takes.
 
     Raises
     ------
@@ -439,7 +441,7 @@ def _fetched(name: str, origin: str, instead: str, cache: str | None, **which: A
             return fetch_openml(data_home=cache, parser="auto", **which), Path(get_data_home(cache))
     except (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException) as error:
         reason = first_line(getattr(error, "reason", None) or error)
-        raise InputError(f"data set '{name}': OpenML cannot be reached ({reason}); {instead}.") from None
+        raise InputError(f"data set '{called}': OpenML cannot be reached ({reason}); {instead}.") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{origin} cannot be fetched ({first_line(error)}); {instead}.") from None
 
