@@ -16,10 +16,10 @@ from sdprelax.base import Floats, InputError, is_categorical, nearest, one_hot
 from sdprelax.datasets import Dataset, encoded, split, table_numbers, training_rows
 from sdprelax.networks import Preprocessing, Scaling
 
-__all__ = ["MOST_CLASSES", "Encode", "Missing", "Names", "Task", "holds_classes", "labels", "table_dataset"]
+__all__ = ["MOST_CLASSES", "Encode", "Missing", "Names", "TargetKind", "holds_classes", "labels", "table_dataset"]
 
 Names = str | int | list[str | int]
-Task = Literal["auto", "classification", "regression"]
+TargetKind = Literal["auto", "classification", "regression"]
 Missing = Literal["error", "drop", "mean"]
 Encode = Literal["text"] | list[str | int]
 
@@ -47,7 +47,7 @@ class TableOptions(Protocol):
     @property
     def target(self) -> Names | None: ...
     @property
-    def task(self) -> Task: ...
+    def task(self) -> TargetKind: ...
     @property
     def test_size(self) -> float: ...
     @property
@@ -107,7 +107,7 @@ def table_dataset(origin: str, table: pd.DataFrame, chosen: TableOptions) -> Dat
     return split(data, test_size=chosen.test_size, seed=chosen.split_seed, scaling=chosen.scaling)
 
 
-def _target(origin: str, aims: pd.DataFrame, task: Task) -> tuple[Floats, tuple[str, ...] | None]:
+def _target(origin: str, aims: pd.DataFrame, task: TargetKind) -> tuple[Floats, tuple[str, ...] | None]:
     """Return targets and, where they are classes, their names."""
     if aims.shape[1] == 1:
         column, name = aims.iloc[:, 0], f"column '{aims.columns[0]}'"
@@ -252,7 +252,7 @@ def _require_numbers(origin: str, name: str, column: pd.Series) -> None:
         raise InputError(f"{str(error)[:-1]}{advice}.") from None
 
 
-def holds_classes(name: str, label: pd.Series, task: Task) -> bool:
+def holds_classes(name: str, label: pd.Series, task: TargetKind) -> bool:
     """Say whether a target of one column holds classes rather than numbers.
 
     Raises

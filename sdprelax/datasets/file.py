@@ -23,7 +23,7 @@ from sdprelax.datasets import (
     sha256,
     split,
 )
-from sdprelax.datasets._tables import Encode, Missing, Names, Task, holds_classes, labels, table_dataset
+from sdprelax.datasets._tables import Encode, Missing, Names, TargetKind, holds_classes, labels, table_dataset
 from sdprelax.networks import Scaling
 
 __all__ = ["File"]
@@ -73,7 +73,7 @@ class File:
 
     path: str
     target: Names | None = None
-    task: Task = "auto"
+    task: TargetKind = "auto"
     test_size: Share = 0.0
     split_seed: NonNegativeInt = 42
     scaling: Scaling = "none"

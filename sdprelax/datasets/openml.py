@@ -37,7 +37,7 @@ from sdprelax.datasets import (
     standardised,
     table_numbers,
 )
-from sdprelax.datasets._tables import Encode, Missing, Names, Task, table_dataset
+from sdprelax.datasets._tables import Encode, Missing, Names, TargetKind, table_dataset
 from sdprelax.networks import Preprocessing, Scaling
 
 __all__ = ["BankNotes", "Ionosphere", "Mnist", "OpenML", "Pima"]
@@ -371,7 +371,7 @@ class OpenML:
     name: str | None = None
     revision: PositiveInt | None = None
     target: Names | None = None
-    task: Task = "auto"
+    task: TargetKind = "auto"
     test_size: Share = 0.25
     split_seed: NonNegativeInt = 42
     scaling: Scaling = "none"
