@@ -169,7 +169,7 @@ def _with_relative(problem: Problem, relative: Any, largest: float) -> Problem:
         raise InputError(
             "γ_max is 0 as far as was found: no neuron pays, and no γ is relative to it; give gamma itself."
         )
-    return dataclasses.replace(problem, gamma=float(relative) * largest)
+    return problem.with_gamma(float(relative) * largest)
 
 
 def _proved_above(searched: _Search, tolerance: float, deadline: Deadline) -> tuple[float, Certificate | None]:

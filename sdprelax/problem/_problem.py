@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Any, Literal
@@ -87,8 +87,11 @@ class Problem:
     class_weight: what samples' weights are multiplied by, by class: one number per output, for targets whose rows are
         distributions over the classes, of their likeliest one (or ±1, of the one +1); for one output of ±1 those of −1
         and of +1; or "balanced", n/(k·n_j) for the n_j samples of each of the k classes.
-    columns: names of the inputs, by default those of a table's columns, () where X has none.
-    classes: names of the outputs where they are classes (two of one output of ±1), as :meth:`from_labels` has them.
+
+    Attributes
+    ----------
+    columns: names of the inputs where X is a table, else (); ``dataclasses.replace`` does not keep them.
+    classes: names of the outputs of :meth:`from_labels` (two of one output of ±1), else None; not kept either.
 
     Raises
     ------
@@ -107,15 +110,15 @@ class Problem:
     activation: Activation = ReLU()  # noqa: RUF009 (frozen)
     offset: bool | float | Literal["penalised"] = False
     penalise_bias: bool = True
-    columns: tuple[str, ...] = ()
-    classes: tuple[str, ...] | None = None
+    # X and Y of another shape, as presolving has them, have none of these names.
+    columns: tuple[str, ...] = field(default=(), init=False)
+    classes: tuple[str, ...] | None = field(default=None, init=False)
 
     def __init__(
         self, X: ArrayLike, Y: ArrayLike, gamma: float, bias: bool = False, queries: ArrayLike | None = None,
         loss: str | Mapping[str, Any] | Loss = "squared", activation: str | Mapping[str, Any] | Activation = "relu",
         offset: bool | float | Literal["penalised"] = False, penalise_bias: bool = True, *,
         sample_weight: ArrayLike | None = None, class_weight: ArrayLike | Literal["balanced"] | None = None,
-        columns: Sequence[str] | None = None, classes: Sequence[str] | None = None,
     ) -> None:  # fmt: skip
         inputs, targets = finite_matrix("X", X), target_matrix("Y", Y)
         asked = None if queries is None else finite_matrix("queries", queries)
@@ -139,14 +142,8 @@ class Problem:
                 f"penalise_bias is {penalise_bias!r} and bias is {bias!r}; penalise_bias must be True or False, and "
                 "False only with bias=True."
             )
-        names = tuple(str(name) for name in (getattr(X, "columns", ()) if columns is None else columns))
-        if names and len(names) != inputs.shape[1]:
-            raise InputError(f"there are {len(names)} names of columns, and X has {inputs.shape[1]}.")
-        outputs = None if classes is None else tuple(str(name) for name in classes)
-        if outputs is not None and targets.shape[1] not in (len(outputs), 1 if len(outputs) == 2 else None):
-            raise InputError(f"there are {len(outputs)} names of classes, and Y has {targets.shape[1]} columns.")
-        object.__setattr__(self, "columns", names)
-        object.__setattr__(self, "classes", outputs)
+        object.__setattr__(self, "columns", tuple(str(name) for name in getattr(X, "columns", ())))
+        object.__setattr__(self, "classes", None)
         object.__setattr__(self, "penalise_bias", bool(penalise_bias))
         object.__setattr__(self, "offset", _offset(offset))
         object.__setattr__(self, "X", inputs)
@@ -175,7 +172,16 @@ class Problem:
         InputError: labels that are none, a single class, a loss that takes no classes; see :class:`Problem`.
         """
         Y, classes = one_hot(labels)
-        return cls(X, targets_for(options.get("loss", "squared"), Y), gamma, classes=classes, **options)
+        problem = cls(X, targets_for(options.get("loss", "squared"), Y), gamma, **options)
+        object.__setattr__(problem, "classes", classes)
+        return problem
+
+    def with_gamma(self, gamma: float) -> Problem:
+        """Return the problem with another weight decay, and the same names of columns and classes."""
+        problem = replace(self, gamma=gamma)
+        object.__setattr__(problem, "columns", self.columns)
+        object.__setattr__(problem, "classes", self.classes)
+        return problem
 
     def pipeline(self, predictor: Predictor) -> Pipeline:
         """Return a predictor trained on this problem with the names of its columns and classes.
