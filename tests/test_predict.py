@@ -15,6 +15,7 @@ import sdprelax
 from sdprelax import InputError
 from sdprelax.cli import app
 from sdprelax.laboratory import load_sweep, run_sweep
+from sdprelax.laboratory.results import audit
 
 OLD = """\
 id;kind;size;y;z
@@ -58,6 +59,11 @@ def predicted(*arguments: object) -> pd.DataFrame:
     done = CliRunner().invoke(app, ["predict", *map(str, arguments)])
     assert done.exit_code == 0, done.output
     return pd.read_csv(io.StringIO(done.stdout))
+
+
+def test_what_filled_gaps_and_encoded_words_is_verified_as_scaling_is(trials: dict[str, Path]) -> None:
+    findings = list(audit(trials[""] / "squared"))
+    assert len(findings) == 2 and not any(finding.faults for finding in findings)
 
 
 def test_classes_come_by_name_with_probabilities_of_cross_entropy(trials: dict[str, Path]) -> None:
