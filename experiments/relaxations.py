@@ -36,7 +36,7 @@ NAMES = {
 INPUTS = {"none": "raw", "standard": "standardised"}
 GROWN = "grown partition"
 # What the picture of the ladder shows: of the random sets one.
-DRAWN = ("random 2", "spiral", "Iris")
+DRAWN = ("random 0", "spiral", "Iris", "Ionosphere")
 # What is below is drawn there.
 SMALLEST = 1e-6
 PER_CENT = ([1e-6, 1e-4, 1e-2, 1.0], ["≤ 0.0001 %", "0.01 %", "1 %", "100 %"])
