@@ -37,6 +37,13 @@ from .exact import (
     gamma_max as gamma_max,
     relative_problem as relative_problem,
 )
+from .laboratory import (
+    run as run,
+)
+from .laboratory.results import (
+    LoadedResults as LoadedResults,
+    load_results as load_results,
+)
 from .methods import (
     solve as solve,
 )

@@ -83,7 +83,7 @@ def test_the_packages_front_door_gives_what_rooms_give() -> None:
             names = [alias.name for alias in node.names]
             given += names
             assert [alias.asname for alias in node.names] == names
-            assert set(names) <= set(_exported(TREES[Path(str(node.module), "__init__.py")]))
+            assert set(names) <= set(_exported(TREES[Path(*str(node.module).split("."), "__init__.py")]))
     assert sorted([*given, "__version__"]) == sorted(sdprelax.__all__)
     assert len(given) > 30
 

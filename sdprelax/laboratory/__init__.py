@@ -5,6 +5,7 @@ from __future__ import annotations
 from sdprelax.laboratory._attempt import run_trial
 from sdprelax.laboratory._config import load_sweep, load_sweeps
 from sdprelax.laboratory._document import Document
+from sdprelax.laboratory._from_python import run
 from sdprelax.laboratory._job import Attempt, Found, Limits, Trial, label
 from sdprelax.laboratory._kinds import Look, Sweep, TrialKind, entry_key, figures, kind_of_store, kinds
 from sdprelax.laboratory._modules import UNTRUSTED, load_modules
@@ -46,6 +47,7 @@ __all__ = [
     "only",
     "print_plan",
     "require_workers",
+    "run",
     "run_scheduled",
     "run_sweep",
     "run_trial",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from sdprelax.base import InputError
-from sdprelax.laboratory._document import read_document
+from sdprelax.laboratory._document import Document, read_document
 from sdprelax.laboratory._kinds import Sweep, kind_of
 
-__all__ = ["load_sweep", "load_sweeps"]
+__all__ = ["load_sweep", "load_sweeps", "sweep_of"]
 
 
 def load_sweep(path: Path, overrides: Sequence[str] = ()) -> Sweep:
@@ -30,7 +32,23 @@ def load_sweeps(paths: Sequence[Path], overrides: Sequence[str] = ()) -> list[Sw
     ------
     InputError: anything wrong, in one sentence with file and line; or two sweeps of one name.
     """
-    documents = [read_document(path) for path in paths]
+    return _checked(paths, [read_document(path) for path in paths], overrides)
+
+
+def sweep_of(content: Mapping[str, Any], overrides: Sequence[str] = ()) -> Sweep:
+    """Validate a sweep that is written as a mapping, with the keys of the YAML files.
+
+    Raises
+    ------
+    InputError: see :func:`load_sweeps`; or it has the key ``include``, which files alone have.
+    """
+    if "include" in content:
+        raise InputError("the sweep has the key 'include', which YAML files alone have; write its keys out.")
+    source = "the sweep"
+    return _checked([Path(source)], [Document(source, copy.deepcopy(dict(content)), {})], overrides)[0]
+
+
+def _checked(paths: Sequence[Path], documents: Sequence[Document], overrides: Sequence[str]) -> list[Sweep]:
     found = [kind_of(document) for document in documents]
     for path, document, kind in zip(paths, documents, found, strict=True):
         if not isinstance(document.content, dict):

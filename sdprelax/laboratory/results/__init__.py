@@ -5,6 +5,7 @@ from __future__ import annotations
 from sdprelax.laboratory.results._audit import audit
 from sdprelax.laboratory.results._collect import Results, collect
 from sdprelax.laboratory.results._compare import compare
+from sdprelax.laboratory.results._loaded import LoadedResults, load_results
 from sdprelax.laboratory.results._overview import Overview, overview
 from sdprelax.laboratory.results._pictures import COLOURS, MARKERS, STYLE, literal, looks_of, write_pictures
 from sdprelax.laboratory.results._report import write_report
@@ -15,6 +16,7 @@ __all__ = [
     "COLOURS",
     "MARKERS",
     "STYLE",
+    "LoadedResults",
     "Overview",
     "Results",
     "audit",
@@ -22,6 +24,7 @@ __all__ = [
     "compare",
     "find_trial",
     "literal",
+    "load_results",
     "load_table",
     "looks_of",
     "merged_status",
