@@ -210,6 +210,15 @@ def test_a_grid_search_over_gamma_in_a_pipeline_with_tables(tmp_path: Path) -> N
     assert saved.predict_labels(scaled[scaled.columns[::-1]]).tolist() == model.predict(scaled).tolist()  # type: ignore[attr-defined]
 
 
+def test_gamma_max_is_searched_for_once_for_all_gamma_of_a_grid(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[sdprelax.Problem] = []
+    monkeypatch.setattr("sdprelax.estimators._estimator.searched_gamma_max", lambda p: asked.append(p) or 10.0)
+    grid = {"gamma": [0.01, 0.1], "relative": [True], "loss": ["squared", "huber"]}
+    search = GridSearchCV(estimator("ReLURegressor"), grid, cv=2).fit(TABLE.iloc[1:], LENGTHS[1:])
+    assert len(asked) == 5, "two folds with each loss, and all of it with the best one"
+    assert search.best_estimator_.gamma_ == 10.0 * search.best_params_["gamma"]
+
+
 def test_several_targets_keep_their_shape() -> None:
     both = TABLE.to_numpy()[:, 2:]
     model = estimator("ReLURegressor").fit(TABLE.to_numpy()[:, :2], both)

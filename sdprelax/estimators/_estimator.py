@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+import joblib
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_expit, log_softmax
@@ -28,6 +29,9 @@ __all__ = ["Classifier", "Estimator", "Regressor"]
 
 # What of a problem an estimator may say.
 SETTING = ("bias", "penalise_bias", "offset", "loss", "activation")
+# γ_max by problem, and of how many it is kept.
+_found: dict[str, float] = {}
+KEPT = 1_000
 # Losses whose scores are logarithms of probabilities: of all classes, or of one against the rest.
 PROBABLE = ("cross_entropy", "logistic")
 
@@ -64,7 +68,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         if not isinstance(self.relative, (bool, np.bool_)):
             raise InputError(f"relative is {self.relative!r}; it must be True or False.")
         # Where γ_max is 0 no neuron pays at any γ.
-        largest = (searched_gamma_max(problem) or 1.0) if self.relative else 1.0
+        largest = (_largest(problem) or 1.0) if self.relative else 1.0
         return replace(problem, gamma=self.gamma).gamma * largest
 
     def _fit(self, X: Floats, targets: Floats, weights: Floats, classes: tuple[str, ...] | None = None) -> None:
@@ -98,6 +102,16 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         _refuse_times("X", X)
         return self.predictor_.predictor.predict(validate_data(self, X, dtype=np.float64, reset=False))
+
+
+def _largest(problem: Problem) -> float:
+    """Return γ_max, which a grid search asks for as often as it has γ; it takes as long as training quickly."""
+    key = joblib.hash(problem)
+    if key not in _found:
+        if len(_found) >= KEPT:
+            _found.clear()
+        _found[key] = searched_gamma_max(problem)
+    return _found[key]
 
 
 def _refuse_times(name: str, values: Any) -> None:

@@ -1,4 +1,4 @@
-"""Verdicts on networks of other libraries, and optima of other losses."""
+"""Verdicts on networks of other libraries, estimators beside theirs, and optima of other losses."""
 
 from __future__ import annotations
 
@@ -38,6 +38,21 @@ def true() -> str:
     """How many of the verdicts the exact method confirmed."""
     said = published("certify")["true"].dropna()
     return f"{int(said.astype(bool).sum())} of {len(said)}"
+
+
+@table("estimators")
+def estimators() -> str:
+    """Grid searches on breast cancer: means over the splits."""
+    runs = published("estimators")
+    rows = []
+    for name, found in runs.groupby("estimator", sort=False):
+        chosen = ", ".join(f"{value:g}" for value in sorted(set(found["penalty"])))
+        rows.append([
+            f"`{name}`", chosen, f"{found['validation'].mean():.1%}", f"{found['accuracy'].mean():.1%}",
+            significant(found["processor"].mean()), f"{found['processor_ratio'].mean():.2g}×",
+        ])  # fmt: skip
+    columns = ["estimator", "penalty chosen", "validation accuracy", "test accuracy", "processor seconds", "ratio"]
+    return markdown(columns, rows)
 
 
 def _of_iris() -> pd.DataFrame:
