@@ -277,9 +277,18 @@ def test_wrong_weights_are_one_sentence(weights: np.ndarray, said: str) -> None:
         estimator("ReLUClassifier").fit(TABLE, LABELS, sample_weight=weights)
 
 
-def test_a_kernel_that_is_none_is_refused() -> None:
-    with pytest.raises(InputError, match="kernel is 'rbf'; it must be one of ntk, gated_ntk, nngp, mkl"):
-        estimator("NTKRegressor", kernel="rbf").fit(TABLE, LENGTHS)
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"kernel": "rbf"}, "kernel is 'rbf'; it must be one of ntk, gated_ntk, nngp, mkl."),
+        ({"relative": 1}, "relative is 1; it must be True or False."),
+        ({"kernel": "mkl", "patterns": 0}, "method 'mkl': option 'patterns' is 0, but should be greater than 0."),
+    ],
+)
+def test_wrong_options_of_kernels_are_one_sentence(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError) as refused:
+        estimator("NTKRegressor", **options).fit(TABLE, LENGTHS)
+    assert str(refused.value) == said
 
 
 def test_dates_are_refused() -> None:

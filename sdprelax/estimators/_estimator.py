@@ -65,16 +65,15 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
 
     def _gamma(self, problem: Problem) -> float:
         """Return γ of a problem of γ = 1."""
-        if not isinstance(self.relative, (bool, np.bool_)):
-            raise InputError(f"relative is {self.relative!r}; it must be True or False.")
         # Where γ_max is 0 no neuron pays at any γ.
         largest = (_largest(problem) or 1.0) if self.relative else 1.0
         return replace(problem, gamma=self.gamma).gamma * largest
 
     def _fit(self, X: Floats, targets: Floats, weights: Floats, classes: tuple[str, ...] | None = None) -> None:
         """Train on inputs (n, d) and targets (n, c) of weights w ≥ 0, shape (n,)."""
+        if not isinstance(self.relative, (bool, np.bool_)):
+            raise InputError(f"relative is {self.relative!r}; it must be True or False.")
         name, options = self._method()
-        options = dict(options)
         X, targets, weights = _canonical(X, targets, weights, getattr(methods[name], "sample_weight", False))
         own = {item.name for item in fields(self)}
         setting = {part: getattr(self, part) for part in SETTING if part in own}
