@@ -10,7 +10,6 @@ from typing import Any
 import joblib
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import log_expit, log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags, check_random_state
@@ -32,8 +31,6 @@ SETTING = ("bias", "penalise_bias", "offset", "loss", "activation")
 # γ_max by problem, and of how many it is kept.
 _found: dict[str, float] = {}
 KEPT = 1_000
-# Losses whose scores are logarithms of probabilities: of all classes, or of one against the rest.
-PROBABLE = ("cross_entropy", "logistic")
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -158,11 +155,12 @@ def _weights(sample_weight: ArrayLike | None, count: int) -> Floats:
 
 
 def _has_probabilities(estimator: Any) -> bool:
-    """Say whether the loss is one of probabilities."""
+    """Say whether the loss is one of probabilities: of all classes, or of one against the rest."""
     try:
-        return losses.called(losses.given(getattr(estimator, "loss", "squared"))) in PROBABLE
+        loss = losses.given(getattr(estimator, "loss", "squared"))
     except InputError:
         return False
+    return loss.probabilities(np.zeros((1, 1 if loss.targets == "signs" else 2))) is not None
 
 
 class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
@@ -242,23 +240,25 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         return np.asarray(self.classes_[decided(outputs)])
 
     @available_if(_has_probabilities)  # type: ignore[untyped-decorator]
-    def predict_log_proba(self, X: Any) -> Floats:
-        """Return the logarithms of :meth:`predict_proba`, shape (n, classes)."""
-        outputs = self._outputs(X)
-        if losses.called(self.problem_.loss.unweighted) == "cross_entropy":
-            return np.asarray(log_softmax(outputs, axis=1))
-        if outputs.shape[1] == 1:
-            return np.asarray(log_expit(np.hstack([-outputs, outputs])))
-        return np.asarray(log_softmax(log_expit(outputs), axis=1))
-
-    @available_if(_has_probabilities)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> Floats:
         """Return the classes' probabilities, shape (n, classes), where the loss is cross_entropy or logistic.
 
-        Of the logistic loss with more than two classes, which is one against the rest, they are those of the classes
+        Of the logistic loss with more than two classes, which is one against the rest, they are each class's own
         divided by their sum.
         """
-        return np.asarray(np.exp(self.predict_log_proba(X)))
+        outputs, loss = self._outputs(X), self.problem_.loss
+        found = loss.probabilities(outputs)
+        if found is not None:
+            return found
+        apart = [loss.probabilities(outputs[:, [k]]) for k in range(outputs.shape[1])]
+        own = np.column_stack([both[:, 1] for both in apart if both is not None])
+        return np.asarray(own / np.sum(own, axis=1, keepdims=True))
+
+    @available_if(_has_probabilities)  # type: ignore[untyped-decorator]
+    def predict_log_proba(self, X: Any) -> Floats:
+        """Return the logarithms of :meth:`predict_proba`, shape (n, classes)."""
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(self.predict_proba(X)))
 
 
 class Regressor(RegressorMixin, Estimator):  # type: ignore[misc]

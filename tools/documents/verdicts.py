@@ -48,10 +48,10 @@ def estimators() -> str:
     for name, found in runs.groupby("estimator", sort=False):
         chosen = ", ".join(f"{value:g}" for value in sorted(set(found["penalty"])))
         rows.append([
-            f"`{name}`", chosen, f"{found['validation'].mean():.1%}", f"{found['accuracy'].mean():.1%}",
+            f"`{name}`", len(found), chosen, f"{found['validation'].mean():.1%}", f"{found['accuracy'].mean():.1%}",
             significant(found["processor"].mean()), f"{found['processor_ratio'].mean():.2g}×",
         ])  # fmt: skip
-    columns = ["estimator", "penalty chosen", "validation accuracy", "test accuracy", "processor seconds", "ratio"]
+    columns = ["estimator", "splits", "penalty chosen", "validation accuracy", "test accuracy", "processor seconds", "ratio"]
     return markdown(columns, rows)
 
 
