@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any
 
 import joblib
@@ -64,7 +64,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         """Return γ of a problem of γ = 1."""
         # Where γ_max is 0 no neuron pays at any γ.
         largest = (_largest(problem) or 1.0) if self.relative else 1.0
-        return replace(problem, gamma=self.gamma).gamma * largest
+        return problem.with_gamma(self.gamma).gamma * largest
 
     def _fit(self, X: Floats, targets: Floats, weights: Floats, classes: tuple[str, ...] | None = None) -> None:
         """Train on inputs (n, d) and targets (n, c) of weights w ≥ 0, shape (n,)."""
@@ -75,7 +75,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         own = {item.name for item in fields(self)}
         setting = {part: getattr(self, part) for part in SETTING if part in own}
         problem = Problem(X, targets, 1.0, sample_weight=weights, **setting)
-        problem = replace(problem, gamma=self._gamma(problem))
+        problem = problem.with_gamma(self._gamma(problem))
         drawn = self.random_state
         if drawn is None or isinstance(drawn, np.random.RandomState):
             drawn = check_random_state(drawn).randint(2**31 - 1)

@@ -48,11 +48,11 @@ def estimators() -> str:
     for name, found in runs.groupby("estimator", sort=False):
         chosen = ", ".join(f"{value:g}" for value in sorted(set(found["penalty"])))
         rows.append([
-            f"`{name}`", len(found), chosen, f"{found['validation'].mean():.1%}", f"{found['accuracy'].mean():.1%}",
+            f"`{name}`", len(found), chosen, percent(found["validation"].mean()), percent(found["accuracy"].mean()),
             significant(found["processor"].mean()), f"{found['processor_ratio'].mean():.2g}×",
         ])  # fmt: skip
-    columns = ["estimator", "splits", "penalty chosen", "validation accuracy", "test accuracy", "processor seconds", "ratio"]
-    return markdown(columns, rows)
+    columns = ["estimator", "splits", "penalty chosen", "validation accuracy", "test accuracy"]
+    return markdown([*columns, "processor seconds", "ratio"], rows)
 
 
 def _of_iris() -> pd.DataFrame:
