@@ -105,6 +105,24 @@ def test_cones_by_themselves_close_the_gap_of_a_good_network(
         sdprelax.solve(asked, "sdp", splitting="local", solver="scs")
 
 
+@pytest.mark.parametrize("splitting", ["local", "strong"])
+def test_a_good_network_is_found_whatever_the_lengths_of_the_rows_that_are_lifted(splitting: Any) -> None:
+    """Without presolve rows have any length, are parallel or zero: what is certified is the same."""
+    asked = Problem([[3.0, 1.0], [0.0, 0.0], [6.0, 2.0], [-1.0, 4.0]], [[1.0], [0.5], [2.0], [-1.0]], 0.1)
+    exact = sdprelax.solve(asked, "exact")
+    found = sdprelax.solve(asked, "sdp", splitting=splitting, cones=4, presolve=False, rounding=None)
+    assert exact.lower * (1.0 - 1e-5) <= found.lower <= exact.upper <= found.upper * (1.0 + 1e-9)
+    if splitting == "local":
+        assert found.upper <= exact.upper * (1.0 + 1e-5)
+
+
+def test_cones_of_a_line_are_halves_of_it() -> None:
+    x = np.arange(30.0)[:, None]
+    asked = Problem(x - 14.5, np.sin(x), 0.1)
+    found = sdprelax.solve(asked, "sdp", splitting="local", cones=12, presolve=False, rounding=None)
+    assert found.status == "solved" and found.lower <= sdprelax.solve(asked, "exact").upper
+
+
 def test_sectors_alone_close_much_of_the_gap() -> None:
     asked = problem(1)
     plain, halves = (sdprelax.solve(asked, "sdp", solver="clarabel", sectors=count) for count in (1, 2))

@@ -12,6 +12,7 @@ from sdprelax.cells import Cone, Sector, whole_space
 from sdprelax.exact import generate_columns
 from sdprelax.lifting import LiftedProgram
 from sdprelax.networks import Network
+from sdprelax.problem import reduce
 from sdprelax.relaxation import (
     CertifiedRelaxation,
     Splitting,
@@ -32,7 +33,9 @@ GUIDE_GAP, GUIDE_WIDTH, GUIDE_SECONDS = 1e-7, 60, 30.0
 
 def guide(lifting: LiftedProgram, rng: np.random.Generator, deadline: Deadline) -> tuple[Network, Floats]:
     """Return a network trained so well that its residual can stand for the optimal one, and its dual point."""
-    problem, reduction = lifting.problem, lifting.reduction
+    problem = lifting.problem
+    # Its own: whatever rows are lifted, columns are generated over unit rows of which no two are parallel.
+    reduction = reduce(problem)
     found = generate_columns(
         problem, reduction, start=random_network(problem, GUIDE_WIDTH, rng), tolerance=GUIDE_GAP,
         deadline=Deadline(min(GUIDE_SECONDS, 0.25 * deadline.remaining)), rng=rng,

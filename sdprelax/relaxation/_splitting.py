@@ -106,8 +106,11 @@ def split_by_neurons(
 
 
 def _walked(walls: Floats, neurons: Floats, rng: np.random.Generator) -> Floats:
-    """Return unit vectors inside a cone, shape (NEURONS, r), walked to from some along great circles, r ≥ 2."""
+    """Return unit vectors inside a cone, shape (NEURONS, r), walked to from some along great circles."""
     w = neurons[rng.integers(len(neurons), size=NEURONS)]
+    if w.shape[1] == 1:
+        # A half-line has one of them.
+        return w
     for _ in range(STEPS):
         d = rng.standard_normal(w.shape)
         d -= np.sum(d * w, axis=1, keepdims=True) * w
