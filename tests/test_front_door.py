@@ -190,6 +190,30 @@ def test_forms_that_a_solution_violates_enter_on_request(tmp_path: Path) -> None
     proved_by_both(problem, model.certificate(), tmp_path / "certificate.npz")
 
 
+def test_a_large_part_that_holds_hides_no_false_one() -> None:
+    """Of forms one below a large one, of a product an entry beside large ones: reasons give exactly what is stated."""
+    model = sdprelax.relax(plane(n=5))
+    block, (g, k) = model.blocks[0], model.rows.shape
+    G = block.forms
+    F, W = np.zeros((3, 2 * g + k)), np.zeros((3, len(G)))
+    F[0, 0] = W[0, 0] = 1e10
+    F[1, 2 * g], F[2, 2 * g] = 1.0, -1.0
+    with pytest.raises(InputError, match="its forms are not W times those of block 0: they differ by"):
+        model.add("mine", form=F, reason=W)
+    i, j = block.modelled.block.zeros[0]
+    N = np.zeros((len(G), len(G)))
+    N[i, j] = N[j, i] = 1e10
+    Q = G.T @ N @ G
+    Q[-1, -1] -= 5.0
+    with pytest.raises(InputError, match="its product is not GᵀNG: they differ by"):
+        model.add("mine", product=Q, reason=N)
+    rough = F[:1] * (1.0 + 1e-12)
+    rough[0, 2 * g] = 0.1
+    assert np.array_equal(model.add("mine", form=rough, reason=W[:1]).forms[0], W[:1] @ G)
+    model.solve()
+    proved(model)
+
+
 def test_what_has_no_reason_is_solved_with_and_no_part_of_the_proof(optimum: float) -> None:
     problem = plane()
     model = sdprelax.relax(problem)

@@ -56,7 +56,8 @@ def stated_forms(
         if np.any(W < 0.0):
             raise InputError(f"'{name}': the reason W has a negative entry; forms are combined with weights ≥ 0.")
         said = f"'{name}': its forms are not W times those of block {index}"
-        _require_same(said, F @ forms.lift[: 2 * g + r], W @ forms.matrix)
+        # One by one: what is rounding in a large form is none in a small one.
+        _require_same(said, F @ forms.lift[: 2 * g + r], W @ forms.matrix, _sizes(W @ abs(forms.matrix)))
     rows = []
     for block in blocks:
         lift = block.modelled.block.forms.lift[: 2 * g + r]
@@ -70,7 +71,9 @@ def stated_forms(
         own, known = F[chosen], None if W is None else sp.csr_array(W[chosen])
         if isinstance(reason, Cone):
             known = block.state(lifting, name, own @ block.modelled.block.forms.lift[: 2 * g + r])
-        stated.append(np.asarray(own @ block.modelled.block.lift[: 2 * g + r]))
+        # Those that the reason gives, to the last digit; the user's are those but for rounding.
+        given = own @ block.modelled.block.lift[: 2 * g + r] if W is None else W[chosen] @ block.modelled.block.matrix
+        stated.append(np.asarray(given))
         if len(own):
             constraints.append(block.multiply(sp.csr_array(stated[-1]), known))
     return NamedInequality(name, tuple(constraints), tuple(stated), proved=reason is not None)
@@ -90,7 +93,8 @@ def stated_product(name: str, product: Any, reason: Any, block: NamedBlock) -> N
     """Return ⟨Q, S⟩ ≥ 0 for a block, with its reason if there is one, under a name."""
     forms, G = block.modelled.block.forms, block.modelled.block.matrix
     Q = matrix_of(f"'{name}': product", product, (G.shape[1], G.shape[1]))
-    _require_same(f"'{name}': its product is not symmetric", Q, Q.T)
+    _require_same(f"'{name}': its product is not symmetric", Q, Q.T, np.max(np.abs(Q)))
+    Q = 0.5 * (Q + Q.T)
     N = None
     if reason is not None:
         N = matrix_of(f"'{name}': the reason N", reason, (forms.count, forms.count))
@@ -100,14 +104,25 @@ def stated_product(name: str, product: Any, reason: Any, block: NamedBlock) -> N
         if np.any(signed < 0.0):
             p, q = (int(k) for k in np.unravel_index(np.argmin(signed), signed.shape))
             raise InputError(f"'{name}': the reason N is negative at ({p}, {q}), where products need not vanish.")
-        _require_same(f"'{name}': its product is not GᵀNG", Q, G.T @ (G.T @ N).T)
-    return NamedInequality(name, (block.sum_up(0.5 * (Q + Q.T), N),), proved=N is not None)
+        found = _between(G, N)
+        _require_same(f"'{name}': its product is not GᵀNG", Q, found, _between(abs(G), np.abs(N)))
+        # What the reason gives, to the last digit.
+        Q = 0.5 * (found + found.T)
+    return NamedInequality(name, (block.sum_up(Q, N),), proved=N is not None)
 
 
-def _require_same(words: str, said: Any, found: Any) -> None:
-    """Refuse what differs from what its reason gives, by more than rounding."""
-    said, found = np.asarray(said), np.asarray(found)
-    size = max(float(np.max(np.abs(found), initial=0.0)), float(np.max(np.abs(said), initial=0.0)))
-    apart = float(np.max(np.abs(said - found), initial=0.0))
-    if apart > ROUNDING * size:
-        raise InputError(f"{words}: they differ by {apart:.1e}.")
+def _between(G: Any, N: Floats) -> Floats:
+    """Return GᵀNG for a symmetric N."""
+    return np.asarray(G.T @ (G.T @ N).T)
+
+
+def _sizes(matrix: Any) -> Floats:
+    """Return the largest entry of every row of a matrix without negative entries, shape (m, 1)."""
+    return np.max(np.asarray(matrix), axis=1, keepdims=True, initial=0.0)
+
+
+def _require_same(words: str, said: Any, found: Any, sizes: Any) -> None:
+    """Refuse what differs from what its reason gives by more than the rounding of terms of these sizes."""
+    apart = np.abs(np.asarray(said) - np.asarray(found))
+    if np.any(apart > ROUNDING * sizes):
+        raise InputError(f"{words}: they differ by {np.max(apart):.1e}.")
