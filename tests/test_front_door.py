@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 import sdprelax
 from sdprelax import InputError, Problem, RelaxationModel
 from sdprelax.base import SolverFailed, StorageError
-from sdprelax.cells import whole_space
+from sdprelax.cells import Cone, Sector, orthants, whole_space
 from sdprelax.solvers import solvers
 from tests.certificate.verifiers import proved_by_both
 
@@ -277,6 +278,43 @@ def test_a_dual_point_from_anywhere_is_certified(cones: int, sectors: int, names
     assert model.read({"A": A / unit, "N": model._last.multipliers}).lower == pytest.approx(found.lower, rel=1e-6)
 
 
+def test_cones_and_their_signs_are_proved_by_the_data() -> None:
+    problem = plane(n=5)
+    rows = sdprelax.relax(problem).rows
+    space, g = whole_space(len(rows)), len(rows)
+    plus, minus = space.split(rows, 0)
+    ones, zeros = np.ones(g, dtype=np.int8), np.zeros(g, dtype=np.int8)
+    other = [space.within(sector) for sector in orthants(3)]
+    wrong: list[tuple[Any, str]] = [
+        ([Cone((), ones, ())], r"row 0 is not of the sign \+1 throughout the cone of the path \(\)"),
+        ([dataclasses.replace(plus, signs=ones), minus], "is not of the sign"),
+        ([dataclasses.replace(plus, path=minus.path), dataclasses.replace(minus, path=plus.path)], "facets that are"),
+        ([dataclasses.replace(plus, facets=((1, 1),)), minus], "facets that are not on it"),
+        ([Cone(((99, side),), zeros, ()) for side in (1, -1)], "names other rows than 0 to 4"),
+        ([Cone(((0, 2),), zeros, ()), Cone(((0, -2),), zeros, ())], "names other rows"),
+        ([Cone((), np.full(g, 5), ())], "they must be −1, 0 or 1"),
+        ([Cone(None, zeros, ())], r"has no path of pairs \(row, ±1\)"),  # type: ignore[arg-type]
+        ([Cone("ab", zeros, ())], "has no path of pairs"),  # type: ignore[arg-type]
+        (other, "another number of outputs than 2"),
+        ([space.within(Sector((), 2))], "or a sector no path"),
+        (None, "cones is None; it must be a whole number of 1 or more or a list of cones"),
+        (np.float64(2.0), "must be a whole number"),
+        (np.array(True), "must be a whole number"),
+    ]
+    for cones, words in wrong:
+        with pytest.raises(InputError, match=words):
+            sdprelax.relax(problem, cones=cones)
+        with pytest.raises(InputError, match=words):
+            sdprelax.certify_dual(problem, problem.Y, cones=cones)
+    with pytest.raises(InputError, match="is not of the sign"):
+        sdprelax.relax(problem).add("mine", form=np.eye(12)[:1], reason=Cone((), ones, ()))
+    with pytest.raises(InputError, match="sectors is None; it must be a whole number"):
+        sdprelax.relax(problem, sectors=None)  # type: ignore[arg-type]
+    listed = Cone([], [0] * g, [])  # type: ignore[arg-type]
+    taken = (1, np.int64(1), np.array(1), [listed], [plus, minus])
+    assert [len(sdprelax.relax(problem, cones=cones).blocks) for cones in taken] == [1, 1, 1, 1, 2]  # type: ignore[arg-type]
+
+
 def test_wrong_arguments_are_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "there.cbf").mkdir()
     problem, model = plane(n=4), sdprelax.relax(plane(n=4))
@@ -325,7 +363,8 @@ def test_wrong_arguments_are_one_sentence(tmp_path: Path) -> None:
     for options, words in (
         ({"form": "reducd"}, "unknown form"),
         ({"cones": 0}, "whole number of 1 or more"),
-        ({"cones": [whole_space(3)]}, "cones of the problem's 4 generator rows"),
+        ({"cones": [whole_space(3)]}, "0 or 1 for each of the problem's 4 generator rows"),
+        ({"cones": ["half"]}, "cones of the problem's 4 generator rows"),
         ({"cones": [whole_space(4).split(model.rows, 0)[0]]}, "do not cover weight space"),
         ({"sectors": 3}, "2 outputs have 4 orthants at least"),
         ({"inequalities": ["wals"]}, "unknown inequality"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sdprelax.cells._cell_probabilities import cell_probabilities
 from sdprelax.cells._cross_products import cross_products
-from sdprelax.cells._partition import Cone, combination, covers_space, pattern_cone, whole_space
+from sdprelax.cells._partition import Cone, checked_cone, combination, covers_space, pattern_cone, whole_space
 from sdprelax.cells._patterns import Patterns, sampled_patterns, signs_of
 from sdprelax.cells._plane import determinant, lines_by_angle
 from sdprelax.cells._sectors import MOST_EDGES, Sector, orthants, sectors_of
@@ -15,6 +15,7 @@ __all__ = [
     "Patterns",
     "Sector",
     "cell_probabilities",
+    "checked_cone",
     "combination",
     "covers_space",
     "cross_products",

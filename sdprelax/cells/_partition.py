@@ -17,20 +17,23 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import index
 
 import numpy as np
 import scipy.optimize
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from sdprelax.base import Floats
+from sdprelax.base import Floats, InputError
 from sdprelax.cells._sectors import Sector
 
-__all__ = ["Cone", "combination", "covers_space", "pattern_cone", "whole_space"]
+__all__ = ["Cone", "checked_cone", "combination", "covers_space", "pattern_cone", "whole_space"]
 
 # A row whose distance from the cone of the path's rows is below this has one sign; the distance goes into the
 # certificate.
 DETERMINED = 1e-11
+# And below this where somebody else says so, as with other forms that are proved.
+PROVED = 1e-9
 
 Path = tuple[tuple[int, int], ...]
 Steps = Sequence[tuple[int, ...]]
@@ -129,6 +132,42 @@ class Cone:
 def whole_space(generators: int) -> Cone:
     """Return the cone that is all of weight space, the partition of the relaxation as published."""
     return Cone((), np.zeros(generators, dtype=np.int8), ())
+
+
+def checked_cone(cone: Cone, rows: Floats, outputs: int) -> Cone:
+    """Return a cone from anywhere, with its numbers as they should be, after proving its signs by its path.
+
+    Raises
+    ------
+    InputError: it is no cone of these generator rows, shape (g, r), and number of outputs, or the rows of its path do
+        not prove a sign.
+    """
+    try:
+        signs, sector = np.asarray(cone.signs), cone.sector
+        path, facets = (tuple((index(row), index(side)) for row, side in to) for to in (cone.path, cone.facets))
+        if sector is not None:
+            steps = tuple((index(a), index(b), index(side)) for a, b, side in sector.path)
+            sector = Sector(steps, index(sector.outputs))
+            _ = sector.rays
+    except (AttributeError, TypeError, ValueError):
+        raise InputError(
+            "a cone has no path of pairs (row, ±1), or a sector no path of its own: use whole_space and Cone.split, "
+            "sectors_of and Sector.split."
+        ) from None
+    if sector is not None and sector.outputs != outputs:
+        raise InputError(f"a cone has a sector of another number of outputs than {outputs}.")
+    g = len(rows)
+    if signs.shape != (g,) or signs.dtype.kind not in "iuf" or not np.all(np.isin(signs, (-1, 0, 1))):
+        raise InputError(
+            f"a cone's signs are {cone.signs!r}; they must be −1, 0 or 1 for each of the problem's {g} generator rows."
+        )
+    if not all(0 <= row < g and side in (1, -1) for row, side in path) or not set(facets) <= set(path):
+        raise InputError(f"a cone's path {path} names other rows than 0 to {g - 1}, or facets that are not on it.")
+    normals = np.array([side * rows[row] for row, side in path]).reshape(len(path), rows.shape[1])
+    for row in np.flatnonzero(signs):
+        if combination(signs[row] * rows[row], normals)[1] > PROVED:
+            raise InputError(f"row {row} is not of the sign {signs[row]:+g} throughout the cone of the path {path}.")
+    return Cone(path, signs.astype(np.int8), facets, sector)
 
 
 def covers_space(cones: Sequence[Cone]) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from sdprelax.base import CertificateError, Floats, InputError
-from sdprelax.cells import Cone
+from sdprelax.cells import Cone, checked_cone
 from sdprelax.certificate import relaxation_certificate
 from sdprelax.lifting import LiftedProgram
 from sdprelax.lifting.inequalities import Forms
@@ -47,6 +47,7 @@ def stated_forms(
     if isinstance(reason, Cone):
         if kind == "lifted":
             raise InputError(f"'{name}': form: lifted is the relaxation as published; more has form: reduced.")
+        reason = checked_cone(reason, lifting.reduction.rows, lifting.problem.shape[2])
         concerned = [block for block in blocks if set(reason.path) <= set(block.cone.path)]
         if not concerned:
             raise InputError(f"'{name}': no block's cone lies in the cone that is its reason.")
@@ -118,7 +119,8 @@ def _between(G: Any, N: Floats) -> Floats:
 
 def _sizes(matrix: Any) -> Floats:
     """Return the largest entry of every row of a matrix without negative entries, shape (m, 1)."""
-    return np.max(np.asarray(matrix), axis=1, keepdims=True, initial=0.0)
+    sizes: Floats = np.max(np.asarray(matrix), axis=1, keepdims=True, initial=0.0)
+    return sizes
 
 
 def _require_same(words: str, said: Any, found: Any, sizes: Any) -> None:

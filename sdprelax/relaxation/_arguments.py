@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from sdprelax.base import Floats, InputError, finite_matrix
-from sdprelax.cells import Cone, covers_space, sectors_of, whole_space
+from sdprelax.cells import Cone, checked_cone, covers_space, sectors_of, whole_space
 from sdprelax.lifting import LiftedProgram
 from sdprelax.lifting.inequalities import chosen_families
 from sdprelax.problem import Presolved, Problem
@@ -25,18 +28,16 @@ def lifting_of(
         raise InputError(f"{caller}() takes a Problem first, not {type(problem).__name__}; write Problem(X, Y, gamma).")
     presolved = Presolved.of(problem)
     reduction, c = presolved.reduction, problem.shape[2]
-    for name, count in (("cones", cones), ("sectors", sectors)):
-        if isinstance(count, bool | float | str) or (isinstance(count, int) and count < 1):
-            raise InputError(f"{name} is {count!r}; it must be a whole number of 1 or more.")
-    space = [whole_space(reduction.generators)]
-    if isinstance(cones, int):
-        parts = split_by_coverage(reduction.rows, space, cones) if reduction.generators else space
+    space, sectors = [whole_space(reduction.generators)], _count("sectors", sectors)
+    if not isinstance(cones, list | tuple):
+        count = _count("cones", cones, " or a list of cones")
+        parts = split_by_coverage(reduction.rows, space, count) if reduction.generators else space
     else:
-        parts = list(cones)
-        if not all(isinstance(cone, Cone) and len(cone.signs) == reduction.generators for cone in parts):
+        if not all(isinstance(cone, Cone) for cone in cones):
             raise InputError(
                 f"cones is {cones!r}; they must be cones of the problem's {reduction.generators} generator rows."
             )
+        parts = [checked_cone(cone, reduction.rows, c) for cone in cones]
         if not parts or not covers_space(parts):
             raise InputError("the cones do not cover weight space: take all leaves of one tree (Cone.split).")
     if sectors > 1:
@@ -50,6 +51,17 @@ def lifting_of(
     if inequalities is None and any(cone.sector is not None for cone in parts):
         more = chosen_families(["sectors"])[0]
     return presolved, LiftedProgram(presolved.problem, reduction, more, left_out), parts
+
+
+def _count(name: str, said: Any, otherwise: str = "") -> int:
+    """Return a whole number of 1 or more."""
+    try:
+        count = 0 if isinstance(said, bool | np.bool_) else operator.index(said)
+    except TypeError:
+        count = 0
+    if count < 1:
+        raise InputError(f"{name} is {said!r}; it must be a whole number of 1 or more{otherwise}.")
+    return count
 
 
 def matrix_of(name: str, values: Any, shape: tuple[int | None, ...]) -> Floats:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sdprelax.base import Floats, InputError, SolverFailed, positive_part
-from sdprelax.cells import Cone, covers_space, orthants
+from sdprelax.cells import Cone, checked_cone, covers_space, orthants
 from sdprelax.certificate import Certificate, RelaxationProof
 from sdprelax.problem import Reduction
 from sdprelax.relaxation._certified import CertifiedRelaxation
@@ -51,12 +51,13 @@ def partition_of(certificate: Certificate, reduction: Reduction, outputs: int) -
     proof, said = certificate.proof, certificate.reduction.rows
     if not isinstance(proof, RelaxationProof) or not covers_space([block.cone for block in proof.blocks]):
         raise InputError("the certificate to start from is not one of a relaxation, whose blocks are a partition.")
-    if any(block.cone.sector is not None and block.cone.sector.outputs != outputs for block in proof.blocks):
-        raise InputError(f"the certificate to start from has sectors of another number of outputs than {outputs}.")
     same = said.shape == reduction.rows.shape and np.allclose(said, reduction.rows, rtol=0.0, atol=SAME_ROWS)
     if not same:
         raise InputError("the certificate to start from is of other data: its generator rows are not this problem's.")
-    return [block.cone for block in proof.blocks]
+    try:
+        return [checked_cone(block.cone, said, outputs) for block in proof.blocks]
+    except InputError as error:
+        raise InputError(f"the certificate to start from is no partition of this problem's: {error}") from None
 
 
 @dataclass(eq=False)
