@@ -607,8 +607,8 @@ def check(certificate, data, gamma, bias, deadline):
         # What the oracle may be: γ over the least step τ at which τA is worth the claim.
         step = quadratic.least(claimed)
         require(step is not None, "it claims more than its dual point can be worth")
-        omega = float(((gamma / step / freedom - slip) / stretch).lower())
-        cover(rows, B, omega, deadline)
+        omega = ((gamma / step / freedom - slip) / stretch).lower()  # as a float it might lose more than the margin
+        cover(rows, B, float(np.nextafter(float(omega), -np.inf)), deadline)
     omega = (omega * stretch + slip) * freedom
     # The best worth of τA over τω ≤ γ ("The dual bound" in problem.md); any such τ is valid.
     bound = quadratic.worth(arb(0))

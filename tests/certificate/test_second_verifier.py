@@ -84,6 +84,17 @@ def test_both_prove_the_same_at_every_scale(scale: tuple[float, float], method: 
         assert proved_by_both(problem, outcome.certificate, tmp_path / "c.npz") <= outcome.upper
 
 
+def test_both_prove_a_claim_far_smaller_than_the_terms_that_it_is_the_sum_of(tmp_path: Path) -> None:
+    """Rounding of the oracle's bound then costs more than a share of the claim."""
+    X = [[-1.088014071216133, -0.25852865528818897, -0.44619694865613724],
+         [-0.8587517896284745, -0.20405245784259055, -0.3521759858830958],
+         [-0.9893158497805229, -0.2350764600067776, -0.40572059232268254]]  # fmt: skip
+    problem = Problem(X, [[2.0, 4.0, 5.0], [1.0, 4.0, 1.0], [5.0, 3.0, 2.0]], 2.088421608434086, loss="poisson")
+    certificate = sdprelax.solve(problem, "exact").certificate
+    assert certificate is not None and 0.0 < certificate.lower < 0.1
+    proved_by_both(problem, certificate, tmp_path / "c.npz")
+
+
 def test_neither_believes_a_claim_above_the_optimum(tmp_path: Path) -> None:
     problem = gaussian(6, 8, 2, 2)
     exact = sdprelax.solve(problem, "exact")
