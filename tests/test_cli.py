@@ -10,16 +10,18 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import yaml
 from typer.testing import CliRunner
 
-from sdprelax.base import InputError
+from sdprelax.base import InputError, StorageError
 from sdprelax.cli import app
 from sdprelax.cli._catalogue import FAMILIES
 from sdprelax.cli._init import Template
 from sdprelax.laboratory import load_sweep, schedule
+from sdprelax.laboratory._config import sweep_of
 from tests.waiting import LONG, interruptible, wait_for
 
 SWEEP = """\
@@ -301,10 +303,16 @@ def test_the_template_of_a_method_trains(tmp_path: Path) -> None:
     assert "solved" in done.stdout
 
 
-@pytest.mark.parametrize("name", ["a/b", ".hidden", "my sweep", "mine.yaml"])
+@pytest.mark.parametrize("name", ["a/b", ".hidden", "my sweep", "mine.yaml", "", "2fast"])
 def test_a_sweep_needs_a_name_that_a_folder_can_have(name: str) -> None:
     done = CliRunner().invoke(app, ["init", name])
     assert isinstance(done.exception, InputError) and "is no name of a sweep" in str(done.exception)
+
+
+FRAME = {
+    "name": "x", "datasets": ["spiral"], "gamma": 0.1, "methods": ["lbfgs"], "loss": "squared", "activation": "relu",
+    "engine": "serial",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -315,8 +323,33 @@ def test_every_option_has_a_meaning_and_every_entry_its_place_in_a_file(family: 
         done = CliRunner().invoke(app, ["list", name])
         assert done.exit_code == 0, done.output
         snippets = [yaml.safe_load(text.split("\n\n")[0]) for text in done.output.split("in a file:\n")[1:]]
+        for snippet in snippets:
+            # Of OpenML's sets one is to be named.
+            if snippet.keys() <= FRAME.keys() and "..." not in str(snippet) and "openml" not in str(snippet):
+                assert sweep_of(FRAME | snippet)
         written = {option.name for option in registry.options(name)}
         assert any(name in str(snippet) and all(option in str(snippet) for option in written) for snippet in snippets)
+
+
+@pytest.mark.parametrize("name", ["true", "null", "e3", "yes"])
+def test_a_name_that_yaml_takes_for_another_thing_is_quoted(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(app, ["init", name]).exit_code == 0
+    assert load_sweep(Path(f"{name}.yaml")).name == name
+
+
+def test_what_cannot_be_written_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("d.yaml").mkdir()
+    done = CliRunner().invoke(app, ["init", "d", "--force"])
+    assert isinstance(done.exception, InputError) and "is a folder" in str(done.exception)
+    done = CliRunner().invoke(app, ["init", "numpy", "--template", "own-method"])
+    assert isinstance(done.exception, InputError) and "would hide Python's module 'numpy'" in str(done.exception)
+    monkeypatch.setattr("sdprelax.base.write_whole", mock.Mock(side_effect=PermissionError(13, "Permission denied")))
+    done = CliRunner().invoke(app, ["init"])
+    assert isinstance(done.exception, StorageError) and "Permission denied" in str(done.exception)
 
 
 def test_what_is_not_there_is_not_listed() -> None:

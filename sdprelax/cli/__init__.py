@@ -22,6 +22,7 @@ __all__ = ["app", "main"]
 app = typer.Typer(
     help="Certified training of infinite-width two-layer ReLU networks.",
     no_args_is_help=True,
+    context_settings={"help_option_names": ["--help", "-h"]},
     pretty_exceptions_enable=False,
 )
 

@@ -38,11 +38,11 @@ TAKING = ("methods", "solvers", "roundings")
 PLACES: dict[str, tuple[str | None, ...]] = {
     "methods": ("methods", None),
     "datasets": ("datasets", None),
-    "inequalities": ("methods", None, "sdp", "inequalities", None),
+    "inequalities": ("methods", None, "sdp"),
     "losses": ("loss",),
     "activations": ("activation",),
-    "solvers": ("methods", None, "sdp", "solver"),
-    "roundings": ("methods", None, "sdp", "more_roundings", None),
+    "solvers": ("methods", None, "sdp"),
+    "roundings": ("methods", None, "sdp"),
     "engines": ("engine",),
     "teachers": ("teacher",),
     "images": ("images",),
@@ -121,9 +121,17 @@ def _snippet(family: str, registry: Registry[Any], name: str) -> str:
     """Return YAML that names an entry, with its options at their defaults, in the place where a file takes it."""
     import yaml
 
+    from sdprelax.lifting.inequalities import STANDARD
+
     options = {option.name: REQUIRED if option.required else option.default for option in registry.options(name)}
     place = PLACES[family]
     entry: Any = {name: options} if options else name
+    if family in ("solvers", "roundings"):
+        entry = {registry.kind: name, f"{registry.kind}_options": options}
+    if family == "inequalities":
+        entry = {"inequalities": [*STANDARD, entry], **({"sectors": 8} if registry[name].of_sectors else {})}
+        if name in STANDARD:
+            entry = {"inequalities": list(STANDARD)}
     for key in reversed(place):
         entry = [entry] if key is None else {key: entry}
     text: str = yaml.safe_dump(entry, sort_keys=False, allow_unicode=True, width=WIDTH)

@@ -79,7 +79,8 @@ class SDP:
     rounding: how to turn the solution into a network; None for the bound alone.
     rounding_options: options of that rounding.
     inequalities: all families (``sdprelax list inequalities``) that the relaxation asks for, each a name or
-        {name: {option: value}}; None for those of the relaxation as published, over cones.
+        {name: {option: value}}; None for those of the relaxation as published, nonnegative and
+        complementary, and walls over cones.
     more_roundings: further roundings of the same solution, each a name or {name: {option: value}}; the best network
         counts.
     polish: improve rounded networks by local training (L-BFGS).
@@ -121,7 +122,7 @@ class SDP:
                 "splitting: local solves the reduced form, each cone with Clarabel; leave out form and solver."
             )
         asked = {inequalities.canonical(named_options("inequalities", entry)[0]) for entry in self.inequalities or []}
-        if self._whole and (mute := sorted(asked & {"sectors", "norm"})):
+        if self._whole and (mute := sorted(name for name in asked if inequalities[name].of_sectors)):
             raise InputError(f"the inequalities {', '.join(mute)} speak of output sectors alone: give sectors: too.")
         if self.solver is not None:
             object.__setattr__(self, "solver", solvers.canonical(self.solver))

@@ -52,6 +52,8 @@ class Inequality:
     activations: ClassVar[None] = None
     offset: ClassVar[bool] = True
     sample_weight: ClassVar[bool] = True
+    # Whether it says something in blocks of output sectors alone.
+    of_sectors: ClassVar[bool] = False
 
     @property
     def rounds(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from pydantic import NonNegativeInt, PositiveInt
@@ -32,6 +33,8 @@ class Norm(Inequality):
     rounds: how often directions enter, at most.
     most: directions of w, and of v, that enter a block at a time.
     """
+
+    of_sectors: ClassVar[bool] = True
 
     rounds: NonNegativeInt = 3
     most: PositiveInt = 5

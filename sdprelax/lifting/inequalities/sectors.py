@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -22,6 +23,8 @@ class Sectors(Inequality):
     pᵀv ≥ 0 of every wall, mᵀv ≥ cos(m, rays)·t, dᵀv ≤ t for m and the rays d, |x̂_iᵀw| = α_i + β_i ≤ ‖x̂_i‖t of the rows
     that the cone leaves undetermined, and ±x̂_iᵀw ≤ ‖x̂_i‖t of its facets. Without a sector it says nothing.
     """
+
+    of_sectors: ClassVar[bool] = True
 
     def forms(self, rows: Floats, cone: Cone) -> sp.csr_array:
         """Return these forms, shape (m, len(λ))."""
