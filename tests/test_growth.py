@@ -17,6 +17,7 @@ from sdprelax.lifting.inequalities import inequalities
 from sdprelax.methods import methods
 from sdprelax.problem import Presolved
 from sdprelax.relaxation import CertifiedRelaxation, relaxation
+from sdprelax.relaxation._splitting import local_solution
 from sdprelax.solvers import solvers
 from tests.certificate.verifiers import proved_by_both
 
@@ -114,6 +115,25 @@ def test_a_good_network_is_found_whatever_the_lengths_of_the_rows_that_are_lifte
     assert exact.lower * (1.0 - 1e-5) <= found.lower <= exact.upper <= found.upper * (1.0 + 1e-9)
     if splitting == "local":
         assert found.upper <= exact.upper * (1.0 + 1e-5)
+
+
+def test_out_of_time_before_the_first_cones_are_solved_the_networks_own_bound_is_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def late(rows: Any, dual: Any, cone: Any, deadline: Any, more: Any) -> Any:
+        return local_solution(rows, dual, cone, Deadline(0.0), more)
+
+    asked, options = problem(1), {"splitting": "local", "cones": 4, "rounding": None}
+    exact, whole = sdprelax.solve(asked, "exact"), sdprelax.solve(asked, "sdp", **options)
+    assert whole.details["guide_converged"] and "bound_of_guide" not in whole.details
+    monkeypatch.setattr("sdprelax.relaxation._local_growth.local_solution", late)
+    found = sdprelax.solve(asked, "sdp", **options)
+    assert found.details["bound_of_guide"] and found.details["growth"][-1][1] == np.inf
+    assert exact.lower * (1.0 - 1e-6) <= found.lower <= exact.upper
+    proved_by_both(asked, found.certificate, tmp_path / "certificate.npz")
+    monkeypatch.setattr("sdprelax.methods._partitions.GUIDE_SECONDS", 0.0)
+    rough = sdprelax.solve(asked, "sdp", **options)
+    assert not rough.details["guide_converged"] and rough.lower <= exact.upper
 
 
 def test_cones_of_a_line_are_halves_of_it() -> None:

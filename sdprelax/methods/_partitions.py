@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from sdprelax.base import Deadline, Floats
 from sdprelax.cells import Cone, Sector, whole_space
+from sdprelax.certificate import Certificate, cone_certificate
 from sdprelax.exact import generate_columns
 from sdprelax.lifting import LiftedProgram
 from sdprelax.networks import Network
@@ -23,7 +25,7 @@ from sdprelax.relaxation import (
 )
 from sdprelax.training import random_network
 
-__all__ = ["guide", "partition", "within"]
+__all__ = ["Guide", "guide", "partition", "within"]
 
 # Share of the cones that the relaxation is first solved over, to see where the rest of the splits should go.
 COARSE = 2 / 3
@@ -31,8 +33,27 @@ COARSE = 2 / 3
 GUIDE_GAP, GUIDE_WIDTH, GUIDE_SECONDS = 1e-7, 60, 30.0
 
 
-def guide(lifting: LiftedProgram, rng: np.random.Generator, deadline: Deadline) -> tuple[Network, Floats]:
-    """Return a network trained so well that its residual can stand for the optimal one, and its dual point."""
+@dataclass(frozen=True, eq=False)
+class Guide:
+    """A network trained so well that its residual can stand for the optimal one.
+
+    Attributes
+    ----------
+    network: of the problem that is relaxed.
+    multiplier: its dual point, shape (n, c).
+    converged: whether its gap is proved to be at most GUIDE_GAP; where not, cones are judged by a dual point that may
+        be farther from the optimal one.
+    certificate: of the bound that was proved on the way, if one was.
+    """
+
+    network: Network
+    multiplier: Floats
+    converged: bool
+    certificate: Certificate | None
+
+
+def guide(lifting: LiftedProgram, rng: np.random.Generator, deadline: Deadline) -> Guide:
+    """Train a network by column generation."""
     problem = lifting.problem
     # Its own: whatever rows are lifted, columns are generated over unit rows of which no two are parallel.
     reduction = reduce(problem)
@@ -41,7 +62,9 @@ def guide(lifting: LiftedProgram, rng: np.random.Generator, deadline: Deadline) 
         deadline=Deadline(min(GUIDE_SECONDS, 0.25 * deadline.remaining)), rng=rng,
         report=lambda best, lower, upper: None,
     )  # fmt: skip
-    return reduction.network(found.hidden, found.output, problem), found.multiplier
+    A, network = found.multiplier, reduction.network(found.hidden, found.output, problem)
+    certificate = None if found.cover is None else cone_certificate(problem, reduction, A, cover=found.cover)
+    return Guide(network, A, found.converged, certificate)
 
 
 def partition(
@@ -58,8 +81,9 @@ def partition(
         dual = reduction.pull_back(solution.multiplier)
         cones = split_by_violation(rows, dual, coarse, solution, count)
     else:
-        network, _ = guide(relaxed.lifting, rng, deadline)
-        dual = reduction.pull_back(problem.residual(network.predict(problem.X)))
+        guided = guide(relaxed.lifting, rng, deadline)
+        relaxed.best.details["guide_converged"] = guided.converged
+        dual = reduction.pull_back(problem.residual(guided.network.predict(problem.X)))
         coarse = split_by_coverage(rows, space, min(4, count))
         target = problem.gamma * (1.0 + GUIDE_GAP)
         cones = split_by_strong_branching(rows, dual, coarse, count, target, deadline.fraction(0.5))

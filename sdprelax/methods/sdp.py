@@ -72,7 +72,9 @@ class SDP:
         residual improves most; small problems) or "gap": at rows or between sectors, whichever buys more of the bound,
         round after round until the gap is ``tolerance``, the time is up or there are ``cones`` blocks (1: 256);
         "local" does the same at rows for the fixed residual of a good network, whose certificate is one small program
-        per cone (Clarabel's), and solves no program over all cones.
+        per cone (Clarabel's), and solves no program over all cones. The details say whether that network's gap closed
+        (``guide_converged``), and, where time ended before the first cones were all solved, whether the bound is the
+        one that training it proved (``bound_of_guide``).
     tolerance: relative gap at which "gap" and "local" end.
     start: path of a certificate of a relaxation of this problem, whose partition and bound "gap" goes on from, relative
         to the working directory. With another file there a trial is another one.
@@ -365,7 +367,9 @@ class SDP:
     ) -> tuple[RelaxationSolution, list[Cone]]:  # fmt: skip
         """Return a good network's Λ with the multipliers of every cone of a partition, and that partition."""
         best, lifting = relaxed.best, relaxed.lifting
-        network, A = guide(lifting, rng, relaxed.deadline)
+        guided = guide(lifting, rng, relaxed.deadline)
+        network, A = guided.network, guided.multiplier
+        best.details["guide_converged"] = guided.converged
         best.offer(network)
         most = self._most
         reduction = lifting.reduction
@@ -373,5 +377,8 @@ class SDP:
         start = within(start, sectors_of(lifting.problem.shape[2], self.sectors))
         growth = LocalGrowth(relaxed, network, A, start, most, self.tolerance)
         solution = growth.run()
+        if not growth.solved:
+            # Cones without multipliers prove little; what the network's columns proved is kept if it is more.
+            best.details["bound_of_guide"] = best.prove(guided.certificate)
         best.details["growth"] = growth.rounds
         return solution, growth.cones

@@ -8,6 +8,7 @@ its parts are solved, without any program over all cones (docs/mathematics/relax
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -51,6 +52,11 @@ class LocalGrowth:
     most: int
     tolerance: float
     rounds: list[tuple[int, float]] = field(default_factory=list)
+
+    @property
+    def solved(self) -> bool:
+        """Whether every cone has multipliers at the end; without them little is proved of it."""
+        return bool(self.rounds) and math.isfinite(self.rounds[-1][1])
 
     def run(self) -> RelaxationSolution:
         """Split until the gap is closed, the time is up or nothing is left to split; prove the bound.
