@@ -75,6 +75,7 @@ def test_a_partition_is_gone_on_from(tmp_path: Path) -> None:
     assert at_once.lower is not None and at_once.lower >= first.lower, (
         "its bound is taken over before anything is solved"
     )
+    sdprelax.solve(asked, "sdp", sectors=4, rounding=None).certificate.save(path)
     with pytest.raises(InputError, match="another number of outputs"):
         sdprelax.solve(Problem(asked.X, asked.Y[:, :1], 0.3), "sdp", splitting="gap", solver="clarabel", start=path)
     with pytest.raises(InputError, match="not this problem's"):

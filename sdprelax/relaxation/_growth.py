@@ -1,9 +1,10 @@
 """Branch and bound on the relaxation: a partition that grows where it buys most (relaxation.md, "Growth").
 
 Every round splits the blocks that carry most of the solution, at rows or at edges of their sectors, and solves over the
-finer partition, so that the bound of any round is one of the training problem, and refining never loosens. Which of the
-two kinds is next is learned: the one whose last round took away most of ln(gap) per ln(work), with the multiplications
-of a solve for its work, so that the same run grows the same tree on every machine.
+finer partition, so that the bound of any round is one of the training problem, and refining never loosens. Rows are
+split first; once a round of them buys little, sectors are tried, and then that kind is next whose last round took away
+most of ln(gap) per ln(work), with the multiplications of a step for its work, so that the same run grows the same tree
+on every machine.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ MOST_OUTPUTS = 3
 SHARE = 0.5
 # Gaps below this are none, and growth of a solve's work below this is too little to divide by.
 SMALLEST, LEAST_WORK = 1e-12, 0.1
+# What sectors are taken to buy before they are tried: rounds of rows that buy more go on. Blocks of sectors need more
+# steps and dearer certificates than those of cones, which the multiplications of one step do not show.
+UNTRIED = 0.1
 # Tolerances of rounds that are only to say where to split: of one block to start with, and as a share of the gap later.
 FIRST, CLOSER = 1e-2, 0.1
 # Largest difference of unit rows that are the same.
@@ -92,7 +96,7 @@ class Growth:
         SolverUnavailable, SolverFailed: the first round's solver cannot run here, or has no point.
         """
         best = self.relaxed.best
-        worth = dict.fromkeys(("sectors", "rows"), math.inf)
+        worth = {"rows": math.inf, "sectors": UNTRIED}
         kind = "start"
         solution, _ = self.relaxed.solve(self.cones, enough=FIRST if len(self.cones) == 1 else 0.0)
         while True:
