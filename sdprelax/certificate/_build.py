@@ -39,7 +39,7 @@ SINGULAR = 1e-15
 # Largest entry below which a matrix is as good as zero.
 TINY = 1e-240
 # Where the central path may end while t is looked for.
-ROUGH = 1e-4
+ROUGH = 1e-7
 
 
 class _Draft:
