@@ -91,7 +91,7 @@ class SDP:
         anything tighter.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     losses: ClassVar[None] = None
     activations: ClassVar[None] = None
     offset: ClassVar[bool] = True
