@@ -129,7 +129,7 @@ def test_version(tmp_path: Path) -> None:
     (["run", "sweep.yaml", "--set", "loss=hubber"], "unknown loss 'hubber': did you mean 'huber'?"),
     (["run", "sweep.yaml", "--set", "loss.huber.delta=1"], "this sweep has no loss entry 'huber': choices: squared."),
     (["run", "sweep.yaml", "--set", "loss=cross_entropy"], "data set random(n=5, c=2): the target holds numbers"),
-    (["list", "method"], "there is no list of 'method': did you mean 'methods'?"),
+    (["list", "method"], "there is no list of 'method', and nothing of that name: did you mean 'methods'?"),
     (["run", "sweep.yaml", "--retry", "faild"], "--retry faild: no trial ends like that: did you mean 'failed'?"),
     (["run", "sweep.yaml", "--set", "engine.dask.workrs=1"], "engine 'dask' has no option 'workrs'"),
     (["run", "sweep.yaml", "--set", "limits.memory=x"], "the memory limit is 'x'; write a number with its unit"),

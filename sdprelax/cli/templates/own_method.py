@@ -32,7 +32,7 @@ class OwnMethod:
     ) -> sdprelax.Outcome:
         """Return the network and its objective, which is an upper bound."""
         hidden = rng.standard_normal((problem.X.shape[1], self.neurons))
-        features = np.maximum(problem.X @ hidden, 0.0)
+        features = problem.activation.apply(problem.X @ hidden)
         normal = features.T @ features + problem.gamma * np.eye(self.neurons)
         output = np.linalg.solve(normal, features.T @ problem.Y)
         # max(t·x, 0)/t is the same for all t > 0: the penalty is least where both sides are equally long.
