@@ -116,7 +116,7 @@ def _walked(walls: Floats, neurons: Floats, rng: np.random.Generator) -> Floats:
         d -= np.sum(d * w, axis=1, keepdims=True) * w
         d /= np.linalg.norm(d, axis=1, keepdims=True)
         # wᵀp·cos + dᵀp·sin stays positive between these angles.
-        heights, slopes = np.maximum(w @ walls.T, 0.0), d @ walls.T
+        heights, slopes = positive_part(w @ walls.T), d @ walls.T
         angles = np.arctan2(heights, np.abs(slopes))
         most = np.min(np.where(slopes < 0.0, angles, np.pi - angles), axis=1, initial=np.pi)
         least = -np.min(np.where(slopes < 0.0, np.pi - angles, angles), axis=1, initial=np.pi)
