@@ -14,7 +14,17 @@ from sdprelax.laboratory._store import Store
 from sdprelax.laboratory.results._tables import load_table, write_tables
 from sdprelax.networks import Network, bare_network
 
-__all__ = ["Results", "collect"]
+__all__ = ["Results", "certificate_of", "collect", "network_of"]
+
+
+def network_of(folder: Path, trial: str) -> Network:
+    """Return the network of a trial of the sweep in a folder, by the trial's hash."""
+    return bare_network(Store(folder).folder_of(trial) / "network.npz")
+
+
+def certificate_of(folder: Path, trial: str) -> Certificate:
+    """Return the certificate of a trial that has one, of the sweep in a folder, by the trial's hash."""
+    return Certificate.load(Store(folder).folder_of(trial) / "certificate.npz")
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,11 +39,11 @@ class Results:
 
     def network(self, trial: str) -> Network:
         """Return the network of a trial, by its hash."""
-        return bare_network(Store(self.folder).folder_of(trial) / "network.npz")
+        return network_of(self.folder, trial)
 
     def certificate(self, trial: str) -> Certificate:
         """Return the certificate of a trial that has one, by its hash."""
-        return Certificate.load(Store(self.folder).folder_of(trial) / "certificate.npz")
+        return certificate_of(self.folder, trial)
 
 
 def collect(folder: Path, *, reuse: bool = False) -> Results:

@@ -12,7 +12,7 @@ import pandas as pd
 from sdprelax.base import InputError
 from sdprelax.certificate import Certificate
 from sdprelax.laboratory._store import Store
-from sdprelax.laboratory.results._collect import Results, collect
+from sdprelax.laboratory.results._collect import certificate_of, collect, network_of
 from sdprelax.networks import Network
 
 __all__ = ["LoadedResults", "load_results"]
@@ -45,11 +45,11 @@ class LoadedResults:
         ------
         InputError: there is no such trial, or it has no network.
         """
-        return self._found(row, "network.npz").network(self._row(row)["hash"])
+        return network_of(*self._with(row, "network.npz"))
 
     def certificate(self, row: Any) -> Certificate:
         """Return the certificate of a trial's lower bound; ``row`` and errors as for :meth:`network`."""
-        return self._found(row, "certificate.npz").certificate(self._row(row)["hash"])
+        return certificate_of(*self._with(row, "certificate.npz"))
 
     def _row(self, row: Any) -> pd.Series:
         if isinstance(row, pd.Series) and {"hash", "results"} <= set(row.index):
@@ -62,13 +62,13 @@ class LoadedResults:
             return self.table.loc[row]
         raise InputError(f"{row!r} is no trial of these results: give a row of .table, its index, or a trial's hash.")
 
-    def _found(self, row: Any, file: str) -> Results:
-        """Return the sweep of a trial that has a file."""
+    def _with(self, row: Any, file: str) -> tuple[Path, str]:
+        """Return the sweep's folder and the hash of a trial that has a file."""
         trial = self._row(row)
         folder = Path(trial["results"])
         if not (Store(folder).folder_of(trial["hash"]) / file).is_file():
             raise InputError(f"trial {trial['hash']} ({trial['method']}, {trial['status']}) left no {Path(file).stem}.")
-        return collect(folder, reuse=True)
+        return folder, str(trial["hash"])
 
 
 def load_results(*folders: str | Path) -> LoadedResults:
