@@ -33,7 +33,7 @@ def predict_rows(
     results: Annotated[Path, typer.Option(help="Where to look for a hash.")] = Path("results"),
 ) -> None:  # fmt: skip
     """Predict for new rows: names of classes, or numbers; of cross-entropy and logistic losses probabilities too."""
-    from sdprelax.base import write_whole
+    from sdprelax.base import storing, write_whole
     from sdprelax.networks import load_pipeline
 
     record: dict[str, Any] = {}
@@ -48,7 +48,8 @@ def predict_rows(
     if out is None:
         typer.echo(text, nl=False)
     else:
-        write_whole(out, text.encode())
+        with storing(out) as target:
+            write_whole(target, text.encode())
         typer.echo(f"wrote {out}")
 
 
@@ -147,7 +148,7 @@ def _predicted(model: Pipeline, rows: Any, names: pd.Series, trial: dict[str, An
         if len(called) != outputs.shape[1]:
             called = [f"prediction {k + 1}" for k in range(outputs.shape[1])]
         return pd.concat([table, pd.DataFrame(outputs, columns=pd.Index([str(name) for name in called]))], axis=1)
-    table["prediction"] = model.predict_labels(rows)
+    table["prediction"] = model.labels(outputs)
     if trial:
         loss = losses.create(trial.get("loss", "squared"), trial.get("loss_options", {}))
         shares = loss.probabilities(outputs)

@@ -122,9 +122,17 @@ class Pipeline:
         ------
         InputError: columns or entries that do not fit, or a predictor that was not trained on classes.
         """
+        return self.labels(self.predict(X))
+
+    def labels(self, outputs: Floats) -> NDArray[np.str_]:
+        """Return the names of classes, shape (n,), that outputs of :meth:`predict`, shape (n, c), say.
+
+        Raises
+        ------
+        InputError: there are no names of classes, or not one for each output.
+        """
         if self.classes is None:
             raise InputError("this predictor was not trained on classes: it has predict(X) alone.")
-        outputs = self.predict(X)
         if (outputs.shape[1], len(self.classes)) != (1, 2) and outputs.shape[1] != len(self.classes):
             raise InputError(f"this predictor has {outputs.shape[1]} outputs and {len(self.classes)} names of classes.")
         labels: NDArray[np.str_] = np.array(self.classes)[decided(outputs)]
