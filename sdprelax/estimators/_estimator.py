@@ -51,6 +51,10 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         """Return the method's name and options."""
         raise NotImplementedError
 
+    def _options(self, method: str) -> dict[str, Any]:
+        """Return the options of a method that the estimator has as fields of the same names."""
+        return {option.name: getattr(self, option.name) for option in methods.options(method)}
+
     def _trained(self, outcome: Outcome) -> Predictor:
         """Return what of an outcome predicts."""
         if outcome.judged_by_network:

@@ -28,8 +28,7 @@ class _GatedReLU(Estimator):
     decomposition: str = "least_squares"
 
     def _method(self) -> tuple[str, Mapping[str, Any]]:
-        names = ("patterns", "gates", "penalty", "solver", "tolerance", "max_iterations", "decomposition")
-        return "gated_relu", {name: getattr(self, name) for name in names}
+        return "gated_relu", self._options("gated_relu")
 
     def _trained(self, outcome: Outcome) -> Predictor:
         return outcome.predictors["gated"]

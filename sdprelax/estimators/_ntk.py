@@ -32,8 +32,7 @@ class _NTK(Estimator):
 
     def _method(self) -> tuple[str, Mapping[str, Any]]:
         if self.kernel == "mkl":
-            names = ("patterns", "gates", "solver", "newton", "tolerance", "max_iterations")
-            return "mkl", {name: getattr(self, name) for name in names}
+            return "mkl", self._options("mkl")
         if not isinstance(self.kernel, str) or self.kernel not in CLOSED:
             raise InputError(f"kernel is {self.kernel!r}; it must be one of {', '.join([*CLOSED, 'mkl'])}.")
         name, options = CLOSED[self.kernel]

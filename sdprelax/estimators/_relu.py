@@ -78,16 +78,8 @@ class ReLURegressor(Regressor, _ReLU):
 
     Parameters
     ----------
-    gamma: weight decay γ; with ``relative`` a share of γ_max, from which on no neuron pays.
-    relative: whether γ is ``gamma``·γ_max (:func:`sdprelax.gamma_max`), which depends neither on how many samples there
-        are nor on their units.
-    bias, penalise_bias, offset, activation: as for :class:`sdprelax.Problem`; here with a bias and a free offset.
-    time_limit: seconds for training, None for no limit.
-    random_state: seed of everything random in the method, the same on every fit; None for another one every time, or a
-        ``RandomState``.
-    method: a method (``sdprelax list methods``): its name, {name: {option: value}}, or one itself. ``"exact"`` and
-        ``"sdp"`` prove how far the network is from the global optimum. None for one start of ``lbfgs``, to a tolerance
-        of 1e-7: a network in seconds, without a proof.
+    gamma, relative, bias, penalise_bias, offset, activation, time_limit, random_state, method: as of
+        :class:`ReLUClassifier`.
     loss: a loss of numbers (``sdprelax list losses``), given in the same ways: "squared", "huber", "absolute",
         {"quantile": {"level": 0.9}}, ...; or "poisson" for counts, of which rates are predicted.
 

@@ -30,9 +30,8 @@ class _Wedge(Estimator):
     merge: bool = False
 
     def _method(self) -> tuple[str, Mapping[str, Any]]:
-        names = ("penalty", "features", "count", "sketch", "layers", "solver", "tolerance", "merge")
-        options = {name: getattr(self, name) for name in names}
-        return "wedge", {**options, "bias": "free" if self.free_bias else "regularised"}
+        # The method's option ``bias`` is another thing than the estimator's, which is the problem's.
+        return "wedge", {**self._options("wedge"), "bias": "free" if self.free_bias else "regularised"}
 
     def _trained(self, outcome: Outcome) -> Predictor:
         return outcome.predictors["three_layer"] if self.layers == 3 else super()._trained(outcome)
