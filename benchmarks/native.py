@@ -309,7 +309,7 @@ def blocks(run: Run) -> Iterator[Row]:
 
 
 LOSSES, SECONDS = ("squared", "cross_entropy"), 300.0
-# Clarabel does not end in the lifted form of Iris; docs/performance.md, "The two forms of the relaxation".
+# Clarabel does not end in the lifted form of Iris; docs/performance/relaxation.md, "The two forms of the relaxation".
 CONTESTANTS = {
     "random": (("clarabel", "lifted"), ("clarabel", "reduced"), ("interior_point", "reduced"), ("native", "reduced")),
     "iris": (("clarabel", "reduced"), ("interior_point", "reduced"), ("native", "reduced")),

@@ -73,8 +73,8 @@ def test_a_second_run_runs_nothing_that_is_finished(finished: tuple[Path, str]) 
 
 def test_the_guide_lists_what_lies_in_a_sweeps_folder(finished: tuple[Path, str]) -> None:
     folder = finished[0] / "results" / "small"
-    guide = (Path(__file__).parents[1] / "docs" / "guide.md").read_text(encoding="utf-8")
-    table = guide.split("### What is in `results/<name>/`")[1].split("\n\n")[1]
+    guide = (Path(__file__).parents[1] / "docs" / "guide" / "sweeps.md").read_text(encoding="utf-8")
+    table = guide.split("## What is in `results/<name>/`")[1].split("\n\n")[1]
     listed = set(re.findall(r"`([^`]+)`", table))
     listed |= {name.replace(".png", ".pdf") for name in listed}
     listed |= {"trials/", "trials/<hash>/predictor-2.npz"}

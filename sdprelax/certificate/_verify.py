@@ -416,7 +416,7 @@ def verify(problem: Problem, certificate: Certificate, deadline: Deadline | None
     Parameters
     ----------
     deadline: the time by which the proof must have ended. Without one the work is bounded by what a certificate may
-        hold: blocks, lengths of paths and cones beyond the limits that docs/guide.md states are refused.
+        hold: blocks, lengths of paths and cones beyond the limits that docs/guide/trust.md states are refused.
 
     Raises
     ------

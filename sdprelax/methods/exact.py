@@ -35,7 +35,8 @@ from sdprelax.training import Incumbent, Outcome, Report, locally_trained, unrep
 __all__ = ["Exact"]
 
 # Patterns up to which the convex program of one output takes less time than column generation, by measurement
-# (docs/performance.md), and cells up to which the cell program is tried where column generation left the gap open.
+# (docs/performance/relaxation.md), and cells up to which the cell program is tried where column generation left the
+# gap open.
 LARGEST_PROGRAM = 500
 # Beyond the plane column generation may need as many atoms as n·c, and factors a dense matrix of that order; the
 # enumerating oracle lists all rays.

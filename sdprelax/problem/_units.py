@@ -25,7 +25,7 @@ from sdprelax.problem._problem import Problem
 
 __all__ = ["Units", "freedom", "units_of"]
 
-# Sizes at which interior-point solvers stall last, by measurement (docs/performance.md).
+# Sizes at which interior-point solvers stall last, by measurement (docs/performance/relaxation.md).
 LONGEST_ROW, TARGET_NORM = 16.0, 100.0
 # How many times the longest row a free bias's unit is at least: in few inputs, where gaps close, and beyond, where a
 # large one costs the relaxation more than it is worth by measurement; and the bias of a neuron that is a constant.

@@ -43,7 +43,7 @@ class ThreeOperator:
     columns: columns R of Z, the width of the network.
     iterations: splitting steps.
     step: η in units of 1/‖Λ‖_F. P25's is 0.75 (0.1 on MNIST), at which the splitting need not converge; at half of
-        that it did on every problem measured (docs/performance.md).
+        that it did on every problem measured (docs/paper.md, "Roundings").
     """
 
     activations: ClassVar[None] = None

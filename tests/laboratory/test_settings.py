@@ -296,7 +296,7 @@ def test_the_guide_s_snippet_writes_all_that_the_second_verifier_needs(
     name: str, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    guide = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
+    guide = (ROOT / "docs" / "guide" / "trust.md").read_text(encoding="utf-8")
     (snippet,) = [block for block in re.findall(r"```python\n(.*?)```", guide, re.DOTALL) if "data.npz" in block]
     for record in records(finished / name):
         folder = Store(finished / name).folder_of(record["hash"])

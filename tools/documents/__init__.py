@@ -23,6 +23,7 @@ from documents import (  # noqa: F401
     native,
     ntk,
     paper,
+    reach,
     relaxations,
     sweeps,
     verdicts,

@@ -11,7 +11,7 @@ from documents.writing import at_most, figure, markdown, percent, published, sig
 TRAINED = {"torch": "PyTorch", "sklearn": "scikit-learn"}
 
 
-def _up(value: float) -> float:
+def rounded_up(value: float) -> float:
     """Return a positive number rounded up to two digits."""
     unit = 10.0 ** (math.floor(math.log10(value)) - 1)
     return math.ceil(value / unit - 1e-9) * unit
@@ -27,7 +27,7 @@ def certify() -> str:
         rows.append([
             TRAINED[library], data, f"{found['n']:.0f}×{found['rank']:.0f}→{found['outputs']:.0f}",
             f"{found['gamma']:.3g}", f"{found['objective']:.4f}", f"{found['lower']:.4f}",
-            f"{significant(_up(found['above']))} %", better, f"{found['verdict_seconds']:.0f}",
+            f"{significant(rounded_up(found['above']))} %", better, f"{found['verdict_seconds']:.0f}",
         ])  # fmt: skip
     columns = ["trained by", "data", "n×rank→outputs", "γ", "objective", "proved lower bound"]
     return markdown([*columns, "at most above the optimum", "better network", "s"], rows, left=2)
