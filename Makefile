@@ -9,7 +9,7 @@ export MKL_NUM_THREADS := 1
 # Where the environment forbids bytecode, every process would compile what it imports anew, for seconds.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: quickstart test lint format notebooks benchmarks figures documents clean
+.PHONY: quickstart test lint format notebooks benchmarks figures documents site clean
 
 quickstart: .venv/.ready-run
 	$(BIN)/sdprelax run experiments/quickstart.yaml
@@ -32,6 +32,10 @@ figures: .venv/.ready-$(EXTRAS)
 documents: .venv/.ready-$(EXTRAS)
 	$(BIN)/python tools/write_documents.py
 
+site: .venv/.ready-docs
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -b html -c docs -d build/doctrees . build/site
+	$(BIN)/python tools/website/links.py build/site
+
 notebooks: .venv/.ready-$(EXTRAS)
 	$(BIN)/python notebooks/execute.py
 
@@ -48,8 +52,8 @@ benchmarks: .venv/.ready-$(EXTRAS)
 	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable .
 	touch $@
 
-.venv/.ready-$(EXTRAS): .venv/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable ".[$(EXTRAS)]"
+.venv/.ready-%: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable ".[$*]"
 	touch $@
 
 clean:
