@@ -295,6 +295,26 @@ def test_every_template_is_a_sweep_and_nothing_is_overwritten(
     assert CliRunner().invoke(app, ["init", "mine", "--template", template, "--force"]).exit_code == 0
 
 
+def test_a_sweep_over_a_table_says_what_it_leaves_out_and_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{k},2024-01-{k % 28 + 1:02},{k % 7},{'xy'[k % 2]}" for k in range(40)]
+    Path("t.csv").write_text("\n".join(['number,"day #\n: 1",yes,label', *rows]))
+    done = CliRunner().invoke(app, ["init", "mine", "--data", "t.csv", "--target", "yes"])
+    assert done.exit_code == 0, done.output
+    text = Path("mine.yaml").read_text()
+    assert re.search(r"- \"day #\\n: 1\" +# dates or times\n", text) and "results/mine/trials" in text
+    options = load_sweep(Path("mine.yaml")).plan()[0].to_dict()["dataset_options"]
+    assert options["target"] == "yes" and options["index"] == "number" and options["drop"] == ["day #\n: 1"]
+    for wrong, said in (
+        (["--target", "yes"], "--target names a column"),
+        (["--data", "t.csv", "--template", "solvers"], "--data goes with the template own-data"),
+        (["--data", "u.csv"], "u.csv cannot be read"),
+    ):
+        done = CliRunner().invoke(app, ["init", "other", *wrong])
+        assert isinstance(done.exception, InputError) and said in str(done.exception)
+    assert not Path("other.yaml").exists()
+
+
 def test_the_template_of_a_method_trains(tmp_path: Path) -> None:
     assert "written: own_method.py" in sdprelax("init", "--template", "own-method", cwd=tmp_path).stdout
     only = ("--set", "datasets=[spiral]", "--set", "methods=[own_method]", "--engine", "serial")

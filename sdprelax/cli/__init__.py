@@ -38,7 +38,7 @@ class Verb(NamedTuple):
 START, SWEEPS, RESULTS, MODELS = "Start", "Sweeps", "Results", "Networks and data of yours"
 # In the order in which --help lists them.
 VERBS = {
-    "init": Verb(write_sweep, START, ("sdprelax init", "sdprelax init mine --template own-data")),
+    "init": Verb(write_sweep, START, ("sdprelax init", "sdprelax init mine --data table.csv --target outcome")),
     "list": Verb(print_list, START, ("sdprelax list methods", "sdprelax list sdp")),
     "solvers": Verb(print_solvers, START, ("sdprelax solvers",)),
     "schema": Verb(print_schema, START, ("sdprelax schema > sweep.schema.json", "sdprelax schema distillation")),

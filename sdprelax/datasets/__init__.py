@@ -16,6 +16,7 @@ import pydantic
 from numpy.typing import NDArray
 
 from sdprelax.base import Floats, InputError, Registry, finite_matrix, target_matrix
+from sdprelax.datasets._guess import Guess, guess_options
 from sdprelax.datasets._reading import (
     file_arrays,
     file_numbers,
@@ -38,6 +39,7 @@ from sdprelax.networks import (
 
 __all__ = [
     "Dataset",
+    "Guess",
     "Share",
     "Source",
     "datasets",
@@ -45,6 +47,7 @@ __all__ = [
     "file_arrays",
     "file_numbers",
     "first_cells",
+    "guess_options",
     "indicators",
     "package_folder",
     "read_table",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from datetime import date, time, timedelta
 from decimal import Decimal
 from numbers import Real
@@ -14,6 +13,7 @@ import pandas as pd
 
 from sdprelax.base import Floats, InputError, is_categorical, nearest, one_hot
 from sdprelax.datasets import Dataset, encoded, split, table_numbers, training_rows
+from sdprelax.datasets._looks import look_of
 from sdprelax.networks import Preprocessing, Scaling
 
 __all__ = ["MOST_CLASSES", "Encode", "Missing", "Names", "TargetKind", "holds_classes", "labels", "table_dataset"]
@@ -25,20 +25,6 @@ Encode = Literal["text"] | list[str | int]
 
 # A target of integers with more different values than this is taken for numbers, not classes, by default.
 MOST_CLASSES = 20
-# What text can be beside words: names of kinds, and what every entry then looks like.
-CLOCK = r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?[AaPp]\.?[Mm]\.?)?(Z| ?[+-]\d{2}:?\d{2})?"
-MONTH = r"(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.?"
-DAY = (
-    rf"(\d{{1,4}}[-/.]\d{{1,2}}[-/.]\d{{1,4}}|\d{{4}}-\d{{2}}|\d{{1,2}}[ -]{MONTH}[ -,]*\d{{2,4}}"
-    rf"|{MONTH} \d{{1,2}},? \d{{4}})"
-)
-PART = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
-LOOKS = {
-    "dates or times": rf"({DAY}([ T]{CLOCK})?|{CLOCK})",
-    "complex numbers": rf"\(?({PART})?[-+]?({PART})?[ij]\)?",
-    "numbers with decimal commas (write decimal: \",\")": r"[-+]?\d+,\d+",
-    "numbers with a mark between thousands": r"[-+]?\d{1,3}(,\d{3})+(\.\d*)?",
-}  # fmt: skip
 
 
 class TableOptions(Protocol):
@@ -191,7 +177,7 @@ def _is_text(origin: str, name: str, column: pd.Series) -> bool:
     text = np.array([isinstance(value, str) for value in there])
     if not text.all():
         return False
-    look = _look(there)
+    look = look_of(there)
     if look is not None:
         raise InputError(
             f"{origin}: column '{name}' holds {look} as text: leave it out with option 'drop', write it as numbers, or "
@@ -222,12 +208,6 @@ def _row(column: pd.Series, position: int) -> int:
     return int(label) + 1 if isinstance(label, (int, np.integer)) else position + 1
 
 
-def _look(entries: Iterable[object]) -> str | None:
-    """Return what all entries of text look like, if that is no word."""
-    texts = [str(entry).strip() for entry in entries]
-    return next((kind for kind, form in LOOKS.items() if all(re.fullmatch(form, text) for text in texts)), None)
-
-
 def _require_numbers(origin: str, name: str, column: pd.Series) -> None:
     """Refuse a column of inputs with an entry that is there and is no number."""
     there = column.dropna()
@@ -235,7 +215,7 @@ def _require_numbers(origin: str, name: str, column: pd.Series) -> None:
         raise InputError(f"{origin}: column '{name}' holds dates or times; it must hold real numbers.")
     texts = [value for value in there if isinstance(value, str)] if not pd.api.types.is_numeric_dtype(column) else []
     if texts and len(texts) == len(there) and not is_categorical(column):
-        look = _look(texts)
+        look = look_of(texts)
         if look is not None:
             raise InputError(
                 f"{origin}: column '{name}' holds {look} as text: leave it out with option 'drop', or write it as "
@@ -274,7 +254,7 @@ def holds_classes(name: str, label: pd.Series, task: TargetKind) -> bool:
         return False  # complex numbers, which are refused as targets later
     if pd.api.types.is_numeric_dtype(label) and not pd.api.types.is_bool_dtype(label):
         return bool(label.nunique() <= MOST_CLASSES)
-    look = None if is_categorical(label) or there.empty or pd.api.types.is_bool_dtype(label) else _look(there)
+    look = None if is_categorical(label) or there.empty or pd.api.types.is_bool_dtype(label) else look_of(there)
     if look is not None:
         raise InputError(f"{name} holds {look} as text: write numbers, or task: classification if they are labels.")
     numeric = pd.to_numeric(label.astype(object), errors="coerce").notna()
