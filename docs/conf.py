@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.resources import files
 from pathlib import Path
 
 from pygments.lexers.special import TextLexer
@@ -32,6 +33,8 @@ include_patterns = ["docs/**", "notebooks/*.ipynb", "CHANGELOG.md", "CONTRIBUTIN
 exclude_patterns = ["docs/_static/**"]
 
 myst_enable_extensions = ["dollarmath", "attrs_inline"]
+# Formulas of their own are fenced as GitHub takes them.
+myst_fence_as_directive = ["math"]
 myst_heading_anchors = 4
 nb_execution_mode = "off"
 nb_merge_streams = True
@@ -47,7 +50,8 @@ python_use_unqualified_type_names = True
 
 html_theme = "furo"
 html_title = "sdprelax"
-html_static_path = ["_static"]
+# With a font of mathematics browsers lay formulas out well; that of ziamath comes by pip like all else.
+html_static_path = ["_static", str(files("ziamath.fonts") / "STIXTwoMath-Regular.ttf")]
 html_css_files = ["site.css"]
 html_show_sphinx = False
 html_show_copyright = False
