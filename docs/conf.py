@@ -42,8 +42,9 @@ nb_render_image_options = {"alt": "picture drawn by the cell above"}
 
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
-# What arrays are called; resolved, each would take a line.
+# Resolved, each would take a line.
 autodoc_type_aliases = {name: name for name in ("ArrayLike", "Floats", "Integers", "Report")}
+autodoc_preserve_defaults = True
 autodoc_member_order = "bysource"
 add_module_names = False
 python_use_unqualified_type_names = True

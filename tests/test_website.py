@@ -67,7 +67,7 @@ Returns
 What is *not* said: a*."""
     assert "\n".join(restructured(docstring.split("\n"))).split("\n") == [
         "Train.", "", "::", "", "    p* = inf ℓ(x)*", "", "",
-        ":param X: see ``Y``.", ":param Y: data,", "    of shape (n, d).", "",
+        ":param X: data,", "    of shape (n, d).", ":param Y: data,", "    of shape (n, d).", "",
         ".. rubric:: Attributes", "", "* ``lower_``: a bound.", "",
         ":raises InputError: it is wrong.", "",
         r":returns: What is \*not\* said: a\*.", "",

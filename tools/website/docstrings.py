@@ -75,9 +75,9 @@ def _section(heading: str, lines: list[str]) -> Iterator[str]:
     for entry in _entries(lines):
         found = ENTRY.match(entry)
         if found and heading in ("Parameters", "Raises"):
-            *others, last = found["names"].split(", ")
-            yield from (f":{FIELDS[heading]} {plain(name)}: see ``{last}``." for name in others)
-            yield f":{FIELDS[heading]} {plain(last)}: {plain(found['text'])}"
+            yield from (
+                f":{FIELDS[heading]} {plain(name)}: {plain(found['text'])}" for name in found["names"].split(", ")
+            )
         elif found and heading == "Attributes":
             names = ", ".join(f"``{name}``" for name in found["names"].split(", "))
             yield f"* {names}: {plain(found['text'])}"
@@ -93,6 +93,23 @@ def restructured(lines: list[str]) -> list[str]:
     return "\n".join(written).split("\n")
 
 
+def _shortened(annotation: str) -> str:
+    """Return a type as the sources write it, where autodoc has resolved an array's."""
+    unqualified = re.sub(r"~?\b(?:numpy|typing)\.", "", annotation)
+    return re.sub(r"ndarray\[tuple\[Any, \.\.\.\], dtype\[(\w+)\]\]", r"NDArray[\1]", unqualified)
+
+
+def _with_short_types(app: Sphinx, domain: str, kind: str, content: object) -> None:
+    """Shorten the types that autodoc is about to write beside the parameters."""
+    for types in app.env.current_document.autodoc_annotations.values():
+        types.update({name: _shortened(annotation) for name, annotation in types.items()})
+
+
+def _unsaid(app: Sphinx, what: str, name: str, obj: object, skipped: bool, options: object) -> bool | None:
+    """Leave out the fields of named tuples, whose docstrings Python makes."""
+    return True if (getattr(obj, "__doc__", None) or "").startswith("Alias for field number") else None
+
+
 def _replaced(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
     """Replace the lines of a docstring in place."""
     lines[:] = restructured(lines)
@@ -100,5 +117,11 @@ def _replaced(app: Sphinx, what: str, name: str, obj: object, options: object, l
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register with autodoc."""
+    from sphinx.util.inspect import TypeAliasForwardRef
+
+    # An alias among other types is shown by its repr.
+    TypeAliasForwardRef.__repr__ = lambda alias: alias.name
     app.connect("autodoc-process-docstring", _replaced)
+    app.connect("autodoc-skip-member", _unsaid)
+    app.connect("object-description-transform", _with_short_types, priority=400)  # before autodoc's own
     return {"parallel_read_safe": True, "parallel_write_safe": True}
