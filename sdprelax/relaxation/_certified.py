@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -16,6 +17,7 @@ from sdprelax.relaxation._program import Form, RelaxationSolution, solve_relaxat
 from sdprelax.relaxation._separation_rounds import with_separated
 from sdprelax.relaxation._splitting import local_certificate
 from sdprelax.solvers import NO_START, Coarser, Solved, solvers
+from sdprelax.solvers.interior_point import InteriorPoint
 from sdprelax.solvers.native import Native
 from sdprelax.training import Incumbent, status_of
 
@@ -25,6 +27,8 @@ __all__ = ["CertifiedRelaxation", "settled"]
 BACK = 1.0 + 1e-6
 # Relative distance of claim and dual value from which on a stalled run counts as settled, and most rows for another.
 SETTLED, SECOND_OPINION = 1e-3, 100
+# Tolerance of the solutions that only say what is violated.
+BETWEEN = 1e-3
 # Relative rise of the bound below which no more forms are separated.
 RISING = 1e-5
 # What a certificate may leave of a solver's claim where that counts as solved, relatively.
@@ -84,8 +88,10 @@ class CertifiedRelaxation:
         ------
         SolverUnavailable, SolverFailed: the last solver cannot run here, or has no point.
         """
-        found, active = self._over(cones, idle, start, enough)
         most = max((family.rounds for family in self.lifting.more.values()), default=0)
+        # In the plane hardly anything is separated.
+        between = max(enough, BETWEEN) if most and self.lifting.reduction.rank > 2 else enough
+        found, active = self._over(cones, idle, start, between)
         for _ in range(most):
             reached, before = self.best.lower, self.lifting
             refined = with_separated(before, active, found, self.deadline)
@@ -94,7 +100,7 @@ class CertifiedRelaxation:
             self.improve(found)
             self.lifting = refined
             try:
-                found, active = self._over(cones, [cone for cone in cones if cone not in active])
+                found, active = self._over(cones, [cone for cone in cones if cone not in active], enough=between)
             except SolverFailed:
                 self.lifting = before
                 break
@@ -102,6 +108,9 @@ class CertifiedRelaxation:
             self.rounds.append({"forms": stated, "lower": self.best.lower})
             if self.best.lower - reached <= RISING * abs(self.best.lower):
                 break
+        if self.loosened and between > enough and not self.late:
+            with contextlib.suppress(SolverFailed):
+                found, active = self._over(cones, [cone for cone in cones if cone not in active], enough=enough)
         return found, len(cones) - len(active)
 
     def _over(
@@ -139,7 +148,7 @@ class CertifiedRelaxation:
         found: RelaxationSolution | None = None
         for name in self.names:
             solver = solvers.create(name, self.options if name == self.names[0] else {})
-            if isinstance(solver, Native):
+            if isinstance(solver, Native | InteriorPoint):
                 self.loosened = enough > solver.tolerance
                 solver = dataclasses.replace(solver, tolerance=max(solver.tolerance, enough))
             last = name == self.names[-1]

@@ -45,7 +45,7 @@ NEGLIGIBLE = 1e-12
 # this share, within so many steps.
 PROGRESS, RISING, PATIENCE = 0.95, 1e-3, 6
 # Relative infeasibility from which on the objective of a stalled run is no claim.
-INFEASIBLE = 1e-3
+INFEASIBLE = 1e-4
 
 
 @solvers.register("interior_point")
@@ -144,7 +144,7 @@ class InteriorPoint:
             gap, missing = run.gap, run.infeasibility / max(abs(run.dual), 1e-300)
             # Where A is at ends of its domain the last steps lose digits of the primal point.
             lowest = min(lowest, run.primal) if missing <= self.tolerance else lowest
-            if gap <= self.tolerance and missing <= self.tolerance:
+            if max(gap, missing) <= self.tolerance and run.violation <= self.tolerance:
                 status = "optimal"
                 break
             # The objective of a point that is not feasible says little.

@@ -86,6 +86,12 @@ class BlockIterate:
         self.x = np.zeros(len(held))
 
     @property
+    def places(self) -> Integers:
+        """Where the pairs of A's entries and the block's own ones are in a matrix between all rows, row after row."""
+        first, second = np.concatenate([self.sample, self.first]), np.concatenate([self.output, self.second])
+        return np.asarray(first * self.rows.shape[0] + second)
+
+    @property
     def order(self) -> int:
         """Order of S."""
         return len(self.X)
@@ -106,6 +112,13 @@ class BlockIterate:
         with np.errstate(over="ignore", invalid="ignore"):
             P = self.values(self.X)[1][self.free :]
             return float(self.y[self.free :] @ np.abs(P - self.x))
+
+    @property
+    def violation(self) -> float:
+        """How far a product that is not held is below zero, as a share of the largest one."""
+        products = self.images(self.X)[: self.forms, : self.forms]
+        below = -float(np.min(products[self.open], initial=0.0))
+        return below / float(np.max(np.diag(products), initial=1e-300))
 
     @property
     def weight(self) -> Floats:
@@ -135,11 +148,11 @@ class BlockIterate:
 
     def adjoint(self, B: Floats, y: Floats) -> Floats:
         """Return Σ y_pF_p over the entries of A and the block's own unknowns."""
-        first, second = np.concatenate([self.sample, self.first]), np.concatenate([self.output, self.second])
         q, count = len(self.norms), self.rows.shape[0]
+        # Sums where a pair stands twice. Dense, as images are: a sparse matrix costs more to set up than to multiply.
         values = np.concatenate([B, self.weight * y[q:]])
-        upper = sp.csr_array((values, (first, second)), shape=(count, count))
-        matrix = np.asarray((self.transposed @ upper @ self.rows).toarray())
+        between = np.bincount(self.places, values, count * count).reshape(count, count)
+        matrix = np.asarray(self.transposed @ (self.transposed @ between).T)
         summed: Floats = matrix + matrix.T
         if q:
             summed -= np.diag(y[:q] @ self.norms)
@@ -270,6 +283,11 @@ class Iterate:
     def infeasibility(self) -> float:
         """What x differs from P in all blocks, in units of the objective."""
         return sum(block.infeasibility for block in self.blocks)
+
+    @property
+    def violation(self) -> float:
+        """How far a product that is not held is below zero, as a share of its block's largest one."""
+        return max(block.violation for block in self.blocks)
 
     @property
     def mu(self) -> float:
