@@ -28,7 +28,7 @@ from sdprelax.base._errors import (
 )
 from sdprelax.base._files import read_arrays, storing, whole_file, write_arrays, write_whole
 from sdprelax.base._registry import LATER, Registry, Use, misread, registering
-from sdprelax.base._threads import single_threaded, threads_allowed
+from sdprelax.base._threads import single_threaded, threads_allowed, usable_cores
 from sdprelax.base._verified import (
     UNIT,
     Ball,
@@ -85,6 +85,7 @@ __all__ = [
     "storing",
     "target_matrix",
     "threads_allowed",
+    "usable_cores",
     "whole_file",
     "write_arrays",
     "write_whole",

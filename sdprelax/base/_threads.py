@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import threadpoolctl
 
-__all__ = ["single_threaded", "threads_allowed"]
+__all__ = ["single_threaded", "threads_allowed", "usable_cores"]
 
 _alone = False
 
@@ -27,7 +27,14 @@ def threads_allowed() -> int:
     said = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     if said.isdecimal() and int(said) > 0:
         return int(said)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return usable_cores()
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use: of its affinity, and of the quota of its control group (v1 or v2)."""
+    from joblib import cpu_count
+
+    return int(cpu_count())
 
 
 @contextlib.contextmanager

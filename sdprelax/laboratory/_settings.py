@@ -71,7 +71,7 @@ class Written(pydantic.BaseModel):
     seed: int = pydantic.Field(0, ge=0, lt=2**63, description="what the random numbers derive from")
     limits: _Limits = pydantic.Field(_Limits(), description="what one trial may take")
     engine: Any = pydantic.Field("processes", description="where trials run")
-    modules: list[str] = pydantic.Field([], description="Python files with registered classes of your own")
+    modules: str | list[str] = pydantic.Field([], description="Python files with registered classes of your own")
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Settings:
     ----------
     kind: what the file is called in messages, with its article.
     model: the top level's keys.
-    families: keys that name registered entries, beside ``engine``; of a list that has a default, one may stand alone.
+    families: keys that name registered entries, beside ``engine``.
     examples: overrides that this kind of file takes, for messages.
     """
 
@@ -166,7 +166,8 @@ def common(document: Document, path: Path, written: Written) -> dict[str, Any]:
     if not re.fullmatch(r"[\w.-]+", name) or name.startswith("."):
         message = f"the name '{name}' becomes a folder; use letters, digits, '-', '_' and '.' only."
         raise document.error(("name",), message)
-    modules = tuple(str((path.parent / module).resolve()) for module in written.modules)
+    named = [written.modules] if isinstance(written.modules, str) else written.modules
+    modules = tuple(str((path.parent / module).resolve()) for module in named)
     try:
         load_modules(modules)
     except InputError as error:
@@ -182,15 +183,16 @@ def common(document: Document, path: Path, written: Written) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def expanded(document: Document, key: str, registry: Registry[Any], items: list[Any] | None = None) -> Iterator[Entry]:
-    """Yield the validated entries of a list, one for each point of their grids; ``items`` has no list in the file.
+def expanded(document: Document, key: str, registry: Registry[Any], written: Any) -> Iterator[Entry]:
+    """Yield the validated entries that a key holds, a list of them or a single one, one for each point of their grids.
 
     Raises
     ------
     InputError: an unknown name or option, or a wrong value, with its line.
     """
-    for index, item in enumerate(document.content[key] if items is None else items):
-        where: Path_ = (key, index) if items is None else (key,)
+    listed = isinstance(written, list)
+    for index, item in enumerate(written if listed else [written]):
+        where: Path_ = (key, index) if listed else (key,)
         options: Any
         if isinstance(item, str):
             name, options = item, {}
@@ -200,7 +202,7 @@ def expanded(document: Document, key: str, registry: Registry[Any], items: list[
             options = {} if options is None else options
         else:
             right = f"'{key}: name' or '{key}: {{name: {{option: value}}}}'"
-            right = right if items is not None else "'- name' or '- name: {option: value}'"
+            right = "'- name' or '- name: {option: value}'" if listed else right
             raise document.error(where, f"write {right}, not {item!r}.")
         if not isinstance(options, dict):
             raise document.error(where, f"the options of '{name}' are {options!r}; write them as 'option: value'.")
@@ -211,10 +213,10 @@ def expanded(document: Document, key: str, registry: Registry[Any], items: list[
             raise document.error(where, str(error)) from None
         axes = []
         for option, value in options.items():
-            listed = isinstance(value, list) and not _takes_list(hints.get(option))
-            if listed and not value:
+            grid = isinstance(value, list) and not _takes_list(hints.get(option))
+            if grid and not value:
                 raise document.error((*where, option), f"the list of '{option}' is empty.")
-            axes.append([(option, choice) for choice in (value if listed else [value])])
+            axes.append([(option, choice) for choice in (value if grid else [value])])
         for point in itertools.product(*axes):
             chosen = dict(point)
             try:
@@ -239,7 +241,7 @@ def _takes_list(hint: Any) -> bool:
 
 
 def only(document: Document, key: str, registry: Registry[Any], written: Any, sentence: str) -> Entry:
-    """Return the one entry of a key that takes no list.
+    """Return the one entry of a key of which there is one, alone or in a list.
 
     Parameters
     ----------
@@ -249,7 +251,7 @@ def only(document: Document, key: str, registry: Registry[Any], written: Any, se
     ------
     InputError: several, or a wrong one.
     """
-    entries = list(expanded(document, key, registry, [written]))
+    entries = list(expanded(document, key, registry, written))
     if len(entries) != 1:
         raise document.error((key,), sentence)
     return entries[0]
@@ -279,7 +281,8 @@ def _quantity(
 
 
 def _first_error(document: Document, model: type[Written], error: pydantic.ValidationError) -> InputError:
-    first, *others = error.errors()
+    # A key that is missing may be there under another spelling.
+    first, *others = sorted(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     where = tuple(first["loc"])
     if first["type"] == "extra_forbidden":
         inner = model.model_fields[str(where[0])].annotation if len(where) > 1 else model
@@ -364,8 +367,7 @@ def file_schema(model: type[pydantic.BaseModel], families: Sequence[Family], tit
         }  # fmt: skip
         description = properties[key]["description"]
         listed = {"type": "array", "minItems": 1, "items": entry}
-        single = not grid or not model.model_fields[key].is_required()
-        properties[key] = {"anyOf": [entry, listed]} if grid and single else dict(entry) if single else listed
+        properties[key] = {"anyOf": [entry, listed]} if grid else dict(entry)
         properties[key]["description"] = description
     found["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     found["title"] = title

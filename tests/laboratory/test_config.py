@@ -121,6 +121,13 @@ def test_an_option_that_came_later_leaves_the_trials_of_before_as_they_were(tmp_
     ("methods.sdp.solver_options.tolerance=1e-3",
      lambda sweep: sweep.plan()[0].method_options["solver_options"] == {"tolerance": 1e-3}),
     ("limits.time=5", lambda sweep: sweep.limits.time == 5.0),
+    ("datasets=spiral", lambda sweep: [entry.name for entry in sweep.datasets] == ["spiral"]),
+    ("datasets={random: {seed: [3, 4]}}",
+     lambda sweep: [entry.options for entry in sweep.datasets] == [{"seed": 3}, {"seed": 4}]),
+    ("methods=exact", lambda sweep: [entry.name for entry in sweep.methods] == ["exact"]),
+    ("methods={lbfgs: {width: [2, 3]}}",
+     lambda sweep: [entry.options for entry in sweep.methods] == [{"width": 2}, {"width": 3}]),
+    ("engine=[serial]", lambda sweep: sweep.engine.name == "serial"),
     ("datasets.random.n=9", lambda sweep: sweep.datasets[0].options["n"] == 9),
 ])  # fmt: skip
 def test_set_replaces_a_setting(override: str, check: object, tmp_path: Path) -> None:
@@ -141,6 +148,7 @@ def test_set_replaces_a_setting(override: str, check: object, tmp_path: Path) ->
     ("gamma: [0.1, 1]", "gamma: 1:30", "line 5: 'gamma' is '1:30'; it must be a"),
     ("gamma: [0.1, 1]", "gamma: 1_0", "line 5: 'gamma' is '1_0', but should be a"),
     ("gamma: [0.1, 1]\n", "", "the key 'gamma' is missing"),
+    ("gamma: [0.1, 1]", "gama: 1", "line 5: unknown key 'gama': did you mean 'gamma'?"),
     ("{n: 6, seed: [0, 1]}", "{n: yes}", "line 3: data set 'random': option 'n' is 'yes', but should be a"),
     ("{n: 6, seed: [0, 1]}", "{n: true}", "line 3: data set 'random': option 'n' is True, but should be a number"),
     ("{n: 6, seed: [0, 1]}", "{n: 010}", "line 3: data set 'random': option 'n' is '010', but should be a number"),
@@ -190,6 +198,9 @@ def test_what_is_wrong_is_one_sentence_with_file_and_line(old: str, new: str, me
     ("gama=1", "unknown key 'gama': did you mean 'gamma'?"),
     ("methods.spd.solver=scs", "no methods entry 'spd': did you mean 'sdp'?"),
     ("methods.sdp=scs", "no such setting"),
+    ("methods=3", "line 6: write 'methods: name' or 'methods: {name: {option: value}}', not 3"),
+    ("methods=", "write 'methods: name' or 'methods: {name: {option: value}}', not None"),
+    ("engine=[serial, dask]", "one engine runs a sweep"),
     ("gamma=[1", "the value is not valid YAML"),
     ("methods.sdp.solver=sc", "unknown solver 'sc'"),
 ])  # fmt: skip
@@ -247,6 +258,7 @@ def test_a_wrong_include_names_the_file_and_line_that_is_wrong(text: str, messag
     ("engine: {processes: {worker: 2}}", "line 9: engine 'processes' has no option 'worker': did you mean 'workers'?"),
     ("engine: {processes: {workers: [1, 2]}}", "line 9: one engine runs a sweep"),
     ("modules: [nowhere.py]", "line 9: module"),
+    ("modules: nowhere.py", "line 9: module"),
     ("modules: [failing.py]", "line 9: module"),
 ])  # fmt: skip
 def test_wrong_limits_engines_and_modules_are_refused(line: str, message: str, tmp_path: Path) -> None:

@@ -143,6 +143,8 @@ def test_what_cannot_be_reached_is_one_sentence(tmp_path: Path) -> None:
         engines.create("dask", {"scheduler": "tcp://a:1", "cluster": "slurm"})
     with pytest.raises(InputError, match="option 'cluster' is 'slurn'"):
         engines.create("dask", {"cluster": "slurn"})
+    with pytest.raises(InputError, match="walltime is 86400; write hours, minutes and seconds, such as 24:00:00"):
+        engines.create("dask", {"cluster": "slurm", "cluster_options": {"walltime": 86400}})
 
 
 @pytest.mark.parametrize(("cluster_", "line"), [

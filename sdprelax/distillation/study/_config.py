@@ -147,7 +147,7 @@ class _Written(Written):
     teacher: Any = pydantic.Field(description="trained network, with its options")
     images: Any = pydantic.Field(description="pictures to fit and to measure on, with their options")
     block: str | list[str] | None = pydantic.Field(None, description="modules of the network to replace, one at a time")
-    distillers: list[Any] = pydantic.Field(description="what takes a block's place, each with its options")
+    distillers: Any = pydantic.Field(description="what takes a block's place, each with its options")
     fraction: float | list[float] = pydantic.Field(1.0, description="share of the transfer pictures to fit on")
     batch: int = pydantic.Field(64, ge=1, description="pictures at a time through the network")
     # Latencies are measured, and activations may be large.
@@ -184,8 +184,8 @@ def read_study(path: Path, document: Document) -> Study:
     for index, name in enumerate(names):
         if name in names[:index]:
             raise document.error(("block", index), f"the block '{name}' is here a second time.")
+    chosen = tuple(expanded(document, "distillers", distillers, written.distillers))
     return Study(
-        **fields, teacher=teacher, pictures=pictures, blocks=tuple(names),
-        distillers=tuple(expanded(document, "distillers", distillers)), fractions=tuple(sorted(set(fractions))),
-        batch=written.batch,
+        **fields, teacher=teacher, pictures=pictures, blocks=tuple(names), distillers=chosen,
+        fractions=tuple(sorted(set(fractions))), batch=written.batch,
     )  # fmt: skip

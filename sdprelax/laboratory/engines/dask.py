@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
-from sdprelax.base import InputError, first_line
+from sdprelax.base import InputError, first_line, usable_cores
 from sdprelax.laboratory._attempt import stopped
 from sdprelax.laboratory._job import Job
 from sdprelax.laboratory._store import Store
@@ -43,7 +43,7 @@ class Dask:
     cluster: batch system to ask for workers (needs dask-jobqueue); neither this nor a scheduler: this machine.
     jobs: how many jobs to submit to the batch system.
     cluster_options: options of dask-jobqueue's cluster, e.g. {memory: 4GB, queue: long, walltime: "24:00:00"}.
-    workers: worker processes where this machine is the cluster; 0 takes one per core.
+    workers: worker processes where this machine is the cluster; 0 takes one for each core that this process may use.
     wait: seconds to wait for the first worker.
     """
 
@@ -59,6 +59,12 @@ class Dask:
             raise InputError("engine 'dask': give option 'scheduler' or option 'cluster', not both.")
         if self.cluster is None and self.cluster_options:
             raise InputError("engine 'dask': option 'cluster_options' needs the option 'cluster'.")
+        walltime = self.cluster_options.get("walltime")
+        if walltime is not None and not isinstance(walltime, str):
+            # SLURM would read minutes, PBS and SGE seconds.
+            raise InputError(
+                f"engine 'dask': walltime is {walltime!r}; write hours, minutes and seconds, such as 24:00:00."
+            )
 
     def run(self, jobs: Sequence[Job], store: Store, modules: Sequence[str]) -> Iterator[dict[str, Any]]:
         """Yield records as workers finish."""
@@ -96,7 +102,7 @@ class Dask:
             stack.enter_context(_safe_path())
             source = stack.enter_context(
                 distributed.LocalCluster(
-                    n_workers=min(self.workers or os.cpu_count() or 1, most), threads_per_worker=1,
+                    n_workers=min(self.workers or usable_cores(), most), threads_per_worker=1,
                     dashboard_address=None,
                 )
             )  # fmt: skip

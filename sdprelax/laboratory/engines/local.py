@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import Any, ClassVar
 
 from pydantic import NonNegativeInt
 
-from sdprelax.base import single_threaded
+from sdprelax.base import single_threaded, usable_cores
 from sdprelax.laboratory._attempt import run_trial
 from sdprelax.laboratory._job import Job
 from sdprelax.laboratory._store import Store
@@ -46,7 +45,7 @@ class Processes:
 
     Parameters
     ----------
-    workers: how many at a time; 0 takes one per core.
+    workers: how many at a time; 0 takes one for each core that this process may use.
     """
 
     here: ClassVar[bool] = True
@@ -55,5 +54,5 @@ class Processes:
 
     def run(self, jobs: Sequence[Job], store: Store, modules: Sequence[str]) -> Iterator[dict[str, Any]]:
         """Yield records as workers finish."""
-        count = min(self.workers or os.cpu_count() or 1, len(jobs))
+        count = min(self.workers or usable_cores(), len(jobs))
         yield from supervise(jobs, store, count, modules)

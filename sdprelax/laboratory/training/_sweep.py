@@ -134,7 +134,7 @@ class TrainingSweep(Sweep):
             require_taken(problem, methods, name, method)
         except InputError as error:
             written = self.document.content["methods"]
-            where = [k for k, item in enumerate(written)
+            where = [k for k, item in enumerate(written if isinstance(written, list) else [written])
                      if methods.canonical(item if isinstance(item, str) else next(iter(item))) == name]  # fmt: skip
             return self.document.error(("methods", *where[:1]), str(error))
         return None
@@ -192,10 +192,10 @@ class _Written(Written):
         "offset": "true (free), false, penalised or a positive number, or a list of these",
         "class_weight": "balanced, null or a list with a positive number for each class, or a list of these",
     }
-    datasets: list[Any] = pydantic.Field(description="data sets, each with its options")
+    datasets: Any = pydantic.Field(description="data sets, each with its options")
     gamma: float | list[float] | _Relative = pydantic.Field(description="weight decay")
     bias: bool | list[bool] = pydantic.Field(False, description="whether the hidden layer has a bias")
-    methods: list[Any] = pydantic.Field(description="methods, each with its options")
+    methods: Any = pydantic.Field(description="methods, each with its options")
     loss: Any = pydantic.Field("squared", description="what predictions cost, or a list of losses")
     activation: Any = pydantic.Field("relu", description="what hidden neurons compute, or a list of activations")
     offset: Offset | list[Offset] = pydantic.Field(False, description="whether outputs have biases of their own")
@@ -242,8 +242,7 @@ def read_sweep(path: Path, document: Document) -> TrainingSweep:
         raise document.error(("penalise_bias",), said)
     shared = common(document, path, written)
     named = {
-        key: tuple(expanded(document, key, registry, None if isinstance(getattr(written, key), list) else grids[key]))
-        for key, registry, _ in SETTINGS.families
+        key: tuple(expanded(document, key, registry, getattr(written, key))) for key, registry, _ in SETTINGS.families
     }
     if written.protocol == "paper" and {entry.name for entry in named["loss"]} != {"squared"}:
         raise document.error(("protocol",), "protocol: paper is of the squared loss; leave out one of the two keys.")
