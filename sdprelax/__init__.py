@@ -9,7 +9,12 @@
 Public names and the rooms that they come from are in ``__init__.pyi``; a room is imported when it is first asked for.
 """
 
+import sys
+
 import lazy_loader
+
+if sys.platform == "win32":
+    raise ImportError("sdprelax runs on Linux and macOS; on Windows, in the Windows Subsystem for Linux.")
 
 __version__ = "0.12.0"
 

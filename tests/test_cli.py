@@ -17,7 +17,7 @@ import yaml
 from typer.testing import CliRunner
 
 from sdprelax.base import InputError, StorageError
-from sdprelax.cli import app
+from sdprelax.cli import VERBS, app
 from sdprelax.cli._catalogue import FAMILIES
 from sdprelax.cli._init import Template
 from sdprelax.laboratory import load_sweep, schedule
@@ -293,6 +293,14 @@ def test_every_template_is_a_sweep_and_nothing_is_overwritten(
     assert isinstance(again.exception, InputError) and "exists" in str(again.exception)
     assert kept == sorted((path.name, path.read_bytes()) for path in Path().iterdir())
     assert CliRunner().invoke(app, ["init", "mine", "--template", template, "--force"]).exit_code == 0
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_every_help_ends_with_two_calls(name: str) -> None:
+    examples = VERBS[name].examples
+    assert len(examples) >= 2 and f"{examples[0]} ".startswith(f"sdprelax {name} ")
+    done = CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "200"})
+    assert done.exit_code == 0 and all(example in done.output for example in examples)
 
 
 def test_a_sweep_over_a_table_says_what_it_leaves_out_and_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,7 @@ START, SWEEPS, RESULTS, MODELS = "Start", "Sweeps", "Results", "Networks and dat
 VERBS = {
     "init": Verb(write_sweep, START, ("sdprelax init", "sdprelax init mine --data table.csv --target outcome")),
     "list": Verb(print_list, START, ("sdprelax list methods", "sdprelax list sdp")),
-    "solvers": Verb(print_solvers, START, ("sdprelax solvers",)),
+    "solvers": Verb(print_solvers, START, ("sdprelax solvers", "sdprelax list solvers")),
     "schema": Verb(print_schema, START, ("sdprelax schema > sweep.schema.json", "sdprelax schema distillation")),
     "run": Verb(
         run_sweeps,
@@ -66,7 +66,7 @@ VERBS = {
         RESULTS,
         ("sdprelax compare results/old results/new", "sdprelax compare results/old results/new --fail-if-worse 5%"),
     ),
-    "collect": Verb(collect_results, RESULTS, ("sdprelax collect results/mine",)),
+    "collect": Verb(collect_results, RESULTS, ("sdprelax collect results/mine", "sdprelax collect elsewhere/mine")),
     "predict": Verb(
         predict_rows,
         MODELS,
