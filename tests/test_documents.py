@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 import json
 import re
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -222,6 +224,24 @@ def test_nothing_is_made_that_no_document_shows() -> None:
 def test_marks_that_do_not_fit_are_refused(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=re.escape(said)):
         regenerated(text)
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/start.md"])
+def test_the_first_example_runs_as_it_stands(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The optimum that they certify is the same, and the second verifier proves it from the files that one writes."""
+    monkeypatch.chdir(tmp_path)
+    (code,) = re.findall(r"^```python\n(.*?)^```$", DOCUMENTS[name], re.MULTILINE | re.DOTALL)
+    found: dict[str, Any] = {}
+    exec(code, found)
+    exact = sdprelax.solve(found["problem"], "exact")
+    assert exact.gap < 1e-8
+    assert found["outcome"].lower <= exact.upper and exact.lower <= found["outcome"].upper
+    network = sdprelax.load_predictor("network.npz")
+    assert found["problem"].upper_bound(network) == pytest.approx(found["outcome"].upper, rel=1e-9)
+    if "check_certificate" in DOCUMENTS[name] and "data.npz" in code:
+        command = [sys.executable, str(ROOT / "tools" / "check_certificate.py"), "certificate.npz", "data.npz"]
+        proved = subprocess.run(command, capture_output=True, text=True)
+        assert float(proved.stdout) == pytest.approx(exact.lower, rel=1e-8), proved.stderr
 
 
 def test_anchors_are_githubs() -> None:
