@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from unittest import mock
 
+import pandas as pd
 import pytest
 import yaml
 from typer.testing import CliRunner
@@ -293,6 +294,21 @@ def test_every_template_is_a_sweep_and_nothing_is_overwritten(
     assert isinstance(again.exception, InputError) and "exists" in str(again.exception)
     assert kept == sorted((path.name, path.read_bytes()) for path in Path().iterdir())
     assert CliRunner().invoke(app, ["init", "mine", "--template", template, "--force"]).exit_code == 0
+
+
+def test_files_named_as_libraries_are_let_alone_and_results_may_lie_elsewhere(tmp_path: Path) -> None:
+    """A user's own random.py is executed by no process of a sweep; the folder of results may be a link."""
+    mine, elsewhere = tmp_path / "mine", tmp_path / "elsewhere"
+    mine.mkdir()
+    elsewhere.mkdir()
+    for name in ("random", "numpy", "secrets", "queue", "yaml"):
+        (mine / f"{name}.py").write_text(f"open({str(tmp_path / 'executed')!r}, 'w')\nprint('my analysis')\n")
+    (mine / "results").symlink_to(elsewhere, target_is_directory=True)
+    (mine / "a.yaml").write_text("name: a\ndatasets: spiral\ngamma: 0.1\nmethods: {lbfgs: {width: 5, restarts: 1}}\n")
+    done = sdprelax("run", "a.yaml", cwd=mine)
+    assert done.returncode == 0, done.stderr
+    assert "my analysis" not in done.stdout and not (tmp_path / "executed").exists()
+    assert pd.read_csv(elsewhere / "a" / "table.csv")["status"].isin(["solved", "not converged"]).tolist() == [True]
 
 
 @pytest.mark.parametrize("name", VERBS)
