@@ -4,7 +4,7 @@
     python benchmarks/native.py path           --data FOLDER                  # native_path.csv
     python benchmarks/native.py interior_point --data FOLDER                  # global_interior_point.csv
     python benchmarks/native.py losses         --data FOLDER                  # native_losses.csv
-    python benchmarks/native.py blocks         --data FOLDER                  # native_blocks.csv
+    python benchmarks/native.py growth         --data FOLDER                  # native_growth.csv
     python benchmarks/native.py scaling                                       # native_scaling.csv
     python benchmarks/native.py scaling_gpu                                   # native_scaling_gpu.csv
 
@@ -25,7 +25,8 @@ losses: the certified share of the optimum under the squared loss and under cros
 of both are the same: one per sample and class, 1 for the class of the largest target in the data. The optimum is
 that of `exact`, the lower end of its proved interval.
 
-blocks: what cones and output sectors buy on Ionosphere at γ = 5.78, a fiftieth of γ_max, in ten minutes each.
+growth: what is left of the optimum when the partition of `sdp` grows (`splitting: gap`) for ten minutes at most, at
+q = γ/γ_max about where cross-validation chooses it.
 
 scaling: time and memory of one step of the first phase against the number of rows, by library of arrays. Gaussian rows
 in 20 dimensions, two outputs, γ = 1. Time is the median of ten steps after forty, memory what the steps add to the
@@ -286,26 +287,40 @@ def interior_point(run: Run) -> Iterator[Row]:
                 yield {"data": label, "gamma": gamma, "method": "sdp", "options": str(options[solver]), **one}
 
 
-# Cones and sectors; one sector is all of the outputs' space.
-PARTITIONS = ((1, 1), (4, 1), (1, 4), (1, 8), (1, 16), (4, 8))
+# Data, whether its columns are standardised and a bias joins them, and γ/γ_max.
+GROWN = (
+    ("iris", False, 0.02), ("ionosphere", False, 0.02), ("ionosphere", True, 0.05), ("pima", True, 0.2),
+    ("pima", True, 0.1),
+)  # fmt: skip
+
+
+def grown(folder: str | None, name: str, rows: int | None, standardised: bool, relative: float) -> Row:
+    given = problem(folder, FILES.get(name, name), 1.0, rows=rows)
+    X = (given.X - given.X.mean(axis=0)) / np.maximum(given.X.std(axis=0), 1e-12) if standardised else given.X
+    task = sdprelax.relative_problem(relative, X, given.Y, bias=standardised)
+    started = time.process_time()
+    outcome = sdprelax.solve(task, "sdp", splitting="gap", tolerance=1e-3, time_limit=600.0)
+    spent = time.process_time() - started
+    found = {key: getattr(outcome, key) for key in ("lower", "upper", "gap", "seconds", "status")}
+    proved = sdprelax.verify(task, outcome.certificate)
+    blocks = len(outcome.certificate.proof.blocks)
+    return {"gamma": task.gamma, "blocks": blocks, **found, "processor_seconds": spent, "proved": proved}
 
 
 @benchmark.part(
-    "native_blocks", by=("data", "cones", "sectors"),
-    columns=("data", "gamma", "cones", "sectors", "lower", "upper", "gap", "seconds", "verify_seconds", "status"),
+    "native_growth", by=("data", "q"),
+    columns=("data", "q", "gamma", "blocks", "lower", "upper", "gap", "seconds", "processor_seconds", "status"),
 )  # fmt: skip
-def blocks(run: Run) -> Iterator[Row]:
-    name, gamma = run.choose(("ionosphere", 5.78), tiny=("random", 0.1))
-    for cones, sectors in run.choose(PARTITIONS, tiny=((2, 1),)):
-        if not run.wants(name, cones, sectors):
+def growth(run: Run) -> Iterator[Row]:
+    for name, standardised, relative in run.choose(GROWN, tiny=(("random", True, 0.1),)):
+        label = f"{name}, standardised" if standardised else name
+        if not run.wants(label, relative):
             continue
-        options = {"solver": "native", "cones": cones, "sectors": sectors, "splitting": "coverage",
-                   "solver_options": {"phases": "alternating"}, "time_limit": 600.0}  # fmt: skip
-        task = {"folder": folder_of(run), "name": name, "number": 0, "rows": run.choose(None, tiny=6), "gamma": gamma}
-        found = run.apart(relaxed, **task, options=options)
+        task = {"folder": folder_of(run), "name": name, "rows": run.choose(None, tiny=6)}
+        found = run.apart(grown, **task, standardised=standardised, relative=relative)
         if (proved := found.pop("proved")) < found["lower"]:
-            run.fault(f"{cones} cones, {sectors} sectors: a certificate proves {proved} and claims {found['lower']}")
-        yield {"data": name, "gamma": gamma, "cones": cones, "sectors": sectors, **found}
+            run.fault(f"{label}: a certificate proves {proved} and claims {found['lower']}")
+        yield {"data": label, "q": relative, **found}
 
 
 LOSSES, SECONDS = ("squared", "cross_entropy"), 300.0
