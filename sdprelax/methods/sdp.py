@@ -65,8 +65,9 @@ class SDP:
     solver_options: options of that solver; without a named one, of "interior_point" (or "clarabel"), whatever the size.
     presolve: merge parallel rows, drop zero rows and scale (docs/mathematics/problem.md, "Presolve"); off repeats P25.
     cones: most cones that weight space is split into, one block each; more of them close the gap.
-    sectors: most sectors that the space of outputs is split into in every cone, at least 2^c; 1 for none. Their blocks
-        speak of balanced neurons, and the family of inequalities "sectors" comes with them.
+    sectors: most sectors that the space of outputs is split into in every cone, at least 2^c; 1 for none, but
+        for "gap", which tries them by itself. Their blocks speak of balanced neurons, and the family of inequalities
+        "sectors" comes with them.
     splitting: which rows to split at: "violation" (where a coarser solution mixes both signs of a row), "coverage"
         (where the parts have the fewest undetermined rows), "strong" (where the certificate of a good network's
         residual improves most; small problems) or "gap": at rows or between sectors, whichever buys more of the bound,
