@@ -68,10 +68,15 @@ def guess_options(path: Path, target: str | None = None) -> Guess:
     text, encoding = _text(path)
     if encoding != "utf-8":
         options["encoding"], reasons["encoding"] = encoding, "it is not utf-8"
+    if len(text.strip().splitlines()) < 2:
+        raise InputError(f"{path} has a single line; a table has names of columns, and rows.")
     mark = _separator(text)
     if mark != ",":
         options["separator"] = SEPARATORS[mark]
     table = _table(path, mark, options, reasons)
+    if table.shape[1] == 1:
+        said = "that comma, semicolon, tab or | would divide; a data set needs two or more"
+        raise InputError(f"{path} has one column, '{table.columns[0]}', and none {said}.")
     columns = {str(name): column for name, column in table.items()}
     first = next(iter(columns))
     if first == "" or first.startswith("Unnamed: "):

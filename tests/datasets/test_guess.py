@@ -89,6 +89,8 @@ def test_the_target_that_is_named_is_taken_and_rows_without_it_are_not(tmp_path:
         ("a,b,y\n1,2,u\n", "yy", "has no column 'yy' to be the target: did you mean 'y'"),
         ("day,y\n2024-01-01,1\n2024-01-02,2\n", "y", "no column left for target and inputs ('day': dates or times)"),
         ("", None, "is empty"),
+        ("a,b,y\n", None, "has a single line; a table has names of columns, and rows"),
+        ("a b y\n1 2 3\n", None, "has one column, 'a b y', and none that comma, semicolon, tab or | would divide"),
         (b"PK\x03\x04\x00\x00", None, "is no text file"),
     ],
 )
