@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple
@@ -14,8 +13,16 @@ from sdprelax.cli._catalogue import print_list, print_schema, print_solvers
 from sdprelax.cli._certify import certify_network, print_gamma_max
 from sdprelax.cli._init import write_sweep
 from sdprelax.cli._predict import predict_rows
-from sdprelax.cli._results import collect_results, compare_results, report_results, show_results, verify_files
+from sdprelax.cli._results import (
+    collect_results,
+    compare_results,
+    plot_results,
+    report_results,
+    show_results,
+    verify_files,
+)
 from sdprelax.cli._sweeps import print_status, rerun_trial, run_sweeps
+from sdprelax.cli._terminal import echo, install_spelling
 
 __all__ = ["app", "main"]
 
@@ -53,10 +60,22 @@ VERBS = {
     "status": Verb(print_status, SWEEPS, ("sdprelax status results/mine", "sdprelax status results/mine --watch")),
     "rerun": Verb(rerun_trial, SWEEPS, ("sdprelax rerun 3f9a", "sdprelax rerun 3f9a --results elsewhere")),
     "show": Verb(
-        show_results, RESULTS, ("sdprelax show results/mine --format latex", "sdprelax show results/mine --predictions")
+        show_results,
+        RESULTS,
+        (
+            "sdprelax show results/mine --where 'gamma < 0.1 and status == \"solved\"' --format latex",
+            "sdprelax show results/mine --group method,gamma --columns gap,seconds --sort gap",
+        ),
+    ),
+    "plot": Verb(
+        plot_results,
+        RESULTS,
+        ("sdprelax plot gap results/mine --out gap.pdf --size 3.25x2.5", "sdprelax plot path results/a results/b"),
     ),
     "report": Verb(
-        report_results, RESULTS, ("sdprelax report results/mine", "sdprelax report results/mine --output mine.html")
+        report_results,
+        RESULTS,
+        ("sdprelax report results/mine", "sdprelax report results/a results/b --output both.html"),
     ),
     "verify": Verb(
         verify_files, RESULTS, ("sdprelax verify results/mine", "sdprelax verify results/mine --time-limit 10min")
@@ -93,7 +112,7 @@ for name, verb in VERBS.items():
 
 def _version(value: bool) -> None:
     if value:
-        typer.echo(f"sdprelax {sdprelax.__version__}")
+        echo(f"sdprelax {sdprelax.__version__}")
         raise typer.Exit
 
 
@@ -108,10 +127,7 @@ def _options(
 
 def main() -> None:
     """Run the command line; wrong input is one sentence and exit code 2."""
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal without γ gets a question mark.
-        if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
-            stream.reconfigure(errors="replace")
+    install_spelling()
     try:
         app()
     except Exception as error:
@@ -120,5 +136,5 @@ def main() -> None:
 
         if not isinstance(error, SdprelaxError):
             raise
-        typer.echo(f"sdprelax: {error}", err=True)
+        echo(f"sdprelax: {error}", err=True)
         sys.exit(2)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sdprelax.cli._terminal import echo
+
 if TYPE_CHECKING:
     from sdprelax.base import Registry
 
@@ -80,7 +82,7 @@ def print_list(
         for entry in registry:
             _print_entry(name, registry, entry)
         if name == "methods":
-            typer.echo("A method takes no more than the solver and the roundings that it is told to use.")
+            echo("A method takes no more than the solver and the roundings that it is told to use.")
         return
     # A name can be in several families: convex_relu is a method, and a distiller.
     found = [(family, registry) for family in FAMILIES if name.lower() in (registry := _registry(family))]
@@ -88,7 +90,7 @@ def print_list(
         known = {entry for family in FAMILIES for entry in _registry(family)} | FAMILIES.keys()
         raise InputError(f"there is no list of '{name}', and nothing of that name: {nearest(name, known)}.")
     for k, (family, registry) in enumerate(found):
-        typer.echo("\n" * (k > 0) + registry.kind, nl=False)
+        echo("\n" * (k > 0) + registry.kind, nl=False)
         _print_entry(family, registry, registry.canonical(name), whole=True)
 
 
@@ -101,20 +103,20 @@ def _print_entry(family: str, registry: Registry[Any], name: str, whole: bool = 
     """Print an entry of a family with its options; whole, with their meaning and a snippet of YAML."""
     from sdprelax.problem import what_is_taken
 
-    typer.echo(f"{' ' * whole}{name}: {registry.summary(name)}")
+    echo(f"{' ' * whole}{name}: {registry.summary(name)}")
     for option in registry.options(name):
         default = "required" if option.required else f"default {option.default!r}"
-        typer.echo(f"    {option.name}: {option.type}, {default}")
+        echo(f"    {option.name}: {option.type}, {default}")
         if whole and option.meaning:
-            typer.echo(
+            echo(
                 textwrap.fill(option.meaning.replace("``", ""), WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
             )
     if family in TAKING:
-        typer.echo(f"    takes: {what_is_taken(registry, name)}")
+        echo(f"    takes: {what_is_taken(registry, name)}")
     if family == "losses":
-        typer.echo(f"    targets: {TARGETS[registry[name].targets]}")
+        echo(f"    targets: {TARGETS[registry[name].targets]}")
     if whole:
-        typer.echo(f"in a file:\n{textwrap.indent(_snippet(family, registry, name), '    ')}")
+        echo(f"in a file:\n{textwrap.indent(_snippet(family, registry, name), '    ')}")
 
 
 def _snippet(family: str, registry: Registry[Any], name: str) -> str:
@@ -144,7 +146,7 @@ def print_solvers() -> None:
 
     for state in available():
         verdict = "runs" if state.runs else f"does not run: {state.reason}"
-        typer.echo(f"{state.name} {state.version or '-'}: {verdict}")
+        echo(f"{state.name} {state.version or '-'}: {verdict}")
 
 
 class _File(StrEnum):
@@ -158,4 +160,4 @@ def print_schema(
     """Print the JSON Schema of a file, for editors that complete and check YAML."""
     from sdprelax.laboratory import kinds
 
-    typer.echo(json.dumps(kinds("training" if file is _File.SWEEP else "distillation").schema(), indent=1))
+    echo(json.dumps(kinds("training" if file is _File.SWEEP else "distillation").schema(), indent=1))

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from sdprelax.cli._terminal import echo
+
 __all__ = ["certify_network", "print_gamma_max"]
 
 
@@ -61,9 +63,9 @@ def certify_network(
         class_weight=None if class_weight is None else yaml.safe_load(class_weight),
         time_limit=time_limit, seed=seed,
     )  # fmt: skip
-    typer.echo(str(verdict))
+    echo(str(verdict))
     for path in verdict.save(save) if save is not None else ():
-        typer.echo(f"wrote {path}")
+        echo(f"wrote {path}")
 
 
 def print_gamma_max(
@@ -100,7 +102,7 @@ def print_gamma_max(
         activation=yaml.safe_load(activation), offset=yaml.safe_load(offset), penalise_bias=not free_biases,
         class_weight=None if class_weight is None else yaml.safe_load(class_weight),
     )  # fmt: skip
-    typer.echo(str(sdprelax.gamma_max(problem, tolerance=tolerance, time_limit=time_limit)))
+    echo(str(sdprelax.gamma_max(problem, tolerance=tolerance, time_limit=time_limit)))
 
 
 def _read(data: Path, target: list[str] | None, task: str | None, scaling: str = "none") -> Any:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
-import typer
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -18,24 +17,28 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from sdprelax.laboratory import Look, Running, Store, TrialKind, figures
-from sdprelax.laboratory.results import Overview, origins
+from sdprelax.cli._terminal import MARK, echo, fitted, width
+from sdprelax.laboratory import Look, Running, Store, TrialKind, figures, naming
+from sdprelax.laboratory.results import Column, Overview, Printed, origins, viewed
 
 __all__ = [
     "SweepProgress",
     "bars",
     "console",
+    "counted",
     "duration",
-    "print_predictions",
+    "explain_predictions",
+    "prediction_looks",
+    "print_end",
+    "print_rows",
     "print_summary",
+    "print_view",
     "progress_picture",
     "trial_line",
 ]
 
 # Running trials shown at once.
 SHOWN = 8
-# Columns of a terminal from which on tables have γ/γ_max too.
-WIDE = 100
 # Figures of a trial that are worth a word on its line, where it has them.
 LINE = {
     "lower": figures(".8g"), "upper": figures(".8g"), "program_gap": figures(".1e"),
@@ -45,9 +48,9 @@ LINE = {
 
 
 def console() -> Console:
-    """Return a console; where output is piped it does not wrap lines."""
+    """Return a console, as wide as there is room."""
     # Labels have brackets of their own, which are no markup.
-    return Console(markup=False) if sys.stdout.isatty() else Console(width=180, markup=False)
+    return Console(width=width(), markup=False)
 
 
 def duration(seconds: float | None) -> str:
@@ -63,53 +66,81 @@ def duration(seconds: float | None) -> str:
     return f"{seconds / 86400:.1f} d"
 
 
-def print_summary(kind: TrialKind, table: pd.DataFrame) -> None:
-    """Print what the trials come to, and what was said of those that failed."""
-    rows = kind.summary(table)
-    shown = _print_rows(rows, kind.looks, kind.section, kind.usual)
-    typer.echo(kind.notes or origins(kind.origins, shown))
-    for row in table[table["message"] != ""].to_dict("records"):
-        problem, what = kind.words(row)
-        typer.echo(f"{row['status']}: {problem}, {what}: {row['message']}")
+def print_summary(kind: TrialKind, table: pd.DataFrame, waiting: int = 0) -> None:
+    """Print what the trials come to, and what was said of those that failed; ``waiting`` others have not ended."""
+    rows = kind.summary(table, table)
+    names = [name for name in kind.looks if name in rows and rows[name].notna().any()]
+    print_view(kind, viewed(rows, names, kind.looks), rows, titled=True)
+    print_end(kind, table, waiting)
 
 
-def _print_rows(rows: pd.DataFrame, looks: dict[str, Look], section: tuple[str, ...], usual: str) -> list[str]:
-    """Print the columns that say anything, and return them; a status is written where it is not the usual one.
+def print_view(
+    kind: TrialKind, view: Printed, rows: pd.DataFrame, *, titled: bool = False, whole: bool = False
+) -> None:
+    """Print rows in the columns that the terminal has; what has not ended as usual is marked.
 
     Parameters
     ----------
-    section: columns whose change begins a section.
+    view: of the rows.
+    titled: say the columns of ``kind.titles`` once, above their rows.
+    whole: leave out no column that somebody asked for.
     """
-    printed = Table(box=None, header_style="bold")
-    shown = {name: look for name, look in looks.items() if name in rows and rows[name].notna().any()}
-    if set(rows["status"]) <= {usual}:
-        shown.pop("status", None)
-    if console().width < WIDE:
-        # A narrow terminal would cut off digits of the bounds for it.
-        shown.pop("gamma_relative", None)
-    for name, (title, form) in shown.items():
-        words = form is str or name in section
-        printed.add_column(
-            title, justify="left" if words else "right", overflow="fold" if words else "ellipsis", no_wrap=not words,
-            min_width=12 if form is str and title != "status" else None,
-        )  # fmt: skip
-    last: Any = None
-    for row in rows.to_dict("records"):
-        place = tuple(row.get(name) for name in section)
-        if last is not None and place != last:
-            printed.add_section()
-        last = place
-        printed.add_row(*("" if name == "status" and row[name] == usual else form(row[name])
-                          for name, (_, form) in shown.items()))  # fmt: skip
-    console().print(printed)
-    return list(shown)
+    titles: list[str] = []
+    if titled:
+        there = [column for column in view.columns if column.name in kind.titles]
+        for cells in zip(*(column.cells for column in there), strict=True):
+            first, *others = (cell if k == 0 else f"{there[k].title} {cell}" for k, cell in enumerate(cells))
+            titles.append(", ".join([first, *others]))
+    unusual = [status != kind.usual for status in rows["status"]] if "status" in rows else [False] * len(rows)
+    columns = [column for column in view.columns if not (titled and column.name in kind.titles)]
+    if titled and not any(unusual):
+        columns = [column for column in columns if column.name != "status"]
+    print_rows(columns, ("status", "trials") if whole else kind.spared, unusual, titles)
+    if not whole:
+        said = kind.notes or origins(kind.origins, [column.name for column in view.columns])
+        console().print(said, highlight=False)
 
 
-def print_predictions(kind: TrialKind, summary: pd.DataFrame) -> None:
-    """Print how well every predictor of every method does on every problem."""
+def print_rows(
+    columns: Sequence[Column], spared: Sequence[str] = (), marked: Sequence[bool] = (), titles: Sequence[str] = ()
+) -> None:
+    """Print columns as :func:`fitted` fits them to the terminal, and what it had no room for."""
+    if not columns or not columns[0].cells:
+        return
+    marked = marked or [False] * len(columns[0].cells)
+    lines, missing = fitted(columns, spared, marked, titles, width())
+    for k, (line, mark) in enumerate(lines):
+        console().print(Text(line, style="bold" if k == 0 else "yellow" if mark else ""), soft_wrap=True)
+    if missing:
+        left_out = ", ".join(column.title for column in missing)
+        console().print(f"no room for: {left_out}; a wider terminal has them.", highlight=False)
+
+
+def print_end(kind: TrialKind, table: pd.DataFrame, waiting: int = 0) -> None:
+    """Print what was said of trials that failed, and as the last line how all of them ended."""
+    said: dict[tuple[str, str, str], list[str]] = {}
+    for row in table[table["message"] != ""].to_dict("records"):
+        problem, what = kind.words(row)
+        said.setdefault((row["status"], what, row["message"]), []).append(problem)
+    for (status, what, message), problems in said.items():
+        others = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
+        echo(f"{status}: {problems[0]}{others}, {what}: {message}")
+    statuses = dict(table["status"].value_counts(sort=False))
+    marked = f" (marked {MARK.strip()} where not {kind.usual})" if set(statuses) - {kind.usual} else ""
+    ended = f"{len(table)} of {len(table) + waiting} trials ended" if waiting else f"{len(table)} trials"
+    echo(f"{ended}: {counted(statuses)}{marked}.")
+
+
+def counted(statuses: Mapping[str, int]) -> str:
+    """Return how many trials ended in which way: "20 solved, 1 error"."""
+    return ", ".join(f"{count} {status}" for status, count in sorted(statuses.items())) or "none"
+
+
+def prediction_looks(kind: TrialKind) -> dict[str, Look]:
+    """Return how the columns of the table of predictions are printed."""
     percent = figures(".1f", 100.0, "%")
-    looks: dict[str, Look] = {
-        **{name: kind.looks[name] for name in kind.section}, "method": ("method", str),
+    return {
+        **{name: kind.looks[name] for name in (*kind.titles, "gamma", "gamma_relative")}, "method": ("method", str),
         "predictor": ("predictor", str), "objective": ("objective", figures(".6g")),
         "train_accuracy": ("train", percent), "test_accuracy": ("test", percent),
         "test_balanced_accuracy": ("balanced", percent), "test_f1": ("F1", percent),
@@ -117,12 +148,15 @@ def print_predictions(kind: TrialKind, summary: pd.DataFrame) -> None:
         "paper_accuracy": ("paper's", percent), "paper_threshold": ("threshold", figures(".6g")),
         "status": ("status", str),
     }  # fmt: skip
-    _print_rows(summary, looks, kind.section, "solved")
-    loss = ", and the loss's mean" if "test_loss" in summary else ""
-    typer.echo(f"accuracies on the training and the test part; balanced, F1 and RMSE{loss} on the test part.")
-    typer.echo("sdprelax verify evaluates all of them again.")
-    if "paper_accuracy" in summary:
-        typer.echo("paper's (docs/paper.md): threshold chosen on the test set, no estimate of anything.")
+
+
+def explain_predictions(columns: Collection[str]) -> None:
+    """Say what the columns of the table of predictions are."""
+    loss = ", and the loss's mean" if "test_loss" in columns else ""
+    echo(f"accuracies on the training and the test part; balanced, F1 and RMSE{loss} on the test part.")
+    echo("sdprelax verify evaluates all of them again.")
+    if "paper_accuracy" in columns:
+        echo("paper's (docs/paper.md): threshold chosen on the test set, no estimate of anything.")
 
 
 def trial_line(kind: TrialKind, record: dict[str, Any]) -> str:
@@ -130,14 +164,18 @@ def trial_line(kind: TrialKind, record: dict[str, Any]) -> str:
     seconds = "" if record["seconds"] is None else f" in {record['seconds']:.1f} s"
     figured = {name: record.get(name) for name in LINE if name in ("lower", "upper") or record.get(name) is not None}
     said = " ".join(f"{name.replace('_', ' ')}={LINE[name](value)}" for name, value in figured.items())
-    return f"{record['status']}{seconds}: {' '.join(kind.words(record))} {said} {record['message']}".rstrip()
+    return f"{record['status']}{seconds}: {', '.join(kind.words(record))}: {said} {record['message']}".rstrip()
 
 
-def progress_picture(kind: TrialKind, overview: Overview, running: list[Running]) -> RenderableType:
-    """Return a bar for each method, the trials that run, and the time left."""
+def progress_picture(
+    kind: TrialKind, named: Callable[[dict[str, Any]], dict[str, Any]], overview: Overview, running: list[Running]
+) -> RenderableType:
+    """Return a bar for each method, the trials that run, and the time left; ``named`` gives records their names."""
     rows = Table(box=None, show_header=True, header_style="dim", padding=(0, 1))
-    for name in ("method", "", "trials", "best gap", "mean time"):
-        rows.add_column(name, justify="left" if name in ("method", "") else "right")
+    rows.add_column("method", no_wrap=True, overflow="ellipsis")
+    rows.add_column("")
+    for name in ("trials", "best gap", "mean time"):
+        rows.add_column(name, justify="right", no_wrap=True)
     for label, method in overview.methods.items():
         gap = None if method.best_gap == math.inf else method.best_gap
         rows.add_row(
@@ -152,13 +190,12 @@ def progress_picture(kind: TrialKind, overview: Overview, running: list[Running]
         for trial in running[:SHOWN]:
             bounds = (LINE[name](trial.record[name]) for name in ("lower", "upper"))
             spent = duration(time.time() - trial.started)
-            now.add_row(*kind.words(trial.record), spent, *bounds, f"{trial.host}:{trial.pid}", trial.stage)
+            now.add_row(*kind.words(named(trial.record)), spent, *bounds, f"{trial.host}:{trial.pid}", trial.stage)
         parts.append(now)
         if len(running) > SHOWN:
             parts.append(Text(f" ... and {len(running) - SHOWN} more", style="dim"))
-    ended = ", ".join(f"{count} {status}" for status, count in sorted(overview.statuses.items()))
     left = overview.seconds_left(running)
-    tail = f" {overview.done} of {overview.total} trials ended ({ended or 'none'})"
+    tail = f" {overview.done} of {overview.total} trials ended ({counted(overview.statuses)})"
     if overview.waiting:
         tail += f"; about {duration(left)} left" if left is not None else ""
     parts.append(Text(tail))
@@ -170,6 +207,7 @@ class SweepProgress:
 
     def __init__(self, kind: TrialKind, store: Store, overview: Overview) -> None:
         self._kind = kind
+        self._named = naming(kind, store.plan())
         self._store = store
         self._overview = overview
         self._looked, self._running = 0.0, list[Running]()
@@ -178,7 +216,7 @@ class SweepProgress:
     def _picture(self) -> RenderableType:
         if time.monotonic() - self._looked > 0.4:
             self._running, self._looked = self._store.now_running(), time.monotonic()
-        return progress_picture(self._kind, self._overview, self._running)
+        return progress_picture(self._kind, self._named, self._overview, self._running)
 
     def __enter__(self) -> SweepProgress:
         if sys.stdout.isatty():
@@ -193,7 +231,7 @@ class SweepProgress:
         """Show that a trial has ended."""
         self._overview.add(record)
         if not sys.stdout.isatty():
-            typer.echo(f"[{self._overview.done}/{self._overview.total}] {trial_line(self._kind, record)}")
+            echo(f"[{self._overview.done}/{self._overview.total}] {trial_line(self._kind, self._named(record))}")
 
 
 def bars(what: str, rows: int) -> Callable[[int], None]:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sdprelax.cli._terminal import echo
+
 if TYPE_CHECKING:
     from sdprelax.datasets import Guess
 
@@ -82,12 +84,12 @@ def write_sweep(
             named = re.sub(r"(?s)  - file:\n.*?(?=^gamma:)", lambda _: over, named, flags=re.MULTILINE)
         with storing(path):
             write_whole(path, named.encode())
-        typer.echo(f"written: {path}")
+        echo(f"written: {path}")
     own = template is Template.own_data
     first = (
         "look over what was guessed, " if over else "put the path and the target of your table into it, " if own else ""
     )
-    typer.echo(f"next: {first}{'then ' if first else ''}sdprelax run {name}.yaml   (--dry-run prints the plan)")
+    echo(f"next: {first}{'then ' if first else ''}sdprelax run {name}.yaml   (--dry-run prints the plan)")
 
 
 def _over(data: Path, target: str | None) -> str:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sdprelax.cli._terminal import echo
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -46,11 +48,11 @@ def predict_rows(
     rows, names = _rows(data, {key: options[key] for key in READING if options.get(key) is not None})
     text = _predicted(model, rows, names, record.get("trial", {})).to_csv(index=False)
     if out is None:
-        typer.echo(text, nl=False)
+        echo(text, nl=False)
     else:
         with storing(out) as target:
             write_whole(target, text.encode())
-        typer.echo(f"wrote {out}")
+        echo(f"wrote {out}")
 
 
 def _record(trial: str, results: Path) -> tuple[Path, dict[str, Any]]:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sdprelax.cli._sweeps import ResultsFolder, TrustModules
+from sdprelax.cli._sweeps import ResultsFolder, ResultsFolders, TrustModules
+from sdprelax.cli._terminal import echo
 
 if TYPE_CHECKING:
     from sdprelax.base import Deadline
 
-__all__ = ["collect_results", "compare_results", "report_results", "show_results", "verify_files"]
+__all__ = ["collect_results", "compare_results", "plot_results", "report_results", "show_results", "verify_files"]
 
 
 class Format(StrEnum):
@@ -26,34 +27,31 @@ class Format(StrEnum):
 
 
 def show_results(
-    results: ResultsFolder,
+    results: ResultsFolders,
+    where: Annotated[
+        str | None, typer.Option(metavar="CONDITION", help='Only trials for which it holds, e.g. "gamma < 0.1".')
+    ] = None,
+    columns: Annotated[str | None, typer.Option(metavar="A,B,...", help="Only these columns, in this order.")] = None,
+    group: Annotated[
+        str | None, typer.Option(metavar="A,B,...", help="Means ± standard deviations of trials that agree in these.")
+    ] = None,
+    sort: Annotated[
+        str | None, typer.Option(metavar="A,B,...", help="By these columns; -A: the largest first.")
+    ] = None,
+    trials: Annotated[
+        bool, typer.Option("--trials", help="One row per trial, whose options and details are columns too.")
+    ] = False,
     form: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.table,
     predictions: Annotated[
         bool, typer.Option("--predictions", help="Accuracies of every predictor of every trial instead.")
     ] = False,
 ) -> None:
-    """Print what the trials of a sweep come to, or how well everything predicts."""
-    from sdprelax.base import InputError
-    from sdprelax.cli._display import print_predictions, print_summary
-    from sdprelax.laboratory import Store, kind_of_store
-    from sdprelax.laboratory.results import load_table, origins, render
-    from sdprelax.laboratory.training import predictions_summary
+    """Print what the trials of a sweep, or of several, come to, or how well everything predicts."""
+    from sdprelax.cli import _show
 
-    kind = kind_of_store(Store(results))
-    if predictions and "predictions" not in kind.tables([]):
-        raise InputError(
-            f"{results} has no table of predictions; what its trials come to is shown without that option."
-        )
-    table = load_table(results, "predictions" if predictions else "table")
-    shown = predictions_summary(table) if predictions else kind.summary(table)
-    if form is Format.table and predictions:
-        print_predictions(kind, shown)
-    elif form is Format.table:
-        print_summary(kind, table)
-    else:
-        typer.echo(render(shown, form.value), nl=False)
-        if form is not Format.csv:
-            typer.echo(f"{'% ' if form is Format.latex else chr(10)}{origins(kind.origins, shown.columns)}")
+    listed = _show.listed
+    asked = _show.ShowOptions(where, listed(columns), listed(group), listed(sort), trials, predictions)
+    _show.show(results, asked, form.value)
 
 
 def collect_results(results: ResultsFolder) -> None:
@@ -61,9 +59,9 @@ def collect_results(results: ResultsFolder) -> None:
     from sdprelax.laboratory.results import collect
 
     found = collect(results)
-    typer.echo(f"{len(found.table)} trials: {found.folder / 'table.csv'} (and .parquet)")
+    echo(f"{len(found.table)} trials: {found.folder / 'table.csv'} (and .parquet)")
     for picture in found.pictures:
-        typer.echo(f"picture: {picture} (and .pdf)")
+        echo(f"picture: {picture} (and .pdf)")
 
 
 def verify_files(
@@ -84,24 +82,24 @@ def verify_files(
     for finding in audit(results, trust_modules=trust_modules, deadline=deadline):
         if finding.late:
             late = finding.row
-            typer.echo(f"{finding.row} were not looked at: {finding.faults[0]}")
+            echo(f"{finding.row} were not looked at: {finding.faults[0]}")
             continue
         rows += 1
         partly += bool(finding.notes)
         bounds += finding.bounds
         wrong += bool(finding.faults)
         for fault in finding.faults:
-            typer.echo(f"{finding.name} ({finding.row}): {fault}")
+            echo(f"{finding.name} ({finding.row}): {fault}")
         for note in finding.notes:
-            typer.echo(f"{finding.name} ({finding.row}) was not looked at whole: {note}")
+            echo(f"{finding.name} ({finding.row}) was not looked at whole: {note}")
     if wrong or late:
         unseen = f"; {late} were not looked at" if late else ""
-        typer.echo(f"{wrong} of {rows} rows do not hold{unseen}; {bounds} bounds were proved again.")
+        echo(f"{wrong} of {rows} rows do not hold{unseen}; {bounds} bounds were proved again.")
         raise typer.Exit(1)
     if not rows:
         raise InputError(f"there is nothing to verify in {results}: no trial of it has ended.")
     whole = f", {partly} of them not looked at whole" if partly else ""
-    typer.echo(f"all {rows} rows hold{whole}: {bounds} bounds proved again from {source}.")
+    echo(f"all {rows} rows hold{whole}: {bounds} bounds proved again from {source}.")
 
 
 def _deadline(written: str | None) -> Deadline:
@@ -119,7 +117,7 @@ def _deadline(written: str | None) -> Deadline:
         return Deadline()
     try:
         seconds = in_units(written, SECONDS)
-        ready(COVER_KERNELS, typer.echo)  # before the clock starts
+        ready(COVER_KERNELS, echo)  # before the clock starts
         return Deadline(seconds)
     except ValueError:
         raise InputError(f"--time-limit {written}: write seconds, or a number with s, min, h or d.") from None
@@ -133,40 +131,90 @@ def compare_results(
     ] = None,
 ) -> None:
     """Join two results on problem and method: speed and bounds as ratios, and what got worse."""
-    from rich.table import Table
-
-    from sdprelax.cli._display import console
-    from sdprelax.laboratory import figures
-    from sdprelax.laboratory.results import compare
+    from sdprelax.cli._display import print_rows
+    from sdprelax.laboratory import Look, figures
+    from sdprelax.laboratory.results import compare, viewed
 
     found = compare(a, b, _share(fail_if_worse) if fail_if_worse is not None else 0.05)
-    printed = Table(box=None, header_style="bold")
-    for name in ("method", "trials", "speed", "lower bound", "network", "worse"):
-        printed.add_column(name, justify="left" if name == "method" else "right")
-    for row in found.by_method().itertuples():
-        bounds = map(figures(".8f"), (row.lower_ratio, row.upper_ratio))
-        speed = figures(".3g", unit="×")(row.speed)
-        printed.add_row(str(row.method), str(row.trials), speed, *bounds, str(row.worse))
-    typer.echo(f"{len(found.rows)} trials in both, {found.only_a} in {a} alone, {found.only_b} in {b} alone.")
-    typer.echo(
-        "Geometric means: speed is seconds (as reported) of the first over the second, bounds are second over first."
-    )
-    console().print(printed)
+    ratio = figures(".8f")
+    looks: dict[str, Look] = {
+        "method": ("method", str), "trials": ("trials", figures(".0f")), "speed": ("speed", figures(".3g", unit="×")),
+        "lower_ratio": ("lower bound", ratio), "upper_ratio": ("network", ratio), "worse": ("worse", figures(".0f")),
+    }  # fmt: skip
+    echo(f"{len(found.rows)} trials in both, {found.only_a} in {a} alone, {found.only_b} in {b} alone.")
+    echo("Geometric means: speed is seconds (as reported) of the first over the second, bounds are second over first.")
+    print_rows(viewed(found.by_method(), list(looks), looks).columns)
     for row in found.worse.itertuples():
-        typer.echo(f"worse: {row.problem}, {row.method} #{row.repeat}: {row.worse}")
+        echo(f"worse: {row.problem}, {row.method} #{row.repeat}: {row.worse}")
     if fail_if_worse is not None and len(found.worse):
         raise typer.Exit(1)
 
 
+def plot_results(
+    kind: Annotated[
+        str,
+        typer.Argument(help="gap, tightness, time, profile, scaling or path; of a study fractions, errors or size."),
+    ],
+    results: ResultsFolders,
+    out: Annotated[
+        Path | None, typer.Option(help="The file to write, .pdf, .png, .svg, ...; by default KIND.png here.")
+    ] = None,
+    size: Annotated[str | None, typer.Option(metavar="WIDTHxHEIGHT", help="In inches, e.g. 3.25x2.5.")] = None,
+    columns: Annotated[
+        int | None, typer.Option(min=1, help="Panels, or where there is one panel names of methods, beside each other.")
+    ] = None,
+    style: Annotated[
+        str | None,
+        typer.Option(help="A style of Matplotlib's, or a style file, upon ours; colours stay those of the methods."),
+    ] = None,
+) -> None:
+    """Draw one picture of a sweep, or of several together."""
+    from sdprelax.base import InputError, nearest
+    from sdprelax.laboratory.results import gather, styled, write_picture
+
+    found = gather(results)
+    if kind not in found.kind.pictures:
+        raise InputError(f"there is no picture '{kind}': {nearest(kind, found.kind.pictures)}.")
+    inches = None if size is None else _inches(size)
+    with styled(style):
+        figure = found.kind.pictures[kind](found, columns)
+        if figure is None:
+            raise InputError(
+                f"there is nothing to draw for '{kind}' in {', '.join(map(str, results))}, or more than can be seen."
+            )
+        if inches is not None:
+            figure.set_size_inches(inches)
+        target = out or Path(f"{kind}.png")
+        write_picture(target, figure)
+    echo(f"picture: {target}")
+
+
+def _inches(written: str) -> tuple[float, float]:
+    """Return the width and height of a --size."""
+    from sdprelax.base import InputError
+
+    width, _, height = written.lower().replace("×", "x").partition("x")
+    try:
+        inches = float(width), float(height)
+    except ValueError:
+        inches = 0.0, 0.0
+    if not all(0.5 <= side <= 50.0 for side in inches):
+        raise InputError(f"--size {written}: write width and height in inches, of 0.5 to 50 each, such as 6.5x4.")
+    return inches
+
+
 def report_results(
-    results: ResultsFolder,
-    output: Annotated[Path | None, typer.Option(help="The file to write; by default report.html there.")] = None,
+    results: ResultsFolders,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="The file to write; by default report.html in the sweep's folder, of several here."),
+    ] = None,
     trust_modules: TrustModules = False,
 ) -> None:
     """Write one self-contained HTML file: summary, table, interactive plots, every trial with its log."""
     from sdprelax.laboratory.results import write_report
 
-    typer.echo(f"report: {write_report(results, output, trust_modules=trust_modules)}")
+    echo(f"report: {write_report(results, output, trust_modules=trust_modules)}")
 
 
 def _share(written: str) -> float:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sdprelax.cli._terminal import echo
+
 if TYPE_CHECKING:
     from sdprelax.laboratory import Scheduled
 
@@ -22,6 +24,9 @@ WATCHED = 2.0
 # Trials whose table is printed after a run.
 MOST_PRINTED = 500
 ResultsFolder = Annotated[Path, typer.Argument(help="A sweep's folder, e.g. results/quickstart.")]
+ResultsFolders = Annotated[
+    list[Path], typer.Argument(metavar="RESULTS...", help="A sweep's folder, several, or a folder of sweeps.")
+]
 TrustModules = Annotated[
     bool, typer.Option("--trust-modules", help="Execute the Python files that the sweep named (see its sweep.json).")
 ]
@@ -56,7 +61,7 @@ def run_sweeps(
         from sdprelax.laboratory import print_plan
 
         for one in scheduled:
-            print_plan(one, typer.echo)
+            print_plan(one, echo)
         return
     codes = [_run(one, results, workers, engine) for one in scheduled]
     for code in (UNSOUND, SOME_FAILED):
@@ -66,7 +71,7 @@ def run_sweeps(
 
 def _run(scheduled: Scheduled, results: Path, workers: int | None, engine: str | None) -> int:
     """Run a sweep and print what came of it; return its exit code."""
-    from sdprelax.cli._display import SweepProgress, bars, print_summary
+    from sdprelax.cli._display import SweepProgress, bars, counted, print_summary
     from sdprelax.laboratory import FAILED, Store, kinds, run_scheduled
     from sdprelax.laboratory.results import Overview
 
@@ -75,7 +80,7 @@ def _run(scheduled: Scheduled, results: Path, workers: int | None, engine: str |
 
     @contextlib.contextmanager
     def announce(plan: dict[str, Any]) -> Iterator[Callable[[dict[str, Any]], None]]:
-        typer.echo(f"{sweep.name}: {count} of {total} trials to run, {total - count} finished before.")
+        echo(f"{sweep.name}: {count} of {total} trials to run, {total - count} finished before.")
         progress = Overview.of(plan)
         for record in scheduled.ended:
             progress.add(record)
@@ -83,25 +88,23 @@ def _run(scheduled: Scheduled, results: Path, workers: int | None, engine: str |
             yield shown.add
 
     try:
-        found = run_scheduled(
-            scheduled, results, workers=workers, engine=engine, watch=announce, say=typer.echo, stage=bars
-        )
+        found = run_scheduled(scheduled, results, workers=workers, engine=engine, watch=announce, say=echo, stage=bars)
     except KeyboardInterrupt:
-        typer.echo("sdprelax: interrupted; finished trials are kept, and the same command goes on.", err=True)
+        echo("sdprelax: interrupted; finished trials are kept, and the same command goes on.", err=True)
         raise typer.Exit(130) from None
     if len(found.table) <= MOST_PRINTED:
         print_summary(kind, found.table)
     else:
-        ended = ", ".join(f"{count} {status}" for status, count in found.table["status"].value_counts().items())
-        typer.echo(f"{len(found.table)} trials ({ended}); sdprelax show {found.folder} prints their table.")
-    typer.echo(f"table: {found.folder / 'table.csv'} (and .parquet)")
+        ended = counted(dict(found.table["status"].value_counts()))
+        echo(f"{len(found.table)} trials ({ended}); sdprelax show {found.folder} prints their table.")
+    echo(f"table: {found.folder / 'table.csv'} (and .parquet)")
     for picture in found.pictures:
-        typer.echo(f"picture: {picture} (and .pdf)")
+        echo(f"picture: {picture} (and .pdf)")
     failed = int(found.table["status"].isin(FAILED).sum())
     if failed:
-        typer.echo(f"{failed} of {total} trials failed; --retry failed runs them once more.")
+        echo(f"{failed} of {total} trials failed; --retry failed runs them once more.")
     for sentence in found.unsound:
-        typer.echo(sentence, err=True)
+        echo(sentence, err=True)
     if found.unsound:
         return UNSOUND
     return SOME_FAILED if failed else 0
@@ -117,27 +120,28 @@ def print_status(
     from rich.live import Live
 
     from sdprelax.cli._display import console, progress_picture
-    from sdprelax.laboratory import Store, kind_of_store
+    from sdprelax.laboratory import Store, kind_of_store, naming
     from sdprelax.laboratory.results import overview
 
     kind = kind_of_store(Store(results))
+    named = naming(kind, Store(results).plan())
     found, running, lost = overview(results)
     if watch:
-        picture = Live(progress_picture(kind, found, running), console=console(), auto_refresh=False)
+        picture = Live(progress_picture(kind, named, found, running), console=console(), auto_refresh=False)
         with picture, contextlib.suppress(KeyboardInterrupt):
             while found.waiting or running:
                 time.sleep(WATCHED)
                 found, running, lost = overview(results)
-                picture.update(progress_picture(kind, found, running), refresh=True)
+                picture.update(progress_picture(kind, named, found, running), refresh=True)
     else:
-        console().print(progress_picture(kind, found, running))
+        console().print(progress_picture(kind, named, found, running))
     for trial in lost:
-        typer.echo(
-            f"lost: {', '.join(kind.words(trial.record))} "
+        echo(
+            f"lost: {', '.join(kind.words(named(trial.record)))} "
             f"(its worker {trial.host}:{trial.pid} is gone; running the sweep again runs it)"
         )
     if found.waiting and not running:
-        typer.echo("nothing is running; the same sdprelax run goes on.")
+        echo("nothing is running; the same sdprelax run goes on.")
 
 
 def rerun_trial(
@@ -147,18 +151,20 @@ def rerun_trial(
 ) -> None:
     """Run one finished trial again, apart, and say whether it gives the same; exit code 1 if not."""
     from sdprelax.cli._display import trial_line
+    from sdprelax.laboratory import Store, naming
     from sdprelax.laboratory.results import find_trial
     from sdprelax.laboratory.results import rerun as run_again
 
     folder = find_trial(trial, results)
     found = run_again(folder, trust_modules=trust_modules)
-    typer.echo(f"before: {trial_line(found.kind, found.before)}")
-    typer.echo(f"now:    {trial_line(found.kind, found.after)}")
+    named = naming(found.kind, Store(folder.resolve().parent.parent).plan())
+    echo(f"before: {trial_line(found.kind, named(found.before))}")
+    echo(f"now:    {trial_line(found.kind, named(found.after))}")
     for name, (old, new) in found.changed_versions.items():
-        typer.echo(f"version of {name}: {old} then, {new} now")
+        echo(f"version of {name}: {old} then, {new} now")
     if not found.differences:
-        typer.echo("reproduced: every bound is the same to the last bit.")
+        echo("reproduced: every bound is the same to the last bit.")
         return
     for name, (old, new) in found.differences.items():
-        typer.echo(f"not reproduced: {name} was {old!r} and is {new!r}")
+        echo(f"not reproduced: {name} was {old!r} and is {new!r}")
     raise typer.Exit(1)

@@ -7,7 +7,7 @@ from sdprelax.laboratory._config import load_sweep, load_sweeps
 from sdprelax.laboratory._document import Document
 from sdprelax.laboratory._from_python import run
 from sdprelax.laboratory._job import Attempt, Found, Limits, Trial, label
-from sdprelax.laboratory._kinds import Look, Sweep, TrialKind, entry_key, figures, kind_of_store, kinds
+from sdprelax.laboratory._kinds import Look, Sweep, TrialKind, entry_key, figures, kind_of_store, kinds, naming
 from sdprelax.laboratory._modules import UNTRUSTED, load_modules
 from sdprelax.laboratory._runner import FAILED, Scheduled, require_workers, run_scheduled, run_sweep, schedule
 from sdprelax.laboratory._settings import SECONDS, Entry, Settings, Written, checked, common, expanded, in_units, only
@@ -44,6 +44,7 @@ __all__ = [
     "load_modules",
     "load_sweep",
     "load_sweeps",
+    "naming",
     "only",
     "print_plan",
     "require_workers",

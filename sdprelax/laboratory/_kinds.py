@@ -9,7 +9,7 @@ from __future__ import annotations
 import abc
 import importlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -27,8 +27,11 @@ from sdprelax.lasso import Stage
 if TYPE_CHECKING:
     from matplotlib.figure import Figure  # it takes its time
 
+    from sdprelax.laboratory.results import Gathered
+
 __all__ = [
     "CellForm", "Look", "Sweep", "TrialKind", "entry_key", "figures", "job_of", "kind_of", "kind_of_store", "kinds",
+    "naming",
 ]  # fmt: skip
 
 # The module of each kind, the name it has there, and keys that a YAML file of no other kind has.
@@ -111,6 +114,10 @@ Record = dict[str, Any]
 Tables = dict[str, pd.DataFrame]
 
 
+def _as_they_are(rows: pd.DataFrame, among: pd.DataFrame) -> pd.DataFrame:
+    return rows
+
+
 def _no_sentences(table: pd.DataFrame) -> list[str]:
     return []
 
@@ -132,13 +139,19 @@ class TrialKind:
     settings: its file.
     read: the validated file of a path and its document; InputError: one sentence with file and line.
     trial: the trial whose :meth:`Trial.to_dict` is given.
+    names: of trials as a plan has them, by hash: the entries of their records that say what they are called. Only
+        together are short names enough to tell them apart; see :func:`naming`.
+    method: the column of "table" that says what was run.
     words: what a trial was run on, and what was run, in words, of its record or its row.
     kept: what ``tables`` and ``pictures`` need of a record.
     tables: of records, by name; "table" has one row per trial, in their order.
-    pictures: by name, of tables and records; None where there is nothing to see.
-    summary: what the trials come to, in few rows, of "table".
+    pictures: what draws sweeps, by name, with so many panels beside each other; None where there is nothing to see.
+    written: the pictures that lie in a sweep's folder.
+    summary: what trials come to, in few rows, of their rows of "table" among all of its rows.
+    shares: rows of "table" with what each comes to among all of its rows.
     keys: what tells every row of "table" from the others, the same in every sweep with that trial.
-    looks: columns of the summary in print; ``section``: those of them whose change begins a section.
+    looks: columns of the summary in print; ``titles``: those of them that are said once, above their rows; ``spared``:
+        those that a narrow terminal has no room for, the first to go first.
     usual: the status that is not worth a word.
     source: what ``verify`` proves bounds from, in words.
     compared: entries of a record that must be the same when its trial is run again.
@@ -156,14 +169,18 @@ class TrialKind:
     settings: Settings
     read: Callable[[Path, Document], Sweep]
     trial: Callable[[Record], Trial]
+    names: Callable[[Mapping[str, Record]], Mapping[str, Mapping[str, str]]]
+    method: str
     words: Callable[[Record], tuple[str, str]]
     kept: Callable[[Record], Record]
     tables: Callable[[list[Record]], Tables]
-    pictures: Callable[[Tables, list[Record]], dict[str, Figure | None]]
-    summary: Callable[[pd.DataFrame], pd.DataFrame]
+    pictures: Mapping[str, Callable[[Gathered, int | None], Figure | None]]
+    written: tuple[str, ...]
+    summary: Callable[[pd.DataFrame, pd.DataFrame], pd.DataFrame]
     keys: Callable[[pd.DataFrame], pd.Series]
     looks: dict[str, Look]
-    section: tuple[str, ...]
+    titles: tuple[str, ...]
+    spared: tuple[str, ...]
     usual: str
     source: str
     compared: tuple[str, ...]
@@ -172,6 +189,7 @@ class TrialKind:
     origins: dict[str, tuple[str, ...]]
     details: str
     notes: str = ""
+    shares: Callable[[pd.DataFrame, pd.DataFrame], pd.DataFrame] = _as_they_are
     unsound: Callable[[pd.DataFrame], list[str]] = _no_sentences
     sections: Callable[[pd.DataFrame, list[Record], list[Path]], str] = _no_sections
     shown: Callable[[Record, Path, list[Any]], dict[str, Any]] = _nothing_shown
@@ -211,6 +229,17 @@ def kind_of_store(store: Store) -> TrialKind:
     InputError: it is no sweep's folder.
     """
     return kinds(store.plan().get("kind", "training"))
+
+
+def naming(kind: TrialKind, *plans: Record) -> Callable[[Record], Record]:
+    """Return what gives a record, or a row, the names that its trial has wherever these sweeps are shown.
+
+    Parameters
+    ----------
+    plans: the sweeps' plans (:meth:`Store.plan`), in their order.
+    """
+    names = kind.names({trial["hash"]: trial["trial"] for plan in plans for trial in plan["trials"]})
+    return lambda record: {**record, **names.get(record["hash"], {})}
 
 
 def job_of(content: dict[str, Any]) -> Job:

@@ -158,11 +158,7 @@ def run_scheduled(
     written = {
         "name": sweep.name, "kind": sweep.kind, "started": time.time(), "to_run": [job.name for job in scheduled.jobs],
         "modules": list(sweep.modules),
-        "trials": [
-            {"hash": trial.hash, "problem_label": trial.problem_label, "method_label": trial.method_label,
-             "trial": trial.to_dict()}
-            for trial in scheduled.trials
-        ],
+        "trials": [{"hash": trial.hash, "trial": trial.to_dict()} for trial in scheduled.trials],
     }  # fmt: skip
     store.write_plan(written)
     if getattr(chosen, "here", False):

@@ -19,9 +19,9 @@ from sdprelax.datasets import datasets
 from sdprelax.laboratory import Store, load_sweep, run_sweep, schedule
 from sdprelax.laboratory._job import Job
 from sdprelax.laboratory.engines.local import Serial
-from sdprelax.laboratory.results import STYLE, load_table, origins, render, write_pictures
-from sdprelax.laboratory.training import TrainingTrial, tightness_picture, tightness_table, unsound
-from sdprelax.laboratory.training._plots import training_pictures
+from sdprelax.laboratory.results import STYLE, load_table, origins, render, viewed, write_pictures
+from sdprelax.laboratory.training import TRAINING, TrainingTrial, tightness_picture, tightness_table, unsound
+from sdprelax.laboratory.training._plots import bounds_against_time, gap_by_method
 from sdprelax.laboratory.training._tables import COLUMNS, ORIGINS, PREDICTIONS, TIGHTNESS, results_table
 from sdprelax.laboratory.training._trial import SETTING
 
@@ -200,6 +200,7 @@ def record(method: str, lower: float | None, upper: float | None) -> dict[str, A
         "seed": 0,
     }
     return {
+        "dataset": "d", "method": method,
         "n": 3, "d": 2, "c": 1, "gamma": 0.1, "bias": False, "repeat": 0, "status": "solved", "message": "",
         "lower": lower, "upper": upper, "gap": None, "seconds": 1.0, "hash": method, "trial": trial,
         "provenance": {"versions": {}}, "attempt": 1,
@@ -231,27 +232,29 @@ def strange_table() -> pd.DataFrame:
     names = ("us$_vs_eu$.csv", r"$\foo$.csv", r"a_b&c|d%#\^~{}.csv")
     rows = [record("exact", 1.0, 2.0) for _ in names]
     for row, name in zip(rows, names, strict=True):
-        row["trial"] = {**row["trial"], "dataset": name}
+        row["dataset"] = name
         row["hash"] = name
     return results_table(rows)
 
 
 @pytest.mark.parametrize("usual", [{}, {"text.usetex": True, "font.family": "cursive", "axes.titlesize": 40}])
 def test_names_are_drawn_letter_by_letter_whatever_ones_own_settings_are(usual: dict[str, Any], tmp_path: Path) -> None:
-    trace = pd.DataFrame({"hash": list(strange_table()["hash"]), "seconds": 1.0, "lower": 1.0, "upper": 2.0})
+    table = strange_table()
+    trace = pd.DataFrame({"hash": list(table["hash"]), "seconds": 1.0, "lower": 1.0, "upper": 2.0})
     with matplotlib.rc_context(usual):
-        (written, *_) = write_pictures(tmp_path, training_pictures(strange_table(), trace))
+        drawn = {"time": bounds_against_time(table, trace), "gap": gap_by_method(table.assign(gap=0.5))}
+        (written, *_) = write_pictures(tmp_path, {"tightness": tightness_picture(table), **drawn})
         figure = tightness_picture(strange_table())
         with matplotlib.rc_context({**STYLE, "svg.fonttype": "none"}):
             figure.savefig(tmp_path / "drawn.svg")
     assert written.read_bytes().startswith(b"\x89PNG")
-    drawn = html.unescape((tmp_path / "drawn.svg").read_text())
-    assert all(f">{name}, γ=0.1<" in drawn for name in strange_table()["dataset"])
+    text = html.unescape((tmp_path / "drawn.svg").read_text())
+    assert all(f">{name}, γ=0.1<" in text for name in table["dataset"])
 
 
 def test_names_are_no_markup() -> None:
-    shown = tightness_table(strange_table())[["dataset", "method"]].assign(status="solved")
-    latex = render(shown, "latex").splitlines()[3:-2]
+    shown = viewed(tightness_table(strange_table()), ["dataset", "method", "status"], TRAINING.looks)
+    latex = render(shown, "latex").splitlines()[5:-2]
     assert latex == [
         r"us\$\_vs\_eu\$.csv & exact & solved \\", r"\$\textbackslash{}foo\$.csv & exact & solved \\",
         r"a\_b\&c\textbar{}d\%\#\textbackslash{}\textasciicircum{}\textasciitilde{}\{\}.csv & exact & solved \\",
@@ -276,8 +279,10 @@ def test_every_column_is_proved_attained_measured_or_reported_or_says_which_tria
 
 
 @pytest.mark.parametrize(("form", "start"), [
-    ("csv", "dataset,gamma,method"), ("markdown", "| dataset | gamma | method"), ("latex", r"\begin{tabular}{"),
+    ("csv", "dataset,gamma,method"), ("markdown", "| data set | γ | method |\n| --- | --: | --- |"),
+    ("latex", "% \\usepackage{booktabs}\n\\begin{tabular}{lrl}\n\\toprule"),
 ])  # fmt: skip
 def test_tables_print_in_every_format(form: str, start: str) -> None:
-    text = render(tightness_table(results_table([record("a_b", 1.0, 4.0)])), form)
+    table = tightness_table(results_table([record("a_b", 1.0, 4.0)]))
+    text = render(viewed(table, ["dataset", "gamma", "method"], TRAINING.looks), form)
     assert text.startswith(start) and ("a\\_b" if form == "latex" else "a_b") in text

@@ -16,7 +16,7 @@ import pytest
 import sdprelax
 from sdprelax import Certificate, InputError
 from sdprelax.laboratory import Store, load_sweep, run_sweep, schedule
-from sdprelax.laboratory.results import audit, compare, load_table, rerun, write_report
+from sdprelax.laboratory.results import audit, compare, gather, load_table, rerun, write_report
 from sdprelax.laboratory.training import (
     TRAINING,
     TrainingTrial,
@@ -25,7 +25,6 @@ from sdprelax.laboratory.training import (
     tightness_table,
     unsound,
 )
-from sdprelax.laboratory.training._plots import training_pictures
 from sdprelax.laboratory.training._tables import results_table
 from sdprelax.networks import activations, load_pipeline
 from sdprelax.problem import losses, targets_for
@@ -266,7 +265,7 @@ def test_negative_optima_are_tabled_compared_and_drawn(finished: Path) -> None:
     (row,) = tightness_table(table[table["loss"] == "poisson"]).to_dict("records")
     assert row["gap"] == poisson["gap"] and row["certified_percent"] == pytest.approx(100.0 - 100.0 * row["gap"])
     assert row["excess_percent"] == pytest.approx(100.0 * (row["upper"] - row["lower"]) / -row["lower"])
-    drawn = training_pictures(table, load_table(finished / "certified", "trace"))
+    drawn = {name: TRAINING.pictures[name](gather([finished / "certified"]), None) for name in TRAINING.written}
     assert all(figure is not None for figure in drawn.values())
     (axes,) = drawn["tightness"].axes  # type: ignore[union-attr]
     labels = [label.get_text().split("\n") for label in axes.get_yticklabels()]

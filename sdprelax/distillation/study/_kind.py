@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from sdprelax.distillation.distillers import distillers
 from sdprelax.distillation.study._config import SETTINGS, read_study
-from sdprelax.distillation.study._pictures import study_pictures
+from sdprelax.distillation.study._pictures import PICTURES
 from sdprelax.distillation.study._sections import LOOKS, study_sections
 from sdprelax.distillation.study._tables import COLUMNS, ORIGINS, students_summary, students_table
 from sdprelax.distillation.study._trial import DistillationTrial
-from sdprelax.laboratory import TrialKind, entry_key
+from sdprelax.laboratory import TrialKind, entry_key, label
 
 __all__ = ["DISTILLATION"]
+
+
+def _names(trials: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, str]]:
+    return {
+        name: {"distiller": label(trial["distiller"], trial["options"], distillers)} for name, trial in trials.items()
+    }
 
 
 def _words(record: dict[str, Any]) -> tuple[str, str]:
@@ -39,14 +46,21 @@ DISTILLATION = TrialKind(
     settings=SETTINGS,
     read=read_study,
     trial=DistillationTrial.from_dict,
+    names=_names,
+    method="distiller",
     words=_words,
     kept=_kept,
     tables=lambda records: {"table": students_table(records)},
-    pictures=lambda tables, records: study_pictures(tables["table"], records),
-    summary=students_summary,
+    pictures=PICTURES,
+    written=tuple(PICTURES),
+    summary=lambda rows, among: students_summary(rows),
     keys=_keys,
     looks=LOOKS,
-    section=("block",),
+    titles=("block",),
+    spared=(
+        "latency_share", "multiply_adds_share", "parameters", "teacher_accuracy", "status", "accuracy_deviation",
+        "activation_error", "agreement",
+    ),
     usual="finished",
     source="the activations as stored",
     compared=("status", "lower", "upper", "program_gap", "parameters", "activation_error", "agreement", "accuracy"),

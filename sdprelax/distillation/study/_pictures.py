@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sdprelax.distillation.study._tables import WORDS, students_summary
-from sdprelax.laboratory.results import COLOURS, STYLE, literal, looks_of
+from sdprelax.laboratory.results import (
+    COLOURS,
+    Gathered,
+    drawn,
+    legend_outside,
+    literal,
+    looks_of,
+    panels,
+    written_lines,
+)
 
-__all__ = ["errors_picture", "fractions_picture", "size_picture", "study_pictures"]
+__all__ = ["PICTURES", "errors_picture", "fractions_picture", "size_picture"]
 
 SIZES = {
     "parameters_share": "parameters", "bytes_share": "bytes", "multiply_adds_share": "multiply-adds",
@@ -23,52 +31,41 @@ SIZES = {
 
 def _looks(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
     found = looks_of(list(dict.fromkeys(table["distiller"])))
-    return {name: {"color": colour, "marker": marker, "markersize": 4} for name, (colour, marker) in found.items()}
+    return {
+        name: {"color": colour, "marker": marker, "markersize": 4, "linewidth": 1.2}
+        for name, (colour, marker) in found.items()
+    }
 
 
-def _panels(table: pd.DataFrame, width: float, height: float) -> tuple[Figure, dict[str, Axes]]:
+def _panels(table: pd.DataFrame, width: float, height: float, columns: int | None) -> tuple[Figure, dict[str, Axes]]:
     """Return a figure with one panel for each block."""
     blocks = list(dict.fromkeys(table["block"]))
-    columns = min(3, len(blocks))
-    lines = -(-len(blocks) // columns)
-    figure = Figure(figsize=(max(4.6, width * columns), height * lines))
-    axes = list(np.ravel(figure.subplots(lines, columns, squeeze=False)))
-    for spare in axes[len(blocks) :]:
-        spare.set_visible(False)
-    for block, panel in zip(blocks, axes, strict=False):
-        panel.set_title(literal(block))
-    return figure, dict(zip(blocks, axes, strict=False))
+    figure, axes = panels(len(blocks), columns, width, height)
+    for block, panel in zip(blocks, axes, strict=True):
+        panel.set_title(written_lines(block, width - 0.6))
+    return figure, dict(zip(blocks, axes, strict=True))
 
 
-def _legend(figure: Figure, axes: Axes, looks: dict[str, dict[str, Any]]) -> None:
-    """Name the distillers below the panels, in as many columns as their names leave room for."""
-    lines = [axes.plot([], [], label=literal(name), linewidth=1.2, **look)[0] for name, look in looks.items()]
-    beside = max(1, int(15.0 * figure.get_figwidth() / (max(map(len, looks)) + 6)))
-    figure.legend(handles=lines, loc="outside lower center", ncols=beside, frameon=False)
-    width, height = figure.get_size_inches()
-    figure.set_size_inches(width, height + 0.2 * -(-len(looks) // beside))
-
-
-@matplotlib.rc_context(STYLE)
-def fractions_picture(table: pd.DataFrame) -> Figure:
+@drawn
+def fractions_picture(table: pd.DataFrame, columns: int | None = None) -> Figure:
     """Draw accuracy, or agreement with the teacher without labels, against the share of the pictures fitted to.
 
     Means over repeats, bars their standard deviation; what looks at no pictures, and the teacher, are level lines.
     """
     ended = table[table["parameters"].notna()]
-    figure, panels = _panels(ended, 3.3, 2.7)
+    figure, axes_of = _panels(ended, 3.3, 2.7, columns)
     looks, figured = _looks(table), "accuracy" if ended["accuracy"].notna().any() else "agreement"
-    for block, axes in panels.items():
+    for block, axes in axes_of.items():
         rows = ended[ended["block"] == block]
         for name, mine in rows.groupby("distiller", sort=False):
             found = mine.groupby("fraction")[figured].agg(["mean", "std"])
             mean, look = 100.0 * found["mean"].to_numpy(dtype=float), looks[str(name)]
             if len(found) == 1:
                 axes.axhline(mean[0], color=look["color"], linewidth=1.0, linestyle=":")
-                axes.plot(found.index, mean, linestyle="none", **look)
+                axes.plot(found.index, mean, **{**look, "linestyle": "none"})
                 continue
             spread = 100.0 * found["std"].fillna(0.0).to_numpy(dtype=float)
-            axes.errorbar(found.index, mean, yerr=spread, linewidth=1.2, elinewidth=0.8, capsize=2, **look)
+            axes.errorbar(found.index, mean, yerr=spread, elinewidth=0.8, capsize=2, **look)
         if figured == "accuracy":
             axes.axhline(100.0 * float(rows["teacher_accuracy"].iloc[0]), color="0.3", linewidth=1.0, linestyle="--")
         axes.set_xscale("log")
@@ -77,16 +74,16 @@ def fractions_picture(table: pd.DataFrame) -> Figure:
         axes.minorticks_off()
         axes.grid(axis="y", color="0.9", linewidth=0.6)
         axes.set_xlabel("pictures fitted to, % of the transfer pictures")
-    first = next(iter(panels.values()))
+    first = next(iter(axes_of.values()))
     first.set_ylabel(f"{figured} on other pictures, %")
     if figured == "accuracy":
         looks["teacher"] = {"color": "0.3", "linestyle": "--"}
-    _legend(figure, first, looks)
+    legend_outside(figure, looks)
     return figure
 
 
-@matplotlib.rc_context(STYLE)
-def errors_picture(records: list[dict[str, Any]]) -> Figure:
+@drawn
+def errors_picture(records: list[dict[str, Any]], columns: int | None = None) -> Figure:
     """Draw the activations' error behind the block and behind every later layer, relative to their spread.
 
     Medians over the repeats with the most pictures; 1 is as bad as the best constant.
@@ -105,34 +102,34 @@ def errors_picture(records: list[dict[str, Any]]) -> Figure:
     # A block at the network's end has no later layers, and one point is no picture.
     rows = rows[rows.groupby("block")["layer"].transform("nunique") > 1]
     rows = rows[rows["fraction"] == rows.groupby(WORDS)["fraction"].transform("max")]
-    figure, panels = _panels(rows, 3.3, 2.9)
+    figure, axes_of = _panels(rows, 3.3, 2.9, columns)
     looks = _looks(rows)
-    for block, axes in panels.items():
+    for block, axes in axes_of.items():
         mine = rows[rows["block"] == block]
         layers = list(dict.fromkeys(mine["layer"]))
         for name, one in mine.groupby("distiller", sort=False):
             median = one.groupby("layer")["error"].median().reindex(layers).to_numpy(dtype=float)
             # An error of zero has no place on a logarithmic axis.
             shown = np.where(median > 0.0, median, np.nan)
-            axes.plot(range(len(layers)), shown, linewidth=1.2, **looks[str(name)])
+            axes.plot(range(len(layers)), shown, **looks[str(name)])
         axes.set_yscale("log")
         axes.set_xticks(range(len(layers)), map(literal, layers), rotation=40, ha="right", rotation_mode="anchor")
         axes.grid(axis="y", color="0.9", linewidth=0.6)
-    first = next(iter(panels.values()))
+    first = next(iter(axes_of.values()))
     first.set_ylabel("relative error of activations")
-    _legend(figure, first, looks)
+    legend_outside(figure, looks)
     return figure
 
 
-@matplotlib.rc_context(STYLE)
-def size_picture(table: pd.DataFrame) -> Figure:
+@drawn
+def size_picture(table: pd.DataFrame, columns: int | None = None) -> Figure:
     """Draw what every student costs, as shares of the block that it replaces; the line at 100 % is the block."""
     found = students_summary(table)
     shown = {name: label for name, label in SIZES.items() if found[name].notna().any()}
     names = list(dict.fromkeys(found["distiller"]))
-    figure, panels = _panels(found, 3.3, 0.9 + 0.16 * len(names) * (len(shown) + 1))
-    outer = list(panels.values())[:: min(3, len(panels))]
-    for block, axes in panels.items():
+    figure, axes_of = _panels(found, 3.3, 0.9 + 0.16 * len(names) * (len(shown) + 1), columns)
+    outer = list(axes_of.values())[:: min(columns or 3, len(axes_of))]
+    for block, axes in axes_of.items():
         rows = found[found["block"] == block].set_index("distiller").reindex(names)
         thick = 0.8 / max(1, len(shown))
         for k, (name, label) in enumerate(shown.items()):
@@ -147,17 +144,25 @@ def size_picture(table: pd.DataFrame) -> Figure:
         axes.set_xlabel("% of the block's")
     width, height = figure.get_size_inches()
     figure.set_size_inches(width + 0.065 * max(map(len, names)), height + 0.3)
-    handles, labels = next(iter(panels.values())).get_legend_handles_labels()
+    handles, labels = next(iter(axes_of.values())).get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(3, len(shown)), frameon=False)
     return figure
 
 
-def study_pictures(table: pd.DataFrame, records: list[dict[str, Any]]) -> dict[str, Figure | None]:
-    """Return the pictures of a study by name; None where there is nothing to see."""
-    ended = table[table["parameters"].notna()]
-    fractions = ended.groupby(WORDS)["fraction"].agg(["min", "max"])
-    return {
-        "fractions": fractions_picture(table) if (fractions["min"] < fractions["max"]).any() else None,
-        "errors": errors_picture(records) if any(record["layer_errors"] for record in records) else None,
-        "size": size_picture(table) if len(ended) else None,
-    }
+def _fractions(found: Gathered, columns: int | None) -> Figure | None:
+    table = found.tables["table"]
+    fractions = table[table["parameters"].notna()].groupby(WORDS)["fraction"].agg(["min", "max"])
+    return fractions_picture(table, columns) if (fractions["min"] < fractions["max"]).any() else None
+
+
+def _errors(found: Gathered, columns: int | None) -> Figure | None:
+    records = [record for _, record in found.kept]
+    return errors_picture(records, columns) if any(record["layer_errors"] for record in records) else None
+
+
+def _size(found: Gathered, columns: int | None) -> Figure | None:
+    table = found.tables["table"]
+    return size_picture(table, columns) if table["parameters"].notna().any() else None
+
+
+PICTURES = {"fractions": _fractions, "errors": _errors, "size": _size}

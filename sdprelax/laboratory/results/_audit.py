@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from sdprelax.base import Deadline, SdprelaxError
-from sdprelax.laboratory._kinds import TrialKind, kind_of_store
+from sdprelax.laboratory._kinds import TrialKind, kind_of_store, naming
 from sdprelax.laboratory._modules import load_modules
 from sdprelax.laboratory._store import Store, seal
 from sdprelax.laboratory.results._tables import load_table
@@ -57,6 +57,7 @@ def audit(folder: Path, *, trust_modules: bool = False, deadline: Deadline | Non
     """
     store = Store(folder)
     plan, kind = store.plan(), kind_of_store(store)
+    named = naming(kind, plan)
     load_modules(plan["modules"] if trust_modules else ())
     attempts = store.attempts()
     # Trials that an earlier version of the sweep had come last.
@@ -69,7 +70,10 @@ def audit(folder: Path, *, trust_modules: bool = False, deadline: Deadline | Non
             yield Finding(name, "no record", 0, ("its record cannot be read.",))
             continue
         if not until.expired:
-            row, (bounds, faults, notes) = _row(kind, record), _examine(kind, store, store.trials / name, record, until)
+            row, (bounds, faults, notes) = (
+                _row(kind, named(record)),
+                _examine(kind, store, store.trials / name, record, until),
+            )
             if not (faults and until.expired):
                 yield Finding(name, row, bounds, tuple(faults), tuple(notes))
                 continue
@@ -111,7 +115,8 @@ def _examine_table(
     """Hold the table against the records, and the bounds of every problem against each other."""
     planned = [trial["hash"] for trial in plan["trials"] if trial["hash"] in attempts]
     try:
-        tables = kind.tables([kind.kept(record) for record in store.records({t: attempts[t] for t in planned})])
+        named = naming(kind, plan)
+        tables = kind.tables([named(kind.kept(record)) for record in store.records({t: attempts[t] for t in planned})])
         faults = tuple(kind.unsound(tables["table"]))
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         return  # a record that is none has been named already

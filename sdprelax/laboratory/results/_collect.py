@@ -9,12 +9,13 @@ import pandas as pd
 
 from sdprelax.base import InputError
 from sdprelax.certificate import Certificate
-from sdprelax.laboratory._kinds import TrialKind, kind_of_store
+from sdprelax.laboratory._kinds import TrialKind
 from sdprelax.laboratory._store import Store
+from sdprelax.laboratory.results._gather import Gathered, gather
 from sdprelax.laboratory.results._tables import load_table, write_tables
 from sdprelax.networks import Network, bare_network
 
-__all__ = ["Results", "certificate_of", "collect", "network_of"]
+__all__ = ["Results", "certificate_of", "collect", "current", "network_of"]
 
 
 def network_of(folder: Path, trial: str) -> Network:
@@ -58,32 +59,28 @@ def collect(folder: Path, *, reuse: bool = False) -> Results:
     InputError: this is not a sweep's folder.
     StorageError: tables cannot be written there.
     """
-    store = Store(folder)
-    kind, attempts = kind_of_store(store), _planned(store)
-    table = _current(folder, attempts) if reuse else None
+    Store(folder).plan()  # a sweep's own folder, and no folder of several
+    found = gather([folder])
+    table = current(found) if reuse else None
     if table is None:
         from sdprelax.laboratory.results._pictures import write_pictures  # Matplotlib takes its time
 
-        records = [kind.kept(record) for record in store.records(attempts)]
-        tables = kind.tables(records)
-        table = tables["table"]
-        with store.writing():
-            write_tables(folder, tables)
-            write_pictures(folder, kind.pictures(tables, records))
-    return Results(kind, folder, table, sorted(folder.glob("*.png")), kind.unsound(table))
+        table = found.tables["table"]
+        with Store(folder).writing():
+            write_tables(folder, found.tables)
+            write_pictures(folder, {name: found.kind.pictures[name](found, None) for name in found.kind.written})
+    return Results(found.kind, folder, table, sorted(folder.glob("*.png")), found.kind.unsound(table))
 
 
-def _planned(store: Store) -> dict[str, list[int]]:
-    """Return the attempts at the trials of a sweep's file, in its order."""
-    attempts = store.attempts()
-    return {trial["hash"]: attempts[trial["hash"]] for trial in store.plan()["trials"] if trial["hash"] in attempts}
-
-
-def _current(folder: Path, attempts: dict[str, list[int]]) -> pd.DataFrame | None:
-    """Return the table that lies in the folder if it is of these very attempts, in this order."""
+def current(found: Gathered) -> pd.DataFrame | None:
+    """Return the table that lies in a sweep's folder, if it is of these very attempts, in this order, so named."""
+    ((sweep, store),) = found.stores.items()
     try:
-        table = load_table(folder)
+        table = load_table(store.folder)
         held = list(zip(table["hash"], table["attempt"], strict=True))
     except (InputError, KeyError):
         return None
-    return table if held == [(trial, max(numbers)) for trial, numbers in attempts.items()] else None
+    if held != [(trial, max(numbers)) for trial, numbers in found.attempts[sweep].items()]:
+        return None
+    rows = table.to_dict("records")
+    return table if rows == [found.named(row) for row in rows] else None

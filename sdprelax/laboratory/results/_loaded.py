@@ -12,10 +12,11 @@ import pandas as pd
 from sdprelax.base import InputError
 from sdprelax.certificate import Certificate
 from sdprelax.laboratory._store import Store
-from sdprelax.laboratory.results._collect import certificate_of, collect, network_of
+from sdprelax.laboratory.results._collect import certificate_of, network_of
+from sdprelax.laboratory.results._gather import Gathered, gather
 from sdprelax.networks import Network
 
-__all__ = ["LoadedResults", "load_results"]
+__all__ = ["LoadedResults", "load_results", "with_options"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,27 +85,17 @@ def load_results(*folders: str | Path) -> LoadedResults:
     """
     if not folders:
         raise InputError("load_results() takes a sweep's folder, e.g. results/quickstart, or several.")
-    tables = [_table(folder) for given in folders for folder in _sweeps(Path(given))]
-    return LoadedResults(pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0])
+    return LoadedResults(with_options(gather([Path(folder) for folder in folders])))
 
 
-def _sweeps(folder: Path) -> list[Path]:
-    if (folder / "sweep.json").is_file():
-        return [folder]
-    found = sorted(path.parent for path in folder.glob("*/sweep.json"))
-    if not found:
-        raise InputError(f"{folder} holds no results: name a sweep's folder, e.g. results/quickstart.")
-    return found
-
-
-def _table(folder: Path) -> pd.DataFrame:
-    """Return the table of one sweep, with options and details."""
-    whole = collect(folder, reuse=True).table
-    records = {record["hash"]: record for record in Store(folder).records()}
-    more = pd.DataFrame([dict(_columns(records[trial])) for trial in whole["hash"]], index=whole.index)
+def with_options(found: Gathered) -> pd.DataFrame:
+    """Return the table of sweeps with a column for every option and detail, and the sweep's folder in ``results``."""
+    whole, records = found.tables["table"], list(found.records())
+    more = pd.DataFrame([dict(_columns(record)) for _, record in records], index=whole.index)
+    more["results"] = [str(found.stores[sweep].folder) for sweep, _ in records]
     # What is a column of its own now.
     kept = whole.drop(columns=[name for name in whole.columns if name == "options" or name.endswith("_options")])
-    return pd.concat([kept, more], axis=1).assign(results=str(folder))
+    return pd.concat([kept, more], axis=1)
 
 
 def _columns(record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

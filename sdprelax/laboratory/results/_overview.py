@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sdprelax.laboratory._kinds import kinds, naming
 from sdprelax.laboratory._store import Running, Store
 
 __all__ = ["MethodProgress", "Overview", "overview"]
@@ -46,10 +47,12 @@ class Overview:
     @staticmethod
     def of(plan: dict[str, Any]) -> Overview:
         """Return the overview of a sweep of which nothing has been done, from its ``sweep.json``."""
-        methods: dict[str, MethodProgress] = {}
-        for trial in plan["trials"]:
-            methods.setdefault(trial["method_label"], MethodProgress()).total += 1
-        return Overview(plan["name"], {trial["hash"]: trial["method_label"] for trial in plan["trials"]}, methods)
+        kind = kinds(plan.get("kind", "training"))
+        named, methods = naming(kind, plan), dict[str, MethodProgress]()
+        waiting = {trial["hash"]: named({"hash": trial["hash"]})[kind.method] for trial in plan["trials"]}
+        for method in waiting.values():
+            methods.setdefault(method, MethodProgress()).total += 1
+        return Overview(plan["name"], waiting, methods)
 
     def add(self, record: dict[str, Any]) -> None:
         """Count a trial that ended; a second attempt counts no second time."""

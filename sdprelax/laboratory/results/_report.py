@@ -6,70 +6,97 @@ import contextlib
 import html
 import importlib.resources
 import json
+import re
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from sdprelax.base import write_whole
-from sdprelax.laboratory._kinds import TrialKind
+from sdprelax.laboratory._kinds import Record, TrialKind
 from sdprelax.laboratory._modules import load_modules
 from sdprelax.laboratory._store import Store
 from sdprelax.laboratory.results._collect import collect
+from sdprelax.laboratory.results._gather import Gathered, gather
+from sdprelax.laboratory.results._pictures import COLOURS, looks_of, write_pictures
 from sdprelax.laboratory.results._tables import origins
 
 __all__ = ["write_report"]
 
 # Characters of one log, at most: a report of thousands of trials must open.
 CHARACTERS = 4000
+# Matplotlib's markers as Plotly calls them.
+SYMBOLS = {
+    "o": "circle", "s": "square", "^": "triangle-up", "D": "diamond", "v": "triangle-down", "P": "cross", "X": "x",
+    "*": "star",
+}  # fmt: skip
 # What is shown of a trial beside its row, where its kind has it (:meth:`TrialKind.shown`).
 SHOWN = ("trace", "options", "network", "predictors")
 
 
-def write_report(folder: Path, target: Path | None = None, *, trust_modules: bool = False) -> Path:
-    """Write ``report.html`` of a sweep's results, tables brought up to date first; return its path.
+def write_report(folders: Path | Sequence[Path], target: Path | None = None, *, trust_modules: bool = False) -> Path:
+    """Write ``report.html`` of a sweep's results, or of several together, tables brought up to date; return its path.
 
     Parameters
     ----------
-    target: where to write it; by default into the sweep's folder.
-    trust_modules: execute the Python files that the sweep named; without them, data sets of the user's own have no
+    folders: of sweeps, or folders of those.
+    target: where to write it; by default into the sweep's folder, and of several into the current one.
+    trust_modules: execute the Python files that the sweeps named; without them, data sets of the user's own have no
         pictures of neurons.
 
     Raises
     ------
-    InputError: this is not a sweep's folder.
+    InputError: a folder that holds no results, or trials of two kinds.
     StorageError: the file cannot be written.
     """
-    found, store = collect(folder), Store(folder)
-    load_modules(store.plan()["modules"] if trust_modules else ())
-    table = found.table.astype(object).where(found.table.notna(), None)
-    reported, filters = (
-        [name for name in names if name in table] for names in (found.kind.reported, found.kind.filters)
-    )
-    trials, known, data, records = [], dict[str, int](), list[Any](), []
-    for row in table.to_dict("records"):
-        path = store.folder_of(row["hash"]) if row["attempt"] > 1 else store.trials / row["hash"]
-        record = store.record(path.name)
-        if record is None:
-            continue
-        records.append(record)
+    found = gather([folders] if isinstance(folders, Path) else folders)
+    stores = list(found.stores.values())
+    if target is None:
+        target = stores[0].folder / "report.html" if len(stores) == 1 else Path("report.html")
+    collected = [collect(store.folder) for store in stores]
+    load_modules([name for store in stores for name in store.plan()["modules"]] if trust_modules else ())
+    records = list(found.records())
+    with tempfile.TemporaryDirectory() as folder:
+        pictures = collected[0].pictures
+        if len(stores) > 1:
+            drawn = (
+                {}
+                if found.kind.plots
+                else {name: found.kind.pictures[name](found, None) for name in found.kind.written}
+            )
+            pictures = write_pictures(Path(folder), drawn)
+        sections = found.kind.sections(found.tables["table"], [record for _, record in records], pictures)
+    page = _page(found.kind, _content(found, records), sections)
+    with Store(target.parent).writing():
+        write_whole(target, page.encode())
+    return target
+
+
+def _content(found: Gathered, records: list[tuple[str, Record]]) -> dict[str, Any]:
+    """Return everything that the page draws from."""
+    kind, table = found.kind, found.tables["table"]
+    names = ["sweep", *kind.reported] if len(found.stores) > 1 else list(kind.reported)
+    reported = [name for name in names if name in table]
+    trials, known, data = [], dict[str, int](), list[Any]()
+    plain = table.astype(object).where(table.notna(), None)
+    for row, (sweep, record) in zip(plain.to_dict("records"), records, strict=True):
+        path = found.stores[sweep].folder_of(record["hash"])
         origin = json.dumps(record["provenance"], indent=1, sort_keys=True)
-        shown = found.kind.shown(record, path, data)
+        shown = kind.shown(record, path, data)
         trials.append([
-            *(row[name] for name in reported), *found.kind.words(row), _log(path),
+            *(row[name] for name in reported), *kind.words(row), _log(path),
             known.setdefault(origin, len(known)), record["details"], *(shown.get(name) for name in SHOWN),
         ])  # fmt: skip
-    content = {
-        "name": folder.resolve().name,
+    looks = {name: [colour, SYMBOLS[marker]] for name, (colour, marker) in looks_of(found.methods).items()}
+    return {
+        "name": " + ".join(store.folder.resolve().name for store in found.stores.values()),
         "columns": [*reported, "problem", "what", "log", "origin", "details", *SHOWN],
-        "shown": reported, "filters": filters, "usual": found.kind.usual, "trials": trials,
-        "origins": list(known), "data": data, "unsound": found.unsound, "plots": found.kind.plots,
-        "details": found.kind.details,
-        "standing": {name: origin for origin, names in found.kind.origins.items() for name in names},
+        "shown": reported, "filters": [name for name in ("sweep", *kind.filters) if name in reported],
+        "usual": kind.usual, "trials": trials, "origins": list(known), "data": data,
+        "unsound": kind.unsound(table), "plots": kind.plots, "looks": looks, "palette": COLOURS,
+        "details": kind.details,
+        "standing": {name: origin for origin, names in kind.origins.items() for name in names},
     }  # fmt: skip
-    sections = found.kind.sections(found.table, records, found.pictures)
-    target = target or folder / "report.html"
-    with Store(target.parent).writing():
-        write_whole(target, _page(found.kind, content, sections).encode())
-    return target
 
 
 def _page(kind: TrialKind, content: dict[str, Any], sections: str) -> str:
@@ -80,17 +107,17 @@ def _page(kind: TrialKind, content: dict[str, Any], sections: str) -> str:
     # "</script>" in somebody's log must not end the script that it lies in.
     data = json.dumps(content, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     page = (parts / "page.html").read_text(encoding="utf-8")
-    for name, text in (
-        ("title", html.escape(content["name"])),
-        ("style", (parts / "page.css").read_text(encoding="utf-8")),
-        ("sections", sections),
-        ("plotly", get_plotlyjs().replace("</script", "<\\/script") if kind.plots else ""),
-        ("standing", html.escape(origins(kind.origins, kind.reported))),
-        ("data", data),
-        ("script", (parts / "page.js").read_text(encoding="utf-8")),
-    ):
-        page = page.replace("{{" + name + "}}", text)
-    return page
+    texts = {
+        "title": html.escape(content["name"]),
+        "style": (parts / "page.css").read_text(encoding="utf-8"),
+        "sections": sections,
+        "plotly": get_plotlyjs().replace("</script", "<\\/script") if kind.plots else "",
+        "standing": html.escape(origins(kind.origins, kind.reported)),
+        "data": data,
+        "script": (parts / "page.js").read_text(encoding="utf-8"),
+    }
+    # All at once: what a name or a log says in braces stays what it is.
+    return re.sub(r"\{\{(\w+)\}\}", lambda place: texts[place[1]], page)
 
 
 def _log(path: Path) -> str:

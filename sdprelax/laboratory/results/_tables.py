@@ -1,4 +1,4 @@
-"""Tables as they lie in a sweep's folder, and as text."""
+"""Tables as they lie in a sweep's folder."""
 
 from __future__ import annotations
 
@@ -9,14 +9,7 @@ import pandas as pd
 
 from sdprelax.base import InputError, first_line, write_whole
 
-__all__ = ["load_table", "merged_status", "origins", "render", "write_tables"]
-
-# What stands for characters that LaTeX, or a table of Markdown, would take for its own; neither knows lines in a cell.
-LATEX = str.maketrans({
-    **{character: f"\\{character}" for character in "&%$#_{}"}, "\\": r"\textbackslash{}", "^": r"\textasciicircum{}",
-    "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "\n": " ",
-})  # fmt: skip
-MARKDOWN = str.maketrans({**{character: f"\\{character}" for character in "\\|`*<$"}, "\n": " "})
+__all__ = ["load_table", "merged_status", "origins", "write_tables"]
 
 
 def origins(said_of: Mapping[str, Iterable[str]], columns: Iterable[str]) -> str:
@@ -61,30 +54,3 @@ def load_table(folder: Path, name: str = "table") -> pd.DataFrame:
         return pd.read_parquet(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{path} is damaged; sdprelax collect {folder} rebuilds it ({first_line(error)}).") from None
-
-
-def render(table: pd.DataFrame, form: str) -> str:
-    """Return a table as "csv", "latex" or "markdown" text."""
-    if form == "csv":
-        return str(table.to_csv(index=False))
-    shown = table.copy()
-    for name in shown.columns:
-        if name == "gap":
-            shown[name] = [f"{value:.1e}" if pd.notna(value) else "" for value in shown[name]]
-        elif pd.api.types.is_float_dtype(shown[name]):
-            digits = {
-                "seconds": ".1f",
-                "certified_percent": ".3f",
-                "excess_percent": ".3f",
-                "gamma": "g",
-            }.get(name, ".6g")
-            shown[name] = [format(value, digits) if pd.notna(value) else "" for value in shown[name]]
-    if form == "latex":
-        lines = [r"\begin{tabular}{" + "l" * len(shown.columns) + "}", r"\hline"]
-        body = [list(shown.columns), *shown.astype(str).to_numpy().tolist()]
-        escaped = [[cell.translate(LATEX) for cell in row] for row in body]
-        lines += [" & ".join(row) + r" \\" + (r" \hline" if index == 0 else "") for index, row in enumerate(escaped)]
-        return "\n".join([*lines, r"\hline", r"\end{tabular}"]) + "\n"
-    head, *rows = ["| " + " | ".join(str(cell).translate(MARKDOWN) for cell in row) + " |"
-                   for row in [list(shown.columns), *shown.to_numpy().tolist()]]  # fmt: skip
-    return "\n".join([head, "|" + "---|" * len(shown.columns), *rows]) + "\n"

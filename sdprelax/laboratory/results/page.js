@@ -3,13 +3,12 @@
   const report = JSON.parse(document.getElementById("data").textContent);
   const names = report.columns;
   const trials = report.trials.map((values) => Object.fromEntries(names.map((name, k) => [name, values[k]])));
-  const COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"];
-  const SYMBOLS = ["circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x"];
+  const COLOURS = report.palette;
   const $ = (id) => document.getElementById(id);
   const unique = (values) => [...new Set(values)];
   const methods = unique(trials.map((t) => t.what));
-  const colour = (method) => COLOURS[methods.indexOf(method) % COLOURS.length];
-  const symbol = (method) => SYMBOLS[methods.indexOf(method) % SYMBOLS.length];
+  const [colour, symbol] = [0, 1].map((k) => (method) => report.looks[method][k]);
+  const identity = (t) => (t.sweep === undefined ? t.hash : `${encodeURIComponent(t.sweep)}-${t.hash}`);
   if (!report.plots) document.querySelectorAll(".plots").forEach((part) => part.remove());
 
   // Numbers as people read them.
@@ -105,7 +104,7 @@
       const row = element("tr", "", t === opened ? "row open" : "row");
       row.dataset.hash = t.hash;
       columns.forEach((name) => row.append(element("td", text(t, name), numeric.has(name) ? "number" : name === "status" && t.status !== report.usual ? "bad" : "")));
-      row.addEventListener("click", () => { location.hash = `trial-${t.hash}`; });
+      row.addEventListener("click", () => { location.hash = `trial-${identity(t)}`; });
       painted.append(row);
     }
     painted.append(space(rows.length - last));
@@ -115,7 +114,7 @@
   // One trial.
   function open() {
     const hash = location.hash.replace("#trial-", "");
-    opened = trials.find((t) => t.hash === hash) ?? null;
+    opened = trials.find((t) => identity(t) === hash) ?? null;
     const section = $("trial");
     section.hidden = opened === null;
     section.replaceChildren();

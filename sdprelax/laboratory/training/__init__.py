@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from sdprelax.laboratory.training._kind import TRAINING
-from sdprelax.laboratory.training._plots import gap_by_method, geometry_picture, neurons_picture, tightness_picture
+from sdprelax.laboratory.training._planes import geometry_picture, neurons_picture
+from sdprelax.laboratory.training._plots import gap_by_method, tightness_picture
 from sdprelax.laboratory.training._sweep import TrainingSweep
 from sdprelax.laboratory.training._tables import predictions_summary, tightness_table, unsound
 from sdprelax.laboratory.training._trial import TrainingTrial, load_problem

@@ -14,7 +14,8 @@ from sdprelax.base import SdprelaxError
 from sdprelax.datasets import datasets
 from sdprelax.laboratory._kinds import TrialKind, entry_key, figures
 from sdprelax.laboratory.training import _tables
-from sdprelax.laboratory.training._plots import labels_of, training_pictures
+from sdprelax.laboratory.training._planes import labels_of
+from sdprelax.laboratory.training._plots import PICTURES
 from sdprelax.laboratory.training._sweep import SETTINGS, read_sweep
 from sdprelax.laboratory.training._trial import SETTING, TrainingTrial, load_problem, problem_words
 from sdprelax.methods import methods
@@ -109,11 +110,15 @@ TRAINING = TrialKind(
     settings=SETTINGS,
     read=read_sweep,
     trial=TrainingTrial.from_dict,
+    names=_tables.names_of,
+    method="method",
     words=_words,
     kept=_tables.kept,
     tables=_tables_of,
-    pictures=lambda tables, records: training_pictures(tables["table"], tables["trace"]),
+    pictures=PICTURES,
+    written=("tightness", "time", "gap"),
     summary=_tables.tightness_table,
+    shares=_tables.with_shares,
     keys=_keys,
     looks={
         "dataset": ("data set", str), **_tables.LOOKS, "gamma": ("γ", figures("g")),
@@ -123,7 +128,8 @@ TRAINING = TrialKind(
         "excess_percent": ("excess", figures(".3f", unit="%")), "seconds": ("seconds", figures(".1f")),
         "status": ("status", str),
     },
-    section=("dataset", *SETTING, "gamma"),
+    titles=("dataset", *SETTING),
+    spared=("gamma_relative", "excess_percent", "status", "certified_percent", "seconds", "upper"),
     usual="solved",
     source="freshly loaded data",
     compared=("status", "lower", "upper", "width", "predictors"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,8 @@ from sdprelax.laboratory.results._tables import merged_status
 from sdprelax.laboratory.training._trial import SETTING, problem_words
 
 __all__ = [
-    "LOOKS", "ORIGINS", "kept", "predictions_summary", "predictions_table", "problem_columns", "results_table",
-    "tightness_table", "trace_table", "unsound",
+    "LOOKS", "ORIGINS", "kept", "names_of", "predictions_summary", "predictions_table", "problem_columns",
+    "results_table", "tightness_table", "trace_table", "unsound", "with_shares",
 ]  # fmt: skip
 
 # Columns that a table has where some trial has anything to say there: what is as usual has no column.
@@ -82,22 +83,19 @@ def _table(rows: list[dict[str, Any]], columns: list[str], numbers: list[str]) -
 def results_table(records: list[dict[str, Any]]) -> pd.DataFrame:
     """Return one row per trial, in the order of the records.
 
-    Data sets and methods are labelled by their names, or their option ``label``, and those options in which the sweep's
-    entries of that name differ. ``gap`` is (upper − lower)/|upper| of the trial itself; ``peak_memory_mb`` is the peak
+    ``gap`` is (upper − lower)/|upper| of the trial itself; ``peak_memory_mb`` is the peak
     of its process while it ran, Python and its libraries (about 200 MB) included. ``loss``, ``activation``, ``offset``,
     ``penalise_bias`` and ``class_weight`` are columns where some trial has another than the usual one, and
     ``train_loss`` and ``test_loss``, means of the loss over the samples, where some loss is not the squared one.
     ``gamma_relative`` is γ/γ_max, where γ_max was found in seconds; trials of before it was have none.
     """
-    labels = {kind: _labels(kind, records) for kind in ("dataset", "method")}
     rows = [
         {
             **record,
-            **{kind: labels[kind][_entry(kind, record)] for kind in labels},
             "gamma_relative": _relative(record),
             "seed": record["trial"]["seed"],
             "options": json.dumps(record["trial"]["method_options"], sort_keys=True),
-            "dataset_options": _entry("dataset", record)[1],
+            "dataset_options": _entry("dataset", record["trial"])[1],
             "versions": json.dumps(record["provenance"]["versions"], sort_keys=True),
         }
         for record in records
@@ -117,16 +115,25 @@ def kept(record: dict[str, Any]) -> dict[str, Any]:
     return needed | {"provenance": {"versions": record["provenance"]["versions"]}}
 
 
-def _entry(kind: str, record: dict[str, Any]) -> tuple[str, str]:
+def _entry(part: str, trial: Mapping[str, Any]) -> tuple[str, str]:
     """Return what tells one entry of a sweep from another: its name and its options."""
-    options = record["trial"][f"{kind}_options"]
-    if kind == "dataset" and record["trial"]["dataset_digest"]:
-        options = {**options, "sha256": record["trial"]["dataset_digest"]}
-    return record["trial"][kind], json.dumps(options, sort_keys=True)
+    options = trial[f"{part}_options"]
+    if part == "dataset" and trial["dataset_digest"]:
+        options = {**options, "sha256": trial["dataset_digest"]}
+    return trial[part], json.dumps(options, sort_keys=True)
 
 
-def _labels(kind: str, records: list[dict[str, Any]]) -> dict[tuple[str, str], str]:
-    entries = {_entry(kind, record): flat_options(record["trial"][f"{kind}_options"]) for record in records}
+def names_of(trials: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:
+    """Return what data set and method of every trial are called, by the trial's hash.
+
+    That is their names, or their option ``label``, and those options in which the entries of that name differ.
+    """
+    labels = {part: _labels(part, trials.values()) for part in ("dataset", "method")}
+    return {trial: {part: labels[part][_entry(part, content)] for part in labels} for trial, content in trials.items()}
+
+
+def _labels(part: str, trials: Collection[Mapping[str, Any]]) -> dict[tuple[str, str], str]:
+    entries = {_entry(part, trial): flat_options(trial[f"{part}_options"]) for trial in trials}
     labels = {}
     for (name, key), mine in entries.items():
         own = mine.get("label")
@@ -156,11 +163,9 @@ def predictions_table(records: list[dict[str, Any]]) -> pd.DataFrame:
     ``paper_accuracy`` is that of Prakhya, Birdal and Yurtsever 2025, whose threshold is the best on the
     test set: to compare with theirs, no estimate of anything.
     """
-    labels = {kind: _labels(kind, records) for kind in ("dataset", "method")}
     rows = [
         {
             **record,
-            **{kind: labels[kind][_entry(kind, record)] for kind in labels},
             **found,
             "predictor": found["name"],
             "gamma_relative": _relative(record),
@@ -197,32 +202,48 @@ def unsound(table: pd.DataFrame) -> list[str]:
     return found
 
 
-def tightness_table(table: pd.DataFrame) -> pd.DataFrame:
+def with_shares(rows: pd.DataFrame, among: pd.DataFrame) -> pd.DataFrame:
+    """Return rows with what they certify and exceed, in percent of the best bounds ``among`` all rows of a table.
+
+    ``certified_percent`` is the lower bound as a percentage of the best upper bound on the problem; ``excess_percent``
+    is how far the network is above the best lower bound. Where that upper or lower bound is negative, they are 100
+    less, and just, the distance relative to its size.
+    """
+    keys = problem_columns(among)
+    best = among.groupby(keys, sort=False).agg(best_lower=("lower", "max"), best_upper=("upper", "min"))
+    found = rows.merge(best.reset_index(), on=keys, how="left").set_axis(rows.index)
+    numbers = ("lower", "upper", "best_lower", "best_upper")
+    lower, upper, best_lower, best_upper = (found[name].to_numpy(dtype=float) for name in numbers)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        certified = np.where(best_upper < 0, 100.0 - 100.0 * (best_upper - lower) / np.abs(best_upper), np.nan)
+        certified = np.where(lower == best_upper, 100.0, certified)
+        excess = np.where(best_lower < 0, 100.0 * (upper - best_lower) / np.abs(best_lower), np.nan)
+        return rows.assign(
+            certified_percent=np.where(best_upper > 0, 100.0 * lower / best_upper, certified),
+            excess_percent=np.where(best_lower > 0, 100.0 * (upper / best_lower - 1.0), excess),
+        )
+
+
+def tightness_table(table: pd.DataFrame, among: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return how tight every method is on every problem, repeats merged to their best bounds.
 
-    ``certified_percent`` is the method's lower bound as a percentage of the best upper bound that any method
-    found; ``excess_percent`` is how far its network is above the best lower bound. Where that upper or lower bound is
-    negative, they are 100 less, and just, the distance relative to its size.
+    Parameters
+    ----------
+    table: of trials.
+    among: the trials whose best bounds count (:func:`with_shares`), by default the same.
     """
     if table.empty:
         return pd.DataFrame(columns=pd.Index(TIGHTNESS))
     keys = problem_columns(table)
-    best = table.groupby(keys, sort=False).agg(best_lower=("lower", "max"), best_upper=("upper", "min"))
     share = {"gamma_relative": ("gamma_relative", "first")} if "gamma_relative" in table else {}
     merged = table.groupby([*keys, "method"], sort=False).agg(
         lower=("lower", "max"), upper=("upper", "min"), seconds=("seconds", "mean"), status=("status", merged_status),
         **share,
     )  # fmt: skip
     # The order of the table: problem by problem, each method where it first stands.
-    merged = merged.reset_index().merge(best.reset_index(), on=keys)
+    merged = with_shares(merged.reset_index(), table if among is None else among)
     lower, upper = merged["lower"].to_numpy(dtype=float), merged["upper"].to_numpy(dtype=float)
-    best_lower, best_upper = (merged[name].to_numpy(dtype=float) for name in ("best_lower", "best_upper"))
     with np.errstate(divide="ignore", invalid="ignore"):
         merged["gap"] = np.where(upper != 0, (upper - lower) / np.abs(upper), np.where(upper == lower, 0.0, np.nan))
-        certified = np.where(best_upper < 0, 100.0 - 100.0 * (best_upper - lower) / np.abs(best_upper), np.nan)
-        certified = np.where(lower == best_upper, 100.0, certified)
-        merged["certified_percent"] = np.where(best_upper > 0, 100.0 * lower / best_upper, certified)
-        excess = np.where(best_lower < 0, 100.0 * (upper - best_lower) / np.abs(best_lower), np.nan)
-        merged["excess_percent"] = np.where(best_lower > 0, 100.0 * (upper / best_lower - 1.0), excess)
     merged["dataset"] = merged["dataset"] + np.where(merged["bias"].astype(bool), " + bias", "")
     return merged[[name for name in TIGHTNESS if name in merged]]

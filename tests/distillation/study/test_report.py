@@ -6,12 +6,13 @@ import json
 import math
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from sdprelax.distillation.study import students_summary
-from sdprelax.distillation.study._pictures import study_pictures
+from sdprelax.distillation.study._pictures import PICTURES
 from sdprelax.distillation.study._tables import students_table
 from sdprelax.distillation.study._trial import DistillationTrial
 from sdprelax.laboratory import Store
@@ -69,7 +70,8 @@ def test_a_table_has_one_row_per_run_failed_ones_too() -> None:
 
 
 def drawn(folder: Path, records: list[dict[str, Any]]) -> list[Path]:
-    return write_pictures(folder, study_pictures(students_table(records), records))
+    found: Any = SimpleNamespace(tables={"table": students_table(records)}, kept=[("study", one) for one in records])
+    return write_pictures(folder, {name: draw(found, None) for name, draw in PICTURES.items()})
 
 
 def test_there_is_no_picture_of_what_does_not_vary(tmp_path: Path) -> None:
