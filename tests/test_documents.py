@@ -24,6 +24,13 @@ DOCUMENTS = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for p
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"`[^`\n]*`")
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+BLOCK = re.compile(r"^```math\n.*?^```", re.MULTILINE | re.DOTALL)
+INLINE = re.compile(r"\$[^$\n]+\$")
+# Blocks of a matrix whose index has two letters and no braces, so that TeX lowers the first of them alone.
+HALF_LOWERED = re.compile(r"(?:\\Lambda|\\zeta|[EHNPS])_[a-z]{2,}\b")
+# An article that was taken for a dual point, and what is left of formulas in prose.
+ARTICLE = re.compile(r"\$A\$ [`A-Z]")
+LEFT_OVER = re.compile(r"\b\w{1,2}_\w\b|[α-ωΑ-Ω‖ᵀ₊≤≥∈√$]")
 # A file of the project as documents name it; `*` stands for any name, {a,b} for either.
 NAMED = re.compile(
     r"(?<![\w./-])((?:experiments|benchmarks|notebooks|results/published|tools|sdprelax|docs|tests)/[\w./*{},-]*[\w*}/])"
@@ -73,6 +80,31 @@ def test_no_link_is_dead(name: str) -> None:
             anchors = {anchor(title) for title in headings(file.read_text(encoding="utf-8"))}
             dead += [target] if heading not in anchors else []
     assert dead == []
+
+
+def unset(text: str) -> list[str]:
+    """Return what is wrong with the formulas of a document in which all of them are LaTeX, as GitHub takes it."""
+    blocks, lines = BLOCK.findall(text), CODE.sub("`", FENCE.sub("", MARKED.sub("", text)))
+    prose = INLINE.sub("", "\n".join(line for line in lines.splitlines() if not re.match("#|    ", line)))
+    return [
+        *re.findall(r"\\[^A-Za-z\s]", "".join(INLINE.findall(lines))),  # Markdown takes this backslash for its own
+        *HALF_LOWERED.findall("".join([*blocks, *INLINE.findall(lines)])),
+        *ARTICLE.findall(lines),
+        *LEFT_OVER.findall(prose),
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", [*(name for name in DOCUMENTS if name.startswith("docs/mathematics/")), "docs/solver.md"]
+)
+def test_formulas_are_set_as_formulas(name: str) -> None:
+    assert INLINE.search(DOCUMENTS[name])
+    assert unset(DOCUMENTS[name]) == []
+
+
+def test_formulas_that_are_not_set_are_found() -> None:
+    text = "# ‖u‖_1\n\n$A$ `Thing` of LW_i, $\\Lambda_av$, $\\sqrt{2\\,g}$ and γ.\n\n```math\nS_{ii}S_jj \\\\\n```\n"
+    assert unset(text) == ["\\,", "S_jj", "\\Lambda_av", "$A$ `", "LW_i", "γ"]
 
 
 def sources() -> list[Path]:
