@@ -44,7 +44,7 @@ BELOW = {
     ],
     "docs/how_to/README": [
         *_in("docs/how_to", "method data_set loss activation solver inequality rounding engine"),
-        *_in("docs/how_to", "teacher images distiller relaxation"),
+        *_in("docs/how_to", "teacher images distiller relaxation results"),
     ],
     "docs/performance/README": [
         "docs/results",
