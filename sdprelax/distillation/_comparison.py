@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdprelax.base import Floats, InputError, nearest
+from sdprelax.distillation._layout import sample_axis
 from sdprelax.distillation._onnx_teacher import OnnxTeacher
 from sdprelax.distillation._torch_teacher import NAMED, TorchTeacher
 from sdprelax.distillation.distillers import Distilled
 from sdprelax.distillation.images import Labels, Pictures
 from sdprelax.distillation.teachers import pytorch
 
-__all__ = ["NetworkComparison", "compared"]
+__all__ = ["NetworkComparison", "compared", "require_comparable"]
 
 # Batch sizes that are timed, and calls of each.
 SIZES, CALLS = (1, 32), 15
@@ -39,8 +40,9 @@ class NetworkComparison:
     Attributes
     ----------
     activation_error: ‖student's output − block's‖²/‖block's − its mean‖².
-    layer_errors: the same of every later layer, in order; empty for an ONNX teacher.
-    agreement: share of inputs on which network and teacher prefer the same class.
+    layer_errors: the same of every later layer that returns one tensor, in order; empty for an ONNX teacher.
+    agreement: share of inputs on which network and teacher prefer the same class; None where what the network returns
+        is not (N, classes).
     accuracy, teacher_accuracy: None without labels.
     parameters, block_parameters, network_parameters, teacher_parameters: numbers stored; of a pruned block, nonzeros.
     bytes, block_bytes: of student and block.
@@ -51,7 +53,7 @@ class NetworkComparison:
 
     activation_error: float
     layer_errors: dict[str, float]
-    agreement: float
+    agreement: float | None
     accuracy: float | None
     teacher_accuracy: float | None
     parameters: int
@@ -99,33 +101,60 @@ def compared(
         return NetworkComparison(
             activation_error=relative_errors(pairs)[teacher.leaving], layer_errors={},
             parameters=count, block_parameters=teacher.block_parameters, network_parameters=None,
-            teacher_parameters=None, bytes=stored_bytes(student), block_bytes=4 * teacher.block_parameters,
-            multiply_adds=multiply_adds(student, student.layout.input_shape), block_multiply_adds=None,
+            teacher_parameters=None, bytes=stored_bytes(student), block_bytes=teacher.block_bytes,
+            multiply_adds=multiply_adds(student, np.zeros((1, *student.layout.input_shape), dtype=np.float32)),
+            block_multiply_adds=None,
             network_multiply_adds=None, teacher_multiply_adds=None, latency={}, **_judged(outputs, wanted, labels),
         )  # fmt: skip
     block, first = teacher.block_module, next(batches(pictures, 1))
     with teacher.evaluating():
-        entering, layers = teacher.capture(first)[0].shape[1:], [teacher.block, *teacher.later_modules(first)]
-        models = teacher.model, network
+        entering, layers = teacher.capture(first)[0][:1], [teacher.block, *teacher.later_modules(first)]
+        models, axes = (teacher.model, network), sample_axes(teacher.model, layers, pictures)
         errors = relative_errors(
-            tuple(layer_outputs(model, layers, batch) for model in models) for batch in batches(pictures)
+            tuple(samples_first(layer_outputs(model, layers, batch), axes) for model in models)
+            for batch in batches(pictures)
         )
         outputs, wanted = logits(network, pictures), logits(teacher.model, pictures)
         return NetworkComparison(
             activation_error=errors.pop(teacher.block), layer_errors=errors,
-            parameters=count, block_parameters=parameters(block),
-            network_parameters=parameters(teacher.model) - parameters(block) + count,
+            parameters=count, block_parameters=parameters(block) - teacher.shared_parameters,
+            network_parameters=parameters(network) - parameters(student) + count,
             teacher_parameters=parameters(teacher.model),
-            bytes=stored_bytes(student), block_bytes=stored_bytes(block),
-            multiply_adds=multiply_adds(student, entering), block_multiply_adds=multiply_adds(block, entering),
-            network_multiply_adds=multiply_adds(network, first.shape[1:]),
-            teacher_multiply_adds=multiply_adds(teacher.model, first.shape[1:]),
+            bytes=stored_bytes(student), block_bytes=stored_bytes(block) - 4 * teacher.shared_parameters,
+            multiply_adds=multiply_adds(teacher.student_in(network), entering),
+            block_multiply_adds=multiply_adds(teacher.call_block, entering),
+            network_multiply_adds=multiply_adds(network, first),
+            teacher_multiply_adds=multiply_adds(teacher.model, first),
             latency=_latencies(teacher, student, network, pictures) if timed else {},
             **_judged(outputs, wanted, labels),
         )  # fmt: skip
 
 
+def require_comparable(teacher: TorchTeacher | OnnxTeacher, pictures: Pictures, labels: Labels | None) -> None:
+    """Refuse inputs that the teacher cannot be measured on, as its ``examine`` says, or labels where it has no classes.
+
+    Raises
+    ------
+    InputError: either, or another number of labels than of inputs.
+    """
+    teacher.examine(pictures[:3])
+    outputs = teacher.predict(pictures[:1])
+    if labels is not None and len(labels) != len(pictures):
+        raise InputError(f"{len(pictures)} test inputs and {len(labels)} labels: there must be one label per input.")
+    if labels is not None and not _classes(outputs):
+        raise InputError(
+            f"the network returns {outputs.shape} for one input, and labels are of outputs (1, classes): give test "
+            "batches without labels."
+        )
+
+
+def _classes(outputs: NDArray[Any]) -> bool:
+    return outputs.ndim == 2 and outputs.shape[1] > 1
+
+
 def _judged(outputs: Floats, wanted: Floats, labels: Labels | None) -> dict[str, Any]:
+    if not _classes(wanted):
+        return {"agreement": None, "accuracy": None, "teacher_accuracy": None}
     return {
         "agreement": accuracy(outputs, np.argmax(wanted, axis=1)),
         "accuracy": None if labels is None else accuracy(outputs, labels),
@@ -212,7 +241,8 @@ def layer_outputs(model: Any, layers: Sequence[str], inputs: Any) -> dict[str, N
 
     Parameters
     ----------
-    layers: names of modules that return one tensor; the second call of a module is ``name (2)``, and so on.
+    layers: names of modules; the second call of a module is ``name (2)``, and so on. What is not one tensor of
+        floating-point numbers is left out.
 
     Raises
     ------
@@ -222,22 +252,39 @@ def layer_outputs(model: Any, layers: Sequence[str], inputs: Any) -> dict[str, N
     for name in layers:
         if name not in modules:
             raise InputError(f"the network has no module '{name}': {nearest(name, modules, NAMED)}.")
+    torch = pytorch()
     outputs: dict[str, Any] = {}
     calls = dict.fromkeys(layers, 0)
 
     def keep(name: str, output: Any) -> None:
         calls[name] += 1
-        # A copy: the next layer may work in place.
-        outputs[name if calls[name] == 1 else f"{name} ({calls[name]})"] = output.detach().clone().numpy()
+        if isinstance(output, torch.Tensor) and output.is_floating_point():
+            # A copy: the next layer may work in place.
+            outputs[name if calls[name] == 1 else f"{name} ({calls[name]})"] = output.detach().clone().float().numpy()
 
     handles = [modules[name].register_forward_hook(lambda _, __, out, name=name: keep(name, out)) for name in layers]
     try:
-        with pytorch().inference_mode():
+        with torch.inference_mode():
             model(inputs)
     finally:
         for handle in handles:
             handle.remove()
     return outputs
+
+
+def sample_axes(model: Any, layers: Sequence[str], pictures: Pictures) -> dict[str, int]:
+    """Return the axis of the samples in what leaves each layer; those that have none are left out."""
+    more, fewer = (
+        layer_outputs(model, layers, pytorch().from_numpy(pictures[np.arange(count) % len(pictures)]))
+        for count in (3, 2)
+    )
+    found = {name: sample_axis(values, fewer[name]) for name, values in more.items() if name in fewer}
+    return {name: axis for name, axis in found.items() if axis is not None}
+
+
+def samples_first(outputs: Captured, axes: Mapping[str, int]) -> dict[str, NDArray[Any]]:
+    """Return what leaves the layers that have an axis of samples, shapes (B, ...)."""
+    return {name: np.moveaxis(outputs[name], axis, 0) for name, axis in axes.items() if name in outputs}
 
 
 def parameters(module: Any) -> int:
@@ -254,19 +301,20 @@ def stored_bytes(module: Any) -> int:
     return sum(tensor.numel() * tensor.element_size() for tensor in (*module.parameters(), *module.buffers()))
 
 
-def multiply_adds(module: Any, input_shape: Sequence[int]) -> int:
+def multiply_adds(module: Any, sample: Any) -> int:
     """Return the multiplications with additions of products of matrices and of convolutions for one sample.
 
     Parameters
     ----------
-    input_shape: shape of the sample, without the batch's axis.
+    module: any function of a tensor.
+    sample: an array or tensor, shape (1, ...).
     """
     torch = pytorch()
     from torch.utils.flop_counter import FlopCounterMode
 
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
-        module(torch.zeros(1, *input_shape))
+        module(torch.as_tensor(sample))
     return int(counter.get_total_flops()) // 2
 
 
@@ -324,6 +372,6 @@ def _latencies(teacher: TorchTeacher, student: Any, network: Any, pictures: Pict
     sizes = sorted({min(size, most) for size in SIZES})
     inputs = next(batches(pictures, most))
     entering = pytorch().from_numpy(teacher.capture(inputs)[0])
-    parts = latency({"block": teacher.block_module, "student": student.eval()}, entering, sizes, CALLS)
+    parts = latency({"block": teacher.call_block, "student": student.eval()}, entering, sizes, CALLS)
     whole = latency({"teacher": teacher.model, "network": network}, inputs, sizes, CALLS)
     return {str(size): parts[size] | whole[size] for size in sizes}

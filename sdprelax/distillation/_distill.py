@@ -13,16 +13,13 @@ import numpy as np
 
 from sdprelax.base import Deadline, InputError, require_seed
 from sdprelax.distillation._activations import ActivationStore, collect_activations
-from sdprelax.distillation._comparison import NetworkComparison, compared
+from sdprelax.distillation._comparison import NetworkComparison, compared, require_comparable
 from sdprelax.distillation._onnx_teacher import OnnxTeacher
-from sdprelax.distillation._torch_teacher import TorchTeacher
+from sdprelax.distillation._torch_teacher import SAME, TorchTeacher
 from sdprelax.distillation.distillers import Distilled, Task, distillers
 from sdprelax.lasso import Spread, Stage, silent
 
 __all__ = ["Distillation", "distill"]
-
-# Relative difference of activations that are computed again: single precision depends on machine and threads.
-SAME = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +94,9 @@ def distill(
         watched: TorchTeacher | OnnxTeacher = teacher
     else:
         watched = TorchTeacher(teacher, block or "")
+    measured = None if test is None else _gathered(test)
+    if measured is not None:
+        require_comparable(watched, *measured)
     name = identity or f"{type(teacher).__name__} {block or ''} {watched.checksum():08x}"
     kept = None if folder is None else Path(folder)
     with contextlib.ExitStack() as temporary:
@@ -108,8 +108,8 @@ def distill(
         task = Task(watched, store, seed=int(seed), folder=kept, stage=stage, deadline=until, spread=spread)
         found = chosen.fit(task)
     network, comparison = watched.with_student(found.student), None
-    if test is not None:
-        comparison = compared(watched, found, network, *_gathered(test))
+    if measured is not None:
+        comparison = compared(watched, found, network, *measured)
     return Distillation(**vars(found), network=network, comparison=comparison)
 
 
@@ -140,7 +140,8 @@ def _gathered(test: Iterable[Any]) -> tuple[Any, Any]:
     inputs, labels = [], []
     for batch in test:
         pair = isinstance(batch, tuple | list)
-        inputs.append(np.asarray(batch[0] if pair else batch, dtype=np.float32))
+        given = np.asarray(batch[0] if pair else batch)
+        inputs.append(given.astype(np.float32) if given.dtype.kind == "f" else given)
         if pair and len(batch) > 1:
             labels.append(np.asarray(batch[1]))
     if not inputs:

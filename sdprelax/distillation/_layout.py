@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sdprelax.base import Floats, InputError, nearest
 
-__all__ = ["Kind", "Layout", "View"]
+__all__ = ["Kind", "Layout", "View", "sample_axis"]
 
 Kind = Literal["flat", "pooled", "tokens", "patches"]
 View = Kind | Literal["auto"]
@@ -194,3 +194,17 @@ class Layout:
 def _positions(shape: tuple[int, ...], kernel: int, stride: int, padding: int) -> tuple[int, ...]:
     """Return rows and columns of the positions at which an image of this shape has patches."""
     return tuple((size + 2 * padding - kernel) // stride + 1 for size in shape[1:])
+
+
+def sample_axis(more: Any, fewer: Any) -> int | None:
+    """Return the axis of the samples in an array or tensor, None where it has none.
+
+    Parameters
+    ----------
+    more, fewer: what three inputs of a network gave, and what two did.
+    """
+    if more.ndim != fewer.ndim:
+        return None
+    unequal = [axis for axis, sizes in enumerate(zip(more.shape, fewer.shape, strict=True)) if sizes[0] != sizes[1]]
+    found = len(unequal) == 1 and (more.shape[unequal[0]], fewer.shape[unequal[0]]) == (3, 2)
+    return unequal[0] if found else None

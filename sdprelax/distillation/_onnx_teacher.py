@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdprelax.base import InputError, nearest
+from sdprelax.distillation._layout import sample_axis
 from sdprelax.distillation._onnx import onnx_model, onnx_packages
-from sdprelax.distillation._torch_teacher import NAMED
+from sdprelax.distillation._torch_teacher import NAMED, SAME
 
 __all__ = ["OnnxTeacher"]
 
@@ -23,16 +24,19 @@ __all__ = ["OnnxTeacher"]
 class OnnxTeacher:
     """A network and the names of two tensors: the block is what lies between them.
 
+    Inputs, weights and both tensors may be of half, single or double precision: activations are kept, and a student
+    computes, in single precision. A model for batches of one fixed size is run on pieces of that size.
+
     Parameters
     ----------
-    model: path of an ONNX model, or its bytes; it has one input.
+    model: path of an ONNX model, or its bytes; it has one input, shape (B, ...).
     entering: the tensor that enters the block.
     leaving: the tensor that leaves it, computed from ``entering``.
 
     Raises
     ------
-    InputError: an unreadable model, one of several inputs, unknown tensors, or ``leaving`` that is not computed from
-        ``entering``.
+    InputError: an unreadable model, one of several inputs, unknown tensors or such that hold no floating-point numbers,
+        or ``leaving`` that is not computed from ``entering``.
     SolverUnavailable: ONNX is not installed.
     """
 
@@ -56,6 +60,11 @@ class OnnxTeacher:
         for name in {entering, leaving} - {self._input.name} - known:
             watched.graph.output.add(name=name)
         self._session = _session(watched)
+        types = {value.name: value.type for value in (*self._session.get_inputs(), *self._session.get_outputs())}
+        self._types = {name: _float_type(name, types[name]) for name in (entering, leaving)}
+        self._axes: dict[str, int] = dict.fromkeys((entering, leaving), 0)
+        self._ranks: dict[str, int] = {}
+        self._examined = False
 
     def capture(self, batch: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return what enters and what leaves the block, both of shape (B, ...), for a batch of inputs.
@@ -68,11 +77,40 @@ class OnnxTeacher:
         ------
         InputError: a batch that the model does not take.
         """
-        if self.entering == self._input.name:
-            (left,) = self._run([self.leaving], batch)
-            return np.array(batch, dtype=np.float32), left
-        entered, left = self._run([self.entering, self.leaving], batch)
-        return entered, left
+        if not self._examined:
+            self.examine(batch)
+        entered, left = self._sides(batch)
+        return np.moveaxis(entered, self._axes[self.entering], 0), np.moveaxis(left, self._axes[self.leaving], 0)
+
+    def examine(self, batch: Any) -> None:
+        """Learn along which axes the samples lie, from two and three inputs of the batch.
+
+        ``capture`` does this before its first batch.
+
+        Raises
+        ------
+        InputError: there is no such axis, inputs of a batch change each other's activations, or the model does not take
+            the batch.
+        """
+        inputs = self._inputs(batch)
+        if not inputs.ndim or not len(inputs):
+            raise InputError("a batch is empty: it must hold at least one input.")
+        more, fewer = (self._sides(inputs[np.arange(count) % len(inputs)]) for count in (3, 2))
+        for name, whole, part in zip((self.entering, self.leaving), more, fewer, strict=True):
+            axis = sample_axis(whole, part)
+            if axis is None:
+                raise InputError(
+                    f"the tensor '{name}' has shape {whole.shape} for 3 inputs and {part.shape} for 2: one axis must "
+                    "be the inputs', and no other may depend on their number."
+                )
+            difference = np.linalg.norm(np.take(whole, (0, 1), axis).astype(float) - part)
+            if difference > SAME * np.linalg.norm(part.astype(float)):
+                raise InputError(
+                    f"the inputs of a batch change each other's activations at '{name}' (a batch has shape "
+                    f"{inputs.shape}): the first axis must be the inputs', and the model must not be random."
+                )
+            self._axes[name], self._ranks[name] = axis, whole.ndim
+        self._examined = True
 
     def predict(self, batch: Any) -> NDArray[np.float32]:
         """Return the model's output for a batch of inputs.
@@ -92,12 +130,21 @@ class OnnxTeacher:
     @property
     def block_parameters(self) -> int:
         """How many numbers the block alone needs: its weights that nothing before or behind it is computed from."""
+        return sum(math.prod(weight.dims) for weight in self._block_weights())
+
+    @property
+    def block_bytes(self) -> int:
+        """Bytes of these numbers, in the precision that the model stores them in."""
+        (onnx,) = onnx_packages("onnx")
+        sizes = [onnx.helper.tensor_dtype_to_np_dtype(weight.data_type).itemsize for weight in self._block_weights()]
+        return sum(size * math.prod(weight.dims) for size, weight in zip(sizes, self._block_weights(), strict=True))
+
+    def _block_weights(self) -> list[Any]:
         rest = copy.deepcopy(self._model.graph)
         _release(rest, self.leaving, f"{_unused_prefix(rest)}replaced")
         kept = _needed(rest, [output.name for output in rest.output] + [self.entering])
         needed = _needed(self._model.graph, [self.leaving])
-        weights = self._model.graph.initializer
-        return sum(math.prod(weight.dims) for weight in weights if weight.name in needed - kept)
+        return [weight for weight in self._model.graph.initializer if weight.name in needed - kept]
 
     def with_student(self, student: Any) -> Any:
         """Return a model in which what was computed from ``leaving`` is computed from the student's output.
@@ -127,9 +174,10 @@ class OnnxTeacher:
         place = _release(whole.graph, self.leaving, f"{prefix}replaced")
         later = list(whole.graph.node)[place:]
         del whole.graph.node[place:]
-        whole.graph.node.append(onnx.helper.make_node("Identity", [self.entering], [source.name]))
+        taken, given = (value.type.tensor_type.elem_type for value in (source, result))
+        whole.graph.node.extend(self._adapted(self.entering, self.entering, source.name, taken, f"{prefix}taken"))
         whole.graph.node.extend(part.graph.node)
-        whole.graph.node.append(onnx.helper.make_node("Identity", [result.name], [self.leaving]))
+        whole.graph.node.extend(self._adapted(self.leaving, result.name, self.leaving, given, f"{prefix}given"))
         whole.graph.node.extend(later)
         whole.graph.initializer.extend(part.graph.initializer)
         whole.graph.sparse_initializer.extend(part.graph.sparse_initializer)
@@ -142,14 +190,62 @@ class OnnxTeacher:
             ) from None
         return whole
 
-    def _run(self, names: list[str], batch: Any) -> list[NDArray[np.float32]]:
+    def _adapted(self, side: str, source: str, target: str, kind: int, name: str) -> list[Any]:
+        """Return nodes that bring what enters into a student's type and axes, or what leaves into the model's."""
+        (onnx,) = onnx_packages("onnx")
+        enters, model_kind, axis = side == source, self._types[side], self._axes[side]
+        nodes: list[tuple[str, dict[str, Any]]] = []
+        if kind != model_kind:
+            nodes.append(("Cast", {"to": kind if enters else model_kind}))
+        if axis:
+            order = list(range(self._ranks[side]))
+            order.insert(*((0, order.pop(axis)) if enters else (axis, order.pop(0))))
+            nodes.append(("Transpose", {"perm": order}))
+        nodes = nodes or [("Identity", {})]
+        names = [source, *(f"{name}{number}" for number in range(1, len(nodes))), target]
+        return [
+            onnx.helper.make_node(operator, [before], [after], **attributes)
+            for (operator, attributes), before, after in zip(nodes, names[:-1], names[1:], strict=True)
+        ]
+
+    def _sides(self, batch: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return what enters and what leaves the block, in the model's axes."""
+        if self.entering != self._input.name:
+            entered, left = self._run([self.entering, self.leaving], batch)
+            return entered, left
+        (left,) = self._run([self.leaving], batch)
+        return self._inputs(batch).astype(np.float32), left
+
+    def _inputs(self, batch: Any) -> NDArray[Any]:
+        """Return a batch in the type of the model's input."""
         (onnx,) = onnx_packages("onnx")
         kind = onnx.helper.tensor_dtype_to_np_dtype(self._input.type.tensor_type.elem_type)
         try:
-            found = self._session.run(names, {self._input.name: np.asarray(batch, dtype=kind)})
+            given = np.asarray(batch)
+            if given.dtype.kind == "f" and kind.kind in "iu":
+                raise TypeError(f"it holds {given.dtype}, and the model takes {kind}.")
+            return given.astype(kind)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"the model does not take this batch: {_sentence(error)}") from None
+
+    def _run(self, names: list[str], batch: Any) -> list[NDArray[np.float32]]:
+        inputs = self._inputs(batch)
+        fixed = self._input.type.tensor_type.shape.dim[:1]
+        size = (fixed[0].dim_value if fixed else 0) or max(1, len(inputs))
+        # The last piece is filled up with inputs whose outputs are left out.
+        pieces = [inputs[np.arange(start, start + size) % len(inputs)] for start in range(0, len(inputs), size)]
+        try:
+            found = [self._session.run(names, {self._input.name: piece}) for piece in pieces]
         except Exception as error:  # the runtime's errors are of its own types
             raise InputError(f"the model does not take this batch: {_sentence(error)}") from None
-        return [np.asarray(values, dtype=np.float32) for values in found]
+        if len(found) == 1 and size == len(inputs):
+            return [np.asarray(values, dtype=np.float32) for values in found[0]]
+        if any(len(part) != size for part in found[0]):
+            raise InputError(
+                f"the model takes batches of {size} and its tensors have another first axis: export it for batches of "
+                "any size."
+            )
+        return [np.concatenate(parts)[: len(inputs)].astype(np.float32) for parts in zip(*found, strict=True)]
 
 
 def _loaded(what: str, model: str | Path | bytes) -> Any:
@@ -168,6 +264,19 @@ def _session(model: Any) -> Any:
         return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     except Exception as error:  # the runtime's errors are of its own types
         raise InputError(f"the model cannot be run: {_sentence(error)}") from None
+
+
+def _float_type(name: str, kind: str) -> int:
+    """Return ONNX's number of a tensor's type, which the runtime names; refuse what is no floating-point number."""
+    (onnx,) = onnx_packages("onnx")
+    types = {"float16": "FLOAT16", "float": "FLOAT", "double": "DOUBLE", "bfloat16": "BFLOAT16"}
+    element = kind.removeprefix("tensor(").removesuffix(")")
+    if element not in types:
+        raise InputError(
+            f"the tensor '{name}' holds numbers of type {element}: a student takes and returns activations, which are "
+            "floating-point numbers."
+        )
+    return int(onnx.TensorProto.DataType.Value(types[element]))
 
 
 def _sentence(error: Exception) -> str:

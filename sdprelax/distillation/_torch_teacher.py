@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import dataclasses
 import itertools
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sdprelax.base import InputError, SdprelaxError, first_line, nearest
+from sdprelax.distillation._layout import sample_axis
 from sdprelax.distillation.teachers import pytorch
 
-__all__ = ["NAMED", "TorchTeacher", "UnfitBatch"]
+__all__ = ["NAMED", "SAME", "TorchTeacher", "UnfitBatch"]
 
 # Most names of modules or tensors that a message lists.
 NAMED = 8
-# Where PyTorch's quantised modules come from.
-QUANTISED = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized", "torch.nn.quantized")
+# Relative difference of activations that are computed again: single precision depends on machine and threads.
+SAME = 1e-3
+# Where PyTorch's quantised modules come from, and those that are on the way to it.
+QUANTISED = (
+    "torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized", "torch.nn.quantized",
+    "torch.ao.quantization.fake_quantize", "torch.ao.quantization.observer",
+)  # fmt: skip
 
 
 class UnfitBatch(InputError):
@@ -30,23 +37,26 @@ class UnfitBatch(InputError):
 class TorchTeacher:
     """A network and the name of one of its modules, which takes one tensor, returns one, and is called once.
 
-    The network itself is left as it is found: its mode, its hooks and its weights.
+    The network itself is left as it is found: its mode, its hooks and its weights. Beside its tensor the block may be
+    passed settings (None, numbers, text), the same at every call; its samples may lie along any axis.
 
     Parameters
     ----------
-    model: an ``nn.Module`` that takes one tensor; it computes where its weights are.
+    model: an ``nn.Module`` that takes one tensor, shape (B, ...); it computes where its weights are. Of one that
+        ``torch.compile`` returned, the module that it was made from is looked at.
     block: the module's dotted name, as in ``model.named_modules()``.
 
     Raises
     ------
-    InputError: ``model`` is not an ``nn.Module``, does not compute in single precision, is compiled to TorchScript,
-        quantised or without initialised weights, or has no module of that name.
+    InputError: ``model`` is not an ``nn.Module``, does not compute in single precision, is quantised or without
+        initialised weights, or has no module of that name; model or block is compiled to TorchScript.
     """
 
     def __init__(self, model: Any, block: str) -> None:
         torch = pytorch()
         if not isinstance(model, torch.nn.Module):
             raise InputError(f"a teacher must be an nn.Module, and this is of type {type(model).__name__}.")
+        model = getattr(model, "_orig_mod", model)
         _require_plain(model)
         if not isinstance(block, str):
             raise InputError(f"the block is {block!r}: give the dotted name of a module.")
@@ -57,6 +67,7 @@ class TorchTeacher:
         except AttributeError:
             names = [name for name, _ in model.named_modules() if name]
             raise InputError(f"the network has no module '{block}': {nearest(block, names, NAMED)}.") from None
+        _require_python(f"block '{block}'", self.block_module)
         kinds = {str(tensor.dtype) for tensor in model.parameters() if tensor.is_floating_point()} - {"torch.float32"}
         if kinds:
             raise InputError(
@@ -65,6 +76,7 @@ class TorchTeacher:
             )
         self.model = model
         self.block = block
+        self._call: Any = None
 
     def capture(self, batch: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return what enters and what leaves the block, both of shape (B, ...), for a batch of inputs.
@@ -77,29 +89,57 @@ class TorchTeacher:
         ------
         InputError: the block is not called once with one tensor for one tensor, or the network fails on the batch.
         """
-        entered: list[Any] = []
-        left: list[Any] = []
-
-        def enter(_: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
-            entered.append(self._copied("takes", [*arguments, *keywords.values()]))
-
-        def leave(_: Any, arguments: tuple[Any, ...], output: Any) -> None:
-            left.append(self._copied("returns", [output]))
-
-        # Each side is copied at once, because the block or a later layer may compute in place.
-        block = self.block_module
-        with block.register_forward_pre_hook(enter, with_kwargs=True), block.register_forward_hook(leave):
-            self._run(batch)
-        if len(left) != 1:
+        inputs = self._inputs(batch)
+        if self._call is None:
+            self.examine(inputs)
+        call, seen = self._call, self._watch(inputs)
+        self._require_same_settings(seen)
+        entered, left = seen.entered.movedim(call.entering_axis, 0), seen.left.movedim(call.leaving_axis, 0)
+        if len(entered) != len(inputs) or len(left) != len(inputs):
             raise InputError(
-                f"the block '{self.block}' is called {len(left)} times in a forward pass: it must be called once."
+                f"the block '{self.block}' takes {tuple(entered.shape)} and returns {tuple(left.shape)} for "
+                f"{len(inputs)} inputs: the first axis must be the inputs'."
             )
-        if len(entered[0]) != len(batch) or len(left[0]) != len(batch):
+        return _array(entered), _array(left)
+
+    def examine(self, batch: Any) -> None:
+        """Learn how the network calls the block, and require that a student can stand in its place.
+
+        The network runs on two and three inputs of the batch, and once with a module in the block's place that returns
+        what the block did. ``capture`` does this before its first batch.
+
+        Raises
+        ------
+        InputError: the block is not called once with one tensor for one tensor; the network reads parts of it, as of a
+            layer whose weights it takes; inputs of a batch change each other's outputs; the network is random, cannot
+            be copied or fails on the batch.
+        """
+        inputs = self._inputs(batch)
+        if not inputs.ndim or not len(inputs):
+            raise InputError("a batch is empty: it must hold at least one input.")
+        more, fewer = (inputs[[index % len(inputs) for index in range(count)]] for count in (3, 2))
+        seen, seen_of_fewer = self._watch(more), self._watch(fewer)
+        entering, leaving = (
+            sample_axis(seen.entered, seen_of_fewer.entered),
+            sample_axis(seen.left, seen_of_fewer.left),
+        )
+        if entering is None or leaving is None:
             raise InputError(
-                f"the block '{self.block}' takes {entered[0].shape} and returns {left[0].shape} for {len(batch)} "
-                "inputs: the first axis must be the inputs'."
+                f"the block '{self.block}' takes {tuple(seen.entered.shape)} and returns {tuple(seen.left.shape)} for "
+                "3 inputs: one axis must be the inputs', and no other may depend on their number."
             )
-        return entered[0], left[0]
+        self._call = dataclasses.replace(
+            seen.call, entering_axis=entering, leaving_axis=leaving, leaving_type=seen.left.dtype
+        )
+        self._require_same_settings(seen_of_fewer)
+        self._rehearse(more, seen)
+        for whole, part in zip(_tensors(seen.parts), _tensors(seen_of_fewer.parts), strict=True):
+            axis = sample_axis(whole, part)
+            if axis is not None and not _same(whole.narrow(axis, 0, 2), part):
+                raise InputError(
+                    f"the inputs of a batch change each other's activations (a batch has shape {tuple(inputs.shape)}): "
+                    "the first axis must be the inputs'; a network of (T, B, D) must be wrapped in one that transposes."
+                )
 
     def predict(self, batch: Any) -> NDArray[np.float32]:
         """Return the network's output for a batch of inputs, as an array.
@@ -108,33 +148,60 @@ class TorchTeacher:
         ------
         InputError: the network does not return one tensor.
         """
-        output = self._run(batch)
+        output = self._run(self._inputs(batch))
         if not isinstance(output, pytorch().Tensor):
             raise InputError(f"the network returns {type(output).__name__}: it must return one tensor.")
         return _array(output)
 
     def with_student(self, student: Any) -> Any:
         """Return a copy of the network, in evaluation mode, that has a copy of the student in place of the block."""
+        from sdprelax.distillation._substitutes import Call, Substitute
+
         replacement = copy.deepcopy(student).to(self._device)
-        # Every reference to the block, under whatever name, becomes one to the replacement.
-        return copy.deepcopy(self.model, {id(self.block_module): replacement}).eval()
+        return self._with(replacement if self._call in (None, Call((None,))) else Substitute(replacement, self._call))
+
+    def student_in(self, network: Any) -> Any:
+        """Return the student inside a network that :meth:`with_student` returned."""
+        from sdprelax.distillation._substitutes import Substitute
+
+        part = network.get_submodule(self.block)
+        return part.student if isinstance(part, Substitute) else part
+
+    def call_block(self, z: Any) -> Any:
+        """Return what leaves the block, shape (B, ...), where a tensor z, shape (B, ...), enters it.
+
+        The network must have been looked at before, by :meth:`capture` or :meth:`examine`.
+        """
+        return self._call(self.block_module, z)
 
     def later_modules(self, batch: Any) -> list[str]:
         """Return the modules without submodules that run after the block, in the order of their first call."""
         called: list[str] = []
         before: list[str] = []
-        leaves = [(name, module) for name, module in self.model.named_modules() if not list(module.children())]
+        script = pytorch().jit.ScriptModule  # takes no hooks
+        leaves = [
+            (name, module) for name, module in self.model.named_modules()
+            if not list(module.children()) and not isinstance(module, script)
+        ]  # fmt: skip
         with contextlib.ExitStack() as hooks:
             for name, module in leaves:
                 hooks.enter_context(module.register_forward_hook(lambda *_, name=name: called.append(name)))
             hooks.enter_context(self.block_module.register_forward_hook(lambda *_: before.extend(called)))
-            self._run(batch)
+            self._run(self._inputs(batch))
         return list(dict.fromkeys(called[len(before) :]))
 
     @property
     def block_parameters(self) -> int:
-        """How many parameters the block has, shared ones once."""
-        return sum(parameter.numel() for parameter in self.block_module.parameters())
+        """How many parameters the block has of its own, each once: not those that it shares with other modules."""
+        count = sum(parameter.numel() for parameter in self.block_module.parameters())
+        return int(count - self.shared_parameters)
+
+    @property
+    def shared_parameters(self) -> int:
+        """How many of the block's parameters the rest of the network has as well: weights that are tied."""
+        rest = [module for _, module in self.model.named_modules({self.block_module})]
+        kept = {id(parameter) for module in rest for parameter in module.parameters(recurse=False)}
+        return sum(parameter.numel() for parameter in self.block_module.parameters() if id(parameter) in kept)
 
     def checksum(self) -> int:
         """Return a checksum of the network's weights."""
@@ -148,8 +215,8 @@ class TorchTeacher:
         tensors = itertools.chain(self.model.parameters(), self.model.buffers())
         return next((tensor.device for tensor in tensors), pytorch().device("cpu"))
 
-    def _run(self, batch: Any) -> Any:
-        """Return the network's output in evaluation mode."""
+    def _inputs(self, batch: Any) -> Any:
+        """Return a batch as a tensor, of single precision unless it holds whole numbers."""
         torch = pytorch()
         if not isinstance(batch, (torch.Tensor, np.ndarray)):
             raise InputError(f"a batch must be one tensor or array of inputs, and this is {type(batch).__name__}.")
@@ -160,10 +227,13 @@ class TorchTeacher:
         except (TypeError, ValueError):
             raise InputError(f"a batch holds {batch.dtype}: it must be an array of numbers.") from None
         # NumPy's numbers are double by default.
-        inputs = inputs.float() if inputs.is_floating_point() else inputs
-        with self.evaluating(), torch.inference_mode():
+        return inputs.float() if inputs.is_floating_point() else inputs
+
+    def _run(self, inputs: Any, network: Any = None) -> Any:
+        """Return the output, in evaluation mode, of the network or of another one in its place."""
+        with self.evaluating(), pytorch().inference_mode():
             try:
-                return self.model(inputs.to(self._device))
+                return (network or self.model)(inputs.to(self._device))
             except SdprelaxError:
                 raise
             except (RuntimeError, TypeError, ValueError, IndexError) as error:
@@ -172,27 +242,156 @@ class TorchTeacher:
                     f"{first_line(error)}."
                 ) from error
 
+    def _watch(self, inputs: Any) -> _Seen:
+        """Return the block's call in a pass of the network."""
+        from sdprelax.distillation._substitutes import Call
+
+        entered: list[Any] = []
+        left: list[Any] = []
+        calls: list[Call] = []
+
+        # Each side is copied at once, because the block or a later layer may compute in place.
+        def enter(_: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+            call = Call.of(arguments, keywords)
+            if call is None:
+                raise self._unfit("takes", [*arguments, *keywords.values()])
+            calls.append(call)
+            entered.append(self._copied("takes", call.tensor(arguments, keywords)))
+
+        def leave(_: Any, arguments: tuple[Any, ...], output: Any) -> None:
+            left.append(self._copied("returns", output))
+
+        block = self.block_module
+        with block.register_forward_pre_hook(enter, with_kwargs=True), block.register_forward_hook(leave):
+            output = self._run(inputs)
+        if len(left) != 1:
+            unread = "" if left else " (its weights may be read instead)"
+            raise InputError(
+                f"the block '{self.block}' is called {len(left)} times in a forward pass{unread}: it must be called "
+                "once."
+            )
+        return _Seen(calls[0], entered[0], left[0], output)
+
+    def _require_same_settings(self, seen: _Seen) -> None:
+        before, now = ((call.positional, call.named) for call in (self._call, seen.call))
+        if before != now:
+            raise InputError(
+                f"the block '{self.block}' is called with {now} beside its tensor, and before with {before}: what is "
+                "not the tensor must be the same for every batch."
+            )
+
+    def _rehearse(self, inputs: Any, seen: _Seen) -> None:
+        """Require that the network, with a module in the block's place that returns what the block did, does as before.
+
+        Raises
+        ------
+        InputError: it reads something else of the block, does not call it, or returns something else.
+        """
+        from sdprelax.distillation._substitutes import StandIn
+
+        before = self._run(inputs)
+        if not _all_same(before, seen.output):
+            raise InputError(
+                "the network returns other outputs for the same inputs in evaluation mode: it must not be random, nor "
+                "remember earlier batches."
+            )
+        stand_in = StandIn(seen.left)
+        network = self._with(stand_in)
+        try:
+            output = self._run(inputs, network)
+        except (AttributeError, UnfitBatch) as error:
+            asked = stand_in.asked
+            what = f"reads its '{asked[-1]}'" if asked else f"needs the module itself: {first_line(error)}"
+            raise InputError(
+                f"the block '{self.block}' cannot be replaced, because the network does not only call it but {what}: "
+                "choose a block around it, or another one."
+            ) from None
+        if stand_in.calls != 1 or not _all_same(output, before):
+            raise InputError(
+                f"the network does not return the same where another module returns what the block '{self.block}' "
+                "did: the block must change nothing but its output, such as its input in place."
+            )
+
+    def _with(self, replacement: Any) -> Any:
+        """Return a copy of the network, in evaluation mode, with this very module in place of the block.
+
+        Raises
+        ------
+        InputError: the network cannot be copied.
+        """
+        from sdprelax.distillation._substitutes import hooked
+
+        try:
+            # Every reference to the block, under whatever name, becomes one to the replacement.
+            return copy.deepcopy(self.model, {id(self.block_module): hooked(replacement)}).eval()
+        except (RuntimeError, TypeError) as error:
+            raise InputError(f"the network cannot be copied: {first_line(error)}.") from None
+
     @contextlib.contextmanager
     def evaluating(self) -> Iterator[None]:
         """Put the network into evaluation mode, and every module back into the mode it was in."""
         modes = [(module, module.training) for module in self.model.modules()]
         try:
-            self.model.eval()
+            try:
+                self.model.eval()
+            except NotImplementedError:
+                raise InputError(
+                    "the network has no evaluation mode: give the nn.Module that it was exported from."
+                ) from None
             yield
         finally:
             for module, training in modes:
                 module.training = training
 
-    def _copied(self, verb: str, values: list[Any]) -> NDArray[np.float32]:
-        if len(values) != 1 or not isinstance(values[0], pytorch().Tensor):
-            kinds = ", ".join(type(value).__name__ for value in values) or "nothing"
-            raise InputError(f"the block '{self.block}' {verb} {kinds}: it must take one tensor and return one.")
-        if not values[0].is_floating_point():
+    def _unfit(self, verb: str, values: list[Any]) -> InputError:
+        kinds = ", ".join(type(value).__name__ for value in values) or "nothing"
+        return InputError(f"the block '{self.block}' {verb} {kinds}: it must take one tensor and return one.")
+
+    def _copied(self, verb: str, value: Any) -> Any:
+        if not isinstance(value, pytorch().Tensor):
+            raise self._unfit(verb, [value])
+        if not value.is_floating_point():
             raise InputError(
-                f"the block '{self.block}' {verb} numbers of type {values[0].dtype}: a student takes and returns "
+                f"the block '{self.block}' {verb} numbers of type {value.dtype}: a student takes and returns "
                 "activations, which are floating-point numbers."
             )
-        return _array(values[0])
+        return value.detach().clone()
+
+
+@dataclasses.dataclass(frozen=True)
+class _Seen:
+    """One call of a block: how it was called, copies of what entered and left, and what the network returned."""
+
+    call: Any
+    entered: Any
+    left: Any
+    output: Any
+
+    @property
+    def parts(self) -> list[Any]:
+        return [self.entered, self.left, self.output]
+
+
+def _tensors(values: Any) -> list[Any]:
+    """Return the tensors in lists, tuples and dictionaries, however deep."""
+    if isinstance(values, Mapping):
+        values = list(values.values())
+    if isinstance(values, list | tuple):
+        return [tensor for value in values for tensor in _tensors(value)]
+    return [values] if isinstance(values, pytorch().Tensor) else []
+
+
+def _all_same(found: Any, expected: Any) -> bool:
+    return all(_same(*pair) for pair in zip(_tensors(found), _tensors(expected), strict=True))
+
+
+def _same(found: Any, expected: Any) -> bool:
+    """Return whether two tensors are the same up to rounding; numbers that are not finite are not looked at."""
+    if found.shape != expected.shape:
+        return False
+    found, expected = found.double(), expected.double()
+    difference = (found - expected).norm()
+    return bool(difference <= SAME * expected.norm()) or not bool(difference.isfinite())
 
 
 def _require_plain(model: Any) -> None:
@@ -203,8 +402,7 @@ def _require_plain(model: Any) -> None:
     InputError: it is compiled to TorchScript, quantised, or has weights that are lazy or on the device "meta".
     """
     torch = pytorch()
-    if isinstance(model, torch.jit.ScriptModule):
-        raise InputError("the network is compiled to TorchScript: give the nn.Module that it was made from.")
+    _require_python("network", model)
     weights = [*model.named_parameters(), *model.named_buffers()]
     for name, tensor in weights:
         if torch.nn.parameter.is_lazy(tensor) or tensor.is_meta:
@@ -215,6 +413,11 @@ def _require_plain(model: Any) -> None:
             f"the network is quantised{f' at {quantised[0]}' if quantised and quantised[0] else ''}, and students "
             "compute in single precision: give the network that it was made from."
         )
+
+
+def _require_python(what: str, module: Any) -> None:
+    if isinstance(module, pytorch().jit.ScriptModule):
+        raise InputError(f"the {what} is compiled to TorchScript: give the nn.Module that it was made from.")
 
 
 def _array(tensor: Any) -> NDArray[np.float32]:

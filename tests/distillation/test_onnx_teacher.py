@@ -29,9 +29,11 @@ def model(
     outputs: tuple[str, ...] = ("y",),
     opset: int = 17,
     width: int = 3,
+    kind: int = TensorProto.FLOAT,
+    size: int | str = "N",
 ) -> Any:
     def values(names: tuple[str, ...]) -> list[Any]:
-        return [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", width]) for name in names]
+        return [helper.make_tensor_value_info(name, kind, [size, width]) for name in names]
 
     graph = helper.make_graph(
         [helper.make_node(*node) for node in nodes],
@@ -43,8 +45,8 @@ def model(
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
 
 
-def chain() -> Any:
-    """x ↦ relu(xA) =: in ↦ relu(in·B) =: out ↦ out·C + out =: y."""
+def chain(number: Any = np.float32, **options: Any) -> Any:
+    """x ↦ relu(xA) =: in ↦ relu(in·B) =: out ↦ out·C + out =: y, in numbers of some precision."""
     return model(
         [
             ("MatMul", ["x", "A"], ["a"]),
@@ -54,7 +56,9 @@ def chain() -> Any:
             ("MatMul", ["out", "C"], ["c"]),
             ("Add", ["c", "out"], ["y"]),
         ],
-        {"A": A, "B": B, "C": C},
+        {name: weight.astype(number) for name, weight in {"A": A, "B": B, "C": C}.items()},
+        kind=helper.np_dtype_to_tensor_dtype(np.dtype(number)),
+        **options,
     )
 
 
@@ -168,6 +172,86 @@ def test_models_and_students_that_do_not_fit_are_refused(tmp_path: Path) -> None
         teacher().with_student(wide)
     with pytest.raises(InputError, match="does not take this batch"):
         teacher().predict(BATCH[:, :2])
+
+
+@pytest.mark.parametrize(("number", "accuracy"), [(np.float16, 1e-2), (np.float64, 1e-6)])
+@pytest.mark.parametrize("entering", ["in", "x"])
+def test_models_of_half_and_double_precision_take_a_student_of_single(
+    number: Any, accuracy: float, entering: str
+) -> None:
+    original = teacher(entering, graph=chain(number))
+    for found, expected in zip(original.capture(BATCH), teacher(entering).capture(BATCH), strict=True):
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, expected, rtol=accuracy, atol=accuracy)
+    count = 9 if entering == "in" else 18
+    assert (original.block_parameters, original.block_bytes) == (count, count * np.dtype(number).itemsize)
+    swapped = original.with_student(student())
+    found = computed(swapped, BATCH.astype(number))
+    z = BATCH if entering == "x" else np.maximum(BATCH @ A, 0.0)
+    assert found.dtype == number
+    np.testing.assert_allclose(found, z @ S @ C + z @ S, rtol=3 * accuracy, atol=3 * accuracy)
+    # The student may be replaced in its turn.
+    again = teacher(entering, graph=swapped).with_student(student())
+    np.testing.assert_array_equal(computed(again, BATCH.astype(number)), found)
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_model_for_batches_of_one_size_takes_any(size: int) -> None:
+    fixed, free = teacher(graph=chain(size=size)), teacher()
+    for found, expected in zip(fixed.capture(BATCH), free.capture(BATCH), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+    swapped = OnnxTeacher(fixed.with_student(student()).SerializeToString(), "in", "out")
+    np.testing.assert_allclose(swapped.predict(BATCH), computed(free.with_student(student())), rtol=1e-4, atol=1e-5)
+
+
+def transposed(last: str = "MatMul") -> Any:
+    """x (B, T, D) ↦ relu(xᵀA) =: in (T, B, D) ↦ in·B =: out, and out·C back in (B, T, D)."""
+    nodes = [("MatMul", ["t", "A"], ["a"]), ("Relu", ["a"], ["in"]), ("MatMul", ["in", "B"], ["out"])]
+    graph = model([*nodes, (last, ["out", "C"], ["c"])], {"A": A, "B": B, "C": C})
+    swap = [helper.make_node("Transpose", [a], [b], perm=[1, 0, 2]) for a, b in (("x", "t"), ("c", "y"))]
+    graph.graph.node.insert(0, swap[0])
+    graph.graph.node.append(swap[1])
+    for value in (*graph.graph.input, *graph.graph.output):
+        value.type.tensor_type.shape.dim.insert(1, onnx.TensorShapeProto.Dimension(dim_param="T"))
+    return graph
+
+
+@pytest.mark.parametrize("size", [4, 5])
+def test_samples_may_lie_along_any_axis_of_the_block(size: int) -> None:
+    batch = RNG.standard_normal((size, 5, 3)).astype(np.float32)  # one of five samples has five tokens, too
+    original = teacher(graph=transposed())
+    z = np.maximum(batch @ A, 0.0)
+    np.testing.assert_allclose(original.capture(batch)[0], z, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(original.capture(batch)[1], z @ B, rtol=1e-4, atol=1e-5)
+    # x (B, T, D) ↦ x·S minus its mean over tokens: it must be given samples along its first axis.
+    nodes = [("MatMul", ["x", "A"], ["s"]), ("ReduceMean", ["s", "axes"], ["m"]), ("Sub", ["s", "m"], ["y"])]
+    other = model(nodes, {"A": S, "axes": np.array([1])}, opset=18)
+    for value in (*other.graph.input, *other.graph.output):
+        value.type.tensor_type.shape.dim.insert(1, onnx.TensorShapeProto.Dimension(dim_param="T"))
+    expected = (z @ S - (z @ S).mean(axis=1, keepdims=True)) @ C
+    np.testing.assert_allclose(computed(original.with_student(other), batch), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_inputs_that_are_not_apart_and_tensors_of_no_activations_are_refused() -> None:
+    mixing = model([("ReduceMean", ["x"], ["m"]), ("Add", ["x", "m"], ["in"]), ("Relu", ["in"], ["y"])], {})
+    with pytest.raises(InputError, match="inputs of a batch change each other's activations at 'in'"):
+        teacher("in", "y", mixing).capture(BATCH)
+    flat = model([("Reshape", ["x", "shape"], ["in"]), ("Relu", ["in"], ["y"])], {"shape": np.array([-1])})
+    with pytest.raises(InputError, match=r"the tensor 'in' has shape \(9,\) for 3 inputs and \(6,\) for 2"):
+        teacher("in", "y", flat).capture(BATCH)
+    cast = model([("Relu", ["x"], ["in"])], {})
+    cast.graph.node.extend(helper.make_node("Cast", [a], [b], to=to) for a, b, to in (("in", "n", 7), ("n", "y", 1)))
+    with pytest.raises(InputError, match="the tensor 'n' holds numbers of type int64"):
+        teacher("in", "n", cast)
+    with pytest.raises(InputError, match="a batch is empty"):
+        teacher().capture(BATCH[:0])
+    numbers = model([("Cast", ["x"], ["in"])], {}, kind=TensorProto.INT64)
+    numbers.graph.node[0].attribute.append(helper.make_attribute("to", 1))
+    numbers.graph.node.append(helper.make_node("Relu", ["in"], ["y"]))
+    numbers.graph.output[0].type.tensor_type.elem_type = TensorProto.FLOAT
+    assert teacher("in", "y", numbers).capture(np.arange(6).reshape(2, 3))[1].shape == (2, 3)
+    with pytest.raises(InputError, match="it holds float32, and the model takes int64"):
+        teacher("in", "y", numbers).capture(BATCH)
 
 
 def test_an_old_models_weights_are_no_inputs() -> None:

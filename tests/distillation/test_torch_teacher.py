@@ -13,7 +13,9 @@ torch = pytest.importorskip("torch", reason="PyTorch is optional")
 from torch import nn  # noqa: E402
 
 from sdprelax.base import InputError  # noqa: E402
+from sdprelax.distillation._comparison import compared, require_comparable  # noqa: E402
 from sdprelax.distillation._torch_teacher import TorchTeacher  # noqa: E402
+from sdprelax.distillation.distillers import Distilled  # noqa: E402
 
 
 def network() -> Any:
@@ -191,3 +193,158 @@ def test_batches_of_any_byte_order_and_kind_are_numbers_or_refused() -> None:
     np.testing.assert_array_equal(teacher.capture(BATCH.astype(">f8"))[1], teacher.capture(BATCH)[1])
     with pytest.raises(InputError, match="a batch holds <U1: it must be an array of numbers"):
         teacher.predict(np.array([["a"]]))
+
+
+class Encoder(nn.Module):
+    """PyTorch's transformer with a head; inside, tokens come first where ``batch_first`` is False."""
+
+    def __init__(self, batch_first: bool = True) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        layer = nn.TransformerEncoderLayer(4, 2, 6, batch_first=batch_first)
+        self.encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+        self.head, self.batch_first = nn.Linear(4, 3), batch_first
+
+    def forward(self, x: Any) -> Any:
+        x = self.encoder(x if self.batch_first else x.transpose(0, 1))
+        return self.head(x.mean(1 if self.batch_first else 0))
+
+
+SEQUENCES = np.random.default_rng(1).standard_normal((5, 7, 4)).astype(np.float32)
+
+
+@pytest.mark.parametrize("batch_first", [True, False])
+@pytest.mark.parametrize("block", ["encoder.layers.0.linear1", "encoder.layers.1", "encoder"])
+def test_blocks_of_a_transformer_are_replaced_though_weights_are_read_and_samples_come_second(
+    block: str, batch_first: bool
+) -> None:
+    model = Encoder(batch_first).eval()
+    teacher = TorchTeacher(model, block)
+    for count in (5, 7):  # seven sequences of seven tokens, too
+        batch = SEQUENCES[np.arange(count) % 5]
+        entered, left = teacher.capture(batch)
+        assert entered.shape == (count, 7, 4) and left.shape[:2] == (count, 7)
+        # Whatever stands in the block's place gets what entered, and what it returns is passed on.
+        student = nn.Linear(4, left.shape[2])
+        network = teacher.with_student(student)
+        assert teacher.student_in(network) is not student
+        found = TorchTeacher(network, block).capture(batch)
+        expected = student(torch.tensor(entered)).detach()
+        np.testing.assert_allclose(found[0], entered, atol=1e-5)
+        np.testing.assert_allclose(found[1], expected, atol=1e-5)
+        with torch.inference_mode():
+            np.testing.assert_allclose(teacher.call_block(torch.tensor(entered)), left, atol=1e-5)
+    figures = compared(teacher, Distilled(student), network, SEQUENCES, timed=False)
+    assert 0.0 < figures.activation_error < np.inf and "head" in figures.layer_errors
+    same = compared(teacher, Distilled(student), model, SEQUENCES, timed=False) if batch_first else None
+    assert same is None or set(same.layer_errors.values()) | {same.activation_error} == {0.0}
+
+
+class Tied(nn.Module):
+    """Two layers with one matrix, an embedding that is the head's, and other parts that read weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.words = nn.Embedding(6, 4)
+        self.first, self.second, self.read = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 4)
+        self.second.weight = self.first.weight
+        self.called, self.in_place = nn.Linear(4, 4), nn.ReLU(inplace=True)
+        self.recurrent, self.head = nn.LSTM(4, 4, batch_first=True), nn.Linear(4, 6, bias=False)
+        self.head.weight = self.words.weight
+
+    def forward(self, words: Any) -> Any:
+        x = self.second(torch.relu(self.first(self.words(words))))
+        x = nn.functional.linear(x, self.read.weight)
+        x = self.called(x) @ self.called.weight
+        x = self.in_place(x) + x
+        return self.head(self.recurrent(x)[0][:, -1])
+
+
+WORDS = np.arange(12).reshape(4, 3) % 6
+
+
+def test_weights_that_are_tied_stay_with_the_rest_of_the_network() -> None:
+    model = Tied()
+    teacher = TorchTeacher(model, "first")
+    assert (teacher.block_parameters, teacher.shared_parameters) == (4, 16)
+    assert TorchTeacher(model, "head").block_parameters == 0
+    teacher.capture(WORDS)
+    student = nn.Linear(4, 4)
+    network = teacher.with_student(student)
+    assert torch.equal(network.second.weight, model.second.weight)
+    # Whole numbers enter the network, and a later layer returns no single tensor.
+    require_comparable(teacher, WORDS, np.zeros(4, dtype=np.int64))
+    figures = compared(teacher, Distilled(student), network, WORDS, timed=False)
+    whole = sum(parameter.numel() for parameter in network.parameters())
+    assert (figures.block_parameters, figures.network_parameters) == (4, whole)
+    assert "recurrent" not in figures.layer_errors and "head" in figures.layer_errors
+
+
+class Noise(nn.Module):
+    def forward(self, x: Any) -> Any:
+        return nn.functional.dropout(x, 0.5, training=True)
+
+
+class Flattened(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.block = nn.Linear(4, 4)
+
+    def forward(self, x: Any) -> Any:
+        return self.block(x.reshape(-1, 4)).reshape(x.shape)
+
+
+def mixed() -> Any:
+    return nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2, 6), 2, enable_nested_tensor=False)
+
+
+def kept_from_copies() -> Any:
+    model = nn.Sequential(nn.Linear(4, 4))
+    model.scale = model[0].weight * 2
+    return model
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+@pytest.mark.parametrize(("make", "block", "batch", "message"), [
+    (Tied, "called", WORDS, "cannot be replaced, because the network does not only call it but reads its 'weight'"),
+    (Tied, "read", WORDS, r"is called 0 times in a forward pass \(its weights may be read instead\)"),
+    (Tied, "in_place", WORDS, "the block must change nothing but its output, such as its input in place"),
+    (Encoder, "encoder.layers.0", SEQUENCES, "does not only call it but reads its 'self_attn'"),
+    (Encoder, "encoder.layers.0.self_attn", SEQUENCES, "takes Tensor, Tensor, Tensor, NoneType"),
+    (mixed, "layers.0.linear1", SEQUENCES, r"inputs of a batch change each other's .* network of \(T, B, D\) must be"),
+    (Flattened, "block", SEQUENCES, r"takes \(21, 4\) and returns \(21, 4\) for 3 inputs: one axis must be"),
+    (lambda: nn.Sequential(Noise(), nn.Linear(4, 4)), "1", SEQUENCES, "must not be random, nor remember"),
+    (kept_from_copies, "0", SEQUENCES, "the network cannot be copied"),
+    (lambda: nn.Sequential(nn.Linear(4, 4)), "0", SEQUENCES[:0], "a batch is empty"),
+    (lambda: nn.Sequential(torch.jit.script(nn.Linear(4, 4))), "0", SEQUENCES, "the block '0' is compiled to TorchSc"),
+])  # fmt: skip
+def test_blocks_that_no_student_can_stand_in_for_are_refused_before_anything_is_captured(
+    make: Any, block: str, batch: Any, message: str
+) -> None:
+    with pytest.raises(InputError, match=message) as raised:
+        TorchTeacher(make(), block).capture(batch)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+def test_parts_in_torchscript_elsewhere_and_whole_compiled_networks_do_no_harm() -> None:
+    plain = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 2))
+    scripted = nn.Sequential(plain[0], plain[1], torch.jit.script(plain[2]))
+    compiled = torch.compile(plain, backend="eager")
+    for network in (scripted, compiled):
+        entered, left = TorchTeacher(network, "0").capture(SEQUENCES[:, 0])
+        np.testing.assert_array_equal(entered, SEQUENCES[:, 0])
+        np.testing.assert_allclose(left, plain[0](torch.tensor(entered)).detach(), atol=1e-6)
+
+
+def test_a_network_without_classes_has_no_agreement_and_takes_no_labels() -> None:
+    teacher = TorchTeacher(nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2)), "0")
+    require_comparable(teacher, SEQUENCES, None)
+    with pytest.raises(InputError, match=r"returns \(1, 7, 2\) for one input, and labels are of outputs"):
+        require_comparable(teacher, SEQUENCES, np.zeros(5, dtype=np.int64))
+    with pytest.raises(InputError, match="5 test inputs and 3 labels"):
+        require_comparable(teacher, SEQUENCES, np.zeros(3, dtype=np.int64))
+    student = nn.Linear(4, 4)
+    figures = compared(teacher, Distilled(student), teacher.with_student(student), SEQUENCES, timed=False)
+    assert figures.agreement is None

@@ -51,7 +51,7 @@ class LabelDistiller(LocalTraining):
         if task.pictures is None:
             raise InputError("'labels' trains through the whole network and needs its inputs, which are not at hand.")
         network = teacher.with_student(self.relu_student(task))
-        student = network.get_submodule(teacher.block)
+        student = teacher.student_in(network)
         pictures = task.taken(task.pictures)
         labels = None if task.labels is None else task.taken(task.labels)
         with teacher.evaluating():

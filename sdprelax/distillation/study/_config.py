@@ -13,6 +13,7 @@ import numpy as np
 import pydantic
 
 from sdprelax.base import InputError, write_whole
+from sdprelax.distillation._comparison import require_comparable
 from sdprelax.distillation._onnx_teacher import OnnxTeacher
 from sdprelax.distillation._torch_teacher import TorchTeacher, UnfitBatch
 from sdprelax.distillation.distillers import distillers
@@ -99,6 +100,8 @@ class Study(Sweep):
             if trained != folder and trained.is_dir():
                 kept = {path.name: path.read_bytes() for path in trained.iterdir()}
         found = {block: self._watched(index, block, model, loaded) for index, block in enumerate(self.blocks)}
+        with self._named_by("images"):
+            require_comparable(next(iter(found.values())), loaded.test, loaded.test_labels)
 
         def prepare(stage: Stage) -> None:
             folder.mkdir(parents=True, exist_ok=True)
@@ -119,7 +122,7 @@ class Study(Sweep):
             raise self.document.error((key,), str(error)) from None
 
     def _watched(self, index: int, block: str | None, model: Any, loaded: Images) -> TorchTeacher | OnnxTeacher:
-        """Return the teacher with a block that one picture has been through."""
+        """Return the teacher with a block that a student can stand in for."""
         where = ("block", index) if ("block", index) in self.document.places else ("block",)
         if isinstance(model, OnnxTeacher) and block is not None:
             message = "this teacher names its block itself, by 'entering' and 'leaving': leave 'block' out."
@@ -132,7 +135,7 @@ class Study(Sweep):
         refused = f"the teacher does not take pictures of shape {shape}:"
         try:
             found = watched(model, block)
-            found.capture(loaded.transfer[:1])
+            found.examine(loaded.transfer[:3])
         except UnfitBatch as error:
             raise self.document.error(("images",), f"{refused} {error}") from None
         except InputError as error:

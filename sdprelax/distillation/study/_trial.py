@@ -127,6 +127,7 @@ class DistillationTrial(Trial):
         with one_thread():
             model, loaded = self._sources(attempt.shared)
             teacher = watched(model, self.block)
+            teacher.examine(loaded.transfer[:3])
             activations = collected(self, teacher, loaded, attempt.shared, attempt.stage)
             samples = sampled(activations.samples, self.fraction, self.seed)
             attempt.known(Found({"samples": len(samples)}))
