@@ -1,4 +1,7 @@
-"""The ladder of relaxations, and the relaxation over γ/γ_max: files of experiments/publish.py ladder gamma_path."""
+"""The ladder of relaxations, the relaxation over γ/γ_max, and partitions that grow.
+
+The files are those of ``experiments/publish.py ladder gamma_path`` and of ``benchmarks/native.py growth``.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,17 @@ def left(share: float) -> str:
     if not np.isfinite(share):
         return "–"
     return f"{min(100.0, float(significant(100.0 * share))):g} %" if share >= 5e-6 else "< 0.0005 %"
+
+
+@table("growth")
+def growth() -> str:
+    """What a growing partition leaves in ten minutes at most."""
+    rows = [
+        [row["data"].capitalize(), f"{row['q']:g}", f"{100.0 * row['gap']:.2g} %", row["blocks"],
+         f"{row['processor_seconds']:.0f}"]
+        for _, row in published("native_growth").iterrows()
+    ]  # fmt: skip
+    return markdown(["data (P25's split)", "γ/γ_max", "certified gap", "blocks", "processor seconds"], rows)
 
 
 @table("ladder")
