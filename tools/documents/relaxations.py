@@ -30,7 +30,7 @@ def growth() -> str:
          f"{row['processor_seconds']:.0f}"]
         for _, row in published("native_growth").iterrows()
     ]  # fmt: skip
-    return markdown(["data (P25's split)", "γ/γ_max", "certified gap", "blocks", "processor seconds"], rows)
+    return markdown(["data", "γ/γ_max", "certified gap", "blocks", "processor seconds"], rows)
 
 
 @table("ladder")
