@@ -159,6 +159,7 @@ class TrialKind:
     origins: of columns, by what ``verify`` does with them: :func:`sdprelax.laboratory.results.origins`.
     details: which of the details in a record ``verify`` proves, in words.
     notes: what is said below the summary, by default of its columns' origins.
+    findings: what its trials come to, of "table", in a sentence for each method.
     unsound: a sentence for every lower bound in "table" that exceeds an upper bound: a bug.
     sections: what stands in a report above its trials, as HTML, of "table", records and the pictures' files.
     shown: what a report shows of a trial beside its row, record and log; what several trials share is added to
@@ -190,6 +191,7 @@ class TrialKind:
     details: str
     notes: str = ""
     shares: Callable[[pd.DataFrame, pd.DataFrame], pd.DataFrame] = _as_they_are
+    findings: Callable[[pd.DataFrame], list[str]] = _no_sentences
     unsound: Callable[[pd.DataFrame], list[str]] = _no_sentences
     sections: Callable[[pd.DataFrame, list[Record], list[Path]], str] = _no_sections
     shown: Callable[[Record, Path, list[Any]], dict[str, Any]] = _nothing_shown

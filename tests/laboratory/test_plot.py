@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 import sdprelax
 from sdprelax.cli import app
-from sdprelax.laboratory.results import COLOURS, STYLE, gather, looks_of, styled, write_report
+from sdprelax.laboratory.results import COLOURS, DARK, STYLE, gather, looks_of, styled, write_report
 from sdprelax.laboratory.training import TRAINING
 from tests.laboratory.trying_results import LABEL, run_small
 
@@ -61,7 +61,7 @@ def test_eight_methods_have_colours_that_every_kind_of_vision_tells_apart() -> N
     names = ["exact", "sdp(cones=1)", "sdp(cones=4)", "own", "lbfgs", "ntk", "wedge", "mkl"]
     looks = looks_of(names)
     assert {colour for colour, _ in looks.values()} == set(COLOURS) and len({m for _, m in looks.values()}) == 8
-    for one, other in itertools.combinations(COLOURS, 2):
+    for one, other in (*itertools.combinations(COLOURS, 2), *itertools.combinations(DARK, 2)):
         assert min(np.linalg.norm(lab(one, vision) - lab(other, vision)) for vision in VISIONS) > 15.0
     assert len(set(looks_of([f"m{k}" for k in range(40)]).values())) == 40
 

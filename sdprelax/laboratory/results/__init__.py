@@ -23,13 +23,14 @@ from sdprelax.laboratory.results._pictures import (
     written_lines,
 )
 from sdprelax.laboratory.results._render import render
-from sdprelax.laboratory.results._report import write_report
+from sdprelax.laboratory.results._report import DARK, write_report
 from sdprelax.laboratory.results._rerun import find_trial, rerun
 from sdprelax.laboratory.results._tables import load_table, merged_status, origins
 from sdprelax.laboratory.results._views import Column, Printed, chosen, column_of, grouped, viewed
 
 __all__ = [
     "COLOURS",
+    "DARK",
     "MARKERS",
     "STYLE",
     "Column",

@@ -14,6 +14,7 @@ from sdprelax.base import SdprelaxError
 from sdprelax.datasets import datasets
 from sdprelax.laboratory._kinds import TrialKind, entry_key, figures
 from sdprelax.laboratory.training import _tables
+from sdprelax.laboratory.training._findings import findings
 from sdprelax.laboratory.training._planes import labels_of
 from sdprelax.laboratory.training._plots import PICTURES
 from sdprelax.laboratory.training._sweep import SETTINGS, read_sweep
@@ -141,6 +142,7 @@ TRAINING = TrialKind(
     filters=("dataset", *SETTING, "gamma", "method", "status"),
     origins=_tables.ORIGINS,
     details="value, dual_value and program_gap proved, all else reported",
+    findings=findings,
     unsound=_tables.unsound,
     shown=_shown,
     plots=True,
