@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import hypothesis
@@ -10,6 +11,9 @@ import pytest
 
 from sdprelax import Problem
 from sdprelax.problem import losses
+
+# pytest-xdist says that its workers have a terminal of 80 columns; what is no terminal is as wide as it likes.
+os.environ.pop("COLUMNS", None)
 
 hypothesis.settings.register_profile("sdprelax", deadline=None, max_examples=60, derandomize=True)
 hypothesis.settings.load_profile("sdprelax")

@@ -57,7 +57,8 @@ def test_activation_errors_are_one_for_the_mean_and_do_not_depend_on_the_batches
     whole, parts = (activation_errors(network, constant, ["2", "3"], measure.batches(PICTURES, k)) for k in (11, 3))
     assert whole["2"] == pytest.approx(1.0, abs=1e-6)
     assert whole["3"] == pytest.approx(1.0, abs=1e-6)  # an affine image of the mean is the mean of the images
-    assert whole == pytest.approx(parts, rel=1e-9)
+    # In single precision a batch's size moves the last bits of what the network computes.
+    assert whole == pytest.approx(parts, rel=1e-6)
 
 
 def test_activation_errors_follow_their_formula(network):

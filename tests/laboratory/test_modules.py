@@ -148,8 +148,10 @@ def test_nothing_from_a_results_folder_is_executed_unless_the_call_says_so(
     strange = [renamed(folder, "lbfgs", "method", "strange"), renamed(folder, "ntk", "dataset", "elsewhere")]
 
     content = json.loads((folder / "sweep.json").read_text())
-    names = {trial.name for trial in (folder / "trials").iterdir()}
-    content |= {"modules": [str(module)], "trials": [{**content["trials"][0], "hash": name} for name in sorted(names)]}
+    records = [json.loads(path.read_text()) for path in sorted((folder / "trials").glob("*/record.json"))]
+    keys = content["trials"][0].keys()
+    planned = [{key: record[key] for key in keys if key in record} for record in records]
+    content |= {"modules": [str(module)], "trials": planned}
     (folder / "sweep.json").write_text(json.dumps(content))
     collect(folder)
 
