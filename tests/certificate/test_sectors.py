@@ -89,7 +89,8 @@ def test_what_a_solver_claims_is_proved_and_below_the_optimum(
     plain, _ = certified(lifting, [whole_space(lifting.generators)])
     claimed, certificate = certified(lifting, partition(lifting, cones, sectors))
     optimum = sdprelax.solve(problem, "exact").upper
-    assert plain < claimed <= optimum * (1.0 + 1e-6)
+    # What Clarabel claims is as exact as its own stopping rule; what is proved is below without one.
+    assert plain < claimed <= optimum * (1.0 + 1e-5)
     assert 1.0 - claimed / optimum < 0.8 * (1.0 - plain / optimum), "sectors close a good part of the gap"
     assert claimed * (1.0 - 1e-3) <= certificate.lower <= optimum
     proved_by_both(problem, certificate, tmp_path / "sectors.npz")

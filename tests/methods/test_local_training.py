@@ -108,7 +108,7 @@ def test_polish_never_makes_a_network_worse(seed: int, width: int) -> None:
 def test_lbfgs_reaches_the_optimum_of_an_easy_problem() -> None:
     problem = gaussian(0)
     optimum = sdprelax.solve(problem, "exact").upper
-    outcome = sdprelax.solve(problem, "lbfgs", width=60, restarts=4)
+    outcome = sdprelax.solve(problem, "lbfgs", width=200, restarts=4)
     assert outcome.lower is None and outcome.certificate is None and outcome.gap is None
     assert optimum is not None and outcome.upper == pytest.approx(optimum, rel=1e-3)
     assert len(outcome.details["objectives"]) == 4
