@@ -282,7 +282,9 @@ def _quantity(
 
 def _first_error(document: Document, model: type[Written], error: pydantic.ValidationError) -> InputError:
     # A key that is missing may be there under another spelling.
-    first, *others = sorted(error.errors(), key=lambda found: found["type"] != "extra_forbidden" or len(found["loc"]) > 1)
+    first, *others = sorted(
+        error.errors(), key=lambda found: found["type"] != "extra_forbidden" or len(found["loc"]) > 1
+    )
     where = tuple(first["loc"])
     if first["type"] == "extra_forbidden":
         inner = model.model_fields[str(where[0])].annotation if len(where) > 1 else model
