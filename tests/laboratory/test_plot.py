@@ -147,5 +147,8 @@ def test_several_sweeps_are_one_report_in_which_names_are_what_they_are(folder: 
     assert {trial["sweep"] for trial in trials} == {"small", "other"} and "sweep" in content["filters"]
     assert {trial["dataset"] for trial in trials if trial["sweep"] == "other"} == {LABEL}
     looks = looks_of(gather([folder / "small", folder / "other"]).methods)
-    assert {name: colour for name, (colour, _) in content["looks"].items()} == {n: look[0] for n, look in looks.items()}
+    light = content["palettes"]["light"]
+    assert {name: light[place] for name, (place, _) in content["looks"].items()} == {
+        n: c for n, (c, _) in looks.items()
+    }
     assert {trial["what"] for trial in trials} == set(content["looks"])
