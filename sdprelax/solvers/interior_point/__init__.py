@@ -45,7 +45,7 @@ NEGLIGIBLE = 1e-12
 # this share, within so many steps.
 PROGRESS, RISING, PATIENCE = 0.95, 1e-3, 6
 # Relative infeasibility from which on the objective of a stalled run is no claim.
-INFEASIBLE = 1e-4
+INFEASIBLE = 3e-4
 
 
 @solvers.register("interior_point")
