@@ -124,11 +124,11 @@ def gap_by_method(table: pd.DataFrame, methods: Methods = None, columns: int | N
     column, title = _gamma_column(rows)
     gammas = sorted(rows[column].unique(), reverse=True)
     shown, looks = list(dict.fromkeys(rows["method"])), _looks(table, methods)
-    figure, drawn_on = panels(len(gammas), columns or min(len(gammas), 4), 2.6, 1.1 + 0.4 * len(shown))
+    beside = columns or min(len(gammas), 4)
+    figure, drawn_on = panels(len(gammas), beside, 2.6, 1.1 + 0.4 * len(shown))
     width, height = figure.get_size_inches()
     figure.set_size_inches(width + 0.4 + 0.07 * max(len(method) for method in shown), height)
     rng = np.random.default_rng(0)
-    beside = columns or min(len(gammas), 4)
     for k, (axes, gamma) in enumerate(zip(drawn_on, gammas, strict=True)):
         for place, method in enumerate(shown):
             gaps = rows[(rows[column] == gamma) & (rows["method"] == method)]["gap"].to_numpy(dtype=float)
@@ -244,11 +244,11 @@ def scaling_picture(table: pd.DataFrame, methods: Methods = None, columns: int |
     methods: all that have a colour, by default those of the table.
     columns: names beside each other in the legend.
     """
-    looks = _looks(table, methods)
+    lines = _lines(_looks(table, methods))
     timed = table[table["status"].isin(TIMED)].dropna(subset=["n", "seconds"])
     figure = Figure(figsize=(4.6, 2.9))
     axes = figure.subplots()
-    for method, look in _lines(looks).items():
+    for method, look in lines.items():
         median = timed[timed["method"] == method].groupby("n")["seconds"].median()
         axes.plot(median.index, np.maximum(median, 1e-3), **look)
     axes.set_xscale("log")
@@ -262,7 +262,7 @@ def scaling_picture(table: pd.DataFrame, methods: Methods = None, columns: int |
     axes.grid(color="0.9", linewidth=0.6)
     axes.set_xlabel("n, samples")
     axes.set_ylabel("seconds, median")
-    legend_outside(figure, _lines(looks), columns)
+    legend_outside(figure, lines, columns)
     return figure
 
 
