@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sdprelax.base import Deadline, Floats
 from sdprelax.certificate import COVER_KERNELS, Cover, pulled_back
@@ -42,7 +43,8 @@ RANDOM, RAYS = 20, 400
 HEAVIEST = 300
 # Directions of largest value that a proof met from which the oracle starts again.
 PEAKS = 500
-# Atoms that together carry less than this share of the penalty, per accuracy of the master, leave.
+# Atoms that together carry less than this share of the penalty, per accuracy of the master, leave, and with them
+# what the network can do without for this share of its value.
 IDLE = 0.1
 # Share of the time that proofs may take while the gap is still wide, and seconds granted to the first of them.
 PROVING, FIRST_PROOF = 0.3, 5.0
@@ -142,10 +144,10 @@ class _Generation:
             # Once the atoms stop improving the bound, the master's own accuracy must not be what is left; nor may atoms
             # leave that a coarse master takes for idle and the oracle brings back.
             accuracy = max(min(1e-4, self.gap / 20.0) * 0.1**idle, finest)
-            design = Directions(self.reduction.features(self.atoms))
-            master = interior_point(Program.of(self.problem, design), master, Stop(accuracy, deadline=self.deadline))
+            program = Program.of(self.problem, Directions(self.reduction.features(self.atoms)))
+            master = interior_point(program, master, Stop(accuracy, deadline=self.deadline))
             A = self.problem.admissible(master.multiplier)
-            heaviest = self._keep(master, accuracy)
+            heaviest = self._keep(program, master, IDLE * accuracy)
             found = self._violated(A, np.hstack([near, heaviest]))
             converged = self.cover is not None and self.gap <= self.tolerance
             report(self._best(converged), self.lower, self.upper)
@@ -162,19 +164,22 @@ class _Generation:
             near = found.directions
             self.atoms = np.hstack([self.atoms, near])
 
-    def _keep(self, master: Fit, accuracy: float) -> Floats:
-        """Keep the master's network if it is the best, let idle atoms leave, and return the heaviest."""
+    def _keep(self, program: Program, master: Fit, share: float) -> Floats:
+        """Keep the master's network if it is the best, let idle atoms leave, and return the heaviest.
+
+        Parameters
+        ----------
+        share: of the penalty that idle atoms carry together, and of the value that the network may lose with them.
+        """
         weights = np.linalg.norm(master.weights[:, 0], axis=1)
         order = np.argsort(weights)
-        idle = np.cumsum(weights[order]) < IDLE * accuracy * np.sum(weights)
-        live = np.sort(order[~idle])
-        if master.value < self.upper:
-            self.upper = master.value
-            # At a kink of the loss even a little weight that is missing costs more than it saves.
-            kept = live if self.problem.loss.smooth else np.sort(order)
+        idle = int(np.count_nonzero(np.cumsum(weights[order]) < share * np.sum(weights)))
+        left_out, reached = _dispensable(program, master, order[:idle], share)
+        if reached < self.upper:
+            self.upper, kept = reached, np.sort(order[left_out:])
             self.hidden, self.output = self.atoms[:, kept], master.weights[kept, 0]
         heaviest: Floats = self.atoms[:, order[::-1][:HEAVIEST]]
-        self.atoms = self.atoms[:, live]
+        self.atoms = self.atoms[:, np.sort(order[idle:])]
         return heaviest
 
     def _violated(self, A: Floats, near: Floats) -> Candidates:
@@ -239,3 +244,21 @@ class _Generation:
             self.hidden, self.output, self.multiplier, self.cover, self.iterations, self.atoms.shape[1], self.cones,
             converged,
         )  # fmt: skip
+
+
+def _dispensable(program: Program, master: Fit, idle: NDArray[np.intp], share: float) -> tuple[int, float]:
+    """Return how many idle atoms, the lightest first, a network can do without for a share of its value, and the value.
+
+    The penalty does not tell: at a kink of the loss, and on a column of large entries, little weight moves much.
+    """
+
+    def lost(count: int) -> float:
+        weights = master.weights.copy()
+        weights[idle[:count]] = 0.0
+        return program.value(weights, program.predict(weights) + master.offset) - whole
+
+    whole = program.value(master.weights, program.predict(master.weights) + master.offset)
+    count = len(idle)
+    while count and lost(count) > share * abs(whole):
+        count //= 2
+    return count, master.value + lost(count)

@@ -33,9 +33,11 @@ def sparsified(problem: Problem, reduction: Reduction, network: Network, toleran
     network: a nearly optimal network.
     tolerance: what fewer neurons may cost, relative to the objective.
     """
-    best = network.pruned(1e-9).merged()
-    reached = problem.objective(best)
+    reached = problem.objective(network)
     allowed = reached + tolerance * abs(reached)
+    best = network.pruned(1e-9).merged()
+    if problem.objective(best) > allowed:
+        best = network
     attempts: list[Callable[[], Network]] = [
         *(partial(_thinned, network, share, distance) for share, distance in ATTEMPTS),
         lambda: _vertex(problem, best),

@@ -8,11 +8,11 @@ import pytest
 import sdprelax
 from sdprelax import Problem
 from sdprelax.base import Deadline, SolverFailed
-from sdprelax.exact import Arrangement
+from sdprelax.exact import Arrangement, ColumnGeneration, generate_columns
 from sdprelax.exact._arcs import Arcs
 from sdprelax.exact._oracle import value
 from sdprelax.methods.exact import Exact
-from sdprelax.problem import Reduction
+from sdprelax.problem import Presolved, Reduction
 
 
 def targets(n: int, c: int, seed: int = 0) -> np.ndarray:
@@ -76,6 +76,30 @@ def test_a_program_that_leaves_the_gap_open_hands_over_to_the_next(
     outcome = sdprelax.solve(problem, "exact")
     assert outcome.details["program"] == "column generation"
     assert outcome.status == "solved" and outcome.gap is not None and outcome.gap <= 1e-6
+
+
+@pytest.mark.parametrize("name", ["columns of different scale", "years and months, two outputs"])
+@pytest.mark.parametrize("seed", [37, 46, 78, 99, 120, 140])
+def test_column_generation_gives_the_network_of_its_bound(name: str, seed: int) -> None:
+    presolved = Presolved.of(ORDINARY[name])
+    problem, reduction = presolved.problem, presolved.reduction
+    rng = np.random.default_rng(seed)
+    # A poor start near the one of the program that leaves the gap open.
+    spread = [1e-14, 1e-6, 1e-1, 1.0][seed % 4]
+    hidden = 1.0 + spread * rng.standard_normal((reduction.rank, 1))
+    output = 1e-3 * (1.0 + spread * rng.standard_normal()) * np.ones((1, problem.shape[2]))
+    bounds: list[tuple[float, float]] = []
+
+    def reached(found: ColumnGeneration, lower: float, upper: float) -> None:
+        assert problem.objective(presolved.reduced_network(found.hidden, found.output)) <= upper * (1.0 + 1e-9)
+        bounds.append((lower, upper))
+
+    found = generate_columns(
+        problem, reduction, start=presolved.reduced_network(hidden, output), tolerance=1e-6,
+        deadline=Deadline(), rng=rng, report=reached,
+    )  # fmt: skip
+    lower, upper = bounds[-1]
+    assert found.converged and upper - lower <= 1e-6 * upper
 
 
 def test_a_closed_gap_is_solved_though_the_time_is_up() -> None:
