@@ -49,7 +49,7 @@ benchmarks: .venv/.ready-$(EXTRAS)
 	$(PYTHON) -m venv .venv
 
 .venv/.ready-run: .venv/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable .
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable ".[all]"
 	touch $@
 
 .venv/.ready-%: .venv/bin/python pyproject.toml constraints.txt

@@ -27,7 +27,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from sdprelax.laboratory import Store
-from sdprelax.laboratory.results import COLOURS, MARKERS, STYLE, load_table
+from sdprelax.laboratory.results import COLOURS, MARKERS, house_style, load_table
 
 NAMES = {
     "random": "random", "spiral": "spiral", "iris": "Iris", "bank_notes": "Bank Notes", "ionosphere": "Ionosphere",
@@ -131,7 +131,7 @@ def gamma_path(results: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     return path, chosen
 
 
-@matplotlib.rc_context(STYLE)
+@matplotlib.rc_context(house_style())
 def gamma_path_picture(path: pd.DataFrame, chosen: pd.DataFrame) -> Figure:
     """Draw the relaxation's certified gap over γ/γ_max: dots where validation is good, triangles at γ = 0.1."""
     figure = Figure(figsize=(7.6, 3.6))
@@ -176,7 +176,7 @@ def gamma_path_picture(path: pd.DataFrame, chosen: pd.DataFrame) -> Figure:
     return figure
 
 
-@matplotlib.rc_context(STYLE)
+@matplotlib.rc_context(house_style())
 def ladder_picture(table: pd.DataFrame, growth: pd.DataFrame, data: Sequence[str] | None = None) -> Figure:
     """Draw what each relaxation leaves uncertified against its seconds, a row per γ/γ_max, a panel per data set."""
     data = DRAWN if data is None else data

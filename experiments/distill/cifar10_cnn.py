@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from sdprelax.base import Floats, InputError, SolverUnavailable
+from sdprelax.base import Floats, InputError, SolverUnavailable, optional
 from sdprelax.datasets import package_folder, sha256
-from sdprelax.distillation.teachers import frozen, pytorch, teachers
+from sdprelax.distillation.teachers import frozen, teachers
 
 # What Keras and the package write; PyTorch's own ε is 1e-5.
 KERAS_EPSILON = 1e-3
@@ -37,7 +37,7 @@ class CIFAR10CNN:
 
     def load(self, folder: Path) -> Any:
         """Return the network."""
-        nn, arrays = pytorch().nn, _arrays(_weights())
+        nn, arrays = optional("torch").nn, _arrays(_weights())
         # The package feeds its network pixels in [0, 255]: the factor is a part of the first convolution's weights.
         arrays["conv2d"]["kernel"] = 255.0 * arrays["conv2d"]["kernel"]
         layers = [*_convolutions(arrays, 0), nn.MaxPool2d(2)], [*_convolutions(arrays, 2), nn.MaxPool2d(2)]
@@ -76,7 +76,7 @@ def _arrays(path: Path) -> dict[str, dict[str, Floats]]:
 
 def _convolutions(arrays: dict[str, dict[str, Floats]], start: int) -> list[Any]:
     """Return the layers of two convolutions, numbers ``start`` and ``start + 1``: Keras has the axes H, W, C, C'."""
-    torch = pytorch()
+    torch = optional("torch")
     layers = list[Any]()
     for suffix in (f"_{number}" if number else "" for number in (start, start + 1)):
         convolution, statistics = arrays[f"conv2d{suffix}"], arrays[f"batch_normalization{suffix}"]
@@ -96,13 +96,13 @@ def _convolutions(arrays: dict[str, dict[str, Floats]], start: int) -> list[Any]
 
 
 def _dense(arrays: dict[str, Floats]) -> Any:
-    layer = pytorch().nn.Linear(*arrays["kernel"].shape)
+    layer = optional("torch").nn.Linear(*arrays["kernel"].shape)
     _set(layer, weight=arrays["kernel"].T, bias=arrays["bias"])
     return layer
 
 
 def _set(layer: Any, **arrays: Floats) -> None:
-    torch = pytorch()
+    torch = optional("torch")
     with torch.no_grad():
         for name, array in arrays.items():
             getattr(layer, name).copy_(torch.from_numpy(np.ascontiguousarray(array)))

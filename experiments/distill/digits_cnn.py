@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import NonNegativeInt, PositiveInt
 
-from sdprelax.base import write_arrays
+from sdprelax.base import optional, write_arrays
 from sdprelax.datasets import file_arrays
 from sdprelax.distillation.images import images
-from sdprelax.distillation.teachers import frozen, pytorch, teachers
+from sdprelax.distillation.teachers import frozen, teachers
 
 BATCH, RATE, DECAY = 64, 3e-3, 1e-2
 
@@ -47,7 +47,7 @@ class DigitsCNN:
 
     def load(self, folder: Path) -> Any:
         """Return the network, trained unless ``folder`` has its weights."""
-        torch = pytorch()
+        torch = optional("torch")
         path = folder / f"digits_cnn-width{self.width}-epochs{self.epochs}-seed{self.seed}.npz"
         if path.is_file():
             model = self._network()
@@ -59,7 +59,7 @@ class DigitsCNN:
         return model
 
     def _network(self) -> Any:
-        nn, width = pytorch().nn, self.width
+        nn, width = optional("torch").nn, self.width
         return nn.Sequential(
             OrderedDict(
                 stem=nn.Sequential(nn.Conv2d(1, width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
@@ -76,7 +76,7 @@ class DigitsCNN:
 
     def _trained(self) -> Any:
         """Return the trained network; the same options give the same weights, whatever was drawn before."""
-        torch = pytorch()
+        torch = optional("torch")
         data, threads = images.create("digits").load(), torch.get_num_threads()
         pictures = torch.from_numpy(np.pad(data.transfer[:], ((0, 0), (0, 0), (1, 1), (1, 1))))
         labels = torch.from_numpy(data.transfer_labels)

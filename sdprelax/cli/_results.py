@@ -56,12 +56,11 @@ def show_results(
 
 def collect_results(results: ResultsFolder) -> None:
     """Rebuild the tables and pictures of a sweep from its trials."""
+    from sdprelax.cli._display import print_files
     from sdprelax.laboratory.results import collect
 
     found = collect(results)
-    echo(f"{len(found.table)} trials: {found.folder / 'table.csv'} (and .parquet)")
-    for picture in found.pictures:
-        echo(f"picture: {picture} (and .pdf)")
+    print_files(f"{len(found.table)} trials", found)
 
 
 def verify_files(

@@ -71,7 +71,7 @@ def run_sweeps(
 
 def _run(scheduled: Scheduled, results: Path, workers: int | None, engine: str | None) -> int:
     """Run a sweep and print what came of it; return its exit code."""
-    from sdprelax.cli._display import SweepProgress, bars, counted, print_summary
+    from sdprelax.cli._display import SweepProgress, bars, counted, print_files, print_summary
     from sdprelax.laboratory import FAILED, Store, kinds, run_scheduled
     from sdprelax.laboratory.results import Overview
 
@@ -97,9 +97,7 @@ def _run(scheduled: Scheduled, results: Path, workers: int | None, engine: str |
     else:
         ended = counted(dict(found.table["status"].value_counts()))
         echo(f"{len(found.table)} trials ({ended}); sdprelax show {found.folder} prints their table.")
-    echo(f"table: {found.folder / 'table.csv'} (and .parquet)")
-    for picture in found.pictures:
-        echo(f"picture: {picture} (and .pdf)")
+    print_files("table", found)
     failed = int(found.table["status"].isin(FAILED).sum())
     if failed:
         echo(f"{failed} of {total} trials failed; --retry failed runs them once more.")

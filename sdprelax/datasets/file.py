@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import NonNegativeInt
 
-from sdprelax.base import LATER, Floats, InputError, finite_array
+from sdprelax.base import LATER, Floats, InputError, finite_array, optional
 from sdprelax.datasets import (
     Dataset,
     Share,
@@ -149,11 +149,15 @@ class File:
         Raises
         ------
         InputError: an unreadable file, a file of arrays, or lines that pandas would silently shift, drop or rename.
+        SolverUnavailable: a Parquet file, and PyArrow is not installed.
         """
         path = Path(self.path)
         if path.suffix == ".npz":
             raise InputError(f"{path} holds arrays and no table.")
-        return self._csv(path) if self._is_csv else read_table(path, pd.read_parquet)
+        if self._is_csv:
+            return self._csv(path)
+        optional("pyarrow")
+        return read_table(path, pd.read_parquet)
 
     def _csv(self, path: Path) -> pd.DataFrame:
         options: dict[str, Any] = {"sep": SEPARATORS.get(self.separator, self.separator), "encoding": self.encoding}

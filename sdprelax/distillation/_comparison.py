@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sdprelax.base import Floats, InputError, nearest
+from sdprelax.base import Floats, InputError, nearest, optional
 from sdprelax.distillation._layout import sample_axis
 from sdprelax.distillation._onnx_teacher import OnnxTeacher
 from sdprelax.distillation._torch_teacher import NAMED, TorchTeacher
 from sdprelax.distillation.distillers import Distilled
 from sdprelax.distillation.images import Labels, Pictures
-from sdprelax.distillation.teachers import pytorch
 
 __all__ = ["NetworkComparison", "compared", "require_comparable"]
 
@@ -164,14 +163,14 @@ def _judged(outputs: Floats, wanted: Floats, labels: Labels | None) -> dict[str,
 
 def batches(pictures: Pictures, size: int = 64) -> Iterator[Any]:
     """Yield the pictures in order as tensors of at most ``size`` of them."""
-    torch = pytorch()
+    torch = optional("torch")
     for start in range(0, len(pictures), size):
         yield torch.from_numpy(np.ascontiguousarray(pictures[start : start + size]))
 
 
 def logits(network: Any, pictures: Pictures, size: int = 64) -> Floats:
     """Return the network's outputs, shape (N, classes), computed ``size`` pictures at a time."""
-    with pytorch().inference_mode():
+    with optional("torch").inference_mode():
         return np.concatenate([network(batch).double().numpy() for batch in batches(pictures, size)])
 
 
@@ -252,7 +251,7 @@ def layer_outputs(model: Any, layers: Sequence[str], inputs: Any) -> dict[str, N
     for name in layers:
         if name not in modules:
             raise InputError(f"the network has no module '{name}': {nearest(name, modules, NAMED)}.")
-    torch = pytorch()
+    torch = optional("torch")
     outputs: dict[str, Any] = {}
     calls = dict.fromkeys(layers, 0)
 
@@ -275,7 +274,7 @@ def layer_outputs(model: Any, layers: Sequence[str], inputs: Any) -> dict[str, N
 def sample_axes(model: Any, layers: Sequence[str], pictures: Pictures) -> dict[str, int]:
     """Return the axis of the samples in what leaves each layer; those that have none are left out."""
     more, fewer = (
-        layer_outputs(model, layers, pytorch().from_numpy(pictures[np.arange(count) % len(pictures)]))
+        layer_outputs(model, layers, optional("torch").from_numpy(pictures[np.arange(count) % len(pictures)]))
         for count in (3, 2)
     )
     found = {name: sample_axis(values, fewer[name]) for name, values in more.items() if name in fewer}
@@ -309,7 +308,7 @@ def multiply_adds(module: Any, sample: Any) -> int:
     module: any function of a tensor.
     sample: an array or tensor, shape (1, ...).
     """
-    torch = pytorch()
+    torch = optional("torch")
     from torch.utils.flop_counter import FlopCounterMode
 
     counter = FlopCounterMode(display=False)
@@ -337,7 +336,7 @@ def latency(
     ------
     InputError: too few samples.
     """
-    torch = pytorch()
+    torch = optional("torch")
     if len(inputs) < max(sizes):
         raise InputError(f"{len(inputs)} samples are too few for a batch of {max(sizes)}.")
     threads = torch.get_num_threads()
@@ -371,7 +370,7 @@ def _latencies(teacher: TorchTeacher, student: Any, network: Any, pictures: Pict
     most = min(max(SIZES), len(pictures))
     sizes = sorted({min(size, most) for size in SIZES})
     inputs = next(batches(pictures, most))
-    entering = pytorch().from_numpy(teacher.capture(inputs)[0])
+    entering = optional("torch").from_numpy(teacher.capture(inputs)[0])
     parts = latency({"block": teacher.call_block, "student": student.eval()}, entering, sizes, CALLS)
     whole = latency({"teacher": teacher.model, "network": network}, inputs, sizes, CALLS)
     return {str(size): parts[size] | whole[size] for size in sizes}

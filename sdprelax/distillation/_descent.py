@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import PositiveFloat, PositiveInt
 
-from sdprelax.base import Deadline, InputError
+from sdprelax.base import Deadline, InputError, optional
 from sdprelax.distillation._layout import Layout, View
 from sdprelax.distillation.distillers import Budget, Task
-from sdprelax.distillation.teachers import pytorch
 
 __all__ = ["BatchLoss", "LocalTraining", "descend", "relu_start", "relu_width"]
 
@@ -113,7 +112,7 @@ def descend(
     ------
     InputError: a share that leaves a part empty.
     """
-    torch, rng, deadline = pytorch(), np.random.default_rng(seed), deadline or Deadline()
+    torch, rng, deadline = optional("torch"), np.random.default_rng(seed), deadline or Deadline()
     held_out = round(validation * count)
     if not 0 < held_out < count:
         raise InputError(f"validation {validation} of {count} samples leaves a part empty: choose another share.")

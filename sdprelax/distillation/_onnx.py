@@ -4,32 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import importlib
 import logging
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sdprelax.base import SolverUnavailable, storing, write_whole
+from sdprelax.base import optional, storing, write_whole
 
-__all__ = ["export_onnx", "onnx_model", "onnx_packages"]
+__all__ = ["export_onnx", "onnx_model"]
 
 # Most entries of a weight that is folded into its kernel: no weight has more.
 LARGEST = 2**31
-
-
-def onnx_packages(*names: str) -> list[Any]:
-    """Return these modules.
-
-    Raises
-    ------
-    SolverUnavailable: one of them is not installed.
-    """
-    try:
-        return [importlib.import_module(name) for name in names]
-    except ImportError:
-        raise SolverUnavailable('ONNX is not installed: pip install "sdprelax[onnx]".') from None
 
 
 def export_onnx(module: Any, example: Any, path: str | Path) -> None:
@@ -57,9 +43,8 @@ def onnx_model(module: Any, example: Any) -> Any:
     ------
     SolverUnavailable: packages that write ONNX are not installed.
     """
-    import torch
-
-    _, optimizer = onnx_packages("onnx", "onnxscript.optimizer")
+    torch = optional("torch")
+    optimizer = optional("onnxscript.optimizer")
     # Two samples, for the exporter takes a batch of one for a network that knows no others.
     pair = torch.as_tensor(example)[:1].cpu().repeat_interleave(2, dim=0)
     # The exporter warns of optional packages at every call.

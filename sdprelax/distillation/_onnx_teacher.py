@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sdprelax.base import InputError, nearest
+from sdprelax.base import InputError, nearest, optional
 from sdprelax.distillation._layout import sample_axis
-from sdprelax.distillation._onnx import onnx_model, onnx_packages
+from sdprelax.distillation._onnx import onnx_model
 from sdprelax.distillation._torch_teacher import NAMED, SAME
 
 __all__ = ["OnnxTeacher"]
@@ -135,7 +135,7 @@ class OnnxTeacher:
     @property
     def block_bytes(self) -> int:
         """Bytes of these numbers, in the precision that the model stores them in."""
-        (onnx,) = onnx_packages("onnx")
+        onnx = optional("onnx")
         sizes = [onnx.helper.tensor_dtype_to_np_dtype(weight.data_type).itemsize for weight in self._block_weights()]
         return sum(size * math.prod(weight.dims) for size, weight in zip(sizes, self._block_weights(), strict=True))
 
@@ -163,7 +163,7 @@ class OnnxTeacher:
         ------
         InputError: an unreadable student, or one of other shapes or operators than the model takes there.
         """
-        (onnx,) = onnx_packages("onnx")
+        onnx = optional("onnx")
         if hasattr(student, "layout"):
             student = onnx_model(student, np.zeros((1, *student.layout.input_shape), dtype=np.float32))
         part = copy.deepcopy(student) if isinstance(student, onnx.ModelProto) else _loaded("student", student)
@@ -192,7 +192,7 @@ class OnnxTeacher:
 
     def _adapted(self, side: str, source: str, target: str, kind: int, name: str) -> list[Any]:
         """Return nodes that bring what enters into a student's type and axes, or what leaves into the model's."""
-        (onnx,) = onnx_packages("onnx")
+        onnx = optional("onnx")
         enters, model_kind, axis = side == source, self._types[side], self._axes[side]
         nodes: list[tuple[str, dict[str, Any]]] = []
         if kind != model_kind:
@@ -218,7 +218,7 @@ class OnnxTeacher:
 
     def _inputs(self, batch: Any) -> NDArray[Any]:
         """Return a batch in the type of the model's input."""
-        (onnx,) = onnx_packages("onnx")
+        onnx = optional("onnx")
         kind = onnx.helper.tensor_dtype_to_np_dtype(self._input.type.tensor_type.elem_type)
         try:
             given = np.asarray(batch)
@@ -250,7 +250,7 @@ class OnnxTeacher:
 
 def _loaded(what: str, model: str | Path | bytes) -> Any:
     """Return an ONNX model from a file or from its bytes."""
-    (onnx,) = onnx_packages("onnx")
+    onnx = optional("onnx")
     try:
         return onnx.load_model_from_string(model) if isinstance(model, bytes) else onnx.load(model)
     except Exception as error:  # Protocol Buffers have errors of their own
@@ -259,7 +259,7 @@ def _loaded(what: str, model: str | Path | bytes) -> Any:
 
 
 def _session(model: Any) -> Any:
-    (onnxruntime,) = onnx_packages("onnxruntime")
+    onnxruntime = optional("onnxruntime")
     try:
         return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     except Exception as error:  # the runtime's errors are of its own types
@@ -268,7 +268,7 @@ def _session(model: Any) -> Any:
 
 def _float_type(name: str, kind: str) -> int:
     """Return ONNX's number of a tensor's type, which the runtime names; refuse what is no floating-point number."""
-    (onnx,) = onnx_packages("onnx")
+    onnx = optional("onnx")
     types = {"float16": "FLOAT16", "float": "FLOAT", "double": "DOUBLE", "bfloat16": "BFLOAT16"}
     element = kind.removeprefix("tensor(").removesuffix(")")
     if element not in types:
@@ -369,7 +369,7 @@ def _reconciled(whole: Any, part: Any) -> tuple[Any, Any]:
     ------
     InputError: they need different versions of the same operators.
     """
-    onnx, inliner = onnx_packages("onnx", "onnx.inliner")
+    onnx, inliner = optional("onnx"), optional("onnx.inliner")
     whole, part = (inliner.inline_local_functions(model) if model.functions else model for model in (whole, part))
     newest = max(_opsets(whole).get("", 0), _opsets(part).get("", 0))
     try:

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from sdprelax.base import Floats, InputError, positive_part
+from sdprelax.base import Floats, InputError, optional, positive_part
 from sdprelax.distillation._layout import Layout
-from sdprelax.distillation.teachers import pytorch
 from sdprelax.lasso import Moments
 
 __all__ = ["teacher_gates"]
@@ -31,7 +30,7 @@ def teacher_gates(block: Any, layout: Layout, moments: Moments, count: int) -> F
     ------
     InputError: the first layer is neither Linear nor Conv2d, or its neurons see other inputs than a row.
     """
-    nn = pytorch().nn
+    nn = optional("torch").nn
     layers = [module for module in block.modules() if not list(module.children())]
     if not layers or not isinstance(layers[0], nn.Linear | nn.Conv2d):
         kind = type(layers[0]).__name__ if layers else "nothing"
@@ -54,7 +53,7 @@ def teacher_gates(block: Any, layout: Layout, moments: Moments, count: int) -> F
 
 def _rows_of(first: Any, layout: Layout) -> Any:
     """Return the filters of a layer as functions of the layout's rows, without constants: shape (filters, inputs)."""
-    torch = pytorch()
+    torch = optional("torch")
     inputs = layout.width - layout.bias
     if isinstance(first, torch.nn.Linear) and layout.kind in ("flat", "tokens") and first.in_features == inputs:
         return first.weight.detach()

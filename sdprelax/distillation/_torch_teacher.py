@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sdprelax.base import InputError, SdprelaxError, first_line, nearest
+from sdprelax.base import InputError, SdprelaxError, first_line, nearest, optional
 from sdprelax.distillation._layout import sample_axis
-from sdprelax.distillation.teachers import pytorch
 
 __all__ = ["NAMED", "SAME", "TorchTeacher", "UnfitBatch"]
 
@@ -53,7 +52,7 @@ class TorchTeacher:
     """
 
     def __init__(self, model: Any, block: str) -> None:
-        torch = pytorch()
+        torch = optional("torch")
         if not isinstance(model, torch.nn.Module):
             raise InputError(f"a teacher must be an nn.Module, and this is of type {type(model).__name__}.")
         model = getattr(model, "_orig_mod", model)
@@ -149,7 +148,7 @@ class TorchTeacher:
         InputError: the network does not return one tensor.
         """
         output = self._run(self._inputs(batch))
-        if not isinstance(output, pytorch().Tensor):
+        if not isinstance(output, optional("torch").Tensor):
             raise InputError(f"the network returns {type(output).__name__}: it must return one tensor.")
         return _array(output)
 
@@ -178,7 +177,7 @@ class TorchTeacher:
         """Return the modules without submodules that run after the block, in the order of their first call."""
         called: list[str] = []
         before: list[str] = []
-        script = pytorch().jit.ScriptModule  # takes no hooks
+        script = optional("torch").jit.ScriptModule  # takes no hooks
         leaves = [
             (name, module) for name, module in self.model.named_modules()
             if not list(module.children()) and not isinstance(module, script)
@@ -213,11 +212,11 @@ class TorchTeacher:
     @property
     def _device(self) -> Any:
         tensors = itertools.chain(self.model.parameters(), self.model.buffers())
-        return next((tensor.device for tensor in tensors), pytorch().device("cpu"))
+        return next((tensor.device for tensor in tensors), optional("torch").device("cpu"))
 
     def _inputs(self, batch: Any) -> Any:
         """Return a batch as a tensor, of single precision unless it holds whole numbers."""
-        torch = pytorch()
+        torch = optional("torch")
         if not isinstance(batch, (torch.Tensor, np.ndarray)):
             raise InputError(f"a batch must be one tensor or array of inputs, and this is {type(batch).__name__}.")
         if isinstance(batch, np.ndarray) and not batch.dtype.isnative:
@@ -231,7 +230,7 @@ class TorchTeacher:
 
     def _run(self, inputs: Any, network: Any = None) -> Any:
         """Return the output, in evaluation mode, of the network or of another one in its place."""
-        with self.evaluating(), pytorch().inference_mode():
+        with self.evaluating(), optional("torch").inference_mode():
             try:
                 return (network or self.model)(inputs.to(self._device))
             except SdprelaxError:
@@ -348,7 +347,7 @@ class TorchTeacher:
         return InputError(f"the block '{self.block}' {verb} {kinds}: it must take one tensor and return one.")
 
     def _copied(self, verb: str, value: Any) -> Any:
-        if not isinstance(value, pytorch().Tensor):
+        if not isinstance(value, optional("torch").Tensor):
             raise self._unfit(verb, [value])
         if not value.is_floating_point():
             raise InputError(
@@ -378,7 +377,7 @@ def _tensors(values: Any) -> list[Any]:
         values = list(values.values())
     if isinstance(values, list | tuple):
         return [tensor for value in values for tensor in _tensors(value)]
-    return [values] if isinstance(values, pytorch().Tensor) else []
+    return [values] if isinstance(values, optional("torch").Tensor) else []
 
 
 def _all_same(found: Any, expected: Any) -> bool:
@@ -401,7 +400,7 @@ def _require_plain(model: Any) -> None:
     ------
     InputError: it is compiled to TorchScript, quantised, or has weights that are lazy or on the device "meta".
     """
-    torch = pytorch()
+    torch = optional("torch")
     _require_python("network", model)
     weights = [*model.named_parameters(), *model.named_buffers()]
     for name, tensor in weights:
@@ -416,11 +415,11 @@ def _require_plain(model: Any) -> None:
 
 
 def _require_python(what: str, module: Any) -> None:
-    if isinstance(module, pytorch().jit.ScriptModule):
+    if isinstance(module, optional("torch").jit.ScriptModule):
         raise InputError(f"the {what} is compiled to TorchScript: give the nn.Module that it was made from.")
 
 
 def _array(tensor: Any) -> NDArray[np.float32]:
     """Return a copy of a tensor in single precision."""
-    copied: NDArray[np.float32] = tensor.detach().to("cpu", pytorch().float32, copy=True).numpy()
+    copied: NDArray[np.float32] = tensor.detach().to("cpu", optional("torch").float32, copy=True).numpy()
     return copied

@@ -16,7 +16,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from sdprelax.base import Deadline, Floats
+from sdprelax.base import Deadline, Floats, optional
 from sdprelax.exact._arrangement import activation_patterns
 from sdprelax.problem import Problem, Reduction, Squared
 from sdprelax.solvers import ConeOf, solve_conic
@@ -94,7 +94,7 @@ def _through_cvxpy(
     ----------
     maps: Φ_i side by side, shape (n, m·r).
     """
-    import cvxpy as cp
+    cp = optional("cvxpy")
 
     count, r, (n, _, outputs) = len(signs), reduction.rank, problem.shape
     # Of every output the neurons of positive output weight, one column per pattern, then those of negative.

@@ -22,7 +22,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sdprelax.base import Ball, CertificateError, Deadline, Floats, InputError, SolverFailed, bound_above, ready
+from sdprelax.base import (
+    Ball,
+    CertificateError,
+    Deadline,
+    Floats,
+    InputError,
+    SolverFailed,
+    bound_above,
+    optional,
+    ready,
+)
 from sdprelax.certificate import (
     Certificate,
     cone_certificate,
@@ -420,7 +430,7 @@ def _least_steep(
     ------
     SolverFailed: no point was returned.
     """
-    import cvxpy as cp  # half a second, which smooth losses need not wait for
+    cp = optional("cvxpy")  # half a second, which smooth losses need not wait for
 
     columns = [np.flatnonzero(high[:, k] > low[:, k]) for k in range(A.shape[1])]
     moved = [cp.Variable(len(rows)) if len(rows) else None for rows in columns]

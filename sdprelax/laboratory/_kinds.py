@@ -25,7 +25,7 @@ from sdprelax.laboratory.engines import engines
 from sdprelax.lasso import Stage
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure  # it takes its time
+    from matplotlib.figure import Figure
 
     from sdprelax.laboratory.results import Gathered
 

@@ -11,7 +11,7 @@ import numpy as np
 import pydantic
 from pydantic import PositiveFloat, PositiveInt
 
-from sdprelax.base import Deadline, Floats, SolverUnavailable
+from sdprelax.base import Deadline, Floats, optional
 from sdprelax.methods import methods
 from sdprelax.networks import Network
 from sdprelax.problem import Presolved, Problem, Units
@@ -21,14 +21,6 @@ __all__ = ["SGD", "Adam", "Plateau"]
 
 # How often on the way the best networks so far are looked at.
 LOOKS = 20
-
-
-def _torch() -> Any:
-    try:
-        import torch
-    except ImportError:
-        raise SolverUnavailable('PyTorch is not installed: pip install "sdprelax[torch]".') from None
-    return torch
 
 
 class Plateau:
@@ -77,7 +69,7 @@ def _train(
     in one tensor: at these sizes most of an epoch is the overhead of calling PyTorch. A step of ``optimiser`` at
     learning rate 1 is scaled by each run's own rate.
     """  # fmt: skip
-    torch = _torch()
+    torch = optional("torch")
     inputs, targets = torch.tensor(problem.inputs), torch.tensor(problem.Y)
     weights = [torch.tensor(np.stack(part)) for part in ([s.hidden for s in starts], [s.output for s in starts])]
     if problem.offset:
@@ -194,7 +186,7 @@ class SGD(_FullBatch):
         return Presolved(Units(problem))
 
     def _optimiser(self, weights: list[Any]) -> Any:
-        return _torch().optim.SGD(weights, lr=1.0, momentum=self.momentum)
+        return optional("torch").optim.SGD(weights, lr=1.0, momentum=self.momentum)
 
 
 @methods.register("adam")
@@ -216,4 +208,4 @@ class Adam(_FullBatch):
     learning_rate: PositiveFloat = 1e-2
 
     def _optimiser(self, weights: list[Any]) -> Any:
-        return _torch().optim.Adam(weights, lr=1.0)
+        return optional("torch").optim.Adam(weights, lr=1.0)

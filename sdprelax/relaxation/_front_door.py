@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from sdprelax.base import Deadline, Floats, InputError, SolverFailed, ready
+from sdprelax.base import Deadline, Floats, InputError, SolverFailed, optional, ready
 from sdprelax.cells import Cone
 from sdprelax.certificate import Certificate, relaxation_certificate
 from sdprelax.lifting import LiftedProgram
@@ -145,7 +145,7 @@ class RelaxationModel:
         return self._enter(added)
 
     def _enter(self, added: NamedInequality) -> NamedInequality:
-        import cvxpy as cp
+        cp = optional("cvxpy")
 
         self.inequalities[added.name] = added
         self._added += added.constraints

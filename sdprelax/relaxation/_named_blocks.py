@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from sdprelax.base import Floats, InputError
+from sdprelax.base import Floats, InputError, optional
 from sdprelax.lifting import LiftedProgram
 from sdprelax.lifting.inequalities import Forms, Pairs
 from sdprelax.relaxation._coordinates import entries_of
@@ -96,7 +96,7 @@ class NamedBlock:
         known: which combinations of the certificate's forms, those of ``stated`` among them, they are, shape (p, m);
             None where nobody knows.
         """
-        import cvxpy as cp
+        cp = optional("cvxpy")
 
         p, start = own.shape[0], self._stacked.shape[0]
         width = max(self._known.shape[1], 0 if known is None else known.shape[1])
@@ -115,7 +115,7 @@ class NamedBlock:
 
     def sum_up(self, Q: Floats, N: Floats | None) -> Any:
         """Return CVXPY's constraint ⟨Q, S⟩ ≥ 0, where Q = GᵀNG, or nobody knows."""
-        import cvxpy as cp
+        cp = optional("cvxpy")
 
         constraint = cp.sum(cp.multiply(Q, self.matrix)) >= 0.0
         if N is not None:

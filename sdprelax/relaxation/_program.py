@@ -18,7 +18,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import scipy.sparse as sp
 
-from sdprelax.base import Deadline, Floats, InputError, SolverFailed, nearest
+from sdprelax.base import Deadline, Floats, InputError, SolverFailed, nearest, optional
 from sdprelax.cells import Cone, whole_space
 from sdprelax.lifting import Block, LiftedProgram
 from sdprelax.lifting.inequalities import Pairs
@@ -87,7 +87,7 @@ class Modelled:
 
     def constraints(self) -> list[Any]:
         """Return its constraints but S ⪰ 0."""
-        import cvxpy as cp
+        cp = optional("cvxpy")
 
         norms = [cp.sum(cp.multiply(norm, cp.diag(self.matrix))) == 0.0 for norm in self.block.norms]
         return [each for each in (self.nonnegative, self.vanishing, self.semidefinite) if each is not None] + norms
@@ -250,7 +250,7 @@ def relaxation(lifting: LiftedProgram, form: Form, cones: Sequence[Cone] | None 
     """
     if form not in get_args(Form):
         raise InputError(f"unknown form '{form}': {nearest(form, get_args(Form))}.")
-    import cvxpy as cp  # half a second, which commands that solve nothing need not wait for
+    cp = optional("cvxpy")  # half a second, which commands that solve nothing need not wait for
 
     g, gamma = lifting.generators, lifting.problem.gamma
     if cones is None:
@@ -311,7 +311,7 @@ def _modelled(block: Block, matrix: Any, forms: sp.csr_array, entries: Any, zero
 
 def _in_coordinates(coordinates: Coordinates, name: str) -> Modelled:
     """Return a block as BYBᵀ without the entries of Y that vanish."""
-    import cvxpy as cp
+    cp = optional("cvxpy")
 
     entries = coordinates.spread @ cp.Variable(coordinates.spread.shape[1], name=name)
     Y = cp.reshape(entries, (len(coordinates.basis),) * 2, order="F")
@@ -329,7 +329,7 @@ def _in_coordinates(coordinates: Coordinates, name: str) -> Modelled:
 
 def _minors(matrix: Any) -> list[Any]:
     """Return the constraints that a symmetric variable's diagonal and its minors of order two are nonnegative."""
-    import cvxpy as cp
+    cp = optional("cvxpy")
 
     i, j = np.triu_indices(matrix.shape[0], 1)
     diagonal = cp.diag(matrix)

@@ -12,7 +12,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
-from sdprelax.base import Deadline, Floats, Registry, SolverFailed, SolverUnavailable, first_line
+from sdprelax.base import (
+    Deadline,
+    Floats,
+    Registry,
+    SolverFailed,
+    SolverUnavailable,
+    first_line,
+    has_optional,
+    install_hint,
+    optional,
+)
 from sdprelax.lifting import Block, LiftedProgram
 from sdprelax.problem import Problem, untaken
 from sdprelax.solvers._conic import ConeOf, rust_panics_fail, solve_conic
@@ -210,12 +220,22 @@ def available() -> list[Availability]:
     return [solvers.create(name).availability() for name in solvers]
 
 
-def installed(name: str, package: str, hint: str) -> Availability:
-    """Return the availability of a solver that needs nothing but an installed package."""
-    try:
-        return Availability(name, True, importlib.metadata.version(package))
-    except importlib.metadata.PackageNotFoundError:
-        return Availability(name, False, None, f"{package} is not installed: {hint}")
+def installed(name: str, module: str, distribution: str | None = None) -> Availability:
+    """Return the availability of a solver that CVXPY calls, and that needs nothing but an installed package.
+
+    Parameters
+    ----------
+    module: the package as Python imports it; distribution: as pip installs it, where that differs.
+    """
+    for package in ("cvxpy", module):
+        if not has_optional(package):
+            return Availability(name, False, None, f"{package} is not installed: {install_hint(package)}")
+    return Availability(name, True, importlib.metadata.version(distribution or module))
+
+
+def built_in(name: str) -> Availability:
+    """Return the availability of a solver that is part of this package."""
+    return Availability(name, True, importlib.metadata.version("sdprelax"))
 
 
 def solve_with_cvxpy(solver: Solver, run: Callable[[], object], program: Any) -> Solved:
@@ -223,7 +243,7 @@ def solve_with_cvxpy(solver: Solver, run: Callable[[], object], program: Any) ->
 
     ``run`` names its solver: left to itself CVXPY picks whatever is installed, licensed or not.
     """
-    import cvxpy
+    cvxpy = optional("cvxpy")
 
     state = solver.availability()
     if not state.runs:

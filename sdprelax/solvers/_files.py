@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from sdprelax.base import Floats, InputError, Integers, storing, write_whole
+from sdprelax.base import Floats, InputError, Integers, optional, storing, write_whole
 from sdprelax.solvers._conic import rust_panics_fail
 
 __all__ = ["SUFFIXES", "read_solution", "write_program"]
@@ -60,7 +60,7 @@ class _Standard:
         ------
         InputError: it is not convex by CVXPY's rules, or has cones that no format of ours takes.
         """
-        import cvxpy
+        cvxpy = optional("cvxpy")
 
         try:
             data, chain, inverse = program.get_problem_data("CLARABEL", solver_opts={"use_quad_obj": False})

@@ -45,7 +45,7 @@ class Clarabel:
 
     def availability(self) -> Availability:
         """Say whether Clarabel is installed."""
-        return installed("clarabel", "clarabel", "pip install clarabel")
+        return installed("clarabel", "clarabel")
 
     def solve(self, program: Any, deadline: Deadline) -> Solved:
         """Solve a ``cvxpy.Problem`` with Clarabel on one thread.

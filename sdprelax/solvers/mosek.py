@@ -61,7 +61,7 @@ class Mosek:
 
     def availability(self) -> Availability:
         """Say whether MOSEK is installed and licensed."""
-        state = installed("mosek", "mosek", 'pip install "sdprelax[mosek]"')
+        state = installed("mosek", "mosek")
         reason = _licence_problem() if state.runs else ""
         return Availability("mosek", False, state.version, reason) if reason else state
 

@@ -35,7 +35,7 @@ class SCS:
 
     def availability(self) -> Availability:
         """Say whether SCS is installed."""
-        return installed("scs", "scs", "pip install scs")
+        return installed("scs", "scs")
 
     def solve(self, program: Any, deadline: Deadline) -> Solved:
         """Solve a ``cvxpy.Problem`` with SCS."""

@@ -40,7 +40,7 @@ class SDPA:
 
     def availability(self) -> Availability:
         """Say whether sdpa-multiprecision is installed."""
-        return installed("sdpa", "sdpa-multiprecision", 'pip install "sdprelax[referee]"')
+        return installed("sdpa", "sdpap", "sdpa-multiprecision")
 
     def solve(self, program: Any, deadline: Deadline) -> Solved:
         """Solve a ``cvxpy.Problem`` with SDPA, which has no time limit of its own."""

@@ -8,7 +8,6 @@ can be run is compared on the data with what was read of it.
 from __future__ import annotations
 
 import contextlib
-import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sdprelax.base import Floats, InputError, SolverUnavailable, first_line, read_arrays
+from sdprelax.base import Floats, InputError, first_line, optional, read_arrays
 from sdprelax.networks import Activation, Network, Pipeline, Preprocessing, activations, load_predictor, query_inputs
 
 __all__ = ["TrainedNetwork", "read_trained"]
@@ -180,7 +179,7 @@ def _of_module(given: Any) -> TrainedNetwork:
         return None if tensor is None else tensor.detach().cpu().numpy().astype(np.float64)
 
     def runs(X: Floats) -> Floats:
-        torch, weight = importlib.import_module("torch"), linear[0].weight
+        torch, weight = optional("torch"), linear[0].weight
         with _evaluating(given):
             predicted = given(torch.as_tensor(np.array(X), dtype=weight.dtype, device=weight.device))
         return np.asarray(predicted.cpu().numpy(), dtype=np.float64).reshape(len(X), -1)
@@ -196,7 +195,7 @@ def _evaluating(module: Any) -> Iterator[None]:
     training = module.training
     module.eval()
     try:
-        with importlib.import_module("torch").no_grad():
+        with optional("torch").no_grad():
             yield
     finally:
         module.train(training)
@@ -204,7 +203,7 @@ def _evaluating(module: Any) -> Iterator[None]:
 
 def _as_called(module: Any, linear: list[Any]) -> list[Any]:
     """Return two linear layers in the order in which the module calls them, which need not be that of declaration."""
-    torch = importlib.import_module("torch")
+    torch = optional("torch")
     called: list[Any] = []
     hooks = [layer.register_forward_hook(lambda self, given, made: called.append(self)) for layer in linear]
     for layer in linear:
@@ -248,10 +247,7 @@ def _of_arrays(path: Path, activation: Activation | str) -> TrainedNetwork:
 
 
 def _of_state(path: Path, activation: Activation | str) -> TrainedNetwork:
-    try:
-        torch = importlib.import_module("torch")
-    except ImportError:
-        raise SolverUnavailable('PyTorch is not installed: pip install "sdprelax[torch]".') from None
+    torch = optional("torch")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         weights = [value.double().numpy() for value in state.values()]
@@ -272,11 +268,7 @@ def _of_state(path: Path, activation: Activation | str) -> TrainedNetwork:
 
 
 def _of_onnx(path: Path) -> TrainedNetwork:
-    try:
-        onnx = importlib.import_module("onnx")
-        reference = importlib.import_module("onnx.reference")
-    except ImportError:
-        raise SolverUnavailable('ONNX is not installed: pip install "sdprelax[onnx]".') from None
+    onnx, reference = optional("onnx"), optional("onnx.reference")
     try:
         model = onnx.load(path)
     except Exception as error:

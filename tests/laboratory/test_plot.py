@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 import sdprelax
 from sdprelax.cli import app
-from sdprelax.laboratory.results import COLOURS, DARK, STYLE, gather, looks_of, styled, write_report
+from sdprelax.laboratory.results import COLOURS, DARK, gather, house_style, looks_of, styled, write_report
 from sdprelax.laboratory.training import TRAINING
 from tests.laboratory.trying_results import LABEL, run_small
 
@@ -110,7 +110,7 @@ def test_a_style_is_put_upon_ours_and_changes_neither_colours_nor_names(folder: 
     assert [line.get_color() for line in figure.axes[0].lines] == [line.get_color() for line in plain.axes[0].lines]
     (label,) = figure.axes[0].get_yticklabels()
     assert label.get_text().replace(r"\$", "$").startswith(LABEL) and not label.get_usetex()
-    assert figure.axes[0].xaxis.get_gridlines()[0].get_visible() and not STYLE["axes.grid"]
+    assert figure.axes[0].xaxis.get_gridlines()[0].get_visible() and not house_style()["axes.grid"]
     assert matplotlib.rcParams["font.size"] == matplotlib.rcParamsDefault["font.size"]
     plot("gap", folder / "small", "--style", "ggplot", "--out", tmp_path / "b.png")
 

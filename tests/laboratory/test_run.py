@@ -19,7 +19,7 @@ from sdprelax.datasets import datasets
 from sdprelax.laboratory import Store, load_sweep, run_sweep, schedule
 from sdprelax.laboratory._job import Job
 from sdprelax.laboratory.engines.local import Serial
-from sdprelax.laboratory.results import STYLE, load_table, origins, render, viewed, write_pictures
+from sdprelax.laboratory.results import house_style, load_table, origins, render, viewed, write_pictures
 from sdprelax.laboratory.training import TRAINING, TrainingTrial, tightness_picture, tightness_table, unsound
 from sdprelax.laboratory.training._plots import bounds_against_time, gap_by_method
 from sdprelax.laboratory.training._tables import COLUMNS, ORIGINS, PREDICTIONS, TIGHTNESS, results_table
@@ -245,7 +245,7 @@ def test_names_are_drawn_letter_by_letter_whatever_ones_own_settings_are(usual: 
         drawn = {"time": bounds_against_time(table, trace), "gap": gap_by_method(table.assign(gap=0.5))}
         (written, *_) = write_pictures(tmp_path, {"tightness": tightness_picture(table), **drawn})
         figure = tightness_picture(strange_table())
-        with matplotlib.rc_context({**STYLE, "svg.fonttype": "none"}):
+        with matplotlib.rc_context({**house_style(), "svg.fonttype": "none"}):
             figure.savefig(tmp_path / "drawn.svg")
     assert written.read_bytes().startswith(b"\x89PNG")
     text = html.unescape((tmp_path / "drawn.svg").read_text())

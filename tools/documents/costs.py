@@ -27,6 +27,17 @@ def forms() -> str:
     return markdown([*columns, "certified bound"], rows, left=3)
 
 
+@table("install sizes")
+def install_sizes() -> str:
+    """What every extra adds to the disk, without bytecode."""
+    rows = [
+        [f"`{row.asked}`", row.packages, f"{row.megabytes} MB", f"{100.0 * row.ratio:.0f} %", row.largest]
+        for row in published("install_sizes").itertuples()
+    ]
+    columns = ["`pip install`", "packages", "on the disk", "of `[all]`", "the largest, MB"]
+    return markdown(columns, rows)
+
+
 @table("sweep costs")
 def sweep_costs() -> str:
     """What 10,000 trials that do nothing cost."""

@@ -9,10 +9,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sdprelax.base import LATER, InputError
+from sdprelax.base import LATER, InputError, optional
 from sdprelax.distillation._descent import BatchLoss, LocalTraining
 from sdprelax.distillation.distillers import Distilled, Task, distillers
-from sdprelax.distillation.teachers import pytorch
 from sdprelax.lasso import moments_of, require_budget, sampled_gates
 from sdprelax.problem import losses
 
@@ -104,7 +103,7 @@ def cross_entropies(student: Any, entering: NDArray[Any], leaving: NDArray[Any])
 def _compared(
     student: Any, entering: NDArray[Any], leaving: NDArray[Any], error: Callable[[Any, Any], Any]
 ) -> BatchLoss:
-    torch = pytorch()
+    torch = optional("torch")
     if len(entering) != len(leaving):
         raise InputError(f"{len(entering)} samples enter and {len(leaving)} leave: there must be as many of both.")
 

@@ -10,12 +10,11 @@ import pydantic
 from numpy.typing import NDArray
 from pydantic import PositiveFloat
 
-from sdprelax.base import InputError
+from sdprelax.base import InputError, optional
 from sdprelax.distillation._comparison import logits
 from sdprelax.distillation._descent import BatchLoss, LocalTraining
 from sdprelax.distillation.distillers import Distilled, Task, distillers
 from sdprelax.distillation.images import Labels, Pictures
-from sdprelax.distillation.teachers import pytorch
 
 __all__ = ["LabelDistiller"]
 
@@ -84,7 +83,7 @@ def label_loss(
     ------
     InputError: numbers of pictures, labels and outputs that differ, or labels that are needed and missing.
     """
-    torch = pytorch()
+    torch = optional("torch")
     if labels is None and mix != 0.0:
         raise InputError(f"mix is {mix}, but there are no labels: mix must be 0.")
     if len(pictures) != len(teacher_logits) or (labels is not None and len(pictures) != len(labels)):

@@ -6,9 +6,8 @@ import copy
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from sdprelax.base import InputError
+from sdprelax.base import InputError, optional
 from sdprelax.distillation.distillers import Budget, Distilled, Task, distillers
-from sdprelax.distillation.teachers import pytorch
 
 __all__ = ["Pruning"]
 
@@ -54,7 +53,7 @@ def pruned(block: Any, keep: int) -> tuple[Any, int]:
     ------
     InputError: ``keep`` is negative.
     """
-    torch = pytorch()
+    torch = optional("torch")
     if keep < 0:
         raise InputError(f"keep is {keep}: the number of weights to keep must be at least 0.")
     sparse = copy.deepcopy(block)

@@ -11,10 +11,9 @@ from typing import Annotated, Literal
 import numpy as np
 import pydantic
 from numpy.typing import NDArray
-from PIL import Image
 from pydantic import NonNegativeInt, PositiveInt
 
-from sdprelax.base import InputError
+from sdprelax.base import InputError, optional
 from sdprelax.datasets import sha256
 from sdprelax.distillation.images import Chosen, Images, Labels, Pixels, TestShare, images, split_indices
 
@@ -48,21 +47,22 @@ class FilePictures:
 
         Raises
         ------
-        InputError: a file that cannot be read as a picture.
+        InputError: a file that cannot be read as a picture. SolverUnavailable: Pillow is not installed.
         """
         decoded = [self._decoded(path) for path in np.asarray(self.paths, dtype=object)[chosen]]
         return np.stack(decoded) if decoded else np.empty((0, self.channels, self.size, self.size), dtype=np.float32)
 
     def _decoded(self, path: Path) -> Pixels:
+        pillow = optional("PIL.Image")
         try:
-            with Image.open(path) as file:
+            with pillow.open(path) as file:
                 picture = file.convert("RGB" if self.channels == 3 else "L")
-        except (OSError, ValueError, Image.DecompressionBombError) as error:
+        except (OSError, ValueError, pillow.DecompressionBombError) as error:
             raise InputError(f"{path} cannot be read as a picture: {error}.") from None
         width, height = picture.size
         side = self.central_share * min(width, height)
         box = ((width - side) / 2, (height - side) / 2, (width + side) / 2, (height + side) / 2)
-        square = picture.resize((self.size, self.size), Image.Resampling.BICUBIC, box=box)
+        square = picture.resize((self.size, self.size), pillow.Resampling.BICUBIC, box=box)
         pixels = np.asarray(square, dtype=np.float32) / np.float32(255.0)
         return np.moveaxis(np.atleast_3d(pixels), -1, 0)
 

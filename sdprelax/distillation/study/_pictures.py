@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from sdprelax.distillation.study._tables import WORDS, students_summary
 from sdprelax.laboratory.results import (
@@ -20,6 +18,10 @@ from sdprelax.laboratory.results import (
     panels,
     written_lines,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 __all__ = ["PICTURES", "errors_picture", "fractions_picture", "size_picture"]
 

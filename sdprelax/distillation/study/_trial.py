@@ -18,14 +18,14 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sdprelax.base import Deadline, InputError, Registry, SdprelaxError
+from sdprelax.base import Deadline, InputError, Registry, SdprelaxError, optional
 from sdprelax.distillation._activations import ActivationStore, collect_activations
 from sdprelax.distillation._comparison import NetworkComparison, compared
 from sdprelax.distillation._onnx_teacher import OnnxTeacher
 from sdprelax.distillation._torch_teacher import TorchTeacher
 from sdprelax.distillation.distillers import Distilled, Task, distillers
 from sdprelax.distillation.images import Images, images
-from sdprelax.distillation.teachers import pytorch, teachers
+from sdprelax.distillation.teachers import teachers
 from sdprelax.laboratory import Attempt, Entry, Found, Limits, Trial, label
 from sdprelax.lasso import GROUP_PROOF_VERSION, Stage
 
@@ -107,7 +107,7 @@ class DistillationTrial(Trial):
 
     def make_ready(self) -> None:
         """Import PyTorch, which takes seconds."""
-        pytorch()
+        optional("torch")
 
     def grace(self, limit: float) -> float:
         """Return as many seconds again, two minutes at least: what was fitted within the limit is then measured."""
@@ -201,7 +201,7 @@ def watched(model: Any, block: str | None) -> TorchTeacher | OnnxTeacher:
 def one_thread() -> Iterator[None]:
     """Let PyTorch compute on one thread: sums over several depend on their number."""
     try:
-        torch = pytorch()
+        torch = optional("torch")
     except SdprelaxError:
         yield  # the trial itself says that it is not there
         return

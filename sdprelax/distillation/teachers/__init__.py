@@ -10,9 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from sdprelax.base import Registry, SolverUnavailable
+from sdprelax.base import Registry, optional
 
-__all__ = ["TeacherSource", "frozen", "normalisation", "pytorch", "teachers"]
+__all__ = ["TeacherSource", "frozen", "normalisation", "teachers"]
 
 
 class TeacherSource(Protocol):
@@ -38,20 +38,6 @@ class TeacherSource(Protocol):
 teachers: Registry[TeacherSource] = Registry("teacher", __name__)
 
 
-def pytorch() -> Any:
-    """Return the module torch.
-
-    Raises
-    ------
-    SolverUnavailable: it is not installed.
-    """
-    try:
-        import torch
-    except ImportError:
-        raise SolverUnavailable('PyTorch is not installed: pip install "sdprelax[torch]".') from None
-    return torch
-
-
 def frozen(model: Any) -> Any:
     """Return the network in evaluation mode and without gradients for its weights."""
     return model.eval().requires_grad_(False)
@@ -59,7 +45,7 @@ def frozen(model: Any) -> Any:
 
 def normalisation(mean: list[float], deviation: list[float]) -> Any:
     """Return the layer z ↦ (z − mean)/deviation, channel by channel, as a batch normalisation without parameters."""
-    torch = pytorch()
+    torch = optional("torch")
     layer = torch.nn.BatchNorm2d(len(mean), eps=0.0, affine=False)
     layer.running_mean.copy_(torch.tensor(mean))
     layer.running_var.copy_(torch.tensor(deviation, dtype=torch.float64) ** 2)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sdprelax.base import InputError, SdprelaxError, nearest
+from sdprelax.base import InputError, SdprelaxError, nearest, optional
 from sdprelax.datasets import sha256
-from sdprelax.distillation.teachers import frozen, pytorch, teachers
+from sdprelax.distillation.teachers import frozen, teachers
 from sdprelax.laboratory import load_modules
 
 __all__ = ["Python"]
@@ -43,7 +43,7 @@ class Python:
         ------
         InputError: no such file or function, or one that fails or returns something else.
         """
-        torch = pytorch()
+        torch = optional("torch")
         (module,) = load_modules([self.path])
         functions = [name for name, value in vars(module).items() if callable(value)]
         if self.function not in functions:

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sdprelax.base import InputError, SolverUnavailable, nearest
-from sdprelax.distillation.teachers import frozen, normalisation, pytorch, teachers
+from sdprelax.base import InputError, SolverUnavailable, nearest, optional
+from sdprelax.distillation.teachers import frozen, normalisation, teachers
 
 __all__ = ["Torchvision"]
 
@@ -45,7 +45,7 @@ class Torchvision:
         InputError: no network or no weights of that name.
         SolverUnavailable: torchvision is not installed, or the weights cannot be downloaded.
         """
-        torch, models, entry = pytorch(), _models(), self._entry()
+        torch, models, entry = optional("torch"), _models(), self._entry()
         try:
             network = models.get_model(self.name, weights=entry)
         except OSError as error:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
-from sdprelax.base import InputError, first_line, usable_cores
+from sdprelax.base import InputError, first_line, optional, usable_cores
 from sdprelax.laboratory._attempt import stopped
 from sdprelax.laboratory._job import Job
 from sdprelax.laboratory._store import Store
@@ -70,10 +70,7 @@ class Dask:
         """Yield records as workers finish."""
         if not jobs:
             return
-        try:
-            import distributed
-        except ImportError:
-            raise InputError('the engine dask is not installed: pip install "sdprelax[dask]".') from None
+        distributed = optional("distributed")
         with contextlib.ExitStack() as stack:
             client = stack.enter_context(self._client(distributed, stack, len(jobs)))
             folder, run = str(store.folder.resolve()), uuid.uuid4().hex[:8]
@@ -121,9 +118,7 @@ class Dask:
         """Return the cluster of the batch system, with no jobs yet."""
         kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            import dask_jobqueue
-        except ImportError:
-            raise InputError('batch systems need dask-jobqueue: pip install "sdprelax[dask]".') from None
+            dask_jobqueue = optional("dask_jobqueue")
         finally:
             # Its import takes the signals over; an interruption must still reach the runner.
             if threading.current_thread() is threading.main_thread():

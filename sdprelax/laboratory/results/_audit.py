@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from sdprelax.base import Deadline, SdprelaxError
+from sdprelax.base import Deadline, SdprelaxError, has_optional
 from sdprelax.laboratory._kinds import TrialKind, kind_of_store, naming
 from sdprelax.laboratory._modules import load_modules
 from sdprelax.laboratory._store import Store, seal
@@ -129,7 +129,8 @@ def _examine_table(
 def _same(table: pd.DataFrame, folder: Path, name: str) -> bool:
     """Say whether the tables of a name that lie in a folder, if any do, are this one."""
     try:
-        same = not (folder / f"{name}.parquet").exists() or table.equals(load_table(folder, name))
+        unread = not (has_optional("pyarrow") and (folder / f"{name}.parquet").exists())
+        same = unread or table.equals(load_table(folder, name))
         return bool(same and table.to_csv(index=False).encode() == (folder / f"{name}.csv").read_bytes())
     except FileNotFoundError:
         return bool(same)

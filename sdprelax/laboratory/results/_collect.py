@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from sdprelax.base import InputError
+from sdprelax.base import InputError, SolverUnavailable, has_optional
 from sdprelax.certificate import Certificate
 from sdprelax.laboratory._kinds import TrialKind
 from sdprelax.laboratory._store import Store
 from sdprelax.laboratory.results._gather import Gathered, gather
+from sdprelax.laboratory.results._pictures import write_pictures
 from sdprelax.laboratory.results._tables import load_table, write_tables
 from sdprelax.networks import Network, bare_network
 
@@ -48,7 +49,7 @@ class Results:
 
 
 def collect(folder: Path, *, reuse: bool = False) -> Results:
-    """Rebuild the tables and pictures of a sweep from the records in its folder.
+    """Rebuild the tables of a sweep from the records in its folder, and its pictures where Matplotlib is installed.
 
     Parameters
     ----------
@@ -63,12 +64,13 @@ def collect(folder: Path, *, reuse: bool = False) -> Results:
     found = gather([folder])
     table = current(found) if reuse else None
     if table is None:
-        from sdprelax.laboratory.results._pictures import write_pictures  # Matplotlib takes its time
-
         table = found.tables["table"]
         with Store(folder).writing():
             write_tables(folder, found.tables)
-            write_pictures(folder, {name: found.kind.pictures[name](found, None) for name in found.kind.written})
+            # Without Matplotlib there are none, and none of former results.
+            draws = found.kind.pictures if has_optional("matplotlib") else {}
+            pictures = {name: draws[name](found, None) if name in draws else None for name in found.kind.written}
+            write_pictures(folder, pictures)
     return Results(found.kind, folder, table, sorted(folder.glob("*.png")), found.kind.unsound(table))
 
 
@@ -78,7 +80,7 @@ def current(found: Gathered) -> pd.DataFrame | None:
     try:
         table = load_table(store.folder)
         held = list(zip(table["hash"], table["attempt"], strict=True))
-    except (InputError, KeyError):
+    except (InputError, SolverUnavailable, KeyError):
         return None
     if held != [(trial, max(numbers)) for trial, numbers in found.attempts[sweep].items()]:
         return None

@@ -11,19 +11,19 @@ import textwrap
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-import matplotlib
 import numpy as np
-from matplotlib import font_manager, style
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from sdprelax.base import InputError, first_line, nearest, storing, write_whole
+from sdprelax.base import InputError, first_line, nearest, optional, storing, write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 __all__ = [
-    "COLOURS", "MARKERS", "STYLE", "drawn", "legend_outside", "literal", "looks_of", "panels", "styled",
-    "write_picture", "write_pictures", "written_lines",
+    "COLOURS", "MARKERS", "blank_figure", "drawn", "house_style", "legend_outside", "literal", "looks_of", "panels",
+    "styled", "write_picture", "write_pictures", "written_lines",
 ]  # fmt: skip
 
 # Okabe and Ito's palette but for its yellow, which is faint on white, and a violet: eight that every kind of colour
@@ -38,17 +38,6 @@ CJK = (
     "WenQuanYi Micro Hei", "Droid Sans Fallback", "IPAGothic", "PingFang SC", "Hiragino Sans", "Arial Unicode MS",
     "Microsoft YaHei", "SimHei",
 )  # fmt: skip
-INSTALLED = {font.name for font in font_manager.fontManager.ttflist}
-FONTS = ["DejaVu Sans", *[name for name in CJK if name in INSTALLED][:1]]
-# Matplotlib's own settings, whatever a user's matplotlibrc says, and what differs from them.
-STYLE: dict[Any, Any] = {
-    **{name: value for name, value in matplotlib.rcParamsDefault.items() if name not in ("backend", "interactive")},
-    "font.size": 9, "axes.titlesize": 9, "axes.labelsize": 9, "legend.fontsize": 8, "xtick.labelsize": 8,
-    "ytick.labelsize": 8, "axes.spines.top": False, "axes.spines.right": False, "pdf.fonttype": 42,
-    "figure.constrained_layout.use": True, "font.family": FONTS,
-}  # fmt: skip
-# What a style may not change: names are drawn letter by letter, which TeX does not do, and panels laid out by us.
-OURS = {"text.usetex": False, "figure.constrained_layout.use": True, "axes.prop_cycle": STYLE["axes.prop_cycle"]}
 _added: contextvars.ContextVar[dict[Any, Any] | None] = contextvars.ContextVar("style", default=None)
 Taken = ParamSpec("Taken")
 Given = TypeVar("Given")
@@ -56,12 +45,41 @@ Given = TypeVar("Given")
 LETTERS = 13.0
 
 
+@functools.cache
+def _fonts() -> list[str]:
+    there = {font.name for font in optional("matplotlib.font_manager").fontManager.ttflist}
+    return ["DejaVu Sans", *[name for name in CJK if name in there][:1]]
+
+
+def house_style() -> dict[Any, Any]:
+    """Return Matplotlib's own settings, whatever a user's matplotlibrc says, with what differs from them here.
+
+    Raises
+    ------
+    SolverUnavailable: Matplotlib is not installed.
+    """
+    defaults = optional("matplotlib").rcParamsDefault
+    return {
+        **{name: value for name, value in defaults.items() if name not in ("backend", "interactive")},
+        "font.size": 9, "axes.titlesize": 9, "axes.labelsize": 9, "legend.fontsize": 8, "xtick.labelsize": 8,
+        "ytick.labelsize": 8, "axes.spines.top": False, "axes.spines.right": False, "pdf.fonttype": 42,
+        "figure.constrained_layout.use": True, "font.family": _fonts(),
+    }  # fmt: skip
+
+
+def blank_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of a width and a height in inches."""
+    figure: Figure = optional("matplotlib.figure").Figure(figsize=(width, height))
+    return figure
+
+
 def drawn(function: Callable[Taken, Given]) -> Callable[Taken, Given]:
     """Let a function draw in the house's style, and with what :func:`styled` adds to it."""
 
     @functools.wraps(function)
     def drawing(*arguments: Taken.args, **options: Taken.kwargs) -> Given:
-        with matplotlib.rc_context({**STYLE, **(_added.get() or {})}), warnings.catch_warnings():
+        settings = {**house_style(), **(_added.get() or {})}
+        with optional("matplotlib").rc_context(settings), warnings.catch_warnings():
             # A character that no typeface has is drawn as a box, which says enough.
             warnings.filterwarnings("ignore", r"Glyph .* missing from", UserWarning)
             return function(*arguments, **options)
@@ -75,7 +93,7 @@ def styled(name: str | None) -> Iterator[None]:
 
     Raises
     ------
-    InputError: there is no such style, or its file cannot be read.
+    InputError: there is no such style, or its file cannot be read. SolverUnavailable: Matplotlib is not installed.
     """
     token = _added.set(None if name is None else _style(name))
     try:
@@ -85,18 +103,22 @@ def styled(name: str | None) -> Iterator[None]:
 
 
 def _style(name: str) -> dict[Any, Any]:
-    if name in style.library:
-        found = dict(style.library[name])
+    matplotlib, library = optional("matplotlib"), optional("matplotlib.style").library
+    if name in library:
+        found = dict(library[name])
     elif Path(name).is_file():
         try:
             found = dict(matplotlib.rc_params_from_file(name, use_default_template=False))
         except (OSError, ValueError) as error:
             raise InputError(f"{name} is no style of Matplotlib's: {first_line(error)}.") from None
     else:
-        raise InputError(f"there is no style or file '{name}': {nearest(name, style.library, most=5)}.")
+        raise InputError(f"there is no style or file '{name}': {nearest(name, library, most=5)}.")
     if "font.family" in found:
-        found["font.family"] = [*found["font.family"], *FONTS]
-    return {key: value for key, value in found.items() if key not in ("backend", "interactive")} | OURS
+        found["font.family"] = [*found["font.family"], *_fonts()]
+    # Names are drawn letter by letter, which TeX does not do, panels laid out and colours chosen by us.
+    ours = {"text.usetex": False, "figure.constrained_layout.use": True}
+    ours |= {"axes.prop_cycle": matplotlib.rcParamsDefault["axes.prop_cycle"]}
+    return {key: value for key, value in found.items() if key not in ("backend", "interactive")} | ours
 
 
 def literal(name: Any) -> str:
@@ -134,7 +156,7 @@ def panels(count: int, columns: int | None, width: float, height: float) -> tupl
     """Return a figure with so many panels, of a width and a height in inches each, three side by side unless told."""
     beside = max(1, min(columns or 3, count))
     lines = -(-max(1, count) // beside)
-    figure = Figure(figsize=(max(4.6, width * beside), height * lines))
+    figure = blank_figure(max(4.6, width * beside), height * lines)
     axes = list(np.ravel(figure.subplots(lines, beside, squeeze=False)))
     for spare in axes[count:]:
         spare.set_visible(False)
@@ -145,7 +167,8 @@ def legend_outside(
     figure: Figure, entries: dict[str, dict[str, Any]], columns: int | None = None, where: str = "lower"
 ) -> None:
     """Name lines and markers below, or above, the panels, in as many columns as names leave room for unless told."""
-    lines = [matplotlib.lines.Line2D([], [], label=literal(name), **look) for name, look in entries.items()]
+    line = optional("matplotlib.lines").Line2D
+    lines = [line([], [], label=literal(name), **look) for name, look in entries.items()]
     beside = columns or max(1, int(15.0 * figure.get_figwidth() / (max(map(len, entries)) + 6)))
     place: Any = f"outside {where} center"
     figure.legend(handles=lines, loc=place, ncols=beside, frameon=False)

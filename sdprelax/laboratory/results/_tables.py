@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from sdprelax.base import InputError, first_line, write_whole
+from sdprelax.base import InputError, first_line, has_optional, optional, write_whole
 
 __all__ = ["load_table", "merged_status", "origins", "write_tables"]
 
@@ -26,10 +26,14 @@ def origins(said_of: Mapping[str, Iterable[str]], columns: Iterable[str]) -> str
 
 
 def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
-    """Write tables by name into a sweep's folder, as CSV and Parquet, each whole."""
+    """Write tables by name into a sweep's folder, as CSV, and as Parquet where PyArrow is installed, each whole."""
     for name, table in tables.items():
         write_whole(folder / f"{name}.csv", table.to_csv(index=False).encode())
-        write_whole(folder / f"{name}.parquet", table.to_parquet(index=False))
+        if has_optional("pyarrow"):
+            write_whole(folder / f"{name}.parquet", table.to_parquet(index=False))
+        else:
+            # One of former results would say what is no longer so.
+            (folder / f"{name}.parquet").unlink(missing_ok=True)
 
 
 def merged_status(statuses: pd.Series) -> str:
@@ -43,8 +47,9 @@ def load_table(folder: Path, name: str = "table") -> pd.DataFrame:
 
     Raises
     ------
-    InputError: there is none, or it is damaged.
+    InputError: there is none, or it is damaged. SolverUnavailable: PyArrow is not installed.
     """
+    optional("pyarrow")
     path = folder / f"{name}.parquet"
     if not path.is_file():
         if (folder / "sweep.json").is_file():

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from sdprelax.base import InputError
-from sdprelax.laboratory.results._pictures import COLOURS, drawn, literal
+from sdprelax.base import InputError, optional
+from sdprelax.laboratory.results._pictures import COLOURS, blank_figure, drawn, literal
 from sdprelax.networks import Network, decided
 from sdprelax.problem import Problem
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 __all__ = ["geometry_picture", "labels_of", "neurons_picture"]
 
@@ -45,7 +46,7 @@ def neurons_picture(problem: Problem, networks: Mapping[str, Network]) -> Figure
         for name, network in networks.items()
     }
     largest = max((float(np.max(size, initial=0.0)) for size in sizes.values()), default=0.0) or 1.0
-    figure = Figure(figsize=(2.6 * len(networks), 2.9))
+    figure = blank_figure(2.6 * len(networks), 2.9)
     panels: list[Axes] = list(np.atleast_1d(figure.subplots(1, len(networks), sharex=True, sharey=True)))
     shade = [COLOURS[k % len(COLOURS)] for k in labels_of(problem)]
     for axes, (name, network) in zip(panels, networks.items(), strict=True):
@@ -87,7 +88,7 @@ def geometry_picture(problem: Problem, network: Network, samples: Sequence[int] 
     ticks = np.linspace(-half, half, 300)
     grid = np.stack(np.meshgrid(ticks + centre[0], ticks + centre[1]), axis=-1)
     outputs = network.predict(grid.reshape(-1, 2)).reshape(300, 300, -1)
-    figure = Figure(figsize=(4.4, 4.0))
+    figure = blank_figure(4.4, 4.0)
     axes = figure.subplots()
     extent = (centre[0] - half, centre[0] + half, centre[1] - half, centre[1] + half)
     look: dict[str, Any] = {"origin": "lower", "extent": extent, "alpha": 0.45, "interpolation": "nearest"}
@@ -97,7 +98,7 @@ def geometry_picture(problem: Problem, network: Network, samples: Sequence[int] 
         figure.colorbar(image, ax=axes, label="output", shrink=0.8)
         points: Any = {"c": Y[:, 0], "cmap": "RdBu_r", "vmin": -bound, "vmax": bound}
     else:
-        palette = np.array([matplotlib.colors.to_rgb(colour) for colour in COLOURS])
+        palette = np.array([optional("matplotlib.colors").to_rgb(colour) for colour in COLOURS])
         axes.imshow(palette[np.argmax(outputs, axis=2) % len(COLOURS)], **look)
         points = {"c": palette[np.argmax(Y, axis=1) % len(COLOURS)]}
     sizes = np.linalg.norm(network.hidden, axis=0) * np.linalg.norm(network.output, axis=1)

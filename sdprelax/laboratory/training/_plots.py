@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from sdprelax.laboratory.results._gather import Gathered
-from sdprelax.laboratory.results._pictures import drawn, legend_outside, literal, looks_of, panels, written_lines
+from sdprelax.laboratory.results._pictures import (
+    blank_figure,
+    drawn,
+    legend_outside,
+    literal,
+    looks_of,
+    panels,
+    written_lines,
+)
 from sdprelax.laboratory.training._tables import problem_columns, tightness_table
 from sdprelax.laboratory.training._trial import gamma_words, problem_words
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 __all__ = [
     "PICTURES",
@@ -81,7 +91,7 @@ def tightness_picture(table: pd.DataFrame, methods: Methods = None, columns: int
     ]
     problems, looks = list(dict.fromkeys(tight["problem"])), _looks(table, methods)
     places = {method: k - (len(looks) - 1) / 2 for k, method in enumerate(looks)}
-    figure = Figure(figsize=(6.5, 0.9 + 0.17 * len(problems) * (len(looks) + 1)))
+    figure = blank_figure(6.5, 0.9 + 0.17 * len(problems) * (len(looks) + 1))
     axes = figure.subplots()
     axes.axvline(1.0, color="0.6", linewidth=0.8, zorder=0)
     floor = np.nanmin(tight["certified_percent"].to_numpy(dtype=float), initial=100.0) / 100.0
@@ -216,7 +226,7 @@ def performance_profile(table: pd.DataFrame, methods: Methods = None, columns: i
     runs = table.groupby([*problem_columns(table), "repeat"], sort=False).ngroup()
     solved = table[(table["status"] == "solved") & table["seconds"].notna()].assign(run=runs)
     ratios = solved["seconds"] / solved.groupby("run")["seconds"].transform("min")
-    figure = Figure(figsize=(4.6, 2.9))
+    figure = blank_figure(4.6, 2.9)
     axes = figure.subplots()
     most = 1.3 * max(2.0, float(ratios.max()))
     for method, (colour, _) in looks.items():
@@ -246,7 +256,7 @@ def scaling_picture(table: pd.DataFrame, methods: Methods = None, columns: int |
     """
     lines = _lines(_looks(table, methods))
     timed = table[table["status"].isin(TIMED)].dropna(subset=["n", "seconds"])
-    figure = Figure(figsize=(4.6, 2.9))
+    figure = blank_figure(4.6, 2.9)
     axes = figure.subplots()
     for method, look in lines.items():
         median = timed[timed["method"] == method].groupby("n")["seconds"].median()

@@ -17,7 +17,17 @@ from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 
-from sdprelax.base import LATER, Deadline, InputError, Registry, SdprelaxError, ready, write_whole
+from sdprelax.base import (
+    LATER,
+    Deadline,
+    InputError,
+    Registry,
+    SdprelaxError,
+    has_optional,
+    optional,
+    ready,
+    write_whole,
+)
 from sdprelax.certificate import PROOF_VERSION, Certificate
 from sdprelax.datasets import Dataset, datasets
 from sdprelax.exact import searched_gamma_max
@@ -168,8 +178,9 @@ class TrainingTrial(Trial):
 
     def make_ready(self) -> None:
         """Compile what the method computes with; import what takes a second."""
-        for module in ("cvxpy", "sklearn.metrics"):
-            importlib.import_module(module)
+        importlib.import_module("sklearn.metrics")
+        if has_optional("cvxpy"):
+            optional("cvxpy")
         ready(methods.kernels(self.method, methods.create(self.method, self.method_options)))
 
     def blank(self) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Literal, Protocol
 import numpy as np
 import scipy.optimize
 
-from sdprelax.base import UNIT, Ball, Floats, Registry, gamma
+from sdprelax.base import UNIT, Ball, Floats, Registry, gamma, optional
 
 __all__ = ["Loss", "ProvedRay", "Ray", "Weighted", "largest_multiple", "losses", "sums_above", "tilt_of"]
 
@@ -198,7 +198,7 @@ class Loss(Protocol):
 
     def expression(self, P: Any, Y: Floats) -> Any:
         """Return ℓ(P; Y) of a CVXPY expression P."""
-        import cvxpy as cp  # half a second, which commands that solve nothing need not wait for
+        cp = optional("cvxpy")  # half a second, which commands that solve nothing need not wait for
 
         return cp.sum(self.expressions(P, Y))
 
@@ -208,8 +208,7 @@ class Loss(Protocol):
 
     def tensor_and_residual(self, P: Any, Y: Any) -> tuple[Any, Any]:
         """Return ℓ(P; Y) of PyTorch tensors, without a gradient, and its residual A = −∇ℓ(P; Y), by autograd."""
-        import torch
-
+        torch = optional("torch")
         with torch.enable_grad():
             at = P.detach().requires_grad_()
             value = self.tensor(at, Y)
@@ -412,7 +411,7 @@ class Weighted(Loss):
 
     def expressions(self, P: Any, Y: Floats) -> Any:
         """Return w_iℓ_i of a CVXPY expression."""
-        import cvxpy as cp
+        cp = optional("cvxpy")
 
         return cp.multiply(self.sample_weight, self.loss.expressions(P, Y))
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from sdprelax.base import Ball, Floats
+from sdprelax.base import Ball, Floats, optional
 from sdprelax.problem.losses._entrywise import Entrywise, product_below
 
 __all__ = ["TwoSlopes"]
@@ -65,7 +65,7 @@ class TwoSlopes(Entrywise):
 
     def expressions(self, P: Any, Y: Floats) -> Any:
         """Return Σ_k max(u·r, −d·r) of a CVXPY expression."""
-        import cvxpy as cp
+        cp = optional("cvxpy")
 
         down, up = self.slopes
         return cp.sum(cp.maximum(up * (Y - P), down * (P - Y)), axis=1)

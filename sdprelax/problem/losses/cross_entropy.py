@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from scipy.special import softmax, wrightomega, xlogy
 
-from sdprelax.base import Ball, Floats, InputError, enclosed_rows, entropy, log_sum_exp
+from sdprelax.base import Ball, Floats, InputError, enclosed_rows, entropy, log_sum_exp, optional
 from sdprelax.problem.losses import Loss, losses
 from sdprelax.problem.losses._entrywise import ROUNDING
 
@@ -149,7 +149,7 @@ class CrossEntropy(Loss):
 
     def expressions(self, P: Any, Y: Floats) -> Any:
         """Return s·log Σ exp(p_k) − ⟨y, p⟩ of a CVXPY expression."""
-        import cvxpy as cp
+        cp = optional("cvxpy")
 
         return cp.multiply(np.sum(Y, axis=1), cp.log_sum_exp(P, axis=1)) - cp.sum(cp.multiply(Y, P), axis=1)
 

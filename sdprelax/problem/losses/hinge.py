@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from sdprelax.base import Ball, Floats
+from sdprelax.base import Ball, Floats, optional
 from sdprelax.problem.losses import losses
 from sdprelax.problem.losses._entrywise import Entrywise, product_below
 
@@ -57,7 +57,7 @@ class Hinge(Entrywise):
 
     def expressions(self, P: Any, Y: Floats) -> Any:
         """Return Σ_k(1 − yp)₊ of a CVXPY expression."""
-        import cvxpy as cp
+        cp = optional("cvxpy")
 
         return cp.sum(cp.pos(1.0 - cp.multiply(Y, P)), axis=1)
 

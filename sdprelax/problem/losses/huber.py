@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import PositiveFloat
 
-from sdprelax.base import UNIT, Ball, Floats
+from sdprelax.base import UNIT, Ball, Floats, optional
 from sdprelax.problem.losses import losses
 from sdprelax.problem.losses._entrywise import UNDERFLOW, Entrywise, parabola_below
 
@@ -78,7 +78,7 @@ class Huber(Entrywise):
 
     def expressions(self, P: Any, Y: Floats) -> Any:
         """Return the loss of every sample of a CVXPY expression."""
-        import cvxpy as cp
+        cp = optional("cvxpy")
 
         return 0.5 * cp.sum(cp.huber(P - Y, self.delta), axis=1)
 

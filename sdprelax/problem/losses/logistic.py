@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from scipy.special import entr, expit
 
-from sdprelax.base import Ball, Floats, enclosed, entropy, softplus
+from sdprelax.base import Ball, Floats, enclosed, entropy, optional, softplus
 from sdprelax.problem.losses import losses
 from sdprelax.problem.losses._entrywise import Entrywise
 
@@ -91,7 +91,7 @@ class Logistic(Entrywise):
 
     def expressions(self, P: Any, Y: Floats) -> Any:
         """Return Σ_k log(1 + exp(−yp)) of a CVXPY expression."""
-        import cvxpy as cp
+        cp = optional("cvxpy")
 
         return cp.sum(cp.logistic(cp.multiply(-Y, P)), axis=1)
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from scipy.special import entr, wrightomega
 
-from sdprelax.base import Ball, Floats, enclosed, entropy
+from sdprelax.base import Ball, Floats, enclosed, entropy, optional
 from sdprelax.problem.losses import losses
 from sdprelax.problem.losses._entrywise import Entrywise
 
@@ -76,7 +76,7 @@ class Poisson(Entrywise):
 
     def expressions(self, P: Any, Y: Floats) -> Any:
         """Return Σ_k(exp(p) − yp) of a CVXPY expression."""
-        import cvxpy as cp
+        cp = optional("cvxpy")
 
         return cp.sum(cp.exp(P) - cp.multiply(Y, P), axis=1)
 

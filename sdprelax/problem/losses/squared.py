@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from sdprelax.base import UNIT, Ball, Floats, InputError, bound_above
+from sdprelax.base import UNIT, Ball, Floats, InputError, bound_above, optional
 from sdprelax.problem.losses import Loss, losses
 
 __all__ = ["ProvedQuadraticRay", "QuadraticRay", "Squared", "quadratic_below"]
@@ -122,13 +122,13 @@ class Squared(Loss):
 
     def expressions(self, P: Any, Y: Floats) -> Any:
         """Return ½‖P_i − Y_i‖² of a CVXPY expression P."""
-        import cvxpy as cp
+        cp = optional("cvxpy")
 
         return 0.5 * cp.sum(cp.square(P - Y), axis=1)
 
     def expression(self, P: Any, Y: Floats) -> Any:
         """Return ½‖P − Y‖² of a CVXPY expression P."""
-        import cvxpy as cp  # half a second, which commands that solve nothing need not wait for
+        cp = optional("cvxpy")  # half a second, which commands that solve nothing need not wait for
 
         return 0.5 * cp.sum_squares(P - Y)
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from sdprelax.base import UNIT, Ball, Floats
+from sdprelax.base import UNIT, Ball, Floats, optional
 from sdprelax.problem.losses import losses
 from sdprelax.problem.losses._entrywise import UNDERFLOW, Entrywise, parabola_below
 
@@ -66,7 +66,7 @@ class SquaredHinge(Entrywise):
 
     def expressions(self, P: Any, Y: Floats) -> Any:
         """Return ½Σ_k(1 − yp)₊² of a CVXPY expression."""
-        import cvxpy as cp
+        cp = optional("cvxpy")
 
         return 0.5 * cp.sum(cp.square(cp.pos(1.0 - cp.multiply(Y, P))), axis=1)
 

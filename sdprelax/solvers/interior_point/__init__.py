@@ -29,7 +29,7 @@ from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
 from sdprelax.base import Deadline, Floats, InputError, SolverFailed, single_threaded, threads_allowed
 from sdprelax.lifting import Block, LiftedProgram
-from sdprelax.solvers import Availability, PointReport, Solved, Sparing, StructuredSolution, installed, solvers
+from sdprelax.solvers import Availability, PointReport, Solved, Sparing, StructuredSolution, built_in, solvers
 from sdprelax.solvers.interior_point.iterate import Iterate
 from sdprelax.solvers.interior_point.newton import Arm, Newton
 
@@ -83,7 +83,7 @@ class InteriorPoint:
 
     def availability(self) -> Availability:
         """Say that it runs wherever this package does."""
-        return installed("interior_point", "sdprelax", "pip install sdprelax")
+        return built_in("interior_point")
 
     def solve_blocks(
         self, lifting: LiftedProgram, blocks: Sequence[Block], deadline: Deadline, report: PointReport

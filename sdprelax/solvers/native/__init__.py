@@ -24,7 +24,7 @@ from sdprelax.solvers import (
     PointReport,
     Solved,
     StructuredSolution,
-    installed,
+    built_in,
     solvers,
 )
 from sdprelax.solvers.interior_point import InteriorPoint
@@ -90,7 +90,7 @@ class Native:
 
     def availability(self) -> Availability:
         """Say that it runs wherever this package does."""
-        return installed("native", "sdprelax", "pip install sdprelax")
+        return built_in("native")
 
     def solve_blocks(
         self, lifting: LiftedProgram, blocks: Sequence[Block], deadline: Deadline, report: PointReport,

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import scipy.linalg
 
-from sdprelax.base import Floats, InputError, SolverUnavailable, first_line
+from sdprelax.base import Floats, InputError, SolverUnavailable, first_line, install_hint
 
 __all__ = ["Arrays", "Library", "arrays_of"]
 
@@ -84,8 +84,9 @@ def arrays_of(library: Library, device: str | None) -> Arrays:
     try:
         xp = importlib.import_module(f"array_api_compat.{library}")
     except ImportError:
-        hint = 'pip install "sdprelax[torch]"' if library == "torch" else "pip install cupy-cuda12x"
-        raise SolverUnavailable(f"solver native with arrays: {library} needs {library}: {hint}.") from None
+        raise SolverUnavailable(
+            f"solver native with arrays: {library} needs {library}: {install_hint(library)}."
+        ) from None
     arrays = Arrays(xp, device)
     try:
         arrays.back(arrays.identity(1))
