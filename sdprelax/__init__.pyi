@@ -34,7 +34,9 @@ from .estimators import (
 )
 from .exact import (
     GammaMax as GammaMax,
+    OptimalSet as OptimalSet,
     gamma_max as gamma_max,
+    optimal_set as optimal_set,
     relative_problem as relative_problem,
 )
 from .laboratory import (

@@ -7,6 +7,7 @@ from sdprelax.lasso._cross_validation import best_share, largest_gamma
 from sdprelax.lasso._designs import Directions, Masked
 from sdprelax.lasso._elimination import Profiled, profiled
 from sdprelax.lasso._factorised import GatedNeurons, exact_neurons, few_neurons, require_budget
+from sdprelax.lasso._gated_network import gated_network
 from sdprelax.lasso._interior_point import interior_point
 from sdprelax.lasso._on_directions import OnDirections, network_on_directions
 from sdprelax.lasso._out_of_core import FOLDS, MEMORY, Stage, heaviest, silent, train_out_of_core
@@ -43,6 +44,7 @@ __all__ = [
     "directions_in_cones",
     "exact_neurons",
     "few_neurons",
+    "gated_network",
     "heaviest",
     "interior_point",
     "largest_gamma",

@@ -13,7 +13,7 @@ from sdprelax.base import Deadline, Floats, ProblemTooLarge, Use
 from sdprelax.cells import Patterns, cell_probabilities, sampled_patterns, signs_of
 from sdprelax.certificate import Gates, GroupCertificate, group_certificate, masks_of
 from sdprelax.exact import activation_patterns, count_patterns
-from sdprelax.lasso import Fit, Masked, Program
+from sdprelax.lasso import Fit, Masked, Program, gated_network
 from sdprelax.methods import methods
 from sdprelax.methods.sdp import SDP
 from sdprelax.networks import GatedNetwork, Network
@@ -164,14 +164,7 @@ class Gated:
 
     def network(self, fit: Fit) -> GatedNetwork:
         """Return the gated network in the user's units, without the gates that carry no weight."""
-        weights, units, problem = self._users(fit), self.presolved.units, self.presolved.original
-        used = np.any(weights != 0.0, axis=(1, 2))
-        gates, weights = self.gates[:, used], weights[used] * (units.targets / units.inputs)
-        if units.column != 1.0:
-            measured = np.where(np.arange(len(gates)) == len(gates) - 1, units.column, 1.0)
-            gates, weights = gates * measured[:, None], weights * measured[:, None]
-        offset = fit.offset * units.targets if self.problem.offset is not False else None
-        return GatedNetwork(gates, weights, problem.bias, offset)
+        return gated_network(self.presolved.units, self.gates, self._users(fit), fit.offset)
 
     def certificate(self, fit: Fit) -> GroupCertificate:
         """Return what proves the optimum of the program over these gates."""

@@ -36,7 +36,7 @@ BELOW = {
     "docs/mathematics/README": [
         *_in("docs/mathematics", "problem lifting relaxation certificate solvers"),
         "docs/solver",
-        *_in("docs/mathematics", "rounding exact lasso wedge methods distillation"),
+        *_in("docs/mathematics", "rounding exact optima lasso wedge methods distillation"),
     ],
     "docs/api/README": [
         *_in("docs/api", "options problem networks methods estimators verdict certificate exact relaxation rounding"),
