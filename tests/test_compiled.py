@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import multiprocessing
+import re
 import sys
 import threading
 from pathlib import Path
@@ -37,6 +38,15 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (tmp_path / f"{name}.py").write_text(KERNEL.format(name="twice"))
     monkeypatch.syspath_prepend(tmp_path)
     return name
+
+
+# All modules of the package that compile functions.
+PACKAGE = Path(sdprelax.__file__).parent
+KERNELS = {
+    ".".join(["sdprelax", *path.relative_to(PACKAGE).with_suffix("").parts])
+    for path in PACKAGE.rglob("*.py")
+    if re.search(r"^@compiled\(", path.read_text(encoding="utf-8"), re.MULTILINE)
+}
 
 
 def events() -> tuple[Any, list[str]]:
@@ -131,6 +141,10 @@ def _loads_numba(connection: Any) -> None:
     connection.send("numba" in sys.modules)
 
 
+def test_every_module_of_kernels_is_known() -> None:
+    assert len(KERNELS) >= 4 and "sdprelax.lifting.inequalities._envelopes" in KERNELS
+
+
 def test_methods_without_kernels_do_not_load_numba() -> None:
     here, there = multiprocessing.Pipe(duplex=False)
     process = multiprocessing.get_context("spawn").Process(target=_loads_numba, args=(there,))
@@ -141,7 +155,8 @@ def test_methods_without_kernels_do_not_load_numba() -> None:
 
 @pytest.mark.parametrize(("method", "options"), [
     ("sdp", {}), ("exact", {}), ("wedge", {}), ("frank_wolfe", {}), ("gated_relu", {"gates": "all"}),
-    ("sdp", {"cones": 2, "splitting": "strong"}), ("copositive", {"patterns": 4}),
+    ("sdp", {"cones": 2, "splitting": "strong"}),
+    ("sdp", {"inequalities": ["nonnegative", "sublinear"]}), ("copositive", {"patterns": 4}),
 ])  # fmt: skip
 @pytest.mark.parametrize("c", [1, 2])
 def test_no_kernel_is_loaded_while_a_clock_runs(
@@ -155,16 +170,10 @@ def test_no_kernel_is_loaded_while_a_clock_runs(
     def watched(self: Any, *arguments: Any, **named: Any) -> Any:
         before.append(set(sys.modules))
         outcome = run(self, *arguments, **named)
-        kernels = {
-            "sdprelax.certificate._cone_search",
-            "sdprelax.exact._great_circles",
-            "sdprelax.solvers._schur",
-            "numba",
-        }
-        assert kernels & (set(sys.modules) - before[-1]) == set()
+        assert {*KERNELS, "numba"} & (set(sys.modules) - before[-1]) == set()
         return outcome
 
-    for name in ("sdprelax.certificate._cone_search", "sdprelax.exact._great_circles", "sdprelax.solvers._schur"):
+    for name in KERNELS:
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setattr(methods[method], "run", watched)
     sdprelax.solve(problem, method, time_limit=2.0, **options)

@@ -97,7 +97,8 @@ class Registry(Generic[T]):
             self._loaded = True
             package: ModuleType = importlib.import_module(self._package)
             for module in pkgutil.iter_modules(package.__path__):
-                importlib.import_module(f"{self._package}.{module.name}")
+                if not module.name.startswith("_"):  # what entries share, and kernels, which are loaded when called for
+                    importlib.import_module(f"{self._package}.{module.name}")
 
     def __iter__(self) -> Iterator[str]:
         self._load()

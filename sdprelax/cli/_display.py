@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import pandas as pd
@@ -20,13 +20,12 @@ from rich.text import Text
 from sdprelax.base import has_optional, install_hint
 from sdprelax.cli._terminal import MARK, echo, fitted, width
 from sdprelax.laboratory import Look, Running, Store, TrialKind, figures, naming
-from sdprelax.laboratory.results import Column, Overview, Printed, Results, origins, viewed
+from sdprelax.laboratory.results import Column, Overview, Printed, Results, counted, origins, viewed
 
 __all__ = [
     "SweepProgress",
     "bars",
     "console",
-    "counted",
     "duration",
     "explain_predictions",
     "prediction_looks",
@@ -127,15 +126,14 @@ def print_end(kind: TrialKind, table: pd.DataFrame, waiting: int = 0) -> None:
     for (status, what, message), problems in said.items():
         others = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
         echo(f"{status}: {problems[0]}{others}, {what}: {message}")
-    statuses = dict(table["status"].value_counts(sort=False))
+    statuses = list(table["status"])
     marked = f" (marked {MARK.strip()} where not {kind.usual})" if set(statuses) - {kind.usual} else ""
-    ended = f"{len(table)} of {len(table) + waiting} trials ended" if waiting else f"{len(table)} trials"
+    ended = (
+        f"{len(table)} of {len(table) + waiting} trials ended"
+        if waiting
+        else f"{len(table)} trial{'s' * (len(table) != 1)}"
+    )
     echo(f"{ended}: {counted(statuses)}{marked}.")
-
-
-def counted(statuses: Mapping[str, int]) -> str:
-    """Return how many trials ended in which way: "20 solved, 1 error"."""
-    return ", ".join(f"{count} {status}" for status, count in sorted(statuses.items())) or "none"
 
 
 def print_files(what: str, found: Results) -> None:

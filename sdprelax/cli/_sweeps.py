@@ -71,9 +71,9 @@ def run_sweeps(
 
 def _run(scheduled: Scheduled, results: Path, workers: int | None, engine: str | None) -> int:
     """Run a sweep and print what came of it; return its exit code."""
-    from sdprelax.cli._display import SweepProgress, bars, counted, print_files, print_summary
+    from sdprelax.cli._display import SweepProgress, bars, print_files, print_summary
     from sdprelax.laboratory import FAILED, Store, kinds, run_scheduled
-    from sdprelax.laboratory.results import Overview
+    from sdprelax.laboratory.results import Overview, counted
 
     sweep, total, count = scheduled.sweep, len(scheduled.trials), len(scheduled.jobs)
     kind = kinds(sweep.kind)
@@ -95,7 +95,7 @@ def _run(scheduled: Scheduled, results: Path, workers: int | None, engine: str |
     if len(found.table) <= MOST_PRINTED:
         print_summary(kind, found.table)
     else:
-        ended = counted(dict(found.table["status"].value_counts()))
+        ended = counted(found.table["status"])
         echo(f"{len(found.table)} trials ({ended}); sdprelax show {found.folder} prints their table.")
     print_files("table", found)
     failed = int(found.table["status"].isin(FAILED).sum())

@@ -26,7 +26,7 @@ from sdprelax.laboratory.results._pictures import (
 from sdprelax.laboratory.results._render import render
 from sdprelax.laboratory.results._report import DARK, write_report
 from sdprelax.laboratory.results._rerun import find_trial, rerun
-from sdprelax.laboratory.results._tables import load_table, merged_status, origins
+from sdprelax.laboratory.results._tables import counted, load_table, merged_status, origins
 from sdprelax.laboratory.results._views import Column, Printed, chosen, column_of, grouped, viewed
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "collect",
     "column_of",
     "compare",
+    "counted",
     "current",
     "drawn",
     "find_trial",

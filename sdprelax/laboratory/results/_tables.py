@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pandas as pd
 
 from sdprelax.base import InputError, first_line, has_optional, optional, write_whole
 
-__all__ = ["load_table", "merged_status", "origins", "write_tables"]
+__all__ = ["counted", "load_table", "merged_status", "origins", "write_tables"]
 
 
 def origins(said_of: Mapping[str, Iterable[str]], columns: Iterable[str]) -> str:
@@ -36,10 +37,15 @@ def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
             (folder / f"{name}.parquet").unlink(missing_ok=True)
 
 
-def merged_status(statuses: pd.Series) -> str:
-    """Return the status of several trials: the one of all of them, or how many have which: "2 solved, 1 error"."""
-    counts = statuses.value_counts(sort=False)
-    return str(counts.index[0]) if len(counts) == 1 else ", ".join(f"{n} {status}" for status, n in counts.items())
+def counted(statuses: Iterable[str] | Mapping[str, int]) -> str:
+    """Return how many trials ended in which way, by the names of statuses or their counts: "1 error, 20 solved"."""
+    return ", ".join(f"{count} {status}" for status, count in sorted(Counter(statuses).items())) or "none"
+
+
+def merged_status(statuses: Iterable[str]) -> str:
+    """Return the status of several trials: the one of all of them, or how many have which."""
+    found = Counter(statuses)
+    return next(iter(found)) if len(found) == 1 else counted(found)
 
 
 def load_table(folder: Path, name: str = "table") -> pd.DataFrame:
