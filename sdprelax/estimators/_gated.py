@@ -26,6 +26,7 @@ class _GatedReLU(Estimator):
     tolerance: float = 1e-6
     max_iterations: int = 100_000
     decomposition: str = "least_squares"
+    selection: str = "as_found"
 
     def _method(self) -> tuple[str, Mapping[str, Any]]:
         return "gated_relu", self._options("gated_relu")
@@ -46,8 +47,8 @@ class GatedReLUClassifier(Classifier, _GatedReLU):
     ----------
     gamma, relative, bias, offset, time_limit, random_state, class_weight: as of :class:`ReLUClassifier`.
     loss: a loss (``sdprelax list losses``): "cross_entropy" and "logistic" have probabilities.
-    patterns, gates, penalty, solver, tolerance, max_iterations, decomposition: the options of the method ``gated_relu``
-        (``sdprelax list methods``): above all the number of gates, and whose norms are penalised.
+    patterns, gates, penalty, solver, tolerance, max_iterations, decomposition, selection: the options of the method
+        ``gated_relu`` (``sdprelax list methods``): above all the number of gates, and whose norms are penalised.
 
     Attributes
     ----------
@@ -65,7 +66,8 @@ class GatedReLURegressor(Regressor, _GatedReLU):
     Parameters
     ----------
     gamma, relative, bias, offset, time_limit, random_state, loss: as of :class:`ReLURegressor`.
-    patterns, gates, penalty, solver, tolerance, max_iterations, decomposition: as of :class:`GatedReLUClassifier`.
+    patterns, gates, penalty, solver, tolerance, max_iterations, decomposition, selection: as of
+        :class:`GatedReLUClassifier`.
 
     Attributes
     ----------

@@ -162,6 +162,11 @@ class Gated:
         """Return the weights on the reduction's generators, shape (m, r, c)."""
         return np.asarray(self.reduction.basis.T @ self._users(fit))
 
+    def changed(self, fit: Fit, weights: Floats, offset: Floats) -> Fit:
+        """Return a fit with other weights, on the problem's inputs, shape (m, d, c), and another offset, shape (c,)."""
+        own = weights if self._full else np.asarray(self.reduction.basis.T @ weights)
+        return replace(fit, weights=own, offset=offset)
+
     def network(self, fit: Fit) -> GatedNetwork:
         """Return the gated network in the user's units, without the gates that carry no weight."""
         return gated_network(self.presolved.units, self.gates, self._users(fit), fit.offset)

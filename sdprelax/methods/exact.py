@@ -5,21 +5,23 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import PositiveFloat
 
-from sdprelax.base import Deadline, Floats, ProblemTooLarge, SolverFailed, Use
+from sdprelax.base import LATER, Deadline, Floats, ProblemTooLarge, SolverFailed, Use
 from sdprelax.cells import whole_space
 from sdprelax.certificate import cone_certificate, relaxation_certificate
 from sdprelax.exact import (
     EXACT_KERNELS,
     Arrangement,
     ColumnGeneration,
+    Selection,
     count_patterns,
     generate_columns,
+    relu_optima,
     solve_cell_program,
     solve_convex_relu,
     sparsified,
@@ -27,6 +29,7 @@ from sdprelax.exact import (
 from sdprelax.lifting import LiftedProgram
 from sdprelax.lifting.inequalities import inequalities
 from sdprelax.methods import methods
+from sdprelax.networks import Network
 from sdprelax.problem import Presolved, Problem, Reduction, Squared, reduce, untaken
 from sdprelax.relaxation import MOST_PARTS, CertifiedRelaxation, Growth
 from sdprelax.solvers import by_default, solvers
@@ -49,6 +52,8 @@ SHARE, COVERING = 0.9, 0.5
 # Share of the tolerance that column generation aims at, as sparsifying and rounding want some, and in the plane, where
 # its oracle is exact and further digits are cheap.
 AIM, IN_THE_PLANE = 0.9, 0.01
+# The same where the rest of the tolerance is for choosing among optimal networks.
+SELECTING = 0.1
 # Generator rows up to which the relaxation's certificate is tried without a time limit, and the solver that it is of.
 RELAXED, RELAXED_BY = 60, "interior_point"
 # Distances of unit rows below which they are made one where a cover over all of them loses too much to rounding:
@@ -79,6 +84,9 @@ class Exact:
     tolerance: relative duality gap to be proved.
     oracle: what proposes neurons: "branch_and_bound" (in rank ≤ 2 all arcs), or "enumeration" of all rays of the
         arrangement (rank ≤ 4).
+    selection: which of the networks that are proved optimal to within the tolerance, where one is: "as_found",
+        "least_norm", or "sparsest", one of few neurons none of which can be left out; ``sdprelax.optimal_set`` chooses
+        by validation data too.
     """
 
     version: ClassVar[int] = 3
@@ -92,6 +100,7 @@ class Exact:
 
     tolerance: PositiveFloat = 1e-6
     oracle: Literal["branch_and_bound", "enumeration"] = "branch_and_bound"
+    selection: Selection = field(default="as_found", metadata=LATER)
 
     def uses(self) -> Iterable[Use]:
         """Return the solver of the relaxation, whose bound may be the better one, for problems that it takes."""
@@ -113,7 +122,19 @@ class Exact:
         # An offset that fits all targets leaves an objective of roundings, of which no share is proved.
         nothing = best.width == 0 and best.upper <= ROUNDING * problem.loss.value(0.0 * problem.Y, problem.Y)
         solved = best.certificate is not None and (best.gap <= self.tolerance or nothing)
+        if solved and best.width and self.selection != "as_found":
+            self._select(best, rng, deadline)
         return best.outcome(solved, late)
+
+    def _select(self, best: Incumbent, rng: np.random.Generator, deadline: Deadline) -> None:
+        """Take another network that is proved optimal to within the tolerance."""
+        assert best.certificate is not None
+        A = None if best.presolved.problem.loss.smooth else best.certificate.multiplier
+        optima = relu_optima(best.presolved, best.scaled, best.lower, A, self.tolerance, rng)
+        chosen = optima.select(self.selection, deadline)
+        assert isinstance(chosen.network, Network)
+        best.details |= {"width": chosen.network.width, "directions": len(optima.masses), "dimension": optima.dimension}
+        best.replace(best.presolved.units.scaled_network(chosen.network))
 
     def close(
         self, best: Incumbent, rng: np.random.Generator, deadline: Deadline, covering: float = COVERING
@@ -181,7 +202,7 @@ class Exact:
             best.offer(locally_trained(problem, rng, deadline))
         found = generate_columns(
             problem, reduction, start=best.scaled, deadline=deadline, rng=rng, report=reached,
-            tolerance=(IN_THE_PLANE if reduction.rank <= 2 else AIM) * self.tolerance,
+            tolerance=self._share(reduction) * self.tolerance,
             oracle=Arrangement(reduction.rows) if self.oracle == "enumeration" else None,
         )  # fmt: skip
         if found.cover is None:
@@ -189,6 +210,12 @@ class Exact:
         best.details |= {
             "iterations": found.iterations, "atoms": found.atoms, "cones": found.cones, "converged": found.converged,
         }  # fmt: skip
+
+    def _share(self, reduction: Reduction) -> float:
+        """Return the share of the tolerance that column generation aims at."""
+        if reduction.rank <= 2:
+            return IN_THE_PLANE
+        return AIM if self.selection == "as_found" else SELECTING
 
     def _programs(self, problem: Problem, reduction: Reduction) -> list[str]:
         """Return the names of the exact programs for a problem and its reduction, the one that takes least time first.

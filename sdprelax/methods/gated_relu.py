@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import PositiveFloat, PositiveInt
 
-from sdprelax.base import Deadline, Floats, Use
+from sdprelax.base import LATER, Deadline, Floats, Use
 from sdprelax.cells import Patterns
-from sdprelax.certificate import COVER_KERNELS, cone_certificate
-from sdprelax.lasso import GateSolver, Masked, Program, Stop, require_norm_of_solver, require_solver, solve_program
+from sdprelax.certificate import COVER_KERNELS, GroupCertificate, cone_certificate
+from sdprelax.exact import Selection, gated_optima
+from sdprelax.lasso import Fit, GateSolver, Masked, Program, Stop, require_norm_of_solver, require_solver, solve_program
 from sdprelax.methods import methods
 from sdprelax.methods._gates import WITHIN, GateChoice, Gated, gate_count, proposing
 from sdprelax.problem import Problem, Reduction, reduce
@@ -26,6 +27,8 @@ __all__ = ["GatedReLU"]
 TRAINING, PROVING = 0.7, 0.5
 # Singular values of a gate's weights below this share of the largest are rounding errors.
 RANK = 1e-10
+# Share of the tolerance that training aims at where the rest is for choosing among optimal networks.
+SELECTING = 0.1
 
 
 @methods.register("gated_relu")
@@ -51,6 +54,9 @@ class GatedReLU:
     max_iterations: most steps of its solver, per output where they are independent.
     decomposition: "least_squares" (the shortest second neuron, theirs for ρ → 0), "exact" (least ‖v‖ + ‖z‖, a
         second-order cone program per gate and output), or "none" for no network and no upper bound.
+    selection: which of the gated networks that are proved optimal to within the tolerance, where one is: "as_found",
+        "least_norm", or "sparsest", one of few gates none of which can be left out; ``sdprelax.optimal_set`` chooses by
+        validation data too.
     """
 
     version: ClassVar[int] = 2
@@ -66,6 +72,7 @@ class GatedReLU:
     tolerance: PositiveFloat = 1e-6
     max_iterations: PositiveInt = 100_000
     decomposition: Literal["least_squares", "exact", "none"] = "least_squares"
+    selection: Selection = field(default="as_found", metadata=LATER)
 
     def __post_init__(self) -> None:
         require_norm_of_solver(self.solver, self.penalty)
@@ -108,11 +115,7 @@ class GatedReLU:
         self.check(problem)
         gated = Gated.of(problem, self.gates, self.patterns, self.penalty, rng, deadline)
         best = Incumbent(gated.presolved, deadline, report)
-        training = deadline.fraction(TRAINING)
-        stop = Stop(WITHIN * self.tolerance, steps=self.max_iterations, deadline=training)
-        fit = solve_program(gated.program, self.solver, stop)
-        program = gated.certificate(fit)
-        best.details = gated.details(program, fit)
+        fit, program, best.details = self._trained(gated, deadline.fraction(TRAINING))
         best.tell(program=program, predictors={"gated": gated.network(fit)})
         if self.gates == "all" and self.penalty != "columns":
             # Feasible for whole half-spaces, so for the cones in them.
@@ -129,6 +132,20 @@ class GatedReLU:
             best.details |= {"price": float(np.sum(lengths)) / size if size > 0.0 else 1.0, "width": network.width}
         late, attained = deadline.expired, program.gap(problem) <= self.tolerance
         return best.outcome(attained and not late, late or fit.expired, network=network)
+
+    def _trained(self, gated: Gated, deadline: Deadline) -> tuple[Fit, GroupCertificate, dict[str, Any]]:
+        """Return weights behind the gates, what proves them, and details: as found, or as they are selected."""
+        chosen = self.selection != "as_found"
+        stop = Stop((SELECTING if chosen else WITHIN) * self.tolerance, steps=self.max_iterations, deadline=deadline)
+        fit = solve_program(gated.program, self.solver, stop)
+        program, more = gated.certificate(fit), dict[str, Any]()
+        if chosen and program.gap(gated.presolved.original) <= self.tolerance:
+            optima = gated_optima(gated.presolved.original, program, self.tolerance)
+            point = optima.select(self.selection, deadline).point
+            fit = gated.changed(fit, optima.masses.weights(point.masses), point.offset)
+            program = gated.certificate(fit)
+            more = {"directions": len(optima.masses), "dimension": optima.dimension, "unique": optima.unique}
+        return fit, program, gated.details(program, fit) | more
 
 
 def _neurons(

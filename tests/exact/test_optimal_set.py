@@ -13,6 +13,7 @@ from sdprelax.base import Floats
 from sdprelax.certificate import Gates, group_certificate
 from sdprelax.exact import gated_optima
 from sdprelax.lasso import Masked, Program, Stop, solve_program
+from sdprelax.methods import methods
 from sdprelax.problem import Units
 
 ANGLES = np.deg2rad([30.0, 150.0])
@@ -211,3 +212,70 @@ def test_wrong_input_is_one_sentence(segment: OptimalSet) -> None:
         optimal_set(kinked, sdprelax.solve(kinked, "exact")).validated(ASIDE, [[1.0]])
     with pytest.raises(sdprelax.InputError, match="takes 2 inputs and 1 outputs"):
         segment.validated(np.ones((2, 3)), np.ones((2, 1)))
+
+
+@pytest.mark.parametrize("selection", ["least_norm", "sparsest"])
+def test_exact_selects(selection: str) -> None:
+    problem = Problem(TWO, np.ones((2, 1)), GAMMA)
+    outcome = sdprelax.solve(problem, "exact", tolerance=1e-7, selection=selection)
+    assert outcome.status == "solved" and outcome.gap is not None and outcome.gap <= 1e-7
+    assert outcome.network is not None and problem.upper_bound(outcome.network) == outcome.upper
+    assert (outcome.details["directions"], outcome.details["dimension"]) == (3, 1)
+    assert outcome.details["width"] == outcome.network.width == (3 if selection == "least_norm" else 1)
+
+
+@pytest.mark.parametrize("offset", [False, True])
+def test_exact_selects_in_higher_rank(offset: bool) -> None:
+    rng = np.random.default_rng(5)
+    problem = Problem(rng.standard_normal((15, 3)), rng.standard_normal((15, 2)), 0.3, offset=offset)
+    plain = sdprelax.solve(problem, "exact", tolerance=1e-3)
+    for selection in ("least_norm", "sparsest"):
+        outcome = sdprelax.solve(problem, "exact", tolerance=1e-3, selection=selection)
+        assert outcome.status == "solved" and outcome.gap is not None and outcome.gap <= 1e-3
+        assert outcome.network is not None and plain.network is not None and outcome.certificate is not None
+        assert problem.upper_bound(outcome.network) == outcome.upper
+        assert outcome.lower is not None and sdprelax.verify(problem, outcome.certificate) >= outcome.lower
+        assert (outcome.network.width <= plain.network.width) == (selection == "sparsest")
+
+
+@pytest.mark.parametrize("penalty", ["columns", "frobenius", "nuclear"])
+@pytest.mark.parametrize("columns", [3, 8])
+def test_gated_relu_selects(penalty: str, columns: int) -> None:
+    """Also where inputs are more than their rank."""
+    rng = np.random.default_rng(6)
+    X = (
+        rng.standard_normal((20, 3)) @ rng.standard_normal((3, columns))
+        if columns > 3
+        else rng.standard_normal((20, 3))
+    )
+    problem = Problem(X, rng.standard_normal((20, 2)), 0.5, offset=True)
+    options = {"penalty": penalty, "patterns": 30, "tolerance": 1e-2}
+    used = {}
+    for selection in ("as_found", "least_norm", "sparsest"):
+        outcome = sdprelax.solve(problem, "gated_relu", selection=selection, **options)
+        assert outcome.status == "solved" and outcome.program is not None
+        lower, upper = sdprelax.verify_group(problem, outcome.program)
+        assert (upper - lower) / upper <= 1e-2
+        used[selection] = outcome.details["gates_used"]
+        gated = outcome.predictors["gated"]
+        assert isinstance(gated, sdprelax.GatedNetwork) and gated.gates.shape[1] == used[selection]
+    assert used["sparsest"] < used["as_found"] <= used["least_norm"]
+
+
+def test_the_default_is_what_it_was() -> None:
+    rng = np.random.default_rng(7)
+    problem = Problem(rng.standard_normal((15, 2)), rng.standard_normal((15, 1)), 0.3)
+    plain, told = (sdprelax.solve(problem, "gated_relu", **options) for options in ({}, {"selection": "as_found"}))
+    assert (plain.lower, plain.upper, plain.details) == (told.lower, told.upper, told.details)
+    for name in ("exact", "gated_relu"):
+        # Trials of before keep their hashes.
+        assert methods.options(name)[-1].default == "as_found"
+        assert "selection" not in methods.identified(methods.create(name, {}))
+        assert methods.identified(methods.create(name, {"selection": "sparsest"}))["selection"] == "sparsest"
+
+
+def test_what_is_not_solved_stays_as_found() -> None:
+    rng = np.random.default_rng(8)
+    problem = Problem(rng.standard_normal((30, 3)), rng.standard_normal((30, 2)), 0.01)
+    outcome = sdprelax.solve(problem, "gated_relu", selection="sparsest", max_iterations=3, solver="fista")
+    assert outcome.status == "not converged" and "dimension" not in outcome.details
