@@ -86,7 +86,7 @@ def test_presolve_does_not_change_the_value() -> None:
     problem = Problem(X, rng.standard_normal((7, 2)), 0.1)
     with_it = sdprelax.solve(problem, "sdp", rounding=None).lower
     identity = relaxation(LiftedProgram(problem, Reduction.identity(problem.inputs)), "reduced")
-    raw = identity.solve(solvers.create("scs", {"tolerance": 1e-6}), Deadline())
+    raw = identity.solve(solvers.create("scs", {"tolerance": 1e-6, "max_iterations": 150_000}), Deadline())
     assert raw.solved.value == pytest.approx(with_it, rel=5e-3)
 
 

@@ -221,6 +221,8 @@ class SweepProgress:
         self._store = store
         self._overview = overview
         self._looked, self._running = 0.0, list[Running]()
+        # What stands for sys.stdout while the picture is live need not say that it is a terminal.
+        self._terminal = sys.stdout.isatty()
         self._live = Live(get_renderable=self._picture, refresh_per_second=2, transient=True, console=console())
 
     def _picture(self) -> RenderableType:
@@ -229,18 +231,18 @@ class SweepProgress:
         return progress_picture(self._kind, self._named, self._overview, self._running)
 
     def __enter__(self) -> SweepProgress:
-        if sys.stdout.isatty():
+        if self._terminal:
             self._live.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        if sys.stdout.isatty():
+        if self._terminal:
             self._live.stop()
 
     def add(self, record: dict[str, Any]) -> None:
         """Show that a trial has ended."""
         self._overview.add(record)
-        if not sys.stdout.isatty():
+        if not self._terminal:
             echo(f"[{self._overview.done}/{self._overview.total}] {trial_line(self._kind, self._named(record))}")
 
 

@@ -22,6 +22,9 @@ from sdprelax.base import Floats, InputError, finite_array, first_line, is_categ
 
 __all__ = ["file_arrays", "file_numbers", "first_cells", "package_folder", "read_table", "sha256", "table_numbers"]
 
+# Up to version 3.0 pandas reads a third of all numbers one unit in the last place off unless it is told not to.
+EXACT = {} if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1) else {"float_precision": "round_trip"}
+
 
 def sha256(path: str) -> str:
     """Return the SHA-256 of a file's content."""
@@ -52,10 +55,11 @@ def package_folder(package: str, distribution: str) -> Path:
 
 def read_table(path: Path, reader: Callable[..., pd.DataFrame], **options: Any) -> pd.DataFrame:
     """Return ``reader(path, **options)``; any exception of the reader becomes an InputError of one sentence."""
+    exact = EXACT if reader is pd.read_csv else {}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # a row with more cells than there are names
-            return reader(path, **options)
+            return reader(path, **exact, **options)
     except pd.errors.ParserWarning:
         raise InputError(f"{path} has rows with more cells than there are names of columns.") from None
     except UnicodeError:

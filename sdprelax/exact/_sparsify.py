@@ -64,6 +64,9 @@ def _vertex(problem: Problem, network: Network) -> Network:
     predictions = np.einsum("nk,kc->nck", activations, network.output).reshape(n * c, -1)
     # Factor k is that on neuron k's mass; all ones fit. An optimal network's neurons of one prediction cost the same
     # in any combination, so fit is all that is asked for, and a basic solution has at most n·c factors.
-    factors, _ = scipy.optimize.nnls(predictions, predictions.sum(axis=1))
+    try:
+        factors, _ = scipy.optimize.nnls(predictions, predictions.sum(axis=1))
+    except RuntimeError:  # too many steps
+        return network
     kept = factors > 1e-9
     return problem.network(network.hidden[:, kept], network.output[kept])
