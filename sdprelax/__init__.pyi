@@ -15,8 +15,10 @@ from .base import (
 from .certificate import (
     Certificate as Certificate,
     GroupCertificate as GroupCertificate,
+    LinearCertificate as LinearCertificate,
     verify as verify,
     verify_group as verify_group,
+    verify_linear as verify_linear,
 )
 from .distillation import (
     OnnxTeacher as OnnxTeacher,
@@ -46,11 +48,17 @@ from .laboratory.results import (
     LoadedResults as LoadedResults,
     load_results as load_results,
 )
+from .linear import (
+    linear_relaxation as linear_relaxation,
+    reduced_rank_regression as reduced_rank_regression,
+    white_optimum as white_optimum,
+)
 from .methods import (
     solve as solve,
 )
 from .networks import (
     GatedNetwork as GatedNetwork,
+    LinearNetwork as LinearNetwork,
     Network as Network,
     Pipeline as Pipeline,
     Predictor as Predictor,

@@ -22,6 +22,16 @@ from sdprelax.certificate._group import (
     verify_group,
     verify_residual,
 )
+from sdprelax.certificate._linear import (
+    LinearCertificate,
+    borrowed_curvature,
+    decay_slope,
+    linear_certificate,
+    measured_decay,
+    reach_slope,
+    verify_linear,
+)
+from sdprelax.certificate._programs import load_program, verify_program
 from sdprelax.certificate._residual import cover_certificate, proving_seconds
 from sdprelax.certificate._verify import PROOF_VERSION, proved_dual_norm, pulled_back, verify
 
@@ -37,24 +47,33 @@ __all__ = [
     "GroupBounds",
     "GroupCertificate",
     "GroupRows",
+    "LinearCertificate",
     "Neurons",
     "Ramps",
     "RelaxationProof",
+    "borrowed_curvature",
     "cone_certificate",
     "cover_certificate",
+    "decay_slope",
     "empty_network_certificate",
     "group_bounds",
     "group_certificate",
     "group_rows",
+    "linear_certificate",
+    "load_program",
     "masks_of",
+    "measured_decay",
     "program_gap_of",
     "proved_dual_norm",
     "proving_seconds",
     "pulled_back",
+    "reach_slope",
     "relaxation_certificate",
     "residual_certificate",
     "tightest_cover",
     "verify",
     "verify_group",
+    "verify_linear",
+    "verify_program",
     "verify_residual",
 ]

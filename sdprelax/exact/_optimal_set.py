@@ -302,7 +302,7 @@ def optimal_set(problem: Problem, outcome: Outcome, *, tolerance: float = 1e-6, 
         raise InputError(f"tolerance is {tolerance!r}; it must be a number between 0 and 1.")
     require_seed(seed)
     program = outcome.program
-    if program is not None and isinstance(program.design, Gates):
+    if isinstance(program, GroupCertificate) and isinstance(program.design, Gates):
         _require_within(program.gap(problem), tolerance)
         return gated_optima(problem, program, tolerance)
     if outcome.network is None or outcome.lower is None or outcome.gap is None or outcome.certificate is None:

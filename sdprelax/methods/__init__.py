@@ -12,7 +12,8 @@ A method is a frozen dataclass whose fields are its options, with one call::
 ``check(problem)`` refuses a problem that the method's options do not fit, and ``size(problem) -> str`` says how
 large the computation will be, both before anything runs. A class attribute ``closes`` names the gap that is proved
 to be within ``tolerance`` where the outcome's status is "solved": "gap", of the bounds, or "program_gap", of the
-optimum that ``Outcome.program`` proves; ``sdprelax verify`` holds it to that.
+optimum that ``Outcome.program`` proves; ``sdprelax verify`` holds it to that, and asks ``certifies(problem, program)``,
+where there is one, whether a certificate is of the program that the options say.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sdprelax.networks._gated import GatedNetwork
+from sdprelax.networks._linear import LinearNetwork
 from sdprelax.networks._metrics import METRICS, decided, metrics, paper_accuracy
 from sdprelax.networks._predictor import (
     Pipeline,
@@ -28,6 +29,7 @@ __all__ = [
     "METRICS",
     "Activation",
     "GatedNetwork",
+    "LinearNetwork",
     "Network",
     "Operations",
     "Pipeline",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sdprelax.certificate import Certificate, GroupCertificate
+from sdprelax.certificate import Certificate, GroupCertificate, LinearCertificate
 from sdprelax.networks import Network, Predictor
 
 __all__ = ["Bound", "Outcome", "Report", "Status", "relative_gap", "status_of", "unreported"]
@@ -58,8 +58,9 @@ class Outcome:
     upper: rigorous upper bound of p*, the objective of ``network`` rounded up; None without a network.
     network: the network that attains ``upper``.
     certificate: what proves ``lower``; ``sdprelax.verify(problem, certificate)`` checks it anew.
-    program: what proves the optimum of the convex program that the method solved in place of training, if it claims
-        one: ``value``, ``dual_value`` and ``program_gap`` in the details. ``sdprelax.verify_group`` checks it anew.
+    program: what proves the optimum of the program that the method solved in place of training, if it claims one:
+        ``value``, ``dual_value`` and ``program_gap`` in the details. ``sdprelax.verify_group`` checks it anew, that of
+        ``deep_linear`` ``sdprelax.verify_linear``.
     predictors: what else the method predicts with, by name: other networks, and models that are not ReLU networks.
         Accuracies of a trial are those of ``network``, or of the first of these (:attr:`judged_by_network`).
     candidates: networks that the method chose among by the training objective, for protocols
@@ -67,12 +68,12 @@ class Outcome:
     solver_value: what the conic solver claimed, never a bound.
     solver_status: the solver's own word for how it ended.
     status: "solved" where the method's own tolerance is attained: the gap of ``exact`` is proved to be within it, as is
-        that of the convex program of ``gated_relu``, ``mkl`` and ``wedge``; the solver of ``sdp``, ``copositive`` and
-        ``convex_relu`` ended by its own criterion (and what ``sdp`` certifies is within a hundredth of what the solver
-        claims); the sampled gap of ``frank_wolfe`` is within its tolerance; every start of ``lbfgs`` has converged; all
-        epochs of ``sgd`` and ``adam`` were run and none diverged; the equations of ``ntk`` and ``nngp`` were solved;
-        every run of ``cross_validated`` is solved. "time limit" when the deadline cut the method short; "not converged"
-        when it ended for another reason, such as its own limit of iterations.
+        that of the program of ``deep_linear``, ``gated_relu``, ``mkl`` and ``wedge``; the solver of ``sdp``,
+        ``copositive`` and ``convex_relu`` ended by its own criterion (and what ``sdp`` certifies is within a hundredth
+        of what the solver claims); the sampled gap of ``frank_wolfe`` is within its tolerance; every start of ``lbfgs``
+        has converged; all epochs of ``sgd`` and ``adam`` were run and none diverged; the equations of ``ntk`` and
+        ``nngp`` were solved; every run of ``cross_validated`` is solved. "time limit" when the deadline cut the method
+        short; "not converged" when it ended for another reason, such as its own limit of iterations.
     trace: bounds against seconds since the start.
     details: further figures of this method (widths, iterations, tightness residuals, ...).
     log: what the solver printed.
@@ -82,7 +83,7 @@ class Outcome:
     upper: float | None = None
     network: Network | None = None
     certificate: Certificate | None = None
-    program: GroupCertificate | None = None
+    program: GroupCertificate | LinearCertificate | None = None
     predictors: Mapping[str, Predictor] = field(default_factory=dict)
     candidates: tuple[Network, ...] = field(default=(), repr=False)
     solver_value: float | None = None

@@ -36,11 +36,11 @@ BELOW = {
     "docs/mathematics/README": [
         *_in("docs/mathematics", "problem lifting relaxation certificate solvers"),
         "docs/solver",
-        *_in("docs/mathematics", "rounding exact optima lasso wedge methods distillation"),
+        *_in("docs/mathematics", "rounding exact optima lasso wedge methods distillation deep_linear"),
     ],
     "docs/api/README": [
         *_in("docs/api", "options problem networks methods estimators verdict certificate exact relaxation rounding"),
-        *_in("docs/api", "solvers lifting lasso wedge training cells datasets distillation laboratory base"),
+        *_in("docs/api", "solvers lifting lasso wedge linear training cells datasets distillation laboratory base"),
     ],
     "docs/how_to/README": [
         *_in("docs/how_to", "method data_set loss activation solver inequality rounding engine"),

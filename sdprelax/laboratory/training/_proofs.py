@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sdprelax.base import Ball, Deadline, SdprelaxError
-from sdprelax.certificate import Certificate, GroupCertificate, verify, verify_group
+from sdprelax.certificate import Certificate, load_program, verify, verify_program
 from sdprelax.datasets import Dataset, datasets
 from sdprelax.laboratory._modules import UNTRUSTED
 from sdprelax.laboratory.training._trial import (
@@ -79,7 +79,7 @@ def _prove(folder: Path, record: dict[str, Any], trial: TrainingTrial, deadline:
     if upper is not None:
         wrong = _examine_upper(folder, record, problem)
         faults, bounds = faults + wrong, bounds + (not wrong)
-    wrong = _examine_program(folder, record, problem, deadline)
+    wrong = _examine_program(folder, record, trial, problem, deadline)
     faults, bounds = faults + wrong, bounds + 2 * (not wrong and "value" in record["details"])
     faults += _examine_predictors(folder, record, trial, data, problem)
     faults += _examine_status(record, trial)
@@ -125,7 +125,9 @@ def _examine_upper(folder: Path, record: dict[str, Any], problem: Problem) -> li
     return faults
 
 
-def _examine_program(folder: Path, record: dict[str, Any], problem: Problem, deadline: Deadline) -> list[str]:
+def _examine_program(
+    folder: Path, record: dict[str, Any], trial: TrainingTrial, problem: Problem, deadline: Deadline
+) -> list[str]:
     """Prove the optimum of the program that a method solved anew: the details say what its certificate claims."""
     path, details = folder / "certificate-program.npz", record["details"]
     said = {key: details[key] for key in PROGRAM if key in details}
@@ -134,13 +136,16 @@ def _examine_program(folder: Path, record: dict[str, Any], problem: Problem, dea
             f"it says {key} {value!r}, and no certificate of a program lies beside it." for key, value in said.items()
         ]
     try:
-        certificate = GroupCertificate.load(path)
-        lower, upper = verify_group(problem, certificate, deadline)
+        certificate = load_program(path)
+        lower, upper = verify_program(problem, certificate, deadline)
     except SdprelaxError as error:
         return [f"the value of its program is not proved: {error}"]
     claimed = certificate.details(problem)
     faults = [f"it says {key} {said.get(key)!r}, and the certificate of its program claims {value!r}."
               for key, value in claimed.items() if said.get(key) != value]  # fmt: skip
+    method = methods.create(trial.method, trial.method_options) if trial.method in methods else None
+    if not getattr(method, "certifies", lambda problem, program: True)(problem, certificate):
+        faults.append("the certificate beside it is of another program than the method's options say.")
     if not (_just_above(certificate.value, upper) and _just_above(lower, certificate.dual_value)):
         faults.append(
             f"its certificate claims that its program's optimum is between {certificate.dual_value!r} and "

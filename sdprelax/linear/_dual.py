@@ -1,0 +1,160 @@
+"""Lower bounds for linear networks in floating point, and the dual points that make them good."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.optimize
+
+from sdprelax.base import Deadline, Floats
+from sdprelax.certificate import borrowed_curvature, decay_slope, reach_slope
+from sdprelax.linear._spectrum import Spectrum
+
+__all__ = ["DualPoint", "LinearDual"]
+
+# Shares of the largest λ that are tried, and ridges η in units of the largest eigenvalue of XᵀX.
+CURVATURES, RIDGES = (0.99, 0.7, 0.3, 0.05, 1e-3), (1e-8, 1e-4, 1e-2, 0.1, 1.0, 10.0, 1e3)
+# How far within its bound the multiplier of the weight decay is kept, and λ within its own.
+INSIDE = 1e-11
+NEARLY = 1.0 - 1e-9
+# Function values that a search in (λ, η) may take, and the gap at which nothing more is looked for.
+EVALUATIONS, CLOSED = 200, 1e-10
+# Share of the largest singular value below which another one is zero.
+NEGLIGIBLE = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class DualPoint:
+    """A dual point of training linear networks, in the coordinates of :class:`Spectrum`.
+
+    Attributes
+    ----------
+    value: the lower bound that it makes, in floating point.
+    fit: F, shape (r, c).
+    curvature: λ.
+    basis: E, orthonormal columns, shape (r, m).
+    """
+
+    value: float
+    fit: Floats
+    curvature: float
+    basis: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class LinearDual:
+    """The dual of training linear networks: ½‖Y‖² − ½Σ_{i≤k}λ_i(FᵀGF) − Σ_{i≤k}½(c_i − μ_i)₊²/(λ − κ_i).
+
+    G is XᵀX − λEEᵀ, and c are the singular values of Eᵀ(XᵀY − GF); what of XᵀY − GF is not in the range of E is to
+    vanish, but for what γ pays without curvature (docs/mathematics/deep_linear.md, "The proof of a lower bound").
+
+    Parameters
+    ----------
+    spectrum: of the data.
+    width: k.
+    gamma: weight decay γ of every layer.
+    depth: number of layers L.
+    """
+
+    spectrum: Spectrum
+    width: int
+    gamma: float
+    depth: int
+
+    def most(self, basis: Floats) -> float:
+        """Return the largest λ with XᵀX ⪰ λEEᵀ for orthonormal columns E, shape (r, m)."""
+        scaled = basis / self.spectrum.values[:, None]
+        return 1.0 / float(np.linalg.norm(scaled, 2)) ** 2
+
+    def plain(self, fit: Floats, upper: float) -> DualPoint:
+        """Return the dual point of F with λ = 0, moved towards least squares until γ pays for what it leaves.
+
+        Parameters
+        ----------
+        fit: F, shape (r, c).
+        upper: the objective of a network.
+        """
+        square, inner = self.spectrum.values[:, None] ** 2, self.spectrum.inner
+        slope = max(decay_slope(self.gamma, self.depth, 0.0), reach_slope(upper, self.gamma, self.depth))
+        steepest = float(np.linalg.norm(inner - square * fit, 2))
+        share = min(1.0, slope * (1.0 - INSIDE) / steepest) if steepest else 1.0
+        fit = share * fit + (1.0 - share) * inner / square
+        return DualPoint(self._energy_left(fit, square * fit), fit, 0.0, np.zeros((len(fit), 0)))
+
+    def point(self, fit: Floats, curvature: float, basis: Floats, upper: float) -> DualPoint:
+        """Return the dual point of an F for which XᵀY − GF is in the range of E.
+
+        Parameters
+        ----------
+        fit: F, shape (r, c).
+        curvature: λ, less than ``most(basis)``.
+        basis: E, shape (r, m).
+        upper: the objective of a network.
+        """
+        image = self.spectrum.values[:, None] ** 2 * fit - curvature * (basis @ (basis.T @ fit))
+        value = self._energy_left(fit, image)
+        reach = reach_slope(upper, self.gamma, self.depth)
+        singular = np.linalg.svd(basis.T @ (self.spectrum.inner - image), compute_uv=False)[: self.width]
+        for c in singular.tolist():
+            kappa = borrowed_curvature(c, self.gamma, self.depth, curvature)
+            short = c - max(decay_slope(self.gamma, self.depth, kappa), reach)
+            if short > 0.0:
+                value -= 0.5 * short**2 / max(curvature - kappa, 1e-300)
+        return DualPoint(value, fit, curvature, basis)
+
+    def _energy_left(self, fit: Floats, image: Floats) -> float:
+        """Return ½‖Y‖² − ½Σ_{i≤k}λ_i(FᵀGF)."""
+        kept = np.linalg.eigvalsh(fit.T @ image)[::-1][: self.width]
+        return self.spectrum.energy - 0.5 * float(np.sum(np.maximum(kept, 0.0)))
+
+    def best(self, Z: Floats, upper: float, deadline: Deadline | None = None) -> DualPoint:
+        """Return the best dual point of the kind that a network suggests.
+
+        It is F = Z on the row space of Z, where the conditions of optimality ask for it, and beyond it
+        (G + ηEEᵀ)⁻¹XᵀY, for E of the column space of Z and some more. λ and η are looked for.
+
+        Parameters
+        ----------
+        Z: the product of a network's layers in the coordinates of :class:`Spectrum`, of rank k, shape (r, c).
+        upper: the network's objective.
+        deadline: for the search.
+        """
+        found, until = self.plain(Z, upper), deadline or Deadline()
+        left, singular, right = np.linalg.svd(Z, full_matrices=False)
+        rank = int(np.sum(singular > NEGLIGIBLE * max(float(singular[0]), 1e-300)))
+        rows = right[:rank]
+        beyond = self.spectrum.inner - (self.spectrum.inner @ rows.T) @ rows
+        for basis in self._bases(left[:, :rank], beyond):
+            if upper - found.value <= CLOSED * upper or until.expired:
+                break
+            found = max(found, self._searched(Z, beyond, basis, upper), key=lambda point: point.value)
+        return found
+
+    def _bases(self, left: Floats, beyond: Floats) -> Iterator[Floats]:
+        """Yield orthonormal bases of spaces that hold the column space of Z and the steepest slopes beyond it."""
+        others = np.linalg.svd(beyond - left @ (left.T @ beyond))[0]
+        more = np.linalg.qr(np.hstack([left, others]))[0]
+        sizes = (left.shape[1], min(self.width, len(left)), min(self.width + 2, len(left)), len(left))
+        yield from (more[:, :size] for size in dict.fromkeys(sizes) if size)
+
+    def _searched(self, Z: Floats, beyond: Floats, basis: Floats, upper: float) -> DualPoint:
+        """Return the best dual point over λ and η for one E."""
+        most, largest = NEARLY * self.most(basis), float(self.spectrum.values[0]) ** 2
+        square, projection = np.diag(self.spectrum.values**2), basis @ basis.T
+
+        def tried(share: float, ridge: float) -> DualPoint:
+            regularised = square + (ridge * largest - share * most) * projection
+            return self.point(Z + np.linalg.solve(regularised, beyond), share * most, basis, upper)
+
+        def cost(logarithms: Floats) -> float:
+            share, ridge = np.exp(np.minimum(logarithms, (0.0, 40.0)))
+            return -tried(float(share), float(ridge)).value
+
+        start = max(((a, b) for a in CURVATURES for b in RIDGES), key=lambda pair: tried(*pair).value)
+        searched = scipy.optimize.minimize(
+            cost, np.log(start), method="Nelder-Mead", options={"maxfev": EVALUATIONS, "xatol": 1e-8, "fatol": 0.0}
+        )
+        share, ridge = np.exp(np.minimum(searched.x, (0.0, 40.0)))
+        return tried(float(share), float(ridge))
