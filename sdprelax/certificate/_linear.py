@@ -5,7 +5,7 @@
 The layers bound the optimum from above. From below do matrices F, N, R and numbers λ, t ≥ 0 and 0 ≤ ε ≤ 1 for which,
 with E = XᵀXN and G = XᵀX − λEEᵀ,
 
-    EᵀE ⪯ I,    λNᵀE ⪯ I,    tI + RRᵀ ⪰ FᵀGF,    XᵀY − GF = EC + C₀ with ‖C₀‖₂ ≤ εμ₀,
+    EᵀE ⪯ I,    λNᵀE ⪯ I,    tI + RRᵀ ⪰ FᵀGF,    XᵀY − GF = EC + C₀ with ‖C₀‖₂ ≤ εμ₀ (0 for an invertible E),
 
 by ½‖Y‖² − ½(kt + ‖R‖²) − Σ_{i≤k} ½(c_i − μ_i)₊²/(λ − κ_i), with the singular values c of C and slopes μ of lines below
 ½κσ² + (1 − ε)½γLσ^{2/L} as far as σ may reach (docs/mathematics/deep_linear.md, "The proof of a lower bound"). All of
@@ -287,9 +287,11 @@ def _drafted(
     scales = (units.inputs, units.targets)
     split = _Split.of(units.original, scales, fit, curvature, N)
     free = _free_slope(units.original, *scales, depth, upper)
+    # Without directions, or with nothing to pay from, all of γ is for what is outside.
     share = min(1.0, split.outside * (1.0 + 1e-9) / free) if N.shape[1] and free else 1.0
+    share = 0.0 if split.least > 0.0 else share
     left = (1.0 - share) * measured_decay(units, depth)
-    borrowed = [borrowed_curvature(c, left, depth, curvature) for c in _singular_values_above(split.inside)]
+    borrowed = [borrowed_curvature(c, left, depth, curvature) for c in split.singular_above()]
     values, vectors = np.linalg.eigh(split.square.mid)
     values, vectors = positive_part(np.asarray(values[::-1])), vectors[:, ::-1]
     below = float(values[width]) if width < len(values) else 0.0
@@ -312,12 +314,14 @@ class _Split:
     square: FᵀGF, shape (c, c).
     inside: C, shape (m, c), exact numbers.
     outside: a proved bound of ‖XᵀY − GF − EC‖₂.
+    least: a proved lower bound of the least singular value of a square E; 0 where there is none.
     """
 
     columns: Ball
     square: Ball
     inside: Ball
     outside: float
+    least: float
 
     @staticmethod
     def of(problem: Problem, units: tuple[float, float], fit: Floats, curvature: float, N: Floats) -> _Split:
@@ -333,7 +337,19 @@ class _Split:
         if N.shape[1]:
             inside = np.asarray(np.linalg.lstsq(E.mid, missing.mid, rcond=None)[0])
             missing = missing - E @ Ball.exact(inside)
-        return _Split(E, F.T @ image, Ball.exact(inside), _singular_values_above(missing)[0])
+        return _Split(
+            E, F.T @ image, Ball.exact(inside), _singular_values_above(missing)[0], _least_singular_value_below(E)
+        )
+
+    def singular_above(self) -> list[float]:
+        """Return proved upper bounds of the singular values of the C for which EC is all of it, if E is square.
+
+        That C differs by E⁻¹ of what is outside. Otherwise of the C that is held.
+        """
+        found = _singular_values_above(self.inside)
+        if self.least == 0.0:
+            return found
+        return [bound_above(value + bound_above(self.outside / self.least, 2), 2) for value in found]
 
 
 def _over_samples(first: Ball, second: Ball) -> Ball:
@@ -457,10 +473,10 @@ def _lower(problem: Problem, certificate: LinearCertificate, upper: float, deadl
     taken = bound_above(0.5 * (min(certificate.width, c) * certificate.level + factor.square_above()), 4)
     free = _free_slope(problem, s, t, depth, upper)
     paid = math.isfinite(split.outside) and split.outside <= Fraction(certificate.share) * Fraction(free)
-    require(paid, "γ does not pay for what its F leaves beyond XᵀXN")
+    require(paid or split.least > 0.0, "γ does not pay for what its F leaves beyond XᵀXN")
     rest = 1 - Fraction(certificate.share)
     power = _decay_power(problem, s, t, depth) * rest**depth
-    for value, kappa in zip(_singular_values_above(split.inside), certificate.borrowed.tolist(), strict=False):
+    for value, kappa in zip(split.singular_above(), certificate.borrowed.tolist(), strict=False):
         slope = max(_slope_below(power, depth, kappa), _float_below(rest * Fraction(free)))
         taken = bound_above(taken + _decay_term(value - slope, curvature, kappa), 2)
     Y = Ball.exact(problem.Y).over(t)
@@ -492,6 +508,16 @@ def _decay_term(short: float, curvature: float, kappa: float) -> float:
     room = math.nextafter(curvature - kappa, -math.inf)
     require(room > 0.0, f"its F leaves a singular value that is {short!r} more than γ pays for")
     return bound_above(0.5 * math.nextafter(short, math.inf) ** 2 / room, 5)
+
+
+def _least_singular_value_below(matrix: Ball) -> float:
+    """Return a proved lower bound of the least singular value of matrices in a square ball; 0 where there is none."""
+    rows, columns = matrix.mid.shape
+    if rows != columns or not np.all(np.isfinite(matrix.mid)):
+        return 0.0
+    least = 0.9 * float(np.linalg.svd(matrix.mid, compute_uv=False)[-1])
+    square = matrix.T @ matrix
+    return least if least > 0.0 and proves_psd(square, bound_above(least * least, 1)) else 0.0
 
 
 def _singular_values_above(matrix: Ball) -> list[float]:

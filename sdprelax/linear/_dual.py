@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import scipy.optimize
@@ -16,11 +17,15 @@ __all__ = ["DualPoint", "LinearDual"]
 
 # Shares of the largest λ that are tried, and ridges η in units of the largest eigenvalue of XᵀX.
 CURVATURES, RIDGES = (0.99, 0.7, 0.3, 0.05, 1e-3), (1e-8, 1e-4, 1e-2, 0.1, 1.0, 10.0, 1e3)
+# Largest logarithms of both in a search.
+MOST = (0.0, 14.0)
 # How far within its bound the multiplier of the weight decay is kept, and λ within its own.
 INSIDE = 1e-11
 NEARLY = 1.0 - 1e-9
 # Function values that a search in (λ, η) may take, and the gap at which nothing more is looked for.
 EVALUATIONS, CLOSED = 200, 1e-10
+# Share of the least curvature that directions are given which need none.
+SHORT = 1e-3
 # Share of the largest singular value below which another one is zero.
 NEGLIGIBLE = 1e-9
 
@@ -34,13 +39,22 @@ class DualPoint:
     value: the lower bound that it makes, in floating point.
     fit: F, shape (r, c).
     curvature: λ.
-    basis: E, orthonormal columns, shape (r, m).
+    basis: E, orthogonal columns of lengths up to 1, shape (r, m).
     """
 
     value: float
     fit: Floats
     curvature: float
     basis: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class _Curved:
+    """E, shape (r, m), λ, and the square matrix that a ridge is a multiple of, shape (r, r)."""
+
+    basis: Floats
+    curvature: float
+    ridged: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +78,7 @@ class LinearDual:
     depth: int
 
     def most(self, basis: Floats) -> float:
-        """Return the largest λ with XᵀX ⪰ λEEᵀ for orthonormal columns E, shape (r, m)."""
+        """Return the largest λ with XᵀX ⪰ λEEᵀ, shape (r, m)."""
         scaled = basis / self.spectrum.values[:, None]
         return 1.0 / float(np.linalg.norm(scaled, 2)) ** 2
 
@@ -96,7 +110,8 @@ class LinearDual:
         image = self.spectrum.values[:, None] ** 2 * fit - curvature * (basis @ (basis.T @ fit))
         value = self._energy_left(fit, image)
         reach = reach_slope(upper, self.gamma, self.depth)
-        singular = np.linalg.svd(basis.T @ (self.spectrum.inner - image), compute_uv=False)[: self.width]
+        inside = (basis / np.sum(basis**2, axis=0)).T @ (self.spectrum.inner - image)
+        singular = np.linalg.svd(inside, compute_uv=False)[: self.width]
         for c in singular.tolist():
             kappa = borrowed_curvature(c, self.gamma, self.depth, curvature)
             short = c - max(decay_slope(self.gamma, self.depth, kappa), reach)
@@ -126,35 +141,66 @@ class LinearDual:
         rank = int(np.sum(singular > NEGLIGIBLE * max(float(singular[0]), 1e-300)))
         rows = right[:rank]
         beyond = self.spectrum.inner - (self.spectrum.inner @ rows.T) @ rows
-        for basis in self._bases(left[:, :rank], beyond):
+        families: list[Callable[[float], _Curved]] = [
+            *(partial(self._along, directions) for directions in self._directions(left[:, :rank], beyond)),
+            self._clipped,
+        ]
+        for family in families:
             if upper - found.value <= CLOSED * upper or until.expired:
                 break
-            found = max(found, self._searched(Z, beyond, basis, upper), key=lambda point: point.value)
+            found = max(found, self._searched(Z, beyond, family, upper), key=lambda point: point.value)
         return found
 
-    def _bases(self, left: Floats, beyond: Floats) -> Iterator[Floats]:
+    def _directions(self, left: Floats, beyond: Floats) -> Iterator[Floats]:
         """Yield orthonormal bases of spaces that hold the column space of Z and the steepest slopes beyond it."""
         others = np.linalg.svd(beyond - left @ (left.T @ beyond))[0]
         more = np.linalg.qr(np.hstack([left, others]))[0]
         sizes = (left.shape[1], min(self.width, len(left)), min(self.width + 2, len(left)), len(left))
         yield from (more[:, :size] for size in dict.fromkeys(sizes) if size)
 
-    def _searched(self, Z: Floats, beyond: Floats, basis: Floats, upper: float) -> DualPoint:
-        """Return the best dual point over λ and η for one E."""
-        most, largest = NEARLY * self.most(basis), float(self.spectrum.values[0]) ** 2
-        square, projection = np.diag(self.spectrum.values**2), basis @ basis.T
+    def _along(self, directions: Floats, share: float) -> _Curved:
+        """Return E of an orthonormal basis, with a share of the largest λ."""
+        basis = self._completed(directions)
+        return _Curved(basis, NEARLY * share * self.most(basis), directions @ directions.T)
+
+    def _clipped(self, share: float) -> _Curved:
+        """Return E for which λEEᵀ is XᵀX where that is less than λ, a share of its largest eigenvalue, else λ."""
+        largest = share * float(self.spectrum.values[0]) ** 2
+        lengths = np.minimum(1.0, self.spectrum.values / np.sqrt(largest))
+        return _Curved(np.diag(lengths), NEARLY * largest, np.diag(lengths**2))
+
+    def _searched(self, Z: Floats, beyond: Floats, family: Callable[[float], _Curved], upper: float) -> DualPoint:
+        """Return the best dual point of a family over its share and the ridge η."""
+        square, largest = np.diag(self.spectrum.values**2), float(self.spectrum.values[0]) ** 2
 
         def tried(share: float, ridge: float) -> DualPoint:
-            regularised = square + (ridge * largest - share * most) * projection
-            return self.point(Z + np.linalg.solve(regularised, beyond), share * most, basis, upper)
+            curved = family(share)
+            regularised = square - curved.curvature * curved.basis @ curved.basis.T + ridge * largest * curved.ridged
+            try:
+                fit = Z + np.linalg.solve(regularised, beyond)
+            except np.linalg.LinAlgError:
+                return self.plain(Z, upper)
+            return self.point(fit, curved.curvature, curved.basis, upper)
 
         def cost(logarithms: Floats) -> float:
-            share, ridge = np.exp(np.minimum(logarithms, (0.0, 40.0)))
+            share, ridge = np.exp(np.minimum(logarithms, MOST))
             return -tried(float(share), float(ridge)).value
 
         start = max(((a, b) for a in CURVATURES for b in RIDGES), key=lambda pair: tried(*pair).value)
         searched = scipy.optimize.minimize(
             cost, np.log(start), method="Nelder-Mead", options={"maxfev": EVALUATIONS, "xatol": 1e-8, "fatol": 0.0}
         )
-        share, ridge = np.exp(np.minimum(searched.x, (0.0, 40.0)))
+        share, ridge = np.exp(np.minimum(searched.x, MOST))
         return tried(float(share), float(ridge))
+
+    def _completed(self, directions: Floats) -> Floats:
+        """Return E: a basis, and the directions beyond it, short, if these span all inputs.
+
+        Then nothing is beyond E, and γ need not pay for the rounding of what should be nothing.
+        """
+        r, size = directions.shape
+        if size == r or r < len(self.spectrum.basis):
+            return directions
+        others = np.linalg.qr(directions, mode="complete")[0][:, size:]
+        length = np.sqrt(SHORT / self.most(directions)) * float(self.spectrum.values[-1])
+        return np.hstack([directions, min(1.0, length) * others])

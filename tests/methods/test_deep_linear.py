@@ -66,6 +66,22 @@ def test_a_bottleneck_costs_and_depth_shrinks_more() -> None:
     assert values[0] > values[1] > values[2]
 
 
+@pytest.mark.parametrize("depth", [3, 4])
+def test_networks_of_zeros_are_proved_where_they_are_best(depth: int) -> None:
+    X, Y = sample(6, n=40)
+    problem = Problem(X, Y, 0.5 * float(np.sum(Y**2)), activation=LINEAR)
+    outcome, network = trained(problem, width=2, depth=depth)
+    assert outcome.details["rank"] == 0 and outcome.status == "solved" and not np.any(network.product)
+
+
+def test_rounding_costs_little_at_any_depth() -> None:
+    """Of inputs of full rank nothing is left for γ to pay: gaps are of rounding, where the chord's slope is tiny."""
+    for depth in (3, 6):
+        outcome, _ = trained(Problem(*sample(7, n=200), 0.6, activation=LINEAR), width=2, depth=depth)
+        assert outcome.details["program_gap"] < 1e-9
+        assert isinstance(outcome.program, sdprelax.LinearCertificate) and outcome.program.share == 0.0
+
+
 def test_relaxation_closes_what_descent_leaves_open() -> None:
     """Of this problem the dual points that a network suggests leave a per cent; the semidefinite one nothing."""
     rng = np.random.default_rng(5)

@@ -32,7 +32,9 @@ BELOW = {
         *_in("docs/guide", "data methods sweeps clusters trust python estimators relaxation prediction distillation"),
         "docs/certify",
     ],
-    "docs/gallery": _in("notebooks", "tightness gamma_path ladder solvers losses paper ntk geometry distillation"),
+    "docs/gallery": _in(
+        "notebooks", "tightness gamma_path ladder solvers losses paper ntk geometry deep_linear distillation"
+    ),
     "docs/mathematics/README": [
         *_in("docs/mathematics", "problem lifting relaxation certificate solvers"),
         "docs/solver",
