@@ -45,12 +45,14 @@ RANK = 1e-9
 KEPT = 0.98
 # Rounds of reweighting, what a mass counts as at least in it, and the share of all mass below which one is none.
 ROUNDS, LEAST, NONE = 6, 1e-4, 1e-9
+# How many times what is left of the budget a direction costs at least that is not tried, and what is added to RᵀR.
+HOPELESS, RIDGE = 2.0, 1e-13
 # Up to how many directions random costs are tried too, and how often.
 FEW, RESTARTS = 60, 5
 # Shares of the way to a point that are tried where rounding takes it out of the budget.
 WAY = (1.0, 0.99, 0.9, 0.5, 0.1, 0.01)
 # Slack, as a share of γ, up to which a direction counts as one at γ.
-ATTAINED = 1e-6
+ATTAINED = 1e-5
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,13 +149,19 @@ class Masses:
         return self.program.loss.residual(predicted, self.program.targets)
 
     @cached_property
-    def dimension(self) -> int:
-        """In how many independent ways masses can change at equal predictions: K − rank F over directions at γ."""
-        flat = self._flat[:, np.abs(self.slack) <= ATTAINED * self.program.gamma]
-        if not flat.shape[1]:
-            return 0
-        singular = np.linalg.svd(flat, compute_uv=False)
-        return int(flat.shape[1] - np.sum(singular > RANK * singular[0]))
+    def null_space(self) -> Floats:
+        """Directions in which masses can change at equal predictions on the samples, orthonormal columns, shape (K, q).
+
+        Of masses at γ alone: those whose slack is all but 0.
+        """
+        attained = np.flatnonzero(np.abs(self.slack) <= ATTAINED * self.program.gamma)
+        if not len(attained):
+            return np.zeros((len(self), 0))
+        _, singular, right = np.linalg.svd(self._flat[:, attained])
+        rank = int(np.sum(singular > RANK * singular[0]))
+        found = np.zeros((len(self), len(attained) - rank))
+        found[attained] = right[rank:].T
+        return found
 
     @property
     def _flat(self) -> Floats:
@@ -295,10 +303,14 @@ class Masses:
 
     def _minimal(self, point: Point, deadline: Deadline) -> Point:
         """Return a point along some of the directions of another, none of which can be left out."""
+        # The masses of least objective along them, of which the costs below speak.
+        point = self._refitted(np.flatnonzero(point.masses), deadline) or point
         kept, tried = np.flatnonzero(point.masses), set[int]()
         count = len(kept) // 2
         while not deadline.expired:
-            order = [k for k in kept[np.argsort(self._costs(point, kept))] if k not in tried]
+            costs = self._costs(point, kept)
+            allowed = HOPELESS * (self.value(self.start) + self.budget - self.value(point))
+            order = [int(kept[k]) for k in np.argsort(costs) if costs[k] <= allowed and int(kept[k]) not in tried]
             if not order:
                 break
             count = max(1, min(count, len(order)))
@@ -306,7 +318,7 @@ class Masses:
             if found is not None:
                 point, kept = found, np.flatnonzero(found.masses)
             elif count == 1:
-                tried.add(int(order[0]))
+                tried.add(order[0])
             else:
                 count //= 2
         return point
@@ -321,11 +333,15 @@ class Masses:
             yield point
 
     def _costs(self, point: Point, kept: NDArray[np.intp]) -> Floats:
-        """Return about what leaving out each of some directions costs, ½α_k²/(RᵀR)⁻¹_kk, shape (len(kept),)."""
+        """Return the least that leaving out each of some directions costs, ½α_k²/(RᵀR)⁻¹_kk, shape (len(kept),).
+
+        That is what it costs where the others' masses may change without a sign; dependent directions cost nothing.
+        """
         root = self._quadratic[1][:, kept]
         gram = root.T @ root
-        inverse = np.linalg.pinv(gram, rcond=1e-12, hermitian=True)
-        return np.asarray(0.5 * point.masses[kept] ** 2 / np.maximum(np.diag(inverse), 1e-300))
+        gram[np.diag_indices(len(kept))] += RIDGE * max(float(np.trace(gram)), np.finfo(float).tiny) / max(len(kept), 1)
+        inverse = scipy.linalg.cho_solve(scipy.linalg.cho_factor(gram), np.eye(len(kept)))
+        return np.asarray(0.5 * point.masses[kept] ** 2 / np.diag(inverse))
 
     def _refitted(self, kept: NDArray[np.intp], deadline: Deadline) -> Point | None:
         """Return a point along some directions alone whose objective is within the budget, if one is found."""

@@ -13,7 +13,7 @@ from sdprelax.problem import Reduction
 __all__ = ["maximal_directions"]
 
 # Distance below which two directions are one.
-SEPARATION = 1e-6
+SEPARATION = 1e-3
 
 
 def maximal_directions(

@@ -32,6 +32,10 @@ Selection = Literal["as_found", "least_norm", "sparsest"]
 RAMPS = (0.01, 0.1, 1.0)
 # Shares of the way from the network found to one chosen that are tried where rounding takes the latter out of the set.
 WAY = (1.0, 0.99, 0.9, 0.5)
+# Random inputs per direction that tell functions apart, and the share of all outputs that is a difference.
+PROBES, NOTICED = 4, 1e-3
+# What objectives of one network may differ by, relatively.
+SAME = 1e-9
 # Newton steps on validation data, the shares of one that are tried, the relative decrease that is worth no other, and
 # the least curvature, as a share of the largest.
 NEWTON, STEPS, SETTLED, FLAT = 30, (1.0, 0.5, 0.25, 0.1, 0.01), 1e-8, 1e-8
@@ -92,10 +96,26 @@ class OptimalSet:
     def dimension(self) -> int:
         """In how many independent ways masses can change at the same predictions and the same penalty.
 
-        Counted in floating point over the directions at γ. 0: within the set no other network along these directions
-        has the predictions of the one found, so that what choice there is lies within the tolerance.
+        Counted in floating point over the directions at γ. 0: no other network along these directions has the
+        predictions of the one found, so that what choice there is lies within the tolerance.
         """
-        return self.masses.dimension
+        return int(self.masses.null_space.shape[1])
+
+    @property
+    def functions(self) -> int:
+        """In how many of these ways networks differ as functions, by more than a thousandth; at most :attr:`dimension`.
+
+        A neuron and its opposite, (xᵀu)₊ = xᵀu + (−xᵀu)₊, can be exchanged without any input noticing.
+        Told by outputs at random inputs near the samples.
+        """
+        if not self.dimension:
+            return 0
+        rng, X = np.random.default_rng(0), self.problem.X
+        count = PROBES * len(self.masses)
+        near = X[rng.integers(len(X), size=count)] + np.std(X, axis=0) * rng.standard_normal((count, X.shape[1]))
+        features = self._features(near)[:, :, : len(self.masses)].reshape(-1, len(self.masses))
+        singular = np.linalg.svd(features @ self.masses.null_space, compute_uv=False)
+        return int(np.sum(singular > NOTICED * np.linalg.norm(features, 2)))
 
     def found(self) -> Optimum:
         """Return the network that the set was made around."""
@@ -200,9 +220,13 @@ class OptimalSet:
 
         Raises
         ------
-        InputError: data of another shape.
+        InputError: data of another shape, or targets that are no classes.
         """
         inputs, targets = self._data(X, Y)
+        ordered = np.sort(targets, axis=1)
+        classes = np.abs(targets) == 1.0 if targets.shape[1] == 1 else ordered[:, -1] > ordered[:, -2]
+        if not np.all(classes):
+            raise InputError("extremes() takes targets of classes: ±1, or rows of which one entry is the largest.")
         features = self._features(inputs)
         ends = [self._driven(sign, inputs, targets, features, Deadline.of(time_limit)) for sign in (-1.0, 1.0)]
         return ends[0], ends[1]
@@ -304,13 +328,16 @@ def optimal_set(problem: Problem, outcome: Outcome, *, tolerance: float = 1e-6, 
     program = outcome.program
     if isinstance(program, GroupCertificate) and isinstance(program.design, Gates):
         _require_within(program.gap(problem), tolerance)
-        return gated_optima(problem, program, tolerance)
+        found = gated_optima(problem, program, tolerance)
+        _require_of(problem, found.found().upper, program.value)
+        return found
     if outcome.network is None or outcome.lower is None or outcome.gap is None or outcome.certificate is None:
         raise InputError(
             "this outcome proves no network optimal: optimal_set takes those of methods with a lower bound, such as "
             "exact, and of gated_relu and mkl."
         )
     _require_within(outcome.gap, tolerance)
+    _require_of(problem, problem.upper_bound(outcome.network), outcome.upper)
     presolved = Presolved.of(problem)
     units = presolved.units
     scaled = units.scaled_network(outcome.network)
@@ -323,6 +350,13 @@ def _require_within(gap: float, tolerance: float) -> None:
         raise InputError(
             f"this outcome is proved optimal to within {gap:.2g} and no closer; take a tolerance above that, or solve "
             "to a smaller one first."
+        )
+
+
+def _require_of(problem: Problem, reached: float, claimed: float | None) -> None:
+    if claimed is None or abs(reached - claimed) > SAME * abs(claimed):
+        raise InputError(
+            f"this outcome is of another problem than {problem!r}: its network has another objective there."
         )
 
 

@@ -38,7 +38,7 @@ def masses(network: Any) -> dict[int, float]:
 
 
 def test_all_maximal_directions_are_known(segment: OptimalSet) -> None:
-    assert len(segment.masses) == 3 and segment.dimension == 1
+    assert len(segment.masses) == 3 and segment.dimension == segment.functions == 1
     assert segment.masses.slack == pytest.approx(np.zeros(3), abs=1e-6)
     assert segment.problem.upper_bound(segment.found().network) == segment.found().upper
     # ½·2γ² of the loss, and γ times all mass.
@@ -76,6 +76,41 @@ def test_extremes_are_the_ends(segment: OptimalSet) -> None:
     assert worst.accuracy is not None and worst.accuracy <= 1.0 / 3.0 + 1e-9
     assert best.accuracy == 1.0
     assert max(worst.gap, best.gap) <= segment.tolerance
+
+
+def test_a_hexagon_has_two_triangles_of_one_function() -> None:
+    """Six samples at equal angles: masses α_k = c ± d, for (xᵀu)₊ − (−xᵀu)₊ = xᵀu and opposite corners add up to 0."""
+    corners = np.arange(6) * np.pi / 3.0
+    X = np.stack([np.cos(corners), np.sin(corners)], axis=1)
+    problem = Problem(X, np.ones((6, 1)), 0.3)
+    found = optimal_set(problem, sdprelax.solve(problem, "exact", tolerance=1e-9), tolerance=1e-7)
+    assert (len(found.masses), found.dimension, found.functions) == (6, 1, 0)
+    assert found.sparsest().neurons == 3 and found.least_norm().neurons == 6
+    turned = np.stack([np.cos(corners + 0.4), np.sin(corners + 0.4)], axis=1)
+    first, last = (one.network.predict(turned) for one in (found.sparsest(), found.least_norm()))
+    assert first == pytest.approx(last, abs=1e-3)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_opposite_neurons(seed: int) -> None:
+    """With neurons whose u_kv_kᵀ span all matrices positively, XᵀA = 0: opposites attain γ, and functions are one."""
+    rng = np.random.default_rng(seed)
+    problem = Problem(rng.standard_normal((20, 2)), rng.standard_normal((20, 1)), 0.05)
+    outcome = sdprelax.solve(problem, "exact", tolerance=1e-9)
+    assert outcome.network is not None
+    A = problem.residual(outcome.network.predict(problem.X))
+    U = outcome.network.hidden / np.linalg.norm(outcome.network.hidden, axis=0)
+    assert np.linalg.norm(problem.X.T @ A) <= 1e-4 * problem.gamma
+    for sign in (1.0, -1.0):
+        reached = np.linalg.norm(A.T @ np.maximum(problem.X @ (sign * U), 0.0), axis=0)
+        assert reached == pytest.approx(np.full(U.shape[1], problem.gamma), rel=1e-4)
+    found = optimal_set(problem, outcome, tolerance=1e-8)
+    # One for every pair of opposites, less the two dimensions of linear functions; some may be missed in rounding.
+    assert found.functions == 0 and 0 < found.dimension <= len(found.masses) / 2 - 2
+    fewest = found.sparsest()
+    assert isinstance(fewest.network, Network)
+    new = rng.standard_normal((50, 2))
+    assert fewest.network.predict(new) == pytest.approx(outcome.network.predict(new), abs=1e-3)
 
 
 def behind(directions: Floats, problem: Problem, tolerance: float, penalty: Any = "frobenius") -> OptimalSet:
@@ -207,9 +242,15 @@ def test_wrong_input_is_one_sentence(segment: OptimalSet) -> None:
         optimal_set(problem, rough)
     with pytest.raises(sdprelax.InputError, match="between 0 and 1"):
         optimal_set(problem, rough, tolerance=0.0)
+    for method in ("exact", "gated_relu"):
+        other = sdprelax.solve(Problem(TWO, 2.0 * np.ones((2, 1)), GAMMA), method)
+        with pytest.raises(sdprelax.InputError, match="of another problem"):
+            optimal_set(problem, other)
     kinked = Problem(TWO, np.ones((2, 1)), GAMMA, loss="hinge")
     with pytest.raises(sdprelax.InputError, match="differentiable"):
         optimal_set(kinked, sdprelax.solve(kinked, "exact")).validated(ASIDE, [[1.0]])
+    with pytest.raises(sdprelax.InputError, match="targets of classes"):
+        segment.extremes(ASIDE, [[0.3]])
     with pytest.raises(sdprelax.InputError, match="takes 2 inputs and 1 outputs"):
         segment.validated(np.ones((2, 3)), np.ones((2, 1)))
 
@@ -228,14 +269,15 @@ def test_exact_selects(selection: str) -> None:
 def test_exact_selects_in_higher_rank(offset: bool) -> None:
     rng = np.random.default_rng(5)
     problem = Problem(rng.standard_normal((15, 3)), rng.standard_normal((15, 2)), 0.3, offset=offset)
-    plain = sdprelax.solve(problem, "exact", tolerance=1e-3)
+    widths = {}
     for selection in ("least_norm", "sparsest"):
         outcome = sdprelax.solve(problem, "exact", tolerance=1e-3, selection=selection)
         assert outcome.status == "solved" and outcome.gap is not None and outcome.gap <= 1e-3
-        assert outcome.network is not None and plain.network is not None and outcome.certificate is not None
+        assert outcome.network is not None and outcome.certificate is not None and outcome.lower is not None
         assert problem.upper_bound(outcome.network) == outcome.upper
-        assert outcome.lower is not None and sdprelax.verify(problem, outcome.certificate) >= outcome.lower
-        assert (outcome.network.width <= plain.network.width) == (selection == "sparsest")
+        assert sdprelax.verify(problem, outcome.certificate) >= outcome.lower
+        widths[selection] = outcome.network.width
+    assert widths["sparsest"] < widths["least_norm"]
 
 
 @pytest.mark.parametrize("penalty", ["columns", "frobenius", "nuclear"])

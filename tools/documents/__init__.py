@@ -22,6 +22,7 @@ from documents import (  # noqa: F401
     mutations,
     native,
     ntk,
+    optima,
     paper,
     reach,
     relaxations,

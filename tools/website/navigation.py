@@ -32,9 +32,10 @@ BELOW = {
         *_in("docs/guide", "data methods sweeps clusters trust python estimators relaxation prediction distillation"),
         "docs/certify",
     ],
-    "docs/gallery": _in(
-        "notebooks", "tightness gamma_path ladder solvers losses paper ntk geometry deep_linear distillation"
-    ),
+    "docs/gallery": [
+        *_in("notebooks", "tightness gamma_path ladder solvers losses paper ntk which_optimum geometry deep_linear"),
+        "notebooks/distillation",
+    ],
     "docs/mathematics/README": [
         *_in("docs/mathematics", "problem lifting relaxation certificate solvers"),
         "docs/solver",
