@@ -448,7 +448,7 @@ def _objective_above(problem: Problem, layers: tuple[Floats, ...]) -> float:
     for layer in layers:
         predicted = predicted @ Ball.exact(layer)
         squares += Ball.exact(layer).square_above()
-    penalty = bound_above(0.5 * problem.gamma * squares, len(layers) + 3)
+    penalty = bound_above(0.5 * (problem.gamma * squares), len(layers) + 3)
     return bound_above(problem.loss.value_above(predicted, Ball.exact(problem.Y)) + penalty, 2)
 
 

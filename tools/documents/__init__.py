@@ -19,6 +19,7 @@ from documents import (  # noqa: F401
     costs,
     distilled,
     gated,
+    linear,
     mutations,
     native,
     ntk,

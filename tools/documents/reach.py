@@ -41,6 +41,15 @@ def _gated() -> str:
     return f"10,000×100, {run['gates']:,} gates, to {scientific(run['gap'])} in {run['seconds']:.0f} s"
 
 
+def _linear() -> str:
+    """Return how often networks of two layers are certified, and on white inputs those of all depths."""
+    found = published("deep_linear")
+    two, white = found.query("depth == 2"), found.query("condition == 'white'")
+    shares = [f"{mine['solved'].sum():.0f} of {mine['trials'].sum():.0f}" for mine in (two, white)]
+    deepest = white["depth"].max()
+    return f"random 60×8→6, certified: {shares[0]} of two layers, on white inputs {shares[1]} of up to {deepest} layers"
+
+
 @table("reach")
 def reach() -> str:
     """One line for each thing that somebody may want."""
@@ -56,6 +65,7 @@ def reach() -> str:
          "thousands of samples"],
         ["neurons in closed form", "`wedge`", "the Lasso's optimum; in small ranks both bounds",
          f"2,000 wedges: {digits()}"],
+        ["a linear network of any depth", "`deep_linear`", "its own program's optimum", _linear()],
         ["a block of a deep network made smaller", "`sdprelax distill`", "the student's program gap",
          f"200,000 × 512 activations: {largest()}"],
     ]  # fmt: skip
