@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import multiprocessing
 import re
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -21,6 +22,7 @@ from sdprelax.laboratory._job import Job
 from sdprelax.laboratory.engines.local import Serial
 from sdprelax.laboratory.training import _trial as trials
 from sdprelax.methods import methods
+from sdprelax.solvers import solvers
 
 KERNEL = """\
 from sdprelax.base import compiled
@@ -151,6 +153,36 @@ def test_methods_without_kernels_do_not_load_numba() -> None:
     process.start()
     assert here.recv() is False
     process.join()
+
+
+LOADED = """
+import sys
+import numpy as np, sdprelax
+from sdprelax.methods import methods
+from sdprelax.solvers import solvers
+run = methods["adam"].run
+there = []
+def watched(self, *given, **named):
+    there.append("torch" in sys.modules)
+    return run(self, *given, **named)
+methods["adam"].run = watched
+problem = sdprelax.Problem(np.eye(2), np.eye(2), 0.1)
+before = "torch" in sys.modules
+sdprelax.solve(problem, "adam", width=2, epochs=2, restarts=1)
+print(before, there)
+"""
+
+
+def test_pytorch_is_imported_before_a_clock_runs() -> None:
+    pytest.importorskip("torch")
+    done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
+    assert done.stdout == "False [True]\n"
+    for name, entry, libraries in (("sgd", methods.create("sgd"), ["torch"]), ("lbfgs", methods.create("lbfgs"), [])):
+        assert methods.libraries(name, entry) == libraries
+    native = solvers.create("native", {"arrays": "torch"})
+    assert (
+        solvers.libraries("native", native) == ["torch"] and solvers.libraries("native", solvers.create("native")) == []
+    )
 
 
 @pytest.mark.parametrize(("method", "options"), [

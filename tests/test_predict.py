@@ -121,7 +121,30 @@ def test_rows_that_do_not_fit_are_refused_in_one_sentence(
 
 
 def test_a_sweep_of_several_trials_is_asked_for_one(trials: dict[str, Path]) -> None:
-    for trial, words in (("squared", "holds 2 trials: give the folder of one of them"), ("none", "there is no trial")):
+    for trial, words in (("squared", "holds 2 trials; name one of them:\n  "), ("none", "there is no trial")):
         done = CliRunner().invoke(app, ["predict", str(trials[""] / trial), str(trials[""] / "new.csv")])
         assert isinstance(done.exception, InputError) and words in str(done.exception)
     assert len(predicted(trials[""] / "cross_entropy", trials[""] / "new.csv")) == 2
+
+
+def test_a_trial_is_exported_with_its_preprocessing(trials: dict[str, Path], tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    done = CliRunner().invoke(app, ["export", str(trials["y squared"]), str(tmp_path / "n.onnx")])
+    assert isinstance(done.exception, InputError) and "inputs are words of a table" in str(done.exception)
+    (tmp_path / "e.yaml").write_text(
+        "name: e\ndatasets: [iris: {scaling: standard}]\ngamma: 0.1\nmethods: [lbfgs: {width: 3, restarts: 1}]\n"
+    )
+    run_sweep(load_sweep(tmp_path / "e.yaml"), tmp_path, engine="serial")
+    (trial,) = (tmp_path / "e" / "trials").iterdir()
+    done = CliRunner().invoke(app, ["export", str(trial), str(tmp_path / "n.onnx")])
+    assert done.exit_code == 0 and done.output == f"wrote {tmp_path / 'n.onnx'}\n"
+    model = sdprelax.load_predictor(next(trial.glob("network*.npz")))
+    rows = np.random.default_rng(0).standard_normal((5, 4))
+    (found,) = onnxruntime.InferenceSession(str(tmp_path / "n.onnx")).run(None, {"input": rows})
+    np.testing.assert_allclose(found, model.predict(rows), rtol=1e-9)
+    torch = pytest.importorskip("torch")
+    assert CliRunner().invoke(app, ["export", str(trial), str(tmp_path / "n.pt"), "--single"]).exit_code == 0
+    state = torch.load(tmp_path / "n.pt", weights_only=True)
+    assert state["0.weight"].dtype == torch.float32 and state["0.weight"].shape[1] == rows.shape[1]
+    done = CliRunner().invoke(app, ["export", str(trial), str(tmp_path / "n.h5")])
+    assert isinstance(done.exception, InputError) and "what is written ends in .onnx or .pt" in str(done.exception)

@@ -27,7 +27,7 @@ from sdprelax.base._errors import (
     nearest,
 )
 from sdprelax.base._files import read_arrays, storing, whole_file, write_arrays, write_whole
-from sdprelax.base._optional import has_optional, install_hint, optional
+from sdprelax.base._optional import has_optional, import_present, install_hint, optional
 from sdprelax.base._registry import LATER, Registry, Use, misread, registering
 from sdprelax.base._threads import single_threaded, threads_allowed, usable_cores
 from sdprelax.base._verified import (
@@ -69,6 +69,7 @@ __all__ = [
     "first_line",
     "gamma",
     "has_optional",
+    "import_present",
     "install_hint",
     "is_categorical",
     "log_sum_exp",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
+from collections.abc import Iterable
 from typing import Any
 
 from sdprelax.base._errors import SolverUnavailable
 
-__all__ = ["has_optional", "install_hint", "optional"]
+__all__ = ["has_optional", "import_present", "install_hint", "optional"]
 
 # What each is called, and the extra of this package that brings it (pyproject.toml).
 EXTRAS = {
@@ -50,6 +52,14 @@ def optional(module: str) -> Any:
         reason = f"cannot be imported ({error})" if has_optional(package) else "is not installed"
         name, _ = EXTRAS.get(package, (package, ""))
         raise SolverUnavailable(f"{name} {reason}: {install_hint(package)}.") from None
+
+
+def import_present(packages: Iterable[str]) -> None:
+    """Import the optional packages that are installed; what needs one that is not says so when it runs."""
+    for package in packages:
+        if has_optional(package):
+            with contextlib.suppress(ImportError):
+                importlib.import_module(package)
 
 
 def has_optional(package: str) -> bool:

@@ -60,8 +60,8 @@ class Registry(Generic[T]):
 
     A class may have ``version: ClassVar[int] = 1``, which is raised when the same options give other results;
     ``uses()``, which returns (registry, name, options) of the registered classes that its results depend on;
-    ``digest()``, the SHA-256 of the file that it reads, "" where its options name none; and ``kernels``, the modules of
-    compiled functions that it computes with.
+    ``digest()``, the SHA-256 of the file that it reads, "" where its options name none; ``kernels``, the modules of
+    compiled functions that it computes with; and ``libraries``, optional packages that take their time to import.
 
     Parameters
     ----------
@@ -175,8 +175,15 @@ class Registry(Generic[T]):
 
     def kernels(self, name: str, entry: T) -> list[str]:
         """Return the modules of kernels that :meth:`parts` compute with, which :func:`sdprelax.base.ready` loads."""
-        named = (getattr(part, "kernels", ()) for _, _, part in self.parts(name, entry))
-        return list(dict.fromkeys(kernel for kernels in named for kernel in kernels))
+        return self._all(name, entry, "kernels")
+
+    def libraries(self, name: str, entry: T) -> list[str]:
+        """Return the optional packages that :meth:`parts` compute with, which are imported before a clock starts."""
+        return self._all(name, entry, "libraries")
+
+    def _all(self, name: str, entry: T, attribute: str) -> list[str]:
+        named = (getattr(part, attribute, ()) for _, _, part in self.parts(name, entry))
+        return list(dict.fromkeys(one for each in named for one in each))
 
     def create(self, name: str, options: Mapping[str, Any] | None = None) -> T:
         """Return the entry ``name`` built from ``options``, each validated against its field's type.

@@ -12,7 +12,7 @@ import sdprelax
 from sdprelax.cli._catalogue import print_list, print_schema, print_solvers
 from sdprelax.cli._certify import certify_network, print_gamma_max
 from sdprelax.cli._init import write_sweep
-from sdprelax.cli._predict import predict_rows
+from sdprelax.cli._predict import export_network, predict_rows
 from sdprelax.cli._results import (
     collect_results,
     compare_results,
@@ -90,6 +90,11 @@ VERBS = {
         predict_rows,
         MODELS,
         ("sdprelax predict results/mine new.csv", "sdprelax predict 3f9a new.csv --out predicted.csv"),
+    ),
+    "export": Verb(
+        export_network,
+        MODELS,
+        ("sdprelax export results/mine network.onnx", "sdprelax export 3f9a network.pt --single"),
     ),
     "certify": Verb(
         certify_network,

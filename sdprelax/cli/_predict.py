@@ -14,10 +14,13 @@ if TYPE_CHECKING:
 
     from sdprelax.networks import Pipeline
 
-__all__ = ["predict_rows"]
+__all__ = ["export_network", "predict_rows"]
 
 # How the file that was trained on is read, and so the new one, as far as it is of the same kind.
-READING = ("separator", "decimal", "encoding", "header", "index")
+READING = ("separator", "decimal", "encoding", "header", "index", "na_values")
+
+# Trials that are listed where one of them has to be named.
+MOST_LISTED = 20
 
 
 def predict_rows(
@@ -55,6 +58,39 @@ def predict_rows(
         echo(f"wrote {out}")
 
 
+def export_network(
+    trial: Annotated[
+        str,
+        typer.Argument(help="A trial's folder or hash, the folder of a sweep with one trial, or a predictor's .npz."),
+    ],
+    out: Annotated[Path, typer.Argument(help="File to write: .onnx, or .pt for the state_dict of two linear layers.")],
+    single: Annotated[bool, typer.Option("--single", help="Write single precision.")] = False,
+    predictor: Annotated[
+        str | None, typer.Option(help="Which of the trial's predictors; by default the one that its row speaks of.")
+    ] = None,
+    results: Annotated[Path, typer.Option(help="Where to look for a hash.")] = Path("results"),
+) -> None:  # fmt: skip
+    """Write a trained network, preprocessing included, as ONNX or for PyTorch."""
+    from sdprelax.base import InputError, optional, storing
+    from sdprelax.networks import Precision, load_pipeline, to_torch, write_onnx
+
+    if out.suffix not in (".onnx", ".pt"):
+        raise InputError(f"{out}: what is written ends in .onnx or .pt.")
+    if Path(trial).is_file():
+        model = load_pipeline(trial)
+    else:
+        folder, record = _record(trial, results)
+        model = load_pipeline(folder / _file(record, predictor))
+    precision: Precision = "float32" if single else "float64"
+    if out.suffix == ".onnx":
+        write_onnx(model, out, precision)
+    else:
+        module = to_torch(model, precision)
+        with storing(out) as target:
+            optional("torch").save(module.state_dict(), target)
+    echo(f"wrote {out}")
+
+
 def _record(trial: str, results: Path) -> tuple[Path, dict[str, Any]]:
     """Return the folder of a finished training trial and its record.
 
@@ -69,9 +105,7 @@ def _record(trial: str, results: Path) -> tuple[Path, dict[str, Any]]:
     trials = Path(trial) / "trials"
     finished = {path.name[:16] for path in trials.iterdir()} if trials.is_dir() else set()
     if len(finished) > 1:
-        raise InputError(
-            f"{trial} holds {len(finished)} trials: give the folder of one of them, such as {trials / min(finished)}."
-        )
+        raise InputError(f"{trial} holds {len(finished)} trials; name one of them:\n{_listed(Path(trial))}")
     folder = find_trial(str(trials / min(finished)) if finished else trial, results).resolve()
     record = Store(folder.parent.parent).record(folder.name)
     if record is None:
@@ -79,6 +113,25 @@ def _record(trial: str, results: Path) -> tuple[Path, dict[str, Any]]:
     if not record.get("predictors"):
         raise InputError(f"trial {folder.name} ended as '{record['status']}' and predicts with nothing.")
     return folder, record
+
+
+def _listed(folder: Path) -> str:
+    """Return the first trials of a sweep that predict, a line each: its hash, what it is, its accuracy or error."""
+    from sdprelax.laboratory import Store, kind_of_store, naming
+
+    store = Store(folder)
+    kind, plan = kind_of_store(store), store.plan()
+    named, lines = naming(kind, plan), []
+    for trial in plan["trials"]:
+        record = store.record(trial["hash"])
+        if record is not None and record.get("predictors"):
+            row = named(record)
+            problem, what = kind.words(row)
+            measured = next((f", {key.replace('_', ' ')} {row[key]:.4g}" for key in ("test_accuracy", "test_rmse")
+                             if isinstance(row.get(key), float)), "")  # fmt: skip
+            lines.append(f"  {trial['hash'][:8]}  {problem}, {what}{measured}")
+    more = [f"  and {len(lines) - MOST_LISTED} more"] if len(lines) > MOST_LISTED else []
+    return "\n".join([*lines[:MOST_LISTED], *more])
 
 
 def _file(record: dict[str, Any], predictor: str | None) -> str:

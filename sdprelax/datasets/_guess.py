@@ -19,6 +19,8 @@ from sdprelax.datasets._reading import first_cells, read_table
 __all__ = ["Guess", "guess_options"]
 
 SEPARATORS = {",": ",", ";": ";", "\t": "tab", "|": "|"}
+# What people write for an empty entry among numbers, beside what pandas takes for one.
+MARK = r"[^\w\s]{1,3}|[Uu]nknown|[Mm]issing|[Nn]one"
 # Lines in which separators are counted.
 LINES = 200
 # Names that targets go by; where no column has one of them, the last column is taken.
@@ -74,6 +76,13 @@ def guess_options(path: Path, target: str | None = None) -> Guess:
     if mark != ",":
         options["separator"] = SEPARATORS[mark]
     table = _table(path, mark, options, reasons)
+    marks = _marks_of_gaps(table)
+    if marks:
+        options["na_values"], reasons["na_values"] = marks, "stands among numbers for an empty entry"
+        for name, column in table.items():
+            cleared = column.where(~column.isin(marks)) if _is_text(column) else column
+            numbers = pd.to_numeric(cleared, errors="coerce")
+            table[name] = numbers if numbers.notna().sum() == cleared.notna().sum() else cleared
     if table.shape[1] == 1:
         said = "that comma, semicolon, tab or | would divide; a data set needs two or more"
         raise InputError(f"{path} has one column, '{table.columns[0]}', and none {said}.")
@@ -164,6 +173,18 @@ def _table(path: Path, mark: str, options: dict[str, Any], reasons: dict[str, st
         options["decimal"] = ","
         table = read_table(path, pd.read_csv, index_col=False, low_memory=False, decimal=",", **how)
     return table
+
+
+def _marks_of_gaps(table: pd.DataFrame) -> list[str]:
+    """Return what stands for an empty entry: marks such as "?" and "-" that are all but numbers in a column of them."""
+    found: set[str] = set()
+    for name in table:
+        column = table[name]
+        there = [str(entry).strip() for entry in column.dropna()] if _is_text(column) else []
+        others = {entry for entry in there if pd.isna(pd.to_numeric(entry, errors="coerce"))}
+        if len(others) < len(set(there)) and all(re.fullmatch(MARK, entry) for entry in others):
+            found |= others
+    return sorted(found)
 
 
 def _is_text(column: pd.Series) -> bool:

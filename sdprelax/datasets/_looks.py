@@ -18,6 +18,9 @@ PART = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
 LOOKS = {
     "dates or times": rf"({DAY}([ T]{CLOCK})?|{CLOCK})",
     "complex numbers": rf"\(?({PART})?[-+]?({PART})?[ij]\)?",
+    "numbers with commas, be they decimal marks (write decimal: \",\") or between thousands (leave them out)": (
+        r"[-+]?[1-9]\d{0,2},\d{3}"
+    ),
     "numbers with decimal commas (write decimal: \",\")": r"[-+]?\d+,\d+",
     "numbers with a mark between thousands": r"[-+]?\d{1,3}(,\d{3})+(\.\d*)?",
 }  # fmt: skip

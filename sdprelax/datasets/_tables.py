@@ -25,6 +25,9 @@ Encode = Literal["text"] | list[str | int]
 
 # A target of integers with more different values than this is taken for numbers, not classes, by default.
 MOST_CLASSES = 20
+NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
+# What to do about a word among numbers.
+CORRECT = "correct it, name it under na_values if it stands for an empty entry"
 
 
 class TableOptions(Protocol):
@@ -187,7 +190,7 @@ def _is_text(origin: str, name: str, column: pd.Series) -> bool:
     if numeric.any():
         row = _row(there, int(np.argmin(numeric)))
         what = (
-            f"'{there.iloc[int(np.argmin(numeric))]}' in row {row} among numbers: correct it"
+            f"'{there.iloc[int(np.argmin(numeric))]}' in row {row} among numbers: {CORRECT}"
             if not numeric.all()
             else "numbers as text: write them as numbers"
         )
@@ -225,7 +228,9 @@ def _require_numbers(origin: str, name: str, column: pd.Series) -> None:
         table_numbers(origin, there.to_frame(name))
     except InputError as error:
         advice = (
-            "; encode: text makes an input of zeros and ones for each word, option 'drop' leaves the column out"
+            "; na_values names what stands for an empty entry, option 'drop' leaves the column out"
+            if any(re.fullmatch(NUMBER, text.strip()) for text in texts)
+            else "; encode: text makes an input of zeros and ones for each word, option 'drop' leaves the column out"
             if texts or is_categorical(column)
             else ""
         )
@@ -261,7 +266,7 @@ def holds_classes(name: str, label: pd.Series, task: TargetKind) -> bool:
     if numeric.any() and not numeric.all() and not label.isna().any():
         row = int(np.argmin(numeric))
         raise InputError(
-            f"{name} holds '{label.iloc[row]}' in row {_row(label, row)} among numbers: correct it, or write "
+            f"{name} holds '{label.iloc[row]}' in row {_row(label, row)} among numbers: {CORRECT}, or write "
             "task: classification if they are labels."
         )
     if label.nunique() == len(label) > MOST_CLASSES:

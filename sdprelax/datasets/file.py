@@ -30,7 +30,7 @@ __all__ = ["File"]
 
 KINDS = (".csv", ".csv.gz", ".parquet", ".npz")
 # Options that are for CSV files alone, and those that are for tables alone.
-OF_CSV = ("header", "separator", "decimal", "encoding")
+OF_CSV = ("header", "separator", "decimal", "encoding", "na_values")
 OF_TABLES = ("target", "features", "drop", "index", "missing", "encode")
 # Marks between columns that have a name.
 SEPARATORS = {"tab": "\t", "whitespace": r"\s+"}
@@ -69,6 +69,7 @@ class File:
     decimal: the decimal mark in a CSV file.
     encoding: how a CSV file writes characters, such as latin-1.
     label: what the data are called in tables and pictures.
+    na_values: what else an empty entry is written as in a CSV file, such as "?".
     """
 
     path: str
@@ -87,6 +88,7 @@ class File:
     decimal: str = field(default=".", metadata=LATER)
     encoding: str = field(default="utf-8", metadata=LATER)
     label: str | None = field(default=None, metadata=LATER)
+    na_values: Names | None = field(default=None, metadata=LATER)
 
     version: ClassVar[int] = 2
 
@@ -191,7 +193,7 @@ class File:
         return read_table(
             path, pd.read_csv, header=None if self.header is False or skipped else 0, skiprows=skipped,
             names=names if self.header is False or skipped else None,
-            index_col=False, low_memory=False, decimal=self.decimal, **options,
+            index_col=False, low_memory=False, decimal=self.decimal, na_values=self.na_values, **options,
         )  # fmt: skip
 
     def _from_arrays(self, path: Path) -> Dataset:

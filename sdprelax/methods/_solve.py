@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sdprelax.base import Deadline, InputError, ProblemTooLarge, SolverFailed, ready, require_seed
+from sdprelax.base import Deadline, InputError, ProblemTooLarge, SolverFailed, import_present, ready, require_seed
 from sdprelax.methods._method import methods
 from sdprelax.problem import Problem, require_taken
 from sdprelax.training import Outcome, Report, unreported
@@ -31,7 +31,7 @@ def solve(
     method: a registered method: "sdp", "exact", "lbfgs", ... (``sdprelax list methods``).
     seed: seed of everything random in the method.
     time_limit: seconds after which the best pair of bounds so far is returned, None for no limit; they start when
-        what is compiled, once per machine, is there.
+        what is compiled, once per machine, is there, and libraries are imported.
     report: called with an Outcome whenever the method has a better pair of bounds.
     options: the method's own options, e.g. ``solver="scs"``.
 
@@ -50,6 +50,7 @@ def solve(
     chosen = methods.create(method, options)
     require_taken(problem, methods, method, chosen)
     ready(methods.kernels(method, chosen))
+    import_present(methods.libraries(method, chosen))
     try:
         return chosen.run(problem, rng=np.random.default_rng(int(seed)), deadline=Deadline(seconds), report=report)
     except MemoryError:

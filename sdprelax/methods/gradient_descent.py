@@ -126,6 +126,7 @@ class _FullBatch:
     """What full-batch training has in common, whichever optimiser makes the steps."""
 
     proves: ClassVar[bool] = False
+    libraries: ClassVar[tuple[str, ...]] = ("torch",)
     losses: ClassVar[None] = None
     activations: ClassVar[None] = None
     offset: ClassVar[bool] = True

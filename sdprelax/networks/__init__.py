@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sdprelax.networks._export import Precision, to_torch, write_onnx
 from sdprelax.networks._gated import GatedNetwork
 from sdprelax.networks._linear import LinearNetwork
 from sdprelax.networks._metrics import METRICS, decided, metrics, paper_accuracy
@@ -33,6 +34,7 @@ __all__ = [
     "Network",
     "Operations",
     "Pipeline",
+    "Precision",
     "Predictor",
     "Preprocessing",
     "ReLU",
@@ -54,6 +56,8 @@ __all__ = [
     "require_rows",
     "save_predictor",
     "scaling_operations",
+    "to_torch",
     "twins",
     "words_of",
+    "write_onnx",
 ]

@@ -58,6 +58,10 @@ class Predictor(Protocol):
         ...
 
 
+# Ends of names of files in formats of other libraries.
+FOREIGN = (".onnx", ".pt", ".pth", ".safetensors", ".pkl")
+
+
 def register_predictor(kind: str) -> Callable[[C], C]:
     """Return a class decorator that lets a frozen dataclass be saved and loaded under ``kind``."""
 
@@ -160,9 +164,14 @@ def save_predictor(path: str | Path, predictor: Predictor, called: str = "") -> 
 
     Raises
     ------
-    InputError: a predictor that is not registered.
+    InputError: a predictor that is not registered, or a file's name that ends as those of other libraries do.
     StorageError: the file cannot be written.
     """
+    if Path(path).suffix.lower() in FOREIGN:
+        raise InputError(
+            f"{path}: predictors are kept in .npz files; sdprelax.networks.write_onnx writes .onnx, and "
+            "torch.save(sdprelax.networks.to_torch(network).state_dict(), path) PyTorch's."
+        )
     pipeline = predictor if isinstance(predictor, Pipeline) else Pipeline(predictor)
     bare, carried = pipeline.predictor, pipeline.carried()
     kind = next((name for name, known in _kinds.items() if type(bare) is known), None)
@@ -222,6 +231,8 @@ def load_pipeline(path: str | Path) -> Pipeline:
     ------
     InputError: the file holds no predictor.
     """
+    if Path(path).is_dir():
+        raise InputError(f"{path} is a folder: name the predictor's file in it, such as {Path(path) / 'network.npz'}.")
     try:
         stored = read_arrays(path)
         kind = str(stored["kind"])

@@ -175,6 +175,9 @@ def _of_module(given: Any) -> TrainedNetwork:
             "can be certified."
         )
 
+    if any(layer.weight.is_meta for layer in linear):
+        raise InputError(f"{what} is on the device meta, where weights have no values: load them first.")
+
     def array(tensor: Any) -> Any:
         return None if tensor is None else tensor.detach().cpu().numpy().astype(np.float64)
 

@@ -127,7 +127,7 @@ def test_files_that_are_no_archives_of_arrays_are_refused(tmp_path: Path) -> Non
     ("Unnamed: 0,a,y\n0,1.5,u\n1,2.0,v\n", "column 1 has no name"),
     ("y,a,y\n0,1.5,u\n1,2.0,v\n", "has two columns named 'y'"),
     ("a,y\n1,u\n2,u\n", "column 'y' cannot be classes: all 2 labels are 'u'; classification takes two classes"),
-    ("a,y\n1,1.5\n2,2.5\n3,n/k\n", "column 'y' holds 'n/k' in row 3 among numbers: correct it, or write"),
+    ("a,y\n1,1.5\n2,2.5\n3,n/k\n", "'n/k' in row 3 among numbers: correct it, name it under na_values"),
     ("a,name\n" + "".join(f"{k},s{k}\n" for k in range(30)), "column 'name' has another label in each of 30 rows"),
     ("a,y\n\"1,u\n2,v\n", "t.csv"), ("\n\n\n", "cannot be read as csv"),
     ("a", "t.csv"), ("a,y\n" + "9" * 400 + ",u\n1,v\n", "row 1, column 'a' holds"), ("a,y\n", "needs at least one row"),

@@ -14,7 +14,7 @@ import pytest
 
 import sdprelax
 from sdprelax import InputError, Network, Pipeline
-from sdprelax.datasets import Dataset, datasets
+from sdprelax.datasets import Dataset, datasets, guess_options
 from sdprelax.laboratory import load_sweep, run_sweep
 
 MESSY = """\
@@ -214,3 +214,42 @@ methods: [lbfgs: {{width: 2, restarts: 1}}]
     assert found.table["dataset"].tolist() == ["Dose & $outcome$", "both"]
     plain = datasets.create("file", {"path": str(messy), "separator": ";"})
     assert "separator" in datasets.identified(plain) and "label" not in datasets.identified(plain)
+
+
+MARKED = "q,colour,y\n1.5,red,0.1\n?,blue,0.2\n2.5,red,0.3\n-,blue,0.4\n3.5,red,0.5\n"
+
+
+def test_marks_that_stand_for_empty_entries_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(MARKED)
+    assert "column 'q' holds '?' in row 2 among numbers: correct it, name it under na_values" in refused(
+        path, encode="text"
+    )
+    assert "na_values names what stands for an empty entry" in refused(path, drop="colour")
+    data = load(path, drop="colour", na_values=["?", "-"], missing="drop")
+    assert data.X.ravel().tolist() == [1.5, 2.5, 3.5]
+    assert load(path, drop="colour", na_values=["?", "-"], missing="mean").X.ravel().tolist() == [
+        1.5,
+        2.5,
+        2.5,
+        2.5,
+        3.5,
+    ]
+
+
+def test_marks_are_guessed_and_new_rows_are_read_with_them(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(MARKED)
+    guess = guess_options(path, "y")
+    assert guess.options["na_values"] == ["-", "?"] and guess.options["missing"] == "mean" and not guess.dropped
+    assert "stands among numbers for an empty entry" in guess.reasons["na_values"]
+    assert datasets.create("file", guess.options).load().X.shape == (5, 3)
+    # Words are words, and no numbers are about.
+    path.write_text("a,b,y\n?,1,0.1\nx,2,0.2\n?,3,0.3\n")
+    assert "na_values" not in guess_options(path, "y").options
+
+
+def test_numbers_with_one_comma_may_be_thousands(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text('a;y\n"1,000";0.1\n"12,345";0.2\n')
+    said = refused(tmp_path / "t.csv", separator=";")
+    assert 'numbers with commas, be they decimal marks (write decimal: ",") or between thousands' in said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -76,15 +77,19 @@ def chosen(table: pd.DataFrame, condition: str, looks: Mapping[str, Look]) -> pd
     """
     try:
         written = ast.parse(condition.strip(), mode="eval")
-    except (SyntaxError, ValueError) as error:
-        raise InputError(f"--where '{condition}' is no condition ({first_line(error)}): {EXAMPLE}.") from None
+    except (SyntaxError, ValueError):
+        single = re.search(r"(?<![<>=!])=(?!=)", condition)
+        what = "has = where a comparison is meant, which is ==" if single else "is no condition"
+        raise InputError(f"--where '{condition}' {what}: {EXAMPLE}.") from None
     naming = _Naming(table, looks)
     renamed = ast.unparse(naming.visit(written))
     values = pd.DataFrame({alias: table[name] for name, alias in naming.aliases.items()}, index=table.index)
     try:
         holds = values.eval(renamed, engine="python")
     except Exception as error:  # what is wrong with the types of an expression, pandas says in many ways
-        raise InputError(f"--where '{condition}' cannot be evaluated ({first_line(error)}): {EXAMPLE}.") from None
+        # Of its own insides it speaks where it knows no such operation.
+        said = "" if isinstance(error, (AttributeError, NotImplementedError)) else f" ({first_line(error)})"
+        raise InputError(f"--where '{condition}' cannot be evaluated{said}: {EXAMPLE}.") from None
     if not isinstance(holds, pd.Series) or holds.dtype != bool:
         raise InputError(f"--where '{condition}' is neither true nor false of a row: {EXAMPLE}.")
     return table[holds]

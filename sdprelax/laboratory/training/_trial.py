@@ -23,8 +23,7 @@ from sdprelax.base import (
     InputError,
     Registry,
     SdprelaxError,
-    has_optional,
-    optional,
+    import_present,
     ready,
     write_whole,
 )
@@ -179,9 +178,9 @@ class TrainingTrial(Trial):
     def make_ready(self) -> None:
         """Compile what the method computes with; import what takes a second."""
         importlib.import_module("sklearn.metrics")
-        if has_optional("cvxpy"):
-            optional("cvxpy")
-        ready(methods.kernels(self.method, methods.create(self.method, self.method_options)))
+        method = methods.create(self.method, self.method_options)
+        import_present(["cvxpy", *methods.libraries(self.method, method)])
+        ready(methods.kernels(self.method, method))
 
     def blank(self) -> dict[str, Any]:
         """Return the entries of a record of which the data were never loaded."""

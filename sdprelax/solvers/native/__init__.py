@@ -84,6 +84,11 @@ class Native:
     arrays: Library = "numpy"
     device: str | None = None
 
+    @property
+    def libraries(self) -> Iterable[str]:
+        """The optional package that its arrays are of, if any."""
+        return () if self.arrays == "numpy" else (self.arrays,)
+
     def uses(self) -> Iterable[Use]:
         """Return what may take over."""
         return ((solvers, "interior_point", {}),) if self.phases == "auto" else ()

@@ -15,6 +15,9 @@ function plotter(report, best) {
   const palette = () => report.palettes[darkness.matches ? "dark" : "light"];
   const colour = (method) => palette()[report.looks[method][0]];
   const symbol = (method) => report.looks[method][1];
+  // The second method of a colour is dashed, and so on.
+  const alike = (method) => Object.keys(report.looks).filter((name) => report.looks[name][0] === report.looks[method][0]);
+  const dash = (method) => ["solid", "dash", "dot", "dashdot"][alike(method).indexOf(method) % 4];
   const variable = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
   const coarse = matchMedia("(pointer: coarse)").matches; // a finger on a plot scrolls the page
 
@@ -87,7 +90,7 @@ function plotter(report, best) {
     const solved = (t) => {
       if (t.seconds === null || t.status === "error" || t.status === "unavailable" || t.status === "too large") return false;
       const b = best[t.problem];
-      if (rule === "any") return t.status === "solved";
+      if (rule === "any") return t.status === "solved" && (t.lower !== null || t.upper !== null); // others solve another problem
       if (rule === "upper") return t.upper !== null && t.upper <= b.upper + 0.001 * Math.abs(b.upper);
       return t.lower !== null && t.lower >= b.upper - Number(rule) * Math.abs(b.upper);
     };
@@ -101,7 +104,7 @@ function plotter(report, best) {
     const data = [...ratios].filter(([, list]) => list.length).map(([method, list]) => {
       const sorted = [...list].sort((a, b) => a - b);
       const x = [1, ...sorted, most], y = [0, ...sorted.map((_, k) => (k + 1) / problems.size), sorted.length / problems.size];
-      return { x, y, mode: "lines", line: { shape: "hv", color: colour(method), width: 2 }, name: method, hovertemplate: "%{y:.0%} within %{x:.3g}×<extra>%{fullData.name}</extra>" };
+      return { x, y, mode: "lines", line: { shape: "hv", color: colour(method), width: 2, dash: dash(method) }, name: method, hovertemplate: "%{y:.0%} within %{x:.3g}×<extra>%{fullData.name}</extra>" };
     });
     draw("plot-profile", data, () => shape(logarithmic("time / the fastest method's", [1, most]), axis("problems solved", { range: [0, 1.03], tickformat: ".0%" })));
   }
@@ -112,9 +115,11 @@ function plotter(report, best) {
       const found = [...by(list, (t) => t.n)].sort((a, b) => a[0] - b[0]);
       const x = found.map(([n]) => n), y = found.map(([, l]) => Math.max(1e-3, quantile(l.map((t) => t.seconds), 0.5)));
       sizes.push(...x); times.push(...y);
-      data.push({ x, y, mode: "lines+markers", name: method, line: { color: colour(method) }, marker: { symbol: symbol(method), size: 7 }, hovertemplate: "n = %{x}: %{y:.3g} s<extra>%{fullData.name}</extra>" });
+      data.push({ x, y, mode: "lines+markers", name: method, line: { color: colour(method), dash: dash(method) }, marker: { symbol: symbol(method), size: 7 }, hovertemplate: "n = %{x}: %{y:.3g} s<extra>%{fullData.name}</extra>" });
     }
-    draw("plot-scaling", data, () => shape(logarithmic("n, samples", sizes), logarithmic("seconds", times)));
+    const several = unique(sizes).length > 1;
+    $("plot-scaling").closest("figure").hidden = !several;
+    if (several) draw("plot-scaling", data, () => shape(logarithmic("n, samples", sizes), logarithmic("seconds", times)));
   }
 
   function neurons(id, t) {
