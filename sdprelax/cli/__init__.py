@@ -75,7 +75,7 @@ VERBS = {
     "report": Verb(
         report_results,
         RESULTS,
-        ("sdprelax report results/mine", "sdprelax report results/a results/b --output both.html"),
+        ("sdprelax report results/mine", "sdprelax report results/a results/b --out both.html"),
     ),
     "verify": Verb(
         verify_files, RESULTS, ("sdprelax verify results/mine", "sdprelax verify results/mine --time-limit 10min")

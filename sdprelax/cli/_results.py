@@ -206,7 +206,11 @@ def report_results(
     results: ResultsFolders,
     output: Annotated[
         Path | None,
-        typer.Option(help="The file to write; by default report.html in the sweep's folder, of several here."),
+        typer.Option(
+            "--out",
+            "--output",
+            help="The file to write; by default report.html in the sweep's folder, of several here.",
+        ),
     ] = None,
     trust_modules: TrustModules = False,
 ) -> None:

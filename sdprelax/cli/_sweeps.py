@@ -139,7 +139,7 @@ def print_status(
             f"(its worker {trial.host}:{trial.pid} is gone; running the sweep again runs it)"
         )
     if found.waiting and not running:
-        echo("nothing is running; the same sdprelax run goes on.")
+        echo("nothing is running; the command that began goes on.")
 
 
 def rerun_trial(

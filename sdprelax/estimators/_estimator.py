@@ -92,7 +92,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         self.network_, self.certificate_, self.program_ = outcome.network, outcome.certificate, outcome.program
         if outcome.status == "not converged":
             warnings.warn(
-                f"method '{name}' ended before its tolerance was attained; gap_ and outcome_ say what it attained.",
+                f"method '{name}' ended before its tolerance was attained; outcome_ says what it attained.",
                 ConvergenceWarning,
                 stacklevel=3,
             )
