@@ -126,7 +126,8 @@ class _FullBatch:
     """What full-batch training has in common, whichever optimiser makes the steps."""
 
     proves: ClassVar[bool] = False
-    libraries: ClassVar[tuple[str, ...]] = ("torch",)
+    # The second is what PyTorch imports, for seconds, when its first optimiser is made.
+    libraries: ClassVar[tuple[str, ...]] = ("torch", "torch._dynamo")
     losses: ClassVar[None] = None
     activations: ClassVar[None] = None
     offset: ClassVar[bool] = True
