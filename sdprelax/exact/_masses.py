@@ -291,6 +291,8 @@ class Masses:
         refitted. None of the rest can be left out: a *minimal* point. That of fewest directions of all is NP-hard to
         find in general.
         """
+        if not len(self) or self.budget <= 0.0:
+            return self.start
         best = self._minimal(min([self.start, *self._reweighted(deadline)], key=_count), deadline)
         rng = np.random.default_rng(0)
         for _ in range(RESTARTS if len(self) <= FEW else 0):

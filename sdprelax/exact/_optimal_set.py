@@ -171,6 +171,8 @@ class OptimalSet:
     def _validated(self, targets: Floats, features: Floats, deadline: Deadline) -> Point:
         """Return the point of least loss on validation data, by Newton's method over the set."""
         masses, loss = self.masses, self.problem.loss.unweighted
+        if not len(masses):
+            return masses.start
         flat = features.reshape(-1, features.shape[2])
 
         def outputs(point: Point) -> Floats:

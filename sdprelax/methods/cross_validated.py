@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from sdprelax.base import LATER, Deadline, Floats, InputError, SolverFailed, Use
 from sdprelax.exact import searched_gamma_max
 from sdprelax.methods import Method, methods
+from sdprelax.methods._folds import Split, classes_of, labelled, of_samples, one_hot_rows, predictors_of, splits
 from sdprelax.networks import Predictor
 from sdprelax.problem import Problem, Squared
 from sdprelax.training import Outcome, Report, Status, unreported
 
 __all__ = ["CrossValidated"]
 
-Split = tuple[NDArray[np.int64], NDArray[np.int64]]
 Factor = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 
 
@@ -88,7 +86,7 @@ class CrossValidated:
         n = len(problem.Y)
         if n < self.folds:
             raise InputError(f"method 'cross_validated': option 'folds' is {self.folds}, but there are {n} samples.")
-        if self.score == "accuracy" and problem.Y.shape[1] < 2 and not _labels(problem):
+        if self.score == "accuracy" and problem.Y.shape[1] < 2 and not labelled(problem):
             raise InputError("method 'cross_validated': option 'score' is 'accuracy', but Y has one column.")
         for factor in self.gammas:
             if not 0.0 < factor * problem.gamma < math.inf:
@@ -128,13 +126,13 @@ class CrossValidated:
             problem = replace(problem, gamma=largest)
         self.check(problem)
         inner = self._inner()
-        hot = one_hot_rows(problem.Y) or _labels(problem)
+        hot = one_hot_rows(problem.Y) or labelled(problem)
         squared = self.score == "squared_error" or (self.score != "loss" and problem.loss.unweighted == Squared())
         cost = "squared_error" if squared else "loss"
         score = "accuracy" if self.score == "accuracy" or (self.score == "auto" and hot) else cost
-        splits = list(_splits(problem.Y, self.folds, hot, int(rng.integers(2**31))))
+        parts = list(splits(problem.Y, self.folds, hot, int(rng.integers(2**31))))
         *seeds, last = (int(seed) for seed in rng.integers(2**63, size=self.folds + 1))
-        table, ends, failure = self._validated(inner, problem, splits, seeds, cost, deadline)
+        table, ends, failure = self._validated(inner, problem, parts, seeds, cost, deadline)
         if not table:
             raise failure or InputError(f"method 'cross_validated': '{self.of}' offers nothing that predicts.")
         chosen = {name: _best_gamma(table, name, score) for name in dict.fromkeys(row["predictor"] for row in table)}
@@ -147,13 +145,13 @@ class CrossValidated:
         return Outcome(predictors=found, status=worst, seconds=deadline.elapsed, details=details)
 
     def _validated(
-        self, inner: Method, problem: Problem, splits: list[Split], seeds: list[int], cost: str, deadline: Deadline
+        self, inner: Method, problem: Problem, parts: list[Split], seeds: list[int], cost: str, deadline: Deadline
     ) -> tuple[list[dict[str, Any]], list[Status], SolverFailed | None]:
         """Return a row for each predictor and γ that every fold has scored, every run's status, and a failure.
 
         Parameters
         ----------
-        splits, seeds: training and validation rows, and random numbers, of every fold.
+        parts, seeds: training and validation rows, and random numbers, of every fold.
         cost: "squared_error" or "loss", what is summed up beside wrong samples.
         """
         n, failure = len(problem.Y), None
@@ -161,10 +159,10 @@ class CrossValidated:
         wrong: dict[tuple[str, float], list[Floats]] = {}
         # At most: there may be a last run for every γ.
         left = (self.folds + 1) * len(self.gammas)
-        for (train, test), seed in zip(splits, seeds, strict=True):
+        for (train, test), seed in zip(parts, seeds, strict=True):
             for factor in self.gammas:
                 gamma = factor * problem.gamma
-                part = replace(_of_samples(problem, train), gamma=gamma)
+                part = replace(of_samples(problem, train), gamma=gamma)
                 until = deadline.fraction(1.0 / left)
                 left -= 1
                 try:
@@ -173,8 +171,8 @@ class CrossValidated:
                     failure = error
                     continue
                 ends.append(outcome.status)
-                for name, predictor in _predictors(outcome).items():
-                    errors = _errors(predictor.predict(problem.X[test]), _of_samples(problem, test), cost)
+                for name, predictor in predictors_of(outcome).items():
+                    errors = _errors(predictor.predict(problem.X[test]), of_samples(problem, test), cost)
                     wrong.setdefault((name, gamma), []).append(errors)
         rows: list[dict[str, Any]] = []
         for (name, gamma), folds in wrong.items():
@@ -218,55 +216,14 @@ def _at_chosen(
         until = deadline.fraction(1.0 / (len(gammas) - k))
         outcome = inner.run(whole, rng=np.random.default_rng(seed), deadline=until)
         ends.append(outcome.status)
-        found |= {name: one for name, one in _predictors(outcome).items() if chosen.get(name) == gamma}
+        found |= {name: one for name, one in predictors_of(outcome).items() if chosen.get(name) == gamma}
         runs.append({"gamma": gamma, "seconds": outcome.seconds, **outcome.details})
     return {name: found[name] for name in chosen if name in found}, runs
 
 
-def one_hot_rows(Y: Floats) -> bool:
-    """Say whether there are several columns and every row of Y is one-hot."""
-    return Y.shape[1] > 1 and bool(np.all((Y == 0.0) | (Y == 1.0)) and np.all(Y.sum(axis=1) == 1.0))
-
-
-def _labels(problem: Problem) -> bool:
-    """Say whether there is one output of labels ±1, whose sign tells the class."""
-    return problem.Y.shape[1] == 1 and problem.loss.targets == "signs"
-
-
-def _of_samples(problem: Problem, samples: NDArray[np.int64]) -> Problem:
-    """Return the problem of some samples, with their weights."""
-    return replace(
-        problem, X=problem.X[samples], Y=problem.Y[samples], loss=problem.loss.over(samples), queries=None
-    )  # fmt: skip
-
-
-def _classes(Y: Floats) -> NDArray[np.intp]:
-    """Return the class of every row: that of the largest entry, or of the sign of one."""
-    return np.argmax(Y, axis=1) if Y.shape[1] > 1 else np.asarray(Y[:, 0] > 0.0, dtype=np.intp)
-
-
-def _splits(Y: Floats, folds: int, hot: bool, seed: int) -> Iterator[Split]:
-    """Yield training and validation rows of every fold."""
-    from sklearn.model_selection import KFold, StratifiedKFold
-
-    labels = _classes(Y)
-    # Stratification needs some class of a member for every fold.
-    if hot and np.bincount(labels).max() >= folds:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="The least populated class")
-            yield from StratifiedKFold(folds, shuffle=True, random_state=seed).split(Y, labels)
-    else:
-        yield from KFold(folds, shuffle=True, random_state=seed).split(Y)
-
-
-def _predictors(outcome: Outcome) -> dict[str, Predictor]:
-    network: dict[str, Predictor] = {} if outcome.network is None else {"network": outcome.network}
-    return network | dict(outcome.predictors)
-
-
 def _errors(predicted: Floats, part: Problem, cost: str) -> Floats:
     """Return how many rows are of another class, and the sum of squared errors or the loss."""
-    wrong = np.sum(_classes(predicted) != _classes(part.Y))
+    wrong = np.sum(classes_of(predicted) != classes_of(part.Y))
     if cost == "squared_error":
         return np.array([float(wrong), float(np.sum((predicted - part.Y) ** 2))])
     return np.array([float(wrong), part.loss.value(predicted, part.Y)])

@@ -72,8 +72,9 @@ class Outcome:
         ``copositive`` and ``convex_relu`` ended by its own criterion (and what ``sdp`` certifies is within a hundredth
         of what the solver claims); the sampled gap of ``frank_wolfe`` is within its tolerance; every start of ``lbfgs``
         has converged; all epochs of ``sgd`` and ``adam`` were run and none diverged; the equations of ``ntk`` and
-        ``nngp`` were solved; every run of ``cross_validated`` is solved. "time limit" when the deadline cut the method
-        short; "not converged" when it ended for another reason, such as its own limit of iterations.
+        ``nngp`` were solved; every run of ``cross_validated`` is solved; what ``validated`` chooses among is proved
+        to be within its tolerance. "time limit" when the deadline cut the method short; "not converged" when it ended
+        for another reason, such as its own limit of iterations.
     trace: bounds against seconds since the start.
     details: further figures of this method (widths, iterations, tightness residuals, ...).
     log: what the solver printed.

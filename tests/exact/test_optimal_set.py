@@ -232,6 +232,27 @@ def test_a_network_without_neurons_is_alone() -> None:
         assert one.neurons == 0 and one.upper == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("method", ["exact", "gated_relu"])
+@pytest.mark.parametrize(
+    ("X", "Y"),
+    [
+        (0.0 * TWO, np.ones((2, 1))),
+        (TWO, np.zeros((2, 1))),
+        (1e-150 * TWO, np.ones((2, 1))),
+        (TWO[:1], np.ones((1, 1))),
+    ],
+)
+def test_degenerate_problems(method: str, X: Floats, Y: Floats) -> None:
+    problem = Problem(X, Y, 0.1)
+    for selection in ("least_norm", "sparsest"):
+        outcome = sdprelax.solve(problem, method, selection=selection, tolerance=1e-3)
+        assert outcome.status == "solved"
+    found = optimal_set(problem, outcome, tolerance=0.1)
+    assert found.functions == 0
+    for one in (found.least_norm(), found.sparsest(), found.validated(X, Y)):
+        assert one.gap <= 0.1
+
+
 def test_wrong_input_is_one_sentence(segment: OptimalSet) -> None:
     problem = segment.problem
     with pytest.raises(sdprelax.InputError, match="proves no network optimal"):

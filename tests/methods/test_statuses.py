@@ -37,6 +37,8 @@ FEW = {"max_iterations": 3}
     ("mkl", {"patterns": 4, "max_iterations": 1}, "not converged"),
     ("cross_validated", {"of": "mkl", "gammas": [1.0], "folds": 2}, "solved"),
     ("cross_validated", {"of": "mkl", "options": {"max_iterations": 1}, "gammas": [1.0], "folds": 2}, "not converged"),
+    ("validated", {"options": {"patterns": 4}}, "solved"),
+    ("validated", {"options": {"patterns": 4, "solver": "fista", **FEW}, "tolerance": 1e-6}, "not converged"),
     ("ntk", {}, "solved"),
 ])  # fmt: skip
 def test_solved_is_what_has_attained_its_tolerance(method: str, options: dict[str, Any], status: str) -> None:
