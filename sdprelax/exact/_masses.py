@@ -409,6 +409,9 @@ def single_optimum(program: Program, A: Floats, gap: float) -> bool:
     if not isinstance(loss.unweighted, (Squared, Logistic)) or norm == "nuclear" or gap < 0.0:
         return False
     radius = math.sqrt(2.0 * loss.curvature * gap)
+    steepest = program.steepest(A)
+    # The gap is that of the feasible multiple.
+    A = A * min(1.0, program.gamma / steepest) if steepest > 0.0 else A
     slopes, lengths = program.correlate(A), program.lengths
     columns, wrong = [], 0.0
     for i in np.flatnonzero(program.steepness(slopes) + lengths * radius >= program.gamma):

@@ -157,6 +157,17 @@ def test_generic_data_have_one_optimum(method: str) -> None:
     assert next(iter(other.predictors.values())).predict(X) == pytest.approx(first, abs=1e-3 * np.abs(first).max())
 
 
+def test_any_method_with_a_certificate_will_do() -> None:
+    rng = np.random.default_rng(9)
+    problem = Problem(rng.standard_normal((12, 2)), rng.standard_normal((12, 1)), 0.5)
+    outcome = sdprelax.solve(problem, "sdp", cones=8)
+    assert outcome.gap is not None and outcome.gap < 0.05
+    found = optimal_set(problem, outcome, tolerance=0.05)
+    for one in (found.least_norm(), found.sparsest()):
+        assert isinstance(one.network, Network) and one.upper == problem.upper_bound(one.network)
+        assert outcome.lower is not None and (one.upper - outcome.lower) / one.upper <= 0.05
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_what_the_gap_leaves(seed: int) -> None:
     """Σ‖v‖(γ‖u‖ − ‖Aᵀφ(Xu)‖) and ½‖P − (Y − A)‖² are at most p − D(A), of any network and any feasible A."""
