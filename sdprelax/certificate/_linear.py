@@ -50,8 +50,8 @@ __all__ = [
 # Layers of a network whose certificate is looked at, and numbers of a certificate, in its units.
 DEEPEST, LARGEST = 64, 2.0**400
 # How far N is moved inward, and t raised as a share of ‖XF‖₂², from attempt to attempt.
-SLACKS = ((1e-13, 1e-15), (1e-12, 1e-14), (1e-12, 1e-13), (1e-11, 1e-12), (1e-10, 1e-11), (1e-9, 1e-10), (1e-8, 1e-9),
-          (1e-6, 1e-8), (1e-5, 1e-6))  # fmt: skip
+SLACKS = ((1e-13, 1e-15), (1e-12, 1e-14), (1e-12, 1e-13), (1e-11, 1e-12), (1e-10, 1e-12), (1e-9, 1e-12), (1e-9, 1e-11),
+          (1e-8, 1e-11), (1e-8, 1e-10), (1e-7, 1e-9), (1e-6, 1e-8), (1e-5, 1e-6))  # fmt: skip
 # Share of ‖Y‖² that ‖XF‖² counts as at least, and number that it counts as at least.
 SMALL, TINY = 1e-6, 1e-200
 # Steps of the search for κ.

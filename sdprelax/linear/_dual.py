@@ -24,6 +24,8 @@ INSIDE = 1e-11
 NEARLY = 1.0 - 1e-9
 # Function values that a search in (λ, η) may take, and the gap at which nothing more is looked for.
 EVALUATIONS, CLOSED = 200, 1e-10
+# Share of ‖XF‖² that a proof loses to rounding for each of k, by measurement: an F that is huge proves little.
+ROUNDING = 1e-12
 # Share of the least curvature that directions are given which need none.
 SHORT = 1e-3
 # Share of the largest singular value below which another one is zero.
@@ -120,9 +122,10 @@ class LinearDual:
         return DualPoint(value, fit, curvature, basis)
 
     def _energy_left(self, fit: Floats, image: Floats) -> float:
-        """Return ½‖Y‖² − ½Σ_{i≤k}λ_i(FᵀGF)."""
+        """Return ½‖Y‖² − ½Σ_{i≤k}λ_i(FᵀGF), less what rounding is likely to cost a proof, a share of ‖XF‖²."""
         kept = np.linalg.eigvalsh(fit.T @ image)[::-1][: self.width]
-        return self.spectrum.energy - 0.5 * float(np.sum(np.maximum(kept, 0.0)))
+        size = float(np.sum((self.spectrum.values[:, None] * fit) ** 2))
+        return self.spectrum.energy - 0.5 * float(np.sum(np.maximum(kept, 0.0))) - ROUNDING * len(kept) * size
 
     def best(self, Z: Floats, upper: float, deadline: Deadline | None = None) -> DualPoint:
         """Return the best dual point of the kind that a network suggests.
