@@ -23,11 +23,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import hashlib
 import importlib
 import json
 import math
 import os
 import resource
+import shutil
 import signal
 import statistics
 import subprocess
@@ -134,6 +136,12 @@ def _measured(measure: Measure, arguments: Row) -> Row:
     return cost | found
 
 
+def stopwatch() -> Callable[[], Row]:
+    """Start a clock and return what reads it: seconds on the wall, and processor seconds of this process's threads."""
+    wall, processor = time.perf_counter(), time.process_time()
+    return lambda: {"seconds": time.perf_counter() - wall, "processor": time.process_time() - processor}
+
+
 def _plain(value: Any) -> Any:
     """Return NumPy's numbers and paths as what JSON has."""
     return value.item() if hasattr(value, "item") else str(value)
@@ -214,6 +222,37 @@ class Run:
         if memory is not None and (ended.status < 0 or "alloc" in ended.errors or "MemoryError" in ended.errors):
             return cost | {"status": "out of memory"}
         raise Failed(f"{measure.__name__}({arguments}) ended with status {ended.status}:\n{ended.errors[-2000:]}")
+
+
+def environment(listing: Path, folder: Path) -> str:
+    """Return the interpreter of a virtual environment that has what a pinned list names.
+
+    Parameters
+    ----------
+    listing: the list, for pip; if its first line is ``# --no-deps``, it is all that is needed.
+    folder: where environments are kept, each under a name that changes with its list and with this interpreter.
+
+    Raises
+    ------
+    Needs: it cannot be made; with pip's last word.
+    """
+    text = listing.read_text(encoding="utf-8")
+    digest = hashlib.sha256((sys.version + text).encode()).hexdigest()[:12]
+    home = folder.resolve() / f"{listing.stem}-{digest}"
+    python, whole = home / "bin" / "python", home / "whole"
+    if not whole.exists():
+        shutil.rmtree(home, ignore_errors=True)
+        alone = ["--no-deps"] if text.startswith("# --no-deps\n") else []
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *alone]
+        for command in ([sys.executable, "-m", "venv", str(home)], [*pip, "--requirement", str(listing)]):
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                said = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()] or [
+                    "no reason given"
+                ]
+                raise Needs(f"{listing.stem}, which cannot be installed here: {said[-1].strip()}")
+        whole.touch()
+    return str(python)
 
 
 def alternated(

@@ -8,9 +8,22 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from harness import KILLED, Benchmark, Failed, Needs, Row, Run, alternated, isolated, peak_memory, ratio, summary
+from harness import (
+    KILLED,
+    Benchmark,
+    Failed,
+    Needs,
+    Row,
+    Run,
+    alternated,
+    environment,
+    isolated,
+    peak_memory,
+    ratio,
+    summary,
+)  # fmt: skip
 
-from tests.trying_measures import asleep, broken, busy, hungry
+from tests.trying_measures import asleep, broken, busy, hungry, near
 
 ROOT = Path(__file__).resolve().parents[1]
 PUBLISHED = ROOT / "results" / "published"
@@ -99,6 +112,40 @@ def test_contestants_alternate_and_the_slow_run_once() -> None:
     assert ratio(summary(found["b"]), summary(found["a"])) == 11.0 / 4.0
 
 
+def test_an_environment_is_made_once_from_its_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    listing = tmp_path / "none.txt"
+    listing.write_text("# nothing\n", encoding="utf-8")
+    python = environment(listing, tmp_path)
+    assert isolated([python, "-c", "import sys; sys.exit(sys.prefix == sys.base_prefix)"]).status == 0
+    mark = Path(python).parents[1] / "mark"
+    mark.touch()
+    assert environment(listing, tmp_path) == python and mark.exists()
+    listing.write_text("this-is-nowhere==1.0\n", encoding="utf-8")
+    with pytest.raises(Needs, match=r"none, which cannot be installed here: .*this-is-nowhere"):
+        environment(listing, tmp_path)
+
+
+def test_a_contestant_climbs_to_the_target_and_one_that_cannot_run_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rivals = importlib.import_module("rivals")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setattr(rivals, "LISTS", tmp_path)
+    (tmp_path / "absent.txt").write_text("this-is-nowhere==1.0\n", encoding="utf-8")
+    ladder = (1e-1, 1e-6, 1e-9)
+    contestants = [
+        rivals.Contestant("ours", near, ladder), rivals.Contestant("best", near, ladder, all=True),
+        rivals.Contestant("short", near, ladder[:1]), rivals.Contestant("absent", near, ladder, "absent"),
+    ]  # fmt: skip
+    run = Run(here=True, options={"environments": str(tmp_path)})
+    rows = {row["solver"]: row for row in rivals.race(run, contestants, lambda row: rivals.above(1.0, row))}
+    assert [rows[name].get("setting") for name in rows] == [1e-6, 1e-9, 1e-1, None]
+    assert [rows[name]["status"] for name in ("ours", "best", "short")] == ["met", "met", "not met"]
+    assert rows["ours"]["runs"] == 3 and rows["ours"]["ratio"] == 1.0 and rows["short"]["ratio"] > 0.0
+    assert rows["absent"]["status"].startswith("needs absent, which cannot be installed here: ")
+
+
 def test_cases_that_are_not_asked_for_keep_their_rows(tmp_path: Path) -> None:
     arguments = ["--output", str(tmp_path)]
     for more in ([], ["--only", "b", "--threads", "2"], ["--only", "c", "--repeats", "1"]):
@@ -121,7 +168,7 @@ def test_a_script_is_a_command(tmp_path: Path) -> None:
     assert len(pd.read_csv(tmp_path / "global_arcs.csv")) == 1
 
 
-@pytest.mark.parametrize("script", ["distill", "gated"])
+@pytest.mark.parametrize("script", ["distill", "gated", "rivals"])
 def test_scripts_that_measure_in_a_peers_interpreter_import_numpy_alone(script: str) -> None:
     code = f"import sys; sys.modules.update(dict.fromkeys(('sdprelax', 'pandas', 'psutil'))); import {script}"
     ended = isolated([sys.executable, "-c", code], folder=ROOT / "benchmarks")

@@ -25,3 +25,8 @@ def hungry() -> dict[str, Any]:
 
 def broken() -> dict[str, Any]:
     raise ValueError("this cannot be measured")
+
+
+def near(tolerance: float) -> dict[str, Any]:
+    """Find a value above 1 by so much."""
+    return {**busy(0.01), "value": 1.0 + tolerance}

@@ -27,6 +27,7 @@ from documents import (  # noqa: F401
     paper,
     reach,
     relaxations,
+    rivals,
     sweeps,
     verdicts,
     wedge,
