@@ -4,6 +4,9 @@ A round minimises over the gates of a block with the others' weights fixed, whos
 as the rows go by. The proof's pass over all gates ends a round and says which should carry weight: those that do, and
 those along which the objective is steeper than γ. Of these the ones that waited longest make the next block
 (docs/mathematics/lasso.md, "Statistics: more samples than memory holds").
+
+Where the samples are fewer than what the gates let through of them, gates times inputs, statistics are larger than the
+samples: then these are read once, and the program is solved by reweighting kernels of n×n in memory.
 """
 
 from __future__ import annotations
@@ -16,12 +19,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sdprelax.base import Deadline, ProblemTooLarge
+from sdprelax.base import Deadline, ProblemTooLarge, SolverFailed
 from sdprelax.certificate import Gates, GroupBounds
 from sdprelax.lasso._alternating import StatisticsProgram, alternating
 from sdprelax.lasso._cross_validation import best_share, largest_gamma
-from sdprelax.lasso._program import Fit, Stop
+from sdprelax.lasso._designs import Masked
+from sdprelax.lasso._program import Fit, Program, Stop
 from sdprelax.lasso._rows import ResidualRows, Rows, prove
+from sdprelax.lasso._solve import solve_program
 from sdprelax.lasso._spread import Spread, spread_statistics
 from sdprelax.lasso._statistics import Statistics, fits, statistics_of, total
 from sdprelax.problem import norms
@@ -38,6 +43,8 @@ ROUNDS, FOLDS = 100, 3
 MEMORY = 6e9
 # Excess of a gate's steepness over γ, relative, from which it is worth entering.
 ENTERS = 1e-3
+# Factorisations that reweighting takes, about; and matrices of n×n that it holds at once.
+REGRESSIONS, KERNELS = 12, 5
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -49,7 +56,7 @@ class Trained(Fit):
     gamma: γ; ``share`` is its share of the least γ at which all weights are zero.
     proof: bounds of the optimum over all gates.
     active: indices of the last block's gates.
-    statistics: of that block, where no other gate carries weight; else None.
+    statistics: of that block, where they were formed and no other gate carries weight; else None.
     errors: cross-validation's squared error at every share tried; empty where γ was given.
     """
 
@@ -98,6 +105,11 @@ def train_out_of_core(
     """
     until = deadline or Deadline()
     n, width, outputs = rows.shape
+    few: Trained | None = None
+    if isinstance(share, float) and _fewer(rows.shape, gates.count, penalty, memory):
+        few = _in_memory(rows, gates, penalty, share, tolerance, stage, until)
+        if few is not None and (few.proof.gap <= tolerance or until.expired):
+            return few
     folds, size = _sizes(rows.shape, gates.count, FOLDS if share == "auto" else 1, memory)
     # Of the first block alone: it is of the targets themselves, and so the same whenever training begins anew.
     checkpoint = None if folder is None else folder / "statistics.npz"
@@ -154,7 +166,43 @@ def train_out_of_core(
         active, best = following, replace(best, statistics=None)
         del found, kept
     assert best is not None
-    return best
+    return few if few is not None and few.proof.gap < best.proof.gap else best
+
+
+def _fewer(shape: tuple[int, int, int], gates: int, penalty: Penalty, memory: float) -> bool:
+    """Say whether reweighting kernels of n×n is less work than statistics and their solver, and memory holds them."""
+    n, width, outputs = shape
+    order, programs = gates * width, outputs if penalty == "columns" else 1
+    work = programs * REGRESSIONS * (n**3 / 3.0 + 2.0 * n**2 * gates) + 2.0 * n**2 * width
+    held = 8.0 * (KERNELS * n**2 + n * (width + gates + outputs) + 2.0 * order * outputs)
+    return penalty != "nuclear" and held <= memory and work <= float(n) * order**2 + float(order) ** 3
+
+
+def _in_memory(
+    rows: Rows, gates: Gates, penalty: Penalty, share: float, tolerance: float, stage: Stage, until: Deadline
+) -> Trained | None:
+    """Return what reweighting makes of few samples, all in memory; None where γ is too small for it.
+
+    The parameters are those of :func:`train_out_of_core`.
+    """
+    advance, parts = stage("samples", rows.shape[0]), []
+    for block in rows.blocks():
+        inputs = np.asarray(block.inputs, dtype=np.float64)
+        parts.append((inputs, np.asarray(block.targets, dtype=np.float64), gates.masks(inputs)))
+        advance(len(inputs))
+    inputs, targets, masks = (np.concatenate(side) for side in zip(*parts, strict=True))
+    program = Program(1.0, penalty, Masked(inputs, np.asarray(masks, dtype=np.float64)), targets)
+    gamma = share * (float(np.max(program.steepness(program.correlate(targets)), initial=0.0)) or 1.0)
+    try:
+        fit = solve_program(replace(program, gamma=gamma), "irls", Stop(0.5 * tolerance, deadline=until))
+    except SolverFailed:
+        return None
+    proof = prove(rows, gates, fit.weights, gamma, penalty, stage("proof", rows.shape[0]))
+    none = np.zeros((0, targets.shape[1]))
+    return Trained(
+        fit.weights, none, proof.upper, proof.lower, fit.iterations, gamma=gamma, share=share, proof=proof,
+        active=np.arange(gates.count), statistics=None, errors=[],
+    )  # fmt: skip
 
 
 def _sizes(shape: tuple[int, int, int], gates: int, folds: int, memory: float) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from sdprelax.lasso import (
     total,
     train_out_of_core,
 )
+from sdprelax.lasso import _out_of_core as out_of_core
 from sdprelax.lasso import _statistics as statistics
 from sdprelax.lasso._alternating import StatisticsProgram, alternating
 from sdprelax.lasso._rows import ResidualRows
@@ -241,3 +243,35 @@ def test_the_chosen_share_is_that_of_an_explicit_cross_validation() -> None:
     share, found = best_share(parts, "frobenius", shares=shares)
     assert share == shares[int(np.argmin(errors))]
     np.testing.assert_allclose(found, errors[: len(found)], rtol=0.05)
+
+
+@pytest.mark.parametrize("penalty", ["frobenius", "columns"])
+def test_few_samples_are_solved_in_memory_to_the_same_optimum(
+    penalty: Penalty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case, read = made(3, n=40, d=8, m=30), list[str]()
+
+    def stage(what: str, rows: int) -> Callable[[int], None]:
+        read.append(what)
+        return lambda _: None
+
+    few = train_out_of_core(case.rows, case.gates, penalty, share=1e-2, tolerance=1e-7, stage=stage)
+    assert read == ["samples", "proof"] and few.statistics is None and few.proof.gap <= 1e-7
+    monkeypatch.setattr(out_of_core, "_in_memory", lambda *_: None)
+    others = train_out_of_core(case.rows, case.gates, penalty, share=1e-2, tolerance=1e-7, stage=stage)
+    assert read[2:] == ["statistics", "proof"] and others.statistics is not None
+    np.testing.assert_allclose([few.gamma, few.value], [others.gamma, others.value], rtol=2e-7)
+    kept, data = heaviest(case.rows, case.gates, few, penalty)
+    assert set(np.flatnonzero(few.used)) == set(kept)
+    residual = case.targets - in_memory(case, few.gamma, penalty).predict(few.weights)
+    assert data.loss(few.weights[kept]) == pytest.approx(0.5 * np.sum(residual**2))
+
+
+def test_many_samples_nuclear_norms_and_little_memory_go_by_statistics() -> None:
+    few = (40, 8, 3)
+    assert out_of_core._fewer(few, 31, "frobenius", 1e9) and out_of_core._fewer(few, 31, "columns", 1e9)
+    assert not out_of_core._fewer(few, 31, "nuclear", 1e9)
+    assert not out_of_core._fewer(few, 31, "frobenius", 1e4)
+    assert not out_of_core._fewer((200_000, 513, 64), 9, "frobenius", 1e12)
+    for gates in (9, 33):
+        assert out_of_core._fewer((2_500, 513, 1), gates, "columns", 6e9)

@@ -108,6 +108,24 @@ def few_gates() -> str:
     return f"{found.min():.0f} to {found.max():.0f} times faster"
 
 
+@figure("distill peer, 33 gates")
+def many_gates() -> str:
+    """How much longer pyscnn takes with 33 gates and few samples."""
+    (ratio,) = published("distill_peer").query("gates == 33 and solver == 'pyscnn, float64'")["ratio"]
+    return f"{ratio:.0f} times"
+
+
+@figure("distill peer, few samples")
+def few_samples() -> str:
+    """What both take with 33 gates and few samples."""
+    runs = published("distill_peer").query("gates == 33").set_index("solver")
+    ours, theirs = runs.loc["ours"], runs.loc["pyscnn, float64"]
+    return (
+        f"ours takes {ours['processor']:.1f} s and {ours['anonymous_gb']:.2f} GiB to a gap of {scientific(ours['gap'])}"
+        f", pyscnn {theirs['processor']:.0f} s and {theirs['anonymous_gb']:.2f} GiB to {scientific(theirs['gap'])}"
+    )
+
+
 @figure("distill peer, ratios")
 def ratios() -> str:
     """The same per number of samples."""

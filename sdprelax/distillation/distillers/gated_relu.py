@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import pydantic
@@ -59,6 +59,8 @@ class GatedReLUDistiller:
     tolerance: relative duality gap at which the convex program stops.
     memory: bytes for statistics and solver.
     """
+
+    version: ClassVar[int] = 2
 
     gates: PositiveInt = 8
     draw: Shape | Literal["teacher"] = "covariance"
