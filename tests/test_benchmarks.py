@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from pathlib import Path
 
@@ -124,6 +125,17 @@ def test_an_environment_is_made_once_from_its_list(tmp_path: Path, monkeypatch: 
     listing.write_text("this-is-nowhere==1.0\n", encoding="utf-8")
     with pytest.raises(Needs, match=r"none, which cannot be installed here: .*this-is-nowhere"):
         environment(listing, tmp_path)
+
+
+def test_lists_of_environments_are_pinned_and_there_for_every_rival() -> None:
+    rivals = importlib.import_module("rivals")
+    contestants = (rivals.PYSCNN, *rivals.COLUMNED, *rivals.RELU, *rivals.CONIC, *rivals.INTEGER)
+    lists = {each.listing for each in contestants if each.listing is not None}
+    assert {path.stem for path in rivals.LISTS.iterdir()} == lists
+    for name in lists:
+        lines = (rivals.LISTS / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+        needed = [line for line in lines if not line.startswith("#")]
+        assert needed and all(re.fullmatch(r"[\w-]+==[\w.]+", line) for line in needed)
 
 
 def test_a_contestant_climbs_to_the_target_and_one_that_cannot_run_says_why(
