@@ -11,6 +11,7 @@ from sdprelax.linear._closed_form import (
 )
 from sdprelax.linear._complementarity import complementarity_relaxation
 from sdprelax.linear._dual import DualPoint, LinearDual
+from sdprelax.linear._primal_dual import largest_squares_shrunk, primal_dual
 from sdprelax.linear._relaxation import LinearRelaxation, RelaxedLinear, linear_relaxation
 from sdprelax.linear._spectrum import Spectrum, checked_width
 from sdprelax.linear._training import LinearTraining, balanced_layers
@@ -28,7 +29,9 @@ __all__ = [
     "checked_width",
     "complementarity_relaxation",
     "decayed_singular_value",
+    "largest_squares_shrunk",
     "linear_relaxation",
+    "primal_dual",
     "reduced_rank_regression",
     "white_optimum",
 ]

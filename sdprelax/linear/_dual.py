@@ -84,18 +84,19 @@ class LinearDual:
         scaled = basis / self.spectrum.values[:, None]
         return 1.0 / float(np.linalg.norm(scaled, 2)) ** 2
 
-    def plain(self, fit: Floats, upper: float) -> DualPoint:
+    def plain(self, fit: Floats, upper: float, inside: float = INSIDE) -> DualPoint:
         """Return the dual point of F with λ = 0, moved towards least squares until γ pays for what it leaves.
 
         Parameters
         ----------
         fit: F, shape (r, c).
         upper: the objective of a network.
+        inside: share of γ that is kept back for the rounding of a proof.
         """
         square, inner = self.spectrum.values[:, None] ** 2, self.spectrum.inner
         slope = max(decay_slope(self.gamma, self.depth, 0.0), reach_slope(upper, self.gamma, self.depth))
         steepest = float(np.linalg.norm(inner - square * fit, 2))
-        share = min(1.0, slope * (1.0 - INSIDE) / steepest) if steepest else 1.0
+        share = min(1.0, slope * (1.0 - inside) / steepest) if steepest else 1.0
         fit = share * fit + (1.0 - share) * inner / square
         return DualPoint(self._energy_left(fit, square * fit), fit, 0.0, np.zeros((len(fit), 0)))
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
 import numpy as np
 
-from sdprelax.base import CertificateError, Deadline, Floats, SolverFailed, SolverUnavailable
+from sdprelax.base import CertificateError, Deadline, Floats
 from sdprelax.certificate import (
     Certificate,
     LinearCertificate,
@@ -14,17 +15,25 @@ from sdprelax.certificate import (
     measured_decay,
     relaxation_certificate,
 )
-from sdprelax.linear import LinearDual, LinearRelaxation, LinearTraining, Spectrum, balanced_layers, checked_width
+from sdprelax.linear import (
+    LinearDual,
+    LinearTraining,
+    Spectrum,
+    balanced_layers,
+    checked_width,
+    primal_dual,
+)
 from sdprelax.networks import LinearNetwork, Network
 from sdprelax.problem import Presolved
-from sdprelax.solvers import Solver
 
 __all__ = ["LinearSearch"]
 
-# Order of the semidefinite matrices up to which the relaxation is solved, and generator rows up to which p* is bounded.
-LARGEST_ORDER, MOST_ROWS = 80, 300
-# Share of the remaining time that the relaxation's solver may take.
-SOLVING = 0.75
+# Generator rows up to which p* is bounded.
+MOST_ROWS = 300
+# Steps of the first-order method for the relaxation, and between two looks at its bound.
+MOST_STEPS, LOOK = 2_000, 20
+# Shares of γ that are kept back for rounding, should it be more than is foreseen.
+KEPT_BACK = (1e-9, 1e-7, 1e-5)
 # Share of the largest singular value below which another one counts as zero.
 NEGLIGIBLE = 1e-7
 
@@ -75,11 +84,6 @@ class LinearSearch:
         singular = np.linalg.svd(self.product, compute_uv=False) if self.product.size else np.zeros(1)
         return int(np.sum(singular > NEGLIGIBLE * max(float(singular[0]), np.finfo(float).tiny)))
 
-    @property
-    def relaxable(self) -> bool:
-        """Whether the relaxation could close the gap, and is not too large."""
-        return self.depth == 2 and sum(self.spectrum.targets.shape) <= LARGEST_ORDER
-
     def starts(self, restarts: int, rng: np.random.Generator) -> Iterator[Floats]:
         """Yield products to descend from: those of closed forms, then random ones."""
         if self.trivial:
@@ -96,23 +100,27 @@ class LinearSearch:
         if value < self.upper:
             self.product, self.upper = self._training.of_rank(reached), value
 
+    def prove_plainly(self) -> None:
+        """Take the dual point of the product without curvature."""
+        self.point = self._dual.plain(self.product, self.upper)
+
     def prove_from_network(self, deadline: Deadline) -> None:
-        """Take the dual point that the product suggests."""
+        """Take the dual point that the product suggests, with curvature where that proves more."""
         if not self.trivial:
             point = self._dual.best(self.product, self.upper, deadline)
             self.point = max(self.point, point, key=lambda point: point.value)
 
-    def relax(self, solver: Solver, rng: np.random.Generator, deadline: Deadline) -> str:
-        """Take the dual point of the relaxation, descend from its product, and return the solver's word."""
-        try:
-            relaxation = LinearRelaxation(self.spectrum, self._dual.width, self._dual.gamma)
-            found = relaxation.solve(solver, Deadline(SOLVING * deadline.remaining))
-        except (SolverFailed, SolverUnavailable) as error:
-            return str(error)
-        self.descend(self.spectrum.basis.T @ found.weights, rng, deadline)
-        point = self._dual.plain(self.spectrum.basis.T @ found.fit, self.upper)
-        self.point = max(self.point, point, key=lambda point: point.value)
-        return found.solved.status
+    def split(self, tolerance: float, rng: np.random.Generator, deadline: Deadline) -> int:
+        """Take dual points and products of a first-order method for the relaxation, and return its number of steps."""
+        steps, spectrum, most = 0, self.spectrum, MOST_STEPS
+        for steps, (Z, fit) in enumerate(primal_dual(spectrum, self._dual.width, self._dual.gamma, self.product), 1):
+            if steps % LOOK and steps < most:
+                continue
+            self.point = max(self.point, self._dual.plain(fit, self.upper), key=lambda point: point.value)
+            if self.gap <= tolerance or steps >= most or deadline.expired:
+                self.descend(self._training.of_rank(Z), rng, deadline)
+                break
+        return steps
 
     def network(self) -> LinearNetwork:
         """Return the network of the user's problem, of balanced layers."""
@@ -123,12 +131,16 @@ class LinearSearch:
 
     def certificate(self) -> LinearCertificate | None:
         """Return the certificate of both bounds; None where γ is too small beside the data's rounding for one."""
-        spectrum, point = self.spectrum, self.point
-        fit, N = spectrum.basis @ point.fit, spectrum.basis @ (point.basis / spectrum.values[:, None] ** 2)
-        try:
-            return linear_certificate(self.presolved.units, self.width, self.network(), fit, point.curvature, N)
-        except CertificateError:
-            return None
+        points = [self.point]
+        if not self.point.curvature:
+            # Rounding grows with samples and inputs: more of γ is kept back for it.
+            points += [self._dual.plain(self.point.fit, self.upper, inside) for inside in KEPT_BACK]
+        for point in points:
+            fit = self.spectrum.basis @ point.fit
+            N = self.spectrum.basis @ (point.basis / self.spectrum.values[:, None] ** 2)
+            with contextlib.suppress(CertificateError):
+                return linear_certificate(self.presolved.units, self.width, self.network(), fit, point.curvature, N)
+        return None
 
     def two_layers(self) -> Network:
         """Return the network of the presolved problem that the product is, for two layers."""

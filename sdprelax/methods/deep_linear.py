@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar
 
 import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
-from sdprelax.base import Deadline, InputError, Use
+from sdprelax.base import Deadline, InputError
 from sdprelax.certificate import GroupCertificate, LinearCertificate
 from sdprelax.linear import checked_width
 from sdprelax.methods import methods
 from sdprelax.methods._linear_search import LinearSearch
 from sdprelax.problem import Presolved, Problem
-from sdprelax.solvers import Solver, StructuredSolver, solvers
 from sdprelax.training import Incumbent, Outcome, Report, unreported
 
 __all__ = ["DeepLinear"]
 
-# Share of the tolerance beyond which the relaxation is asked.
+# Share of the tolerance beyond which more is tried.
 WITHIN = 0.1
 
 
@@ -43,8 +41,6 @@ class DeepLinear:
     depth: number of layers L.
     restarts: random starts of the descent, beside those that closed forms give.
     tolerance: relative gap within which the problem is solved.
-    solver: conic solver of the relaxation, for two layers that descent and its dual point leave open.
-    solver_options: options of that solver.
     """
 
     closes: ClassVar[str] = "program_gap"
@@ -55,15 +51,6 @@ class DeepLinear:
     depth: Annotated[int, Field(ge=2, le=64)] = 2
     restarts: NonNegativeInt = 3
     tolerance: PositiveFloat = 1e-6
-    solver: str = "clarabel"
-    solver_options: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        name = solvers.canonical(self.solver)
-        if isinstance(solvers.create(name, self.solver_options), StructuredSolver):
-            raise InputError(f"solver: {name} solves sdp's blocks; deep_linear needs a conic one: clarabel or scs.")
-        object.__setattr__(self, "solver", name)
-        object.__setattr__(self, "solver_options", solvers.typed(name, self.solver_options))
 
     def check(self, problem: Problem) -> None:
         """Refuse activations that are not linear.
@@ -80,13 +67,9 @@ class DeepLinear:
             )
 
     def size(self, problem: Problem) -> str:
-        """Return the order of the relaxation's semidefinite matrices."""
+        """Return the shape of the products of layers, on which all depends."""
         _, d, c = problem.shape
-        return f"semidefinite matrices of order {d + c}"
-
-    def uses(self) -> Iterable[Use]:
-        """Return the solver."""
-        return ((solvers, self.solver, self.solver_options),)
+        return f"matrices {d}×{c}"
 
     def certifies(self, problem: Problem, program: GroupCertificate | LinearCertificate) -> bool:
         """Say whether a certificate is of the networks that the options say."""
@@ -109,12 +92,14 @@ class DeepLinear:
             search.descend(start, rng, deadline)
             if deadline.expired:
                 break
-        search.prove_from_network(deadline)
-        if search.gap > WITHIN * self.tolerance and search.relaxable and not deadline.expired:
-            solver: Solver = solvers.create(self.solver, self.solver_options)  # type: ignore[assignment]
-            best.details["relaxation"] = search.relax(solver, rng, deadline)
+        enough, two = WITHIN * self.tolerance, self.depth == 2
+        search.prove_plainly()
+        if two and search.gap > enough and not deadline.expired:
+            best.details["steps"] = search.split(enough, rng, deadline)
+        if search.gap > enough and not deadline.expired:
+            search.prove_from_network(deadline)
         program, network = search.certificate(), search.network()
-        if self.depth == 2:
+        if two:
             best.offer(search.two_layers(), search.of_all_widths())
         best.details |= {"rank": search.rank} | ({} if program is None else program.details(problem))
         solved = program is not None and program.gap(problem) <= self.tolerance

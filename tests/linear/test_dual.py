@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
-from sdprelax.base import Deadline
+from sdprelax.base import Deadline, Floats
 from sdprelax.certificate import borrowed_curvature, decay_slope, reach_slope
-from sdprelax.linear import LinearDual, LinearTraining, Spectrum, decayed_singular_value, white_optimum
+from sdprelax.linear import (
+    LinearDual,
+    LinearTraining,
+    Spectrum,
+    decayed_singular_value,
+    largest_squares_shrunk,
+    linear_relaxation,
+    primal_dual,
+    white_optimum,
+)
 from tests.linear.data import sample
 
 
@@ -71,6 +82,32 @@ def test_a_dual_point_is_below_every_network(depth: int) -> None:
         for share in (0.3, 0.99):
             assert dual.point(fit, share * dual.most(everywhere), everywhere, upper).value <= upper * (1.0 + 1e-12)
     assert dual.best(products[-1], upper).value <= upper * (1.0 + 1e-12)
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+@pytest.mark.parametrize("weight", [0.1, 1.0, 10.0])
+def test_the_largest_squares_are_shrunk_to_the_minimum(count: int, weight: float) -> None:
+    values = np.array([3.0, 2.9, 2.8, 0.5])
+    found = largest_squares_shrunk(values, count, weight)
+
+    def cost(s: Floats) -> float:
+        return 0.5 * float(np.sum((s - values) ** 2) + weight * np.sum(np.sort(s**2)[::-1][:count]))
+
+    assert np.all(np.diff(found) <= 1e-12)
+    rng = np.random.default_rng(0)
+    for size in (1e-6, 1e-3, 0.1, 1.0):
+        for _ in range(50):
+            assert cost(np.maximum(found + size * rng.standard_normal(4), 0.0)) >= cost(found) - 1e-12
+
+
+@pytest.mark.parametrize("width", [1, 2])
+def test_the_first_order_method_ends_at_the_semidefinite_program(width: int) -> None:
+    X, Y = sample(8)
+    spectrum = Spectrum.of(X, Y)
+    steps = primal_dual(spectrum, width, 0.5, np.zeros((4, 3)))
+    _, fit = next(itertools.islice(steps, 2_000, None))
+    value = LinearDual(spectrum, width, 0.5, 2).plain(fit, np.inf).value
+    assert value == pytest.approx(linear_relaxation(X, Y, width, 0.5).solve().value, rel=1e-6)
 
 
 def test_descent_follows_the_clock() -> None:

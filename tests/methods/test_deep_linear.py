@@ -83,7 +83,7 @@ def test_rounding_costs_little_at_any_depth() -> None:
 
 
 def test_relaxation_closes_what_descent_leaves_open() -> None:
-    """Of this problem the dual points that a network suggests leave a per cent; the semidefinite one nothing."""
+    """Of this problem the dual points that a network suggests leave a per cent; those of the relaxation nothing."""
     rng = np.random.default_rng(5)
     d, c, n = rng.integers(2, 9), rng.integers(2, 7), int(rng.choice([4, 10, 40]))
     X = rng.standard_normal((n, d)) @ np.diag(np.exp(rng.normal(0.0, 1.2, d)))
@@ -94,7 +94,7 @@ def test_relaxation_closes_what_descent_leaves_open() -> None:
         gamma = share * float(np.linalg.norm(X.T @ Y, 2))
         outcome, _ = trained(Problem(X, Y, gamma, activation=LINEAR), width=1)
         gaps.append(outcome.details["program_gap"])
-        asked += "relaxation" in outcome.details
+        asked += "steps" in outcome.details
         assert outcome.status == "solved"
     assert max(gaps) < 1e-6 and asked > 0
 
@@ -122,13 +122,11 @@ def test_at_any_scale_it_ends_with_sound_bounds_or_one_sentence(depth: int, ugly
         assert outcome.status == "solved" and outcome.details["rank"] == 0
 
 
-def test_networks_with_kinks_and_solvers_of_blocks_are_refused() -> None:
+def test_networks_with_kinks_are_refused() -> None:
     X, Y = sample(4)
     for activation, words in (({"leaky": {"slope": 0.5}}, "deep_linear trains linear networks"), ("relu", "'leaky'")):
         with pytest.raises(InputError, match=words):
             sdprelax.solve(Problem(X, Y, 0.1, activation=activation), "deep_linear")
-    with pytest.raises(InputError, match="deep_linear needs a conic one"):
-        sdprelax.solve(Problem(X, Y, 0.1, activation=LINEAR), "deep_linear", solver="native")
     for option in ({"depth": 1}, {"width": 0}, {"depth": 65}):
         with pytest.raises(InputError, match=f"option '{next(iter(option))}'"):
             sdprelax.solve(Problem(X, Y, 0.1, activation=LINEAR), "deep_linear", **option)
