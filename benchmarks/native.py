@@ -6,6 +6,7 @@
     python benchmarks/native.py losses         --data FOLDER                  # native_losses.csv
     python benchmarks/native.py growth         --data FOLDER                  # native_growth.csv
     python benchmarks/native.py scaling                                       # native_scaling.csv
+    python benchmarks/native.py projection                                    # native_projection.csv
     python benchmarks/native.py scaling_gpu                                   # native_scaling_gpu.csv
 
 FOLDER has the arrays of Prakhya, Birdal and Yurtsever 2025 ("P25"): random.npz, spiral.npz and so on.
@@ -31,6 +32,10 @@ q = γ/γ_max about where cross-validation chooses it.
 scaling: time and memory of one step of the first phase against the number of rows, by library of arrays. Gaussian rows
 in 20 dimensions, two outputs, γ = 1. Time is the median of ten steps after forty, memory what the steps add to the
 process at their peak (the library's own count on a GPU).
+
+projection: processor seconds of one step with all eigenpairs of the projection, and with the space of the positive ones
+followed from step to step; ``whole`` is the share of steps that computed all of them after all. The same rows, the mean
+of ten steps after thirty, or after ten for n = 4,000.
 """
 
 from __future__ import annotations
@@ -405,7 +410,7 @@ def stepped(library: str, device: str | None, n: int, warm_up: int, steps: int) 
         compressed = run.face.compress(run._mirrored)
         done()
         started = time.perf_counter()
-        arrays.positive_part(compressed)
+        run.positive_part(compressed, run._accuracy)
         done()
         parts.append(time.perf_counter() - started)
     peak = peak_memory()
@@ -418,6 +423,44 @@ def stepped(library: str, device: str | None, n: int, warm_up: int, steps: int) 
         "seconds": statistics.median(times), "projection_seconds": statistics.median(parts),
         "doubles_per_n2": memory / n**2, "rank": run.rank, "lower": lower,
     }  # fmt: skip
+
+
+def projected(n: int, follows: bool, warm_up: int, steps: int) -> Row:
+    """Return what a step takes with all eigenpairs, or with the space of the positive ones followed."""
+    rng = np.random.default_rng(0)
+    task = Problem(rng.standard_normal((n, 20)), rng.standard_normal((n, 2)), 1.0)
+    run = AlternatingDirections(LiftedProgram(task, reduce(task)), arrays_of("numpy", None), follows=follows)
+    for _ in range(warm_up):
+        run.step()
+    whole, started = run.positive_part.whole, time.process_time()
+    for _ in range(steps):
+        run.step()
+    now = run.estimates()
+    return {
+        "step": (time.process_time() - started) / steps, "whole": (run.positive_part.whole - whole) / steps,
+        "rank": run.rank, "entrywise": now.entrywise, "dual": now.dual,
+    }  # fmt: skip
+
+
+@benchmark.part(
+    "native_projection",
+    columns=("n", "eigenpairs", "step", "ratio", "whole", "rank", "entrywise", "dual", "threads"),
+    by=("n",),
+)
+def projection(run: Run) -> Iterator[Row]:
+    for n in run.choose((500, 1000, 2000, 4000), tiny=(8, 12)):
+        if run.wants(n):
+            steps = {"warm_up": run.choose(30 if n < 4000 else 10, tiny=2), "steps": run.choose(10, tiny=2)}
+            found = {follows: run.apart(projected, n=n, follows=follows, **steps) for follows in (False, True)}
+            for follows, row in found.items():
+                name = "followed" if follows else "all"
+                yield {
+                    "n": n,
+                    "eigenpairs": name,
+                    **row,
+                    "ratio": ratio(row, found[False], "step"),
+                    "threads": run.threads,
+                }
 
 
 def scaled(run: Run, sizes: tuple[int, ...], libraries: list[str], device: str | None) -> Iterator[Row]:

@@ -113,6 +113,16 @@ def steps() -> str:
     return " and ".join(f"{percent(share, 0)} ({name})" for name, share in (found[True] / found[False]).items())
 
 
+@table("native projection")
+def projection() -> str:
+    """One step with all eigenpairs and with the positive space followed, and what both have come to."""
+    rows = [
+        [f"{run.n:,}", run.eigenpairs, f"{run.step:.3f}", f"{run.ratio:.2f}", run.rank, f"{run.dual:.2f}"]
+        for run in published("native_projection").itertuples()
+    ]
+    return markdown(["n", "eigenpairs", "processor seconds a step", "ratio", "rank", "D(A)"], rows, left=2)
+
+
 @table("native scaling")
 def scaling() -> str:
     """One step of the first phase as n grows."""

@@ -68,6 +68,7 @@ class Native:
     device: such as "cuda"; None for the library's default.
     """
 
+    version: ClassVar[int] = 2
     losses: ClassVar[None] = None
     activations: ClassVar[None] = None
     offset: ClassVar[bool] = True

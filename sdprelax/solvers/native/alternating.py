@@ -26,6 +26,7 @@ from sdprelax.problem import Squared
 from sdprelax.solvers.native.arrays import Arrays
 from sdprelax.solvers.native.copies import Copies, Parts
 from sdprelax.solvers.native.face import Blocks, Face
+from sdprelax.solvers.native.subspace import PositivePart
 
 __all__ = ["AlternatingDirections", "Estimates", "Start"]
 
@@ -38,6 +39,8 @@ EARLY, EARLY_EVERY, EARLY_FACTOR = 100, 10, 3.0
 LATE_EVERY, LATE_FACTOR = 50, 1.25
 # Primal over dual residual that is aimed at: certificates want multipliers that move fast.
 BALANCE = 3.0
+# Error of the projection relative to ‖y − x‖/‖y‖.
+PROJECTED = 0.1
 # The blocks, and how often the whole matrix has their entries.
 WEIGHTS = {"aa": 1.0, "ab": 2.0, "bb": 1.0, "aw": 2.0, "bw": 2.0, "av": 2.0, "bv": 2.0, "ww": 1.0, "wv": 2.0, "vv": 1.0}
 
@@ -106,9 +109,12 @@ class AlternatingDirections:
     lifting: a presolved program with at least one generator.
     arrays: where to compute.
     start: a state to go on from; None for zero.
+    follows: whether the positive eigenspace of large matrices is followed from step to step.
     """
 
-    def __init__(self, lifting: LiftedProgram, arrays: Arrays, start: Start | None = None) -> None:
+    def __init__(
+        self, lifting: LiftedProgram, arrays: Arrays, start: Start | None = None, follows: bool = True
+    ) -> None:
         problem, reduction = lifting.problem, lifting.reduction
         self.lifting, self.problem, self.arrays, self.gamma = lifting, problem, arrays, problem.gamma
         self.face = Face(reduction.rows, problem.shape[2], arrays)
@@ -124,6 +130,7 @@ class AlternatingDirections:
         self._twins = arrays.identity(g)
         self.steps, self.rank = 0, 0
         self.nearest: Any = None
+        self.positive_part, self._accuracy = PositivePart(arrays, follows), math.inf
         if start is None:
             self.z, self.penalty = Blocks.zeros(arrays, g, reduction.rank, problem.shape[2]), PENALTY * self.gamma
         else:
@@ -168,7 +175,7 @@ class AlternatingDirections:
         """Take one step."""
         balancing = balances(self.steps + 1)
         before = self._primal() if balancing else None
-        self.nearest, self.rank = self.arrays.positive_part(self.face.compress(self._mirrored))
+        self.nearest, self.rank = self.positive_part(self.face.compress(self._mirrored), self._accuracy)
         distance = size = 0.0
         if self.copies is not None:
             distance, size = self.copies.step(self.penalty, RELAXATION, self.face.others(self.nearest))
@@ -204,6 +211,8 @@ class AlternatingDirections:
         """
         moved = dual = 0.0
         blocks, parts = before
+        if size > 0.0:
+            self._accuracy = PROJECTED * math.sqrt(distance / size)
         for name, weight in self._blocks.items():
             near = self._entry(name)
             moved += weight * self._square(near - blocks[name])

@@ -46,21 +46,21 @@ class Arrays:
         """Return zeros of a shape."""
         return self.xp.zeros(shape, dtype=self.xp.float64, device=self.device)
 
-    def positive_part(self, matrix: Any) -> tuple[Any, int]:
-        """Return the nearest positive semidefinite matrix to a symmetric one, and its rank."""
+    def positive_pairs(self, matrix: Any) -> tuple[Any, Any, Any]:
+        """Return the nearest positive semidefinite matrix to a symmetric one, and its eigenvalues and eigenvectors."""
         xp, order = self.xp, matrix.shape[0]
         if isinstance(matrix, np.ndarray):
             # LAPACK can leave out the eigenvectors that are not needed, which halves the time.
             above = (0.0, np.inf)
             values, vectors = scipy.linalg.eigh(matrix, subset_by_value=above, driver="evr", check_finite=False)
-            return (vectors * values) @ vectors.T, len(values)
+            return (vectors * values) @ vectors.T, values, vectors
         values, vectors = xp.linalg.eigh(matrix)
         rank = int(xp.sum(xp.astype(values > 0.0, xp.int64)))
+        positive, above = values[order - rank :], vectors[:, order - rank :]
         if 2 * rank <= order:
-            some = vectors[:, order - rank :]
-            return (some * values[order - rank :]) @ some.T, rank
+            return (above * positive) @ above.T, positive, above
         some = vectors[:, : order - rank]
-        return matrix - (some * values[: order - rank]) @ some.T, rank
+        return matrix - (some * values[: order - rank]) @ some.T, positive, above
 
     def nonnegative_part(self, array: Any) -> Any:
         """Return the nearest array without negative entries."""
