@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sdprelax.base import CertificateError, Deadline, Floats
+from sdprelax.base import CertificateError, Deadline, Floats, SolverFailed, SolverUnavailable
 from sdprelax.certificate import (
     Certificate,
     LinearCertificate,
@@ -17,6 +17,7 @@ from sdprelax.certificate import (
 )
 from sdprelax.linear import (
     LinearDual,
+    LinearRelaxation,
     LinearTraining,
     Spectrum,
     balanced_layers,
@@ -30,6 +31,8 @@ __all__ = ["LinearSearch"]
 
 # Generator rows up to which p* is bounded.
 MOST_ROWS = 300
+# Order of the relaxation's semidefinite matrices up to which a conic solver is asked, and its share of the time.
+LARGEST_ORDER, SOLVING = 80, 0.75
 # Steps of the first-order method for the relaxation, and between two looks at its bound.
 MOST_STEPS, LOOK = 2_000, 20
 # Shares of γ that are kept back for rounding, should it be more than is foreseen.
@@ -121,6 +124,23 @@ class LinearSearch:
                 self.descend(self._training.of_rank(Z), rng, deadline)
                 break
         return steps
+
+    @property
+    def small(self) -> bool:
+        """Whether a conic solver can hold the relaxation."""
+        return sum(self.spectrum.targets.shape) <= LARGEST_ORDER
+
+    def relax(self, rng: np.random.Generator, deadline: Deadline) -> str:
+        """Take dual point and product that a conic solver finds for the relaxation, and return its word, or why not."""
+        try:
+            relaxation = LinearRelaxation(self.spectrum, self._dual.width, self._dual.gamma)
+            found = relaxation.solve(deadline=Deadline(SOLVING * deadline.remaining))
+        except (SolverFailed, SolverUnavailable) as error:
+            return str(error)
+        self.descend(self.spectrum.basis.T @ found.weights, rng, deadline)
+        point = self._dual.plain(self.spectrum.basis.T @ found.fit, self.upper)
+        self.point = max(self.point, point, key=lambda point: point.value)
+        return found.solved.status
 
     def network(self) -> LinearNetwork:
         """Return the network of the user's problem, of balanced layers."""

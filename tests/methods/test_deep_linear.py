@@ -99,6 +99,37 @@ def test_relaxation_closes_what_descent_leaves_open() -> None:
     assert max(gaps) < 1e-6 and asked > 0
 
 
+def random_problem(seed: int) -> tuple[Problem, int]:
+    """Return a problem of ill-conditioned inputs, and a bottleneck."""
+    rng = np.random.default_rng(seed)
+    d, c = (int(size) for size in rng.integers(2, 7, 2))
+    n, width = int(rng.choice([3, 8, 30])), int(rng.integers(1, min(d, c)))
+    X = rng.standard_normal((n, d)) @ np.diag(np.exp(rng.normal(0.0, 2.0, d)))
+    if rng.random() < 0.5:
+        X = X @ np.linalg.qr(rng.standard_normal((d, d)))[0]
+    random, noise = rng.random() < 0.5, rng.standard_normal((n, c))
+    Y = noise if random else np.eye(n, c)
+    share = float(np.exp(rng.uniform(-7.0, -0.5)))
+    return Problem(X, Y, share * float(np.linalg.norm(X.T @ Y, 2)), activation=LINEAR), width
+
+
+def test_a_conic_solver_closes_what_the_first_order_method_is_slow_for() -> None:
+    problem, width = random_problem(1065)
+    outcome, _ = trained(problem, width=width)
+    assert outcome.status == "solved" and outcome.details["relaxation"] == "optimal"
+
+
+def test_the_relaxation_of_two_layers_is_not_always_exact() -> None:
+    """docs/mathematics/deep_linear.md, "Two layers with weight decay": here its solution has rank 3, and k is 2."""
+    problem, width = random_problem(1539)
+    assert (*problem.shape, width) == (30, 6, 4, 2)
+    outcome, _ = trained(problem, width=width, restarts=20)
+    relaxed = sdprelax.linear_relaxation(problem.X, problem.Y, width, problem.gamma).solve()
+    left = 1.0 - relaxed.value / outcome.details["value"]
+    assert 5e-5 < left < 2e-4 and np.linalg.matrix_rank(relaxed.weights, tol=1e-3) == 3
+    assert outcome.status == "not converged" and left - 1e-6 < outcome.details["program_gap"] < 1e-3
+
+
 @pytest.mark.parametrize("ugly", ["Y zero", "X zero", "gamma huge", "gamma tiny", "columns", "outputs", "X huge"])
 @pytest.mark.parametrize("depth", [2, 3])
 def test_at_any_scale_it_ends_with_sound_bounds_or_one_sentence(depth: int, ugly: str) -> None:
