@@ -43,6 +43,7 @@ class DeepLinear:
     tolerance: relative gap within which the problem is solved.
     """
 
+    version: ClassVar[int] = 2
     closes: ClassVar[str] = "program_gap"
     losses: ClassVar[tuple[str, ...] | None] = ("squared",)
     activations: ClassVar[tuple[str, ...] | None] = ("leaky",)
