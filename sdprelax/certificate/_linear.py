@@ -199,7 +199,8 @@ class LinearCertificate:
     def gap(self, problem: Problem) -> float:
         """Return (value − dual_value)/value as claimed; 0 for a value within rounding of zero."""
         scale = float(np.max(np.abs(problem.Y), initial=0.0))
-        energy = 0.5 * scale * float(np.sum((problem.Y / scale) ** 2)) * scale if scale else 0.0
+        # In units in which it does not overflow.
+        energy = scale * Squared().value(problem.Y / scale, np.zeros_like(problem.Y)) * scale if scale else 0.0
         return program_gap_of(self.dual_value, self.value, max(ROUNDING * energy, UNDERFLOW))
 
     def details(self, problem: Problem) -> dict[str, float]:
@@ -470,7 +471,8 @@ def _lower(problem: Problem, certificate: LinearCertificate, upper: float, deadl
     above = Ball.exact(certificate.level * np.eye(c)) + factor @ factor.T
     require(proves_psd(above - split.square), "tI + RRᵀ − FᵀGF is not proved positive semidefinite")
     require_time(deadline)
-    taken = bound_above(0.5 * (min(certificate.width, c) * certificate.level + factor.square_above()), 4)
+    twice = min(certificate.width, c) * certificate.level + factor.square_above()
+    taken = bound_above(0.5 * twice, 4)
     free = _free_slope(problem, s, t, depth, upper)
     paid = math.isfinite(split.outside) and split.outside <= Fraction(certificate.share) * Fraction(free)
     require(paid or split.least > 0.0, "γ does not pay for what its F leaves beyond XᵀXN")

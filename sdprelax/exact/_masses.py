@@ -25,7 +25,7 @@ import scipy.linalg
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from sdprelax.base import Deadline, Floats, SolverFailed
+from sdprelax.base import Deadline, Floats, SolverFailed, positive_part
 from sdprelax.lasso import Fit, Program
 from sdprelax.problem import Squared
 from sdprelax.problem.losses.logistic import Logistic
@@ -240,7 +240,7 @@ class Masses:
         except SolverFailed:
             return None
         masses = np.zeros(len(self))
-        masses[kept] = np.maximum(found[: len(kept)], 0.0) * self.mass
+        masses[kept] = positive_part(found[: len(kept)]) * self.mass
         masses[masses < NONE * self.mass] = 0.0
         return Point(masses, self.start.offset + (self.mass * found[len(kept) : count] if self._free else 0.0))
 

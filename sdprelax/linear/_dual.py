@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 import scipy.optimize
 
-from sdprelax.base import Deadline, Floats
+from sdprelax.base import Deadline, Floats, positive_part
 from sdprelax.certificate import borrowed_curvature, decay_slope, reach_slope
 from sdprelax.linear._spectrum import Spectrum
 
@@ -124,9 +124,9 @@ class LinearDual:
 
     def _energy_left(self, fit: Floats, image: Floats) -> float:
         """Return ½‖Y‖² − ½Σ_{i≤k}λ_i(FᵀGF), less what rounding is likely to cost a proof, a share of ‖XF‖²."""
-        kept = np.linalg.eigvalsh(fit.T @ image)[::-1][: self.width]
+        kept: Floats = np.linalg.eigvalsh(fit.T @ image)[::-1][: self.width]
         size = float(np.sum((self.spectrum.values[:, None] * fit) ** 2))
-        return self.spectrum.energy - 0.5 * float(np.sum(np.maximum(kept, 0.0))) - ROUNDING * len(kept) * size
+        return self.spectrum.energy - 0.5 * float(np.sum(positive_part(kept))) - ROUNDING * len(kept) * size
 
     def best(self, Z: Floats, upper: float, deadline: Deadline | None = None) -> DualPoint:
         """Return the best dual point of the kind that a network suggests.

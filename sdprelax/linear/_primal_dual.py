@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sdprelax.base import Floats
+from sdprelax.base import Floats, positive_part
 from sdprelax.linear._spectrum import Spectrum
 
 __all__ = ["largest_squares_shrunk", "primal_dual"]
@@ -34,7 +34,7 @@ def largest_squares_shrunk(values: Floats, count: int, weight: float) -> Floats:
     low, high = 0.0, float(values[0])
     for _ in range(HALVINGS):
         middle = 0.5 * (low + high)
-        if middle <= 0.0 or np.sum(np.clip((values - middle) / (weight * middle), 0.0, 1.0)) > count:
+        if middle <= 0.0 or np.sum(np.minimum(positive_part(values - middle) / (weight * middle), 1.0)) > count:
             low = middle
         else:
             high = middle
@@ -62,6 +62,6 @@ def primal_dual(spectrum: Spectrum, width: int, gamma: float, start: Floats) -> 
         left, singular, right = np.linalg.svd(A + values * ahead, full_matrices=False)
         A = (left * largest_squares_shrunk(singular, width, 1.0)) @ right
         left, singular, right = np.linalg.svd(Z - step * values * (A - spectrum.targets), full_matrices=False)
-        new = (left * np.maximum(singular - step * gamma, 0.0)) @ right
+        new = (left * positive_part(singular - step * gamma)) @ right
         Z, ahead = new, 2.0 * new - Z
         yield Z, A / values

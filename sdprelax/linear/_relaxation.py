@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sdprelax.base import Deadline, Floats, InputError, SolverFailed, optional
+from sdprelax.base import Deadline, Floats, InputError, SolverFailed, optional, positive_part
 from sdprelax.certificate import decay_slope
 from sdprelax.linear._spectrum import Spectrum, checked_width
 from sdprelax.solvers import Solved, Solver, solvers
@@ -70,7 +70,7 @@ class LinearRelaxation:
         # Units: X in its largest singular value ρ, T in its own τ; the objective is in τ², W in τ/ρ.
         self._rho, self._tau = float(spectrum.values[0]), float(np.linalg.norm(spectrum.targets, 2)) or 1.0
         self._slope = decay_slope(gamma, depth, curvature) / (self._rho * self._tau)
-        self._square = np.maximum(spectrum.values**2 - curvature, 0.0) / self._rho**2
+        self._square = positive_part(spectrum.values**2 - curvature) / self._rho**2
         self._inner = spectrum.inner / (self._rho * self._tau)
         # Without weight decay W itself is not needed: G^½W is.
         self._plain = self._slope == 0.0 and curvature == 0.0

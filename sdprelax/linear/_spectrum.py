@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sdprelax.base import Floats, InputError, finite_matrix, target_matrix
+from sdprelax.problem import Squared
 
 __all__ = ["Spectrum", "checked_width"]
 
@@ -48,7 +49,7 @@ class Spectrum:
             raise InputError(f"X has {len(inputs)} rows and Y has {len(targets)}; both must have one row per sample.")
         left, values, right = np.linalg.svd(inputs, full_matrices=False)
         kept = values > RANK * values[0]
-        energy = 0.5 * float(np.sum(targets**2))
+        energy = Squared().value(targets, np.zeros_like(targets))
         return Spectrum(values[kept], right[kept].T, left[:, kept].T @ targets, energy)
 
     @property
@@ -58,8 +59,9 @@ class Spectrum:
 
     def loss(self, Z: Floats) -> float:
         """Return ½‖XW − Y‖² of W = VZ, shape (r, c)."""
-        outside = self.energy - 0.5 * float(np.sum(self.targets**2))
-        return max(outside, 0.0) + 0.5 * float(np.sum((self.values[:, None] * Z - self.targets) ** 2))
+        loss, targets = Squared(), self.targets
+        outside = self.energy - loss.value(np.zeros_like(targets), targets)
+        return max(outside, 0.0) + loss.value(self.values[:, None] * Z, targets)
 
 
 def checked_width(width: object, most: int) -> int:

@@ -11,6 +11,7 @@ import scipy.optimize
 from sdprelax.base import Deadline, Floats
 from sdprelax.linear._closed_form import decayed_singular_value
 from sdprelax.linear._spectrum import Spectrum
+from sdprelax.problem import Squared
 
 __all__ = ["LinearTraining", "balanced_layers"]
 
@@ -106,12 +107,12 @@ class LinearTraining:
             before = [np.eye(len(values))]
             for part in parts:
                 before.append(before[-1] @ part)
-            residual = values * before[-1] - spectrum.targets
-            slope, slopes = values * residual, list[Floats]()
+            predictions = values * before[-1]
+            slope, slopes = values * (predictions - spectrum.targets), list[Floats]()
             for part, ahead in zip(reversed(parts), reversed(before[:-1]), strict=True):
                 slopes.append((ahead.T @ slope + self.gamma * part).ravel())
                 slope = slope @ part.T
-            value = 0.5 * float(np.sum(residual**2)) + 0.5 * self.gamma * float(x @ x)
+            value = Squared().value(predictions, spectrum.targets) + 0.5 * self.gamma * float(x @ x)
             return value / unit, np.concatenate(slopes[::-1]) / unit
 
         def until(_: Floats) -> None:
