@@ -124,7 +124,7 @@ class LinearDual:
 
     def _energy_left(self, fit: Floats, image: Floats) -> float:
         """Return ½‖Y‖² − ½Σ_{i≤k}λ_i(FᵀGF), less what rounding is likely to cost a proof, a share of ‖XF‖²."""
-        kept: Floats = np.linalg.eigvalsh(fit.T @ image)[::-1][: self.width]
+        kept = np.asarray(np.linalg.eigvalsh(fit.T @ image)[::-1][: self.width], dtype=np.float64)
         size = float(np.sum((self.spectrum.values[:, None] * fit) ** 2))
         return self.spectrum.energy - 0.5 * float(np.sum(positive_part(kept))) - ROUNDING * len(kept) * size
 
