@@ -23,7 +23,7 @@ STEPS = {
         targets=(("subtract", np.array([1.0, -2.0])), ("divide", np.array([2.0, 5.0]))),
     ),
 }  # fmt: skip
-ACTIVATIONS = ("relu", {"leaky": {"slope": 0.2}}, "absolute")
+ACTIVATIONS = ("relu", {"leaky": {"slope": 0.2}}, "absolute", {"leaky": {"slope": -0.3}})
 
 
 def pipeline(steps: str, activation: Any, bias: bool) -> tuple[Pipeline, np.ndarray]:
@@ -80,12 +80,27 @@ def test_what_is_exported_is_certified_as_the_network_is(tmp_path: Path) -> None
     assert verdict.upper == pytest.approx(problem.objective(network), rel=1e-9)
 
 
+def test_leaky_units_are_certified_from_onnx(tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    rng = np.random.default_rng(1)
+    X, Y, leaky = rng.standard_normal((8, 2)), rng.standard_normal((8, 1)), {"leaky": {"slope": 0.2}}
+    problem = sdprelax.Problem(X, Y, 0.1, activation=leaky)
+    network = sdprelax.solve(problem, "lbfgs").network
+    assert network is not None
+    write_onnx(network, tmp_path / "n.onnx")
+    verdict = sdprelax.certify(problem, tmp_path / "n.onnx", time_limit=5.0)
+    assert verdict.upper == pytest.approx(problem.objective(network), rel=1e-9)
+
+
 def test_what_cannot_be_exported_is_one_sentence(tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     network = pipeline("as they are", "relu", True)[0].predictor
     words = Preprocessing(("a", "b"), (("a", "red"), ("a", "green"), ("b", None)))
     with pytest.raises(InputError, match="inputs are words of a table"):
         write_onnx(Pipeline(network, words), tmp_path / "n.onnx")
+    turned = Preprocessing(("a", "b"), (("b", None), ("a", None)))
+    with pytest.raises(InputError, match="or its columns in another order"):
+        write_onnx(Pipeline(network, turned), tmp_path / "n.onnx")
     with pytest.raises(InputError, match="a GatedNetwork cannot be exported"):
         write_onnx(GatedNetwork(np.zeros((3, 1)), np.zeros((1, 3, 2))), tmp_path / "n.onnx")
     with pytest.raises(InputError, match="precision is 'half'; it must be one of float64, float32"):

@@ -270,7 +270,7 @@ def linear_certificate(
         for inward, slack in SLACKS:
             draft = _drafted(units, width, network, fit, curvature, (1.0 - inward) * N, slack, value)
             try:
-                lower = _lower(units.original, draft, value, None)
+                lower = _lower(units.original, _checked(units.original, draft), value, None)
             except CertificateError as refused:
                 error = refused
                 continue

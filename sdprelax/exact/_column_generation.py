@@ -217,7 +217,8 @@ class _Generation:
 
     def _gap(self, lower: float) -> float:
         gap = relative_gap(lower, self.upper)
-        return math.inf if gap is None else gap
+        # Rounding may put the proved bound above the value.
+        return math.inf if gap is None else max(gap, 0.0)
 
     def _proof_pays(self, expected: float, violated: int) -> bool:
         """Say whether a cover is worth its time: cheap so far, or about to end the run or halve the gap."""

@@ -15,8 +15,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sdprelax.base import Deadline, Floats, InputError, finite_matrix, require_seed, target_matrix
-from sdprelax.certificate import Gates, GroupCertificate, group_certificate, masks_of
+from sdprelax.base import CertificateError, Deadline, Floats, InputError, finite_matrix, require_seed, target_matrix
+from sdprelax.certificate import Certificate, Gates, GroupCertificate, group_certificate, masks_of, verify, verify_group
 from sdprelax.exact._masses import MOST, REACHED, Aim, Masses, Point, masses_of, single_optimum
 from sdprelax.exact._maximal_directions import maximal_directions
 from sdprelax.lasso import Directions, Fit, Masked, Program, gated_network
@@ -330,6 +330,7 @@ def optimal_set(problem: Problem, outcome: Outcome, *, tolerance: float = 1e-6, 
     program = outcome.program
     if isinstance(program, GroupCertificate) and isinstance(program.design, Gates):
         _require_within(program.gap(problem), tolerance)
+        _require_proved(problem, program)
         found = gated_optima(problem, program, tolerance)
         _require_of(problem, found.found().upper, program.value)
         return found
@@ -340,6 +341,7 @@ def optimal_set(problem: Problem, outcome: Outcome, *, tolerance: float = 1e-6, 
         )
     _require_within(outcome.gap, tolerance)
     _require_of(problem, problem.upper_bound(outcome.network), outcome.upper)
+    _require_proved(problem, outcome.certificate)
     presolved = Presolved.of(problem)
     units = presolved.units
     scaled = units.scaled_network(outcome.network)
@@ -360,6 +362,17 @@ def _require_of(problem: Problem, reached: float, claimed: float | None) -> None
         raise InputError(
             f"this outcome is of another problem than {problem!r}: its network has another objective there."
         )
+
+
+def _require_proved(problem: Problem, certificate: Certificate | GroupCertificate) -> None:
+    """Refuse what proves nothing of this problem, whatever objective a network has there."""
+    try:
+        if isinstance(certificate, GroupCertificate):
+            verify_group(problem, certificate)
+        else:
+            verify(problem, certificate)
+    except CertificateError as error:
+        raise InputError(f"this outcome is of another problem than {problem!r}: {error}") from None
 
 
 def _allowed(lower: float, tolerance: float) -> float:

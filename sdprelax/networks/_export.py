@@ -22,6 +22,8 @@ __all__ = ["Precision", "to_torch", "write_onnx"]
 Precision = Literal["float64", "float32"]
 # Weights (inputs, outputs), and constants (outputs,), or None where there are none.
 Layer = tuple[Floats, Floats | None]
+# Slopes of leaky units that stay leaky; others are those of two ReLUs.
+SLOPES = (1e-30, 1e30)
 # Of ONNX: IsNaN of both precisions.
 OPSET = 17
 
@@ -110,10 +112,10 @@ def _folded(predictor: Predictor, precision: Precision) -> tuple[Layer, Layer, f
     network, steps = pipeline.predictor, pipeline.preprocessing
     if not isinstance(network, Network):
         raise InputError(f"a {type(network).__name__} cannot be exported: networks of one hidden layer can.")
-    if any(word is not None for _, word in steps.encoding):
+    if steps.encoding and steps.encoding != tuple((name, None) for name in steps.columns):
         raise InputError(
-            "the network's inputs are words of a table, which a model of numbers cannot read: sdprelax.load_predictor "
-            "and sdprelax predict can."
+            "the network's inputs are words of a table, or its columns in another order, which a model of numbers "
+            "cannot read: sdprelax.load_predictor and sdprelax predict can."
         )
     d = network.hidden.shape[0] - network.bias
     fill, inputs = None, steps.inputs
@@ -123,7 +125,8 @@ def _folded(predictor: Predictor, precision: Precision) -> tuple[Layer, Layer, f
     matrix, constant = _affine(inputs, rows)
     hidden, bias = network.hidden[:d], network.hidden[d] if network.bias else np.zeros(network.width)
     plus, minus = network.activation.slopes
-    slope = -minus / plus if plus > 0.0 and minus < 0.0 else 0.0
+    # ONNX keeps a slope in single precision.
+    slope = -minus / plus if plus > 0.0 and SLOPES[0] < -minus / plus < SLOPES[1] else 0.0
     U, b, V = matrix @ hidden, constant @ hidden + bias, plus * network.output
     if minus and not slope:  # s₊z₊ + s₋(−z)₊ is that of twice as many ReLUs
         U, b, V = np.hstack([U, -U]), np.hstack([b, -b]), np.vstack([V, minus * network.output])

@@ -292,7 +292,7 @@ def _of_onnx(path: Path) -> TrainedNetwork:
         elif node.op_type == "Relu":
             between.append(activations.create("relu"))
         elif node.op_type == "LeakyRelu":
-            between.append(activations.create("leaky", {"slope": float(options.get("alpha", 0.01))}))
+            between.append(activations.create("leaky", {"slope": _single(options.get("alpha", 0.01))}))
         elif node.op_type == "Abs":
             between.append(activations.create("absolute"))
         elif node.op_type not in PASSED:
@@ -312,3 +312,8 @@ def _of_onnx(path: Path) -> TrainedNetwork:
 
     (U, b), (V, t) = layers
     return TrainedNetwork(_network(U, V, b, t, between[0], str(path)), str(path), free_biases=False, runs=runs)
+
+
+def _single(alpha: Any) -> float:
+    """Return what a number that ONNX keeps in single precision was meant to be: the shortest decimal that it rounds."""
+    return float(str(np.float32(alpha)))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import sdprelax
-from sdprelax import Network, OptimalSet, Outcome, Problem, optimal_set
+from sdprelax import InputError, Network, OptimalSet, Outcome, Problem, optimal_set
 from sdprelax.base import Floats
 from sdprelax.certificate import Gates, group_certificate
 from sdprelax.exact import gated_optima
@@ -353,3 +353,16 @@ def test_what_is_not_solved_stays_as_found() -> None:
     problem = Problem(rng.standard_normal((30, 3)), rng.standard_normal((30, 2)), 0.01)
     outcome = sdprelax.solve(problem, "gated_relu", selection="sparsest", max_iterations=3, solver="fista")
     assert outcome.status == "not converged" and "dimension" not in outcome.details
+
+
+@pytest.mark.parametrize("method", ["exact", "gated_relu"])
+def test_an_outcome_of_another_problem_with_the_same_objective_is_refused(method: str) -> None:
+    """Targets 2P − Y leave the residual its length, so that the network has the same objective there."""
+    X = np.array([[0.0, 1.0], [1.0, 0.5], [-1.0, 0.2], [0.3, -1.0]])
+    Y = np.array([[1.0], [2.0], [-0.5], [0.7]])
+    outcome = sdprelax.solve(Problem(X, Y, 0.3), method)
+    network = outcome.network if method == "exact" else outcome.predictors["gated"]
+    assert network is not None
+    other = Problem(X, 2.0 * network.predict(X) - Y, 0.3)
+    with pytest.raises(InputError, match="this outcome is of another problem"):
+        sdprelax.optimal_set(other, outcome, tolerance=1e-4)

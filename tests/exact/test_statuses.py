@@ -102,6 +102,26 @@ def test_column_generation_gives_the_network_of_its_bound(name: str, seed: int) 
     assert found.converged and upper - lower <= 1e-6 * upper
 
 
+@pytest.mark.parametrize("problem", [
+    Problem([[-3.1, 1.0], [0.1, 1.3], [0.4, 1.8]], [[0.0], [-0.5], [0.6]], 0.8),
+    Problem([[-1.0], [-1.6]], [[-2.9], [-0.4]], 1.2, offset="penalised"),
+])  # fmt: skip
+def test_a_bound_that_rounding_puts_above_the_value_closes_the_gap(problem: Problem) -> None:
+    outcome = sdprelax.solve(problem, "exact")
+    assert outcome.status == "solved" and outcome.gap is not None and outcome.gap <= 1e-6
+
+
+def test_random_small_problems_are_solved() -> None:
+    rng = np.random.default_rng(4)
+    for k in range(60):
+        n, offset = int(rng.integers(2, 7)), [False, True, "penalised"][k % 3]
+        problem = Problem(
+            rng.standard_normal((n, 1)), rng.standard_normal((n, 1)), float(rng.uniform(0.1, 2.0)), offset=offset
+        )
+        outcome = sdprelax.solve(problem, "exact")
+        assert outcome.status == "solved", (k, problem.X, problem.Y, problem.gamma, offset)
+
+
 def test_a_closed_gap_is_solved_though_the_time_is_up() -> None:
     problem = Problem(targets(4, 2, 1), targets(4, 2), 1e3)
     outcome = Exact().run(problem, rng=np.random.default_rng(0), deadline=Deadline(0.0))

@@ -205,3 +205,15 @@ def test_a_linear_network_is_saved_and_refuses_what_does_not_fit(tmp_path: Path)
         LinearNetwork(network.first, network.inner, network.first)
     with pytest.raises(InputError, match="inputs of shape"):
         network.predict(X[:, :2])
+
+
+def test_what_is_returned_at_extreme_scales_verifies_or_is_not_claimed() -> None:
+    rng = np.random.default_rng(0)
+    X, Y = rng.standard_normal((6, 3)), rng.standard_normal((6, 2))
+    for scale in (1e-200, 1e-250):
+        problem = Problem(X * scale, Y, scale, activation={"leaky": {"slope": 1}})
+        outcome = sdprelax.solve(problem, "deep_linear")
+        if outcome.program is not None:
+            sdprelax.verify_linear(problem, outcome.program)
+        else:
+            assert outcome.status != "solved"
