@@ -69,22 +69,11 @@ def test_gaps_are_filled_in_onnx_alone(tmp_path: Path) -> None:
         to_torch(model)
 
 
-def test_what_is_exported_is_certified_as_the_network_is(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("n", "options"), [(12, {"bias": True}), (8, {"activation": {"leaky": {"slope": 0.2}}})])
+def test_what_is_exported_is_certified_as_the_network_is(n: int, options: dict[str, Any], tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     rng = np.random.default_rng(1)
-    problem = sdprelax.Problem(rng.standard_normal((12, 2)), rng.standard_normal((12, 1)), 0.1, bias=True)
-    network = sdprelax.solve(problem, "lbfgs").network
-    assert network is not None
-    write_onnx(network, tmp_path / "n.onnx")
-    verdict = sdprelax.certify(problem, tmp_path / "n.onnx", time_limit=5.0)
-    assert verdict.upper == pytest.approx(problem.objective(network), rel=1e-9)
-
-
-def test_leaky_units_are_certified_from_onnx(tmp_path: Path) -> None:
-    pytest.importorskip("onnx")
-    rng = np.random.default_rng(1)
-    X, Y, leaky = rng.standard_normal((8, 2)), rng.standard_normal((8, 1)), {"leaky": {"slope": 0.2}}
-    problem = sdprelax.Problem(X, Y, 0.1, activation=leaky)
+    problem = sdprelax.Problem(rng.standard_normal((n, 2)), rng.standard_normal((n, 1)), 0.1, **options)
     network = sdprelax.solve(problem, "lbfgs").network
     assert network is not None
     write_onnx(network, tmp_path / "n.onnx")

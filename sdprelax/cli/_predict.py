@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,32 +22,28 @@ READING = ("separator", "decimal", "encoding", "header", "index", "na_values")
 
 # Trials that are listed where one of them has to be named.
 MOST_LISTED = 20
+TrialArgument = Annotated[
+    str, typer.Argument(help="A trial's folder or hash, the folder of a sweep with one trial, or a predictor's .npz.")
+]
+PredictorOption = Annotated[
+    str | None, typer.Option(help="Which of the trial's predictors; by default the one that its row speaks of.")
+]
+ResultsOption = Annotated[Path, typer.Option(help="Where to look for a hash.")]
 
 
 def predict_rows(
-    trial: Annotated[
-        str,
-        typer.Argument(help="A trial's folder or hash, the folder of a sweep with one trial, or a predictor's .npz."),
-    ],
+    trial: TrialArgument,
     data: Annotated[
         Path, typer.Argument(help="New rows: .csv, .csv.gz, .parquet with the columns of training, or .npz with X.")
     ],
     out: Annotated[Path | None, typer.Option(help="CSV file to write, by default what is printed.")] = None,
-    predictor: Annotated[
-        str | None, typer.Option(help="Which of the trial's predictors; by default the one that its row speaks of.")
-    ] = None,
-    results: Annotated[Path, typer.Option(help="Where to look for a hash.")] = Path("results"),
-) -> None:  # fmt: skip
+    predictor: PredictorOption = None,
+    results: ResultsOption = Path("results"),
+) -> None:
     """Predict for new rows: names of classes, or numbers; of cross-entropy and logistic losses probabilities too."""
     from sdprelax.base import storing, write_whole
-    from sdprelax.networks import load_pipeline
 
-    record: dict[str, Any] = {}
-    if Path(trial).is_file():
-        model = load_pipeline(trial)
-    else:
-        folder, record = _record(trial, results)
-        model = load_pipeline(folder / _file(record, predictor))
+    model, record = _model(trial, predictor, results)
     options = record.get("trial", {}).get("dataset_options", {})
     rows, names = _rows(data, {key: options[key] for key in READING if options.get(key) is not None})
     text = _predicted(model, rows, names, record.get("trial", {})).to_csv(index=False)
@@ -59,36 +56,43 @@ def predict_rows(
 
 
 def export_network(
-    trial: Annotated[
-        str,
-        typer.Argument(help="A trial's folder or hash, the folder of a sweep with one trial, or a predictor's .npz."),
-    ],
+    trial: TrialArgument,
     out: Annotated[Path, typer.Argument(help="File to write: .onnx, or .pt for the state_dict of two linear layers.")],
     single: Annotated[bool, typer.Option("--single", help="Write single precision.")] = False,
-    predictor: Annotated[
-        str | None, typer.Option(help="Which of the trial's predictors; by default the one that its row speaks of.")
-    ] = None,
-    results: Annotated[Path, typer.Option(help="Where to look for a hash.")] = Path("results"),
-) -> None:  # fmt: skip
+    predictor: PredictorOption = None,
+    results: ResultsOption = Path("results"),
+) -> None:
     """Write a trained network, preprocessing included, as ONNX or for PyTorch."""
-    from sdprelax.base import InputError, optional, storing
-    from sdprelax.networks import Precision, load_pipeline, to_torch, write_onnx
+    from sdprelax.base import InputError, optional, storing, write_whole
+    from sdprelax.networks import Precision, to_torch, write_onnx
 
     if out.suffix not in (".onnx", ".pt"):
         raise InputError(f"{out}: what is written ends in .onnx or .pt.")
-    if Path(trial).is_file():
-        model = load_pipeline(trial)
-    else:
-        folder, record = _record(trial, results)
-        model = load_pipeline(folder / _file(record, predictor))
+    model, _ = _model(trial, predictor, results)
     precision: Precision = "float32" if single else "float64"
     if out.suffix == ".onnx":
         write_onnx(model, out, precision)
     else:
-        module = to_torch(model, precision)
+        content = io.BytesIO()
+        optional("torch").save(to_torch(model, precision).state_dict(), content)
         with storing(out) as target:
-            optional("torch").save(module.state_dict(), target)
+            write_whole(target, content.getvalue())
     echo(f"wrote {out}")
+
+
+def _model(trial: str, predictor: str | None, results: Path) -> tuple[Pipeline, dict[str, Any]]:
+    """Return a trial's model with its record, or that of a file, which has none.
+
+    Raises
+    ------
+    InputError: there is none.
+    """
+    from sdprelax.networks import load_pipeline
+
+    if Path(trial).is_file():
+        return load_pipeline(trial), {}
+    folder, record = _record(trial, results)
+    return load_pipeline(folder / _file(record, predictor)), record
 
 
 def _record(trial: str, results: Path) -> tuple[Path, dict[str, Any]]:

@@ -3,21 +3,48 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sdprelax.base import Floats
+from sdprelax.base import Floats, InputError, Use
+from sdprelax.methods import Method, methods
 from sdprelax.networks import Predictor
 from sdprelax.problem import Problem
 from sdprelax.training import Outcome
 
-__all__ = ["Split", "classes_of", "labelled", "of_samples", "one_hot_rows", "predictors_of", "splits"]
+__all__ = ["OverParts", "Split", "classes_of", "labelled", "of_samples", "one_hot_rows", "predictors_of", "splits"]
 
 # Rows for training, and rows held back.
 Split = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+
+class OverParts:
+    """What methods share that run another method, ``of`` with ``options``, on parts of the data, of ``folds``."""
+
+    called: ClassVar[str]
+    """Its name, in messages."""
+    of: str
+    options: dict[str, Any]
+    folds: int
+
+    def _inner(self) -> Method:
+        try:
+            return methods.create(self.of, self.options)
+        except InputError as error:
+            raise InputError(f"method '{self.called}': option 'options' or 'of': {error}") from None
+
+    def uses(self) -> Iterable[Use]:
+        """Return the method."""
+        return ((methods, self.of, self.options),)
+
+    def _require_folds(self, problem: Problem) -> None:
+        n = len(problem.Y)
+        if n < self.folds:
+            raise InputError(f"method '{self.called}': option 'folds' is {self.folds}, but there are {n} samples.")
 
 
 def one_hot_rows(Y: Floats) -> bool:

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from sdprelax.base import LATER, Deadline, Floats, InputError, SolverFailed, Use
+from sdprelax.base import LATER, Deadline, Floats, InputError, SolverFailed
 from sdprelax.exact import searched_gamma_max
 from sdprelax.methods import Method, methods
-from sdprelax.methods._folds import Split, classes_of, labelled, of_samples, one_hot_rows, predictors_of, splits
+from sdprelax.methods._folds import (
+    OverParts,
+    Split,
+    classes_of,
+    labelled,
+    of_samples,
+    one_hot_rows,
+    predictors_of,
+    splits,
+)
 from sdprelax.networks import Predictor
 from sdprelax.problem import Problem, Squared
 from sdprelax.training import Outcome, Report, Status, unreported
@@ -25,7 +33,7 @@ Factor = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 
 @methods.register("cross_validated")
 @dataclass(frozen=True)
-class CrossValidated:
+class CrossValidated(OverParts):
     """Another method at the γ that is best by cross-validation on the training data; no bounds, as γ is another.
 
     Every predictor of the method, its network as "network", has its own γ: the one of the most right samples over all
@@ -46,6 +54,7 @@ class CrossValidated:
         these, else the squared error for the squared loss and the loss for others.
     """
 
+    called: ClassVar[str] = "cross_validated"
     proves: ClassVar[bool] = False
     version: ClassVar[int] = 2
     # The method that is run says what it takes.
@@ -66,16 +75,6 @@ class CrossValidated:
             raise InputError(f"method 'cross_validated': option 'gammas' is {self.gammas}, where one stands twice.")
         self._inner()
 
-    def _inner(self) -> Method:
-        try:
-            return methods.create(self.of, self.options)
-        except InputError as error:
-            raise InputError(f"method 'cross_validated': option 'options' or 'of': {error}") from None
-
-    def uses(self) -> Iterable[Use]:
-        """Return the method."""
-        return ((methods, self.of, self.options),)
-
     def check(self, problem: Problem) -> None:
         """Refuse fewer samples than folds, and what the method refuses.
 
@@ -83,9 +82,7 @@ class CrossValidated:
         ------
         InputError: the reason.
         """
-        n = len(problem.Y)
-        if n < self.folds:
-            raise InputError(f"method 'cross_validated': option 'folds' is {self.folds}, but there are {n} samples.")
+        self._require_folds(problem)
         if self.score == "accuracy" and problem.Y.shape[1] < 2 and not labelled(problem):
             raise InputError("method 'cross_validated': option 'score' is 'accuracy', but Y has one column.")
         for factor in self.gammas:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
 
-from sdprelax.base import Deadline, InputError, SolverFailed, Use
+from sdprelax.base import Deadline, InputError, SolverFailed
 from sdprelax.exact import OptimalSet, optimal_set
-from sdprelax.methods import Method, methods
-from sdprelax.methods._folds import labelled, of_samples, one_hot_rows, predictors_of, splits
+from sdprelax.methods import methods
+from sdprelax.methods._folds import OverParts, labelled, of_samples, one_hot_rows, predictors_of, splits
 from sdprelax.problem import Problem
 from sdprelax.training import Outcome, Report, Status, unreported
 
@@ -21,7 +20,7 @@ __all__ = ["Validated"]
 
 @methods.register("validated")
 @dataclass(frozen=True)
-class Validated:
+class Validated(OverParts):
     """Of the networks that another method proves optimal to within a tolerance, the one of least loss on held-out data.
 
     Trains on all but one part of the training data, at the problem's γ, and chooses by that part
@@ -38,6 +37,7 @@ class Validated:
     folds: parts that the training data are split into, one of which is held out.
     """
 
+    called: ClassVar[str] = "validated"
     proves: ClassVar[bool] = False
     # The method that is run says what it takes.
     losses: ClassVar[str] = "differentiable"
@@ -53,16 +53,6 @@ class Validated:
     def __post_init__(self) -> None:
         self._inner()
 
-    def _inner(self) -> Method:
-        try:
-            return methods.create(self.of, self.options)
-        except InputError as error:
-            raise InputError(f"method 'validated': option 'options' or 'of': {error}") from None
-
-    def uses(self) -> Iterable[Use]:
-        """Return the method."""
-        return ((methods, self.of, self.options),)
-
     def check(self, problem: Problem) -> None:
         """Refuse fewer samples than folds, and what the method refuses.
 
@@ -70,9 +60,7 @@ class Validated:
         ------
         InputError: the reason.
         """
-        n = len(problem.Y)
-        if n < self.folds:
-            raise InputError(f"method 'validated': option 'folds' is {self.folds}, but there are {n} samples.")
+        self._require_folds(problem)
         inner = self._inner()
         if hasattr(inner, "check"):
             inner.check(problem)
