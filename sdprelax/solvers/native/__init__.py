@@ -68,7 +68,8 @@ class Native:
     device: such as "cuda"; None for the library's default.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
+    kernels: ClassVar[tuple[str, ...]] = ("sdprelax.solvers.native._entries",)
     losses: ClassVar[None] = None
     activations: ClassVar[None] = None
     offset: ClassVar[bool] = True

@@ -14,7 +14,6 @@ through the loss's proximal map (:class:`sdprelax.solvers.native.copies.Copies`)
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,7 +126,9 @@ class AlternatingDirections:
         self._blocks = {name: weight for name, weight in WEIGHTS.items() if divided or name not in ("av", "bv")}
         self._weight = {"av": arrays.of(weight[:g, None]), "bv": arrays.of(weight[g:, None])}
         self._pull = {"av": arrays.of(pull[:g]), "bv": arrays.of(pull[g:])}
-        self._twins = arrays.identity(g)
+        # Loops over entries are compiled for NumPy; other libraries, on devices of theirs, take array by array.
+        self._entries = arrays.entries
+        self._twins = None if self._entries else arrays.identity(g)
         self.steps, self.rank = 0, 0
         self.nearest: Any = None
         self.positive_part, self._accuracy = PositivePart(arrays, follows), math.inf
@@ -149,7 +150,11 @@ class AlternatingDirections:
         if name in ("aa", "bb"):
             return self.arrays.nonnegative_part(z)
         if name == "ab":
-            return self.arrays.nonnegative_part(z) * (1.0 - self._twins)
+            x = self.arrays.nonnegative_part(z)
+            if self._twins is None:
+                np.fill_diagonal(x, 0.0)
+                return x
+            return x * (1.0 - self._twins)
         if name in ("av", "bv"):
             # The squared loss of all samples on a generator; the matrix has every entry of these blocks twice.
             return (self._pull[name] + 2.0 * self.penalty * z) / (self._weight[name] + 2.0 * self.penalty)
@@ -167,60 +172,76 @@ class AlternatingDirections:
             # 2·max(z, 0) − z is |z|; at the twins, where x = 0, it is −z.
             mirrored = xp.abs(z)
             if name == "ab":
-                mirrored -= self._twins * (mirrored + z)
+                if self._twins is None:
+                    np.fill_diagonal(mirrored, -np.diag(z))
+                else:
+                    mirrored -= self._twins * (mirrored + z)
             return mirrored
         return 2.0 * self._entry(name) - z
 
     def step(self) -> None:
         """Take one step."""
         balancing = balances(self.steps + 1)
-        before = self._primal() if balancing else None
-        self.nearest, self.rank = self.positive_part(self.face.compress(self._mirrored), self._accuracy)
-        distance = size = 0.0
+        parts = self.copies.at(self.penalty)[0] if self.copies is not None and balancing else None
+        self.nearest, self.rank = self.positive_part(self._compressed(), self._accuracy)
+        others = self.face.others(self.nearest)
+        squares = self._move_activations(balancing)
+        for name in self._blocks:
+            if name in others:
+                squares += WEIGHTS[name] * self._move(name, others[name], balancing)
         if self.copies is not None:
-            distance, size = self.copies.step(self.penalty, RELAXATION, self.face.others(self.nearest))
-        for name, block in self._semidefinite():
-            weight = WEIGHTS[name]
-            if balancing:
-                size += weight * self._square(block)
-            block -= self._entry(name)
-            if balancing:
-                distance += weight * self._square(block)
-            block *= RELAXATION
-            block += getattr(self.z, name)
-            setattr(self.z, name, block)
+            squares[:2] += self.copies.step(self.penalty, RELAXATION, others)
         self.steps += 1
-        if before is not None:
-            self._balance(distance, size, before)
+        if not balancing:
+            return
+        if self.copies is not None and parts is not None:
+            x = self.copies.at(self.penalty)[0]
+            squares[2:] += self.copies.square(x.plus(-1.0, parts)), self.copies.square(self.copies.z.plus(-1.0, x))
+        self._balance(*squares)
 
-    def _semidefinite(self) -> Iterator[tuple[str, Any]]:
-        """Yield the blocks of y, new arrays."""
-        assert self.nearest is not None
-        for name, block in self.face.others(self.nearest).items():
-            if name in self._blocks:
-                yield name, block + 0.0
-        yield from self.face.activations(self.nearest)
+    def _compressed(self) -> Any:
+        """Return 2x − z in the face's coordinates."""
+        if self._entries is None:
+            return self.face.compress(self._mirrored)
+        z, face = self.z, self.face
+        g, R = face.generators, np.zeros((face.order, face.order))
+        st, tt = np.empty_like(face.E), np.empty_like(face.E)
+        self._entries.fold(z.aa, z.ab, z.bb, face.E, R[:g, :g], st, tt)
+        return face.completed(R, st, tt, self._mirrored)
 
-    def _balance(self, distance: float, size: float, before: tuple[dict[str, Any], Parts | None]) -> None:
+    def _move_activations(self, measures: bool) -> Floats:
+        """Move z between activations; return the four squares of :meth:`_move`."""
+        if self._entries is None:
+            squares = np.zeros(4)
+            for name, y in self.face.activations(self.nearest):
+                squares += WEIGHTS[name] * self._move(name, y, measures)
+            return squares
+        z, R, g, E = self.z, self.nearest, self.face.generators, self.face.E
+        of_y = slice(g, g + self.face.rank)
+        st, tt = np.ascontiguousarray(R[:g, of_y]), E @ R[of_y, of_y]
+        return np.array(self._entries.move(z.aa, z.ab, z.bb, E, R[:g, :g], st, tt, RELAXATION))
+
+    def _move(self, name: str, y: Any, measures: bool) -> Floats:
+        """Move a block of z; return ‖y − x‖², ‖y‖², ‖x − x before‖² and ‖z − x‖² if they are to be measured, else 0."""
+        x, z = self._entry(name), getattr(self.z, name)
+        change = y - x
+        setattr(self.z, name, z + RELAXATION * change)
+        if not measures:
+            return np.zeros(4)
+        now = self._entry(name)
+        parts = change, y, now - x, getattr(self.z, name) - now
+        return np.array([float(self.arrays.xp.sum(part * part)) for part in parts])
+
+    def _balance(self, distance: float, size: float, moved: float, dual: float) -> None:
         """Change ρ so that the relative residuals ‖y − x‖ and ρ‖x − x before‖ come to the ratio that is aimed at.
 
         Parameters
         ----------
         distance, size: ‖y − x‖² and ‖y‖²; x was that before the step.
-        before: x before the step.
+        moved, dual: ‖x − x before‖² and ‖z − x‖².
         """
-        moved = dual = 0.0
-        blocks, parts = before
         if size > 0.0:
             self._accuracy = PROJECTED * math.sqrt(distance / size)
-        for name, weight in self._blocks.items():
-            near = self._entry(name)
-            moved += weight * self._square(near - blocks[name])
-            dual += weight * self._square(getattr(self.z, name) - near)
-        if self.copies is not None and parts is not None:
-            x = self.copies.at(self.penalty)[0]
-            moved += self.copies.square(x.plus(-1.0, parts))
-            dual += self.copies.square(self.copies.z.plus(-1.0, x))
         factor = rebalanced(self.steps, distance, size, moved, dual)
         if factor is not None:
             self._rescale(self.penalty * factor)
@@ -235,13 +256,6 @@ class AlternatingDirections:
             ratio = self.penalty / penalty * (1.0 if name in ("av", "bv") else grown)
             setattr(self.z, name, near + ratio * (getattr(self.z, name) - near))
         self.penalty = penalty
-
-    def _primal(self) -> tuple[dict[str, Any], Parts | None]:
-        blocks = {name: self._entry(name) for name in self._blocks}
-        return blocks, None if self.copies is None else self.copies.at(self.penalty)[0]
-
-    def _square(self, block: Any) -> float:
-        return float(self.arrays.xp.sum(block * block))
 
     def certified_point(self) -> tuple[Floats, list[Floats]]:
         """Return A, shape (n, c), and the one block's N, shape (2g, 2g), nonnegative but at the twins."""

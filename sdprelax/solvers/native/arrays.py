@@ -29,6 +29,15 @@ class Arrays:
     xp: Any
     device: Any = None
 
+    @property
+    def entries(self) -> Any:
+        """The compiled loops over entries, :mod:`sdprelax.solvers.native._entries`, if the arrays are NumPy's."""
+        if not isinstance(self.zeros(1), np.ndarray):
+            return None
+        from sdprelax.solvers.native import _entries  # kernels are loaded where they are called for
+
+        return _entries
+
     def of(self, values: Floats) -> Any:
         """Return float64 values as an array of the namespace, on the device."""
         dense = np.ascontiguousarray(values, dtype=np.float64)

@@ -88,8 +88,7 @@ class Face:
         ----------
         block: returns a new array with the block of M of that name; they are asked for one by one, to save memory.
         """
-        g, r, E, F = self.generators, self.rank, self.E, self.F
-        R = self.arrays.zeros(self.order, self.order)
+        g, R = self.generators, self.arrays.zeros(self.order, self.order)
         # (α, β) → (s, t): ss = ½(aa + bb + ab + abᵀ), tt = ½(aa + bb − ab − abᵀ), st = ½(aa − bb − ab + abᵀ).
         both, skew = block("aa"), block("bb")
         both += skew
@@ -98,17 +97,31 @@ class Face:
         across = block("ab")
         skew -= across
         skew += across.T
-        R[:g, g : g + r] = HALF * (skew @ E)
+        st = skew @ self.E
         del skew
         even = across + across.T
         del across
         both -= even
-        R[g : g + r, g : g + r] = HALF * (E.T @ both @ E) + F.T @ block("ww") @ F
+        tt = both @ self.E
         even *= 2.0
         even += both
         even *= HALF
         R[:g, :g] = even
         del even, both
+        return self.completed(R, st, tt, block)
+
+    def completed(self, R: Any, st: Any, tt: Any, block: Callable[[str], Any]) -> Any:
+        """Return QᵀMQ, of which ss is there, with what the blocks between activations have in y, and the other blocks.
+
+        Parameters
+        ----------
+        R: is filled, shape (g + r + c, g + r + c).
+        st, tt: (M_αα − M_ββ − M_αβ + M_αβᵀ)E and (M_αα + M_ββ − M_αβ − M_αβᵀ)E, shape (g, r).
+        block: as for :meth:`compress`.
+        """
+        g, r, E, F = self.generators, self.rank, self.E, self.F
+        R[:g, g : g + r] = HALF * st
+        R[g : g + r, g : g + r] = HALF * (E.T @ tt) + F.T @ block("ww") @ F
         aw, bw, av, bv = (block(name) for name in ("aw", "bw", "av", "bv"))
         R[:g, g : g + r] += ROOT * ((aw + bw) @ F)
         cross = ROOT * (E.T @ (aw - bw) @ F)
