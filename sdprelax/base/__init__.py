@@ -38,6 +38,7 @@ from sdprelax.base._verified import (
     bound_above,
     gamma,
     positive_part,
+    provable_from,
     proves_psd,
     require_ieee_arithmetic,
 )
@@ -79,6 +80,7 @@ __all__ = [
     "optional",
     "plain_array",
     "positive_part",
+    "provable_from",
     "proves_psd",
     "read_arrays",
     "ready",

@@ -37,6 +37,7 @@ __all__ = [
     "bound_above",
     "gamma",
     "positive_part",
+    "provable_from",
     "proves_psd",
     "require_ieee_arithmetic",
 ]
@@ -45,6 +46,8 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 UNIT = 2.0**-53
+# Columns that a product with a sparse matrix takes at a time.
+COLUMNS = 256
 # Far above everything that gradual underflow can lose in one inner product of any length used here.
 UNDERFLOW = 1e-290
 # Entries of a matrix that a Cholesky factorisation is to prove anything of: no product inside it overflows.
@@ -107,7 +110,8 @@ class Ball:
         """
         require_ieee_arithmetic()
         mid = np.asarray(array, dtype=np.float64)
-        return Ball(mid, np.zeros_like(mid))
+        # One zero for all entries: no memory.
+        return Ball(mid, np.broadcast_to(np.zeros(()), mid.shape))
 
     @property
     def T(self) -> Ball:
@@ -121,11 +125,23 @@ class Ball:
         return Ball(-self.mid, self.rad)
 
     def __add__(self, other: Ball) -> Ball:
-        mid = self.mid + other.mid
-        return Ball(mid, _inflate(self.rad + other.rad + UNIT * np.abs(mid), 3, products=False))
+        mid = np.asarray(self.mid + other.mid)
+        rad = np.asarray(np.abs(mid))
+        rad *= UNIT
+        rad += self.rad
+        rad += other.rad
+        return Ball(mid, _inflate(rad, 3, products=False))
 
     def __sub__(self, other: Ball) -> Ball:
         return self + (-other)
+
+    def plus_diagonal(self, values: Floats) -> Ball:
+        """Return self + diag(values) for exact values, shape (k,): other entries stay as they are."""
+        place = np.diag_indices(len(values))
+        added = self[place] + Ball.exact(values)
+        mid, rad = self.mid.copy(), self.rad.copy()
+        mid[place], rad[place] = added.mid, added.rad
+        return Ball(mid, rad)
 
     def __mul__(self, factor: Floats | float) -> Ball:
         mid = self.mid * factor
@@ -138,11 +154,12 @@ class Ball:
         if length == 0:
             return Ball.exact(mid)
         left, right = np.abs(self.mid), np.abs(other.mid)
-        rad = gamma(length + 1) * (left @ right)
+        rad = np.asarray(left @ right)
+        rad *= gamma(length + 1)
         if np.any(other.rad):
-            rad = rad + left @ other.rad
+            rad += left @ other.rad
         if np.any(self.rad):
-            rad = rad + self.rad @ (right + other.rad)
+            rad += self.rad @ (right + other.rad)
         return Ball(mid, _inflate(rad, 2 * length + 8))
 
     @np.errstate(over="ignore", under="ignore", invalid="ignore")
@@ -151,12 +168,19 @@ class Ball:
         weights = sp.csr_array(weights)
         signs = bool(np.all(np.abs(weights.data) == 1.0))
         longest = int(np.max(np.diff(weights.indptr), initial=0))
-        mid, size = np.asarray(weights @ self.mid), abs(weights)
-        # Products with ±1 are exact, and sums do not underflow.
-        rad = gamma(max(longest - signs, 0)) * np.asarray(size @ np.abs(self.mid)) + np.asarray(size @ self.rad)
-        if not signs:
-            rad = rad + UNDERFLOW * np.asarray(size.sign() @ np.sign(np.abs(self.mid) + self.rad) > 0.0)
-        return Ball(mid, _inflate(rad, 2 * longest + 8, products=False))
+        size, columns = abs(weights), self.mid.shape[1]
+        mid, rad = np.empty((2, weights.shape[0], columns))
+        # Some columns at a time: what is made on the way is small.
+        for first in range(0, columns, COLUMNS):
+            some = slice(first, first + COLUMNS)
+            here = np.abs(self.mid[:, some])
+            mid[:, some] = weights @ self.mid[:, some]
+            # Products with ±1 are exact, and sums do not underflow.
+            radius = gamma(max(longest - signs, 0)) * np.asarray(size @ here) + np.asarray(size @ self.rad[:, some])
+            if not signs:
+                radius += UNDERFLOW * np.asarray(size.sign() @ np.sign(here + self.rad[:, some]) > 0.0)
+            rad[:, some] = _inflate(radius, 2 * longest + 8, products=False)
+        return Ball(mid, rad)
 
     @np.errstate(over="ignore", under="ignore", invalid="ignore")
     def over(self, unit: float) -> Ball:
@@ -220,14 +244,21 @@ def positive_part(values: Floats) -> Floats:
 
 
 def _inflate(radius: Floats, operations: int, *, products: bool = True) -> Floats:
-    """Return radii that stay valid though they were themselves computed with rounding errors.
+    """Return radii that stay valid though they were themselves computed with rounding errors, in the same array.
 
     Sums of floats cannot underflow; ``products=False`` then lets an exact result keep radius zero. What is not a
     number (∞ − ∞, or 0·∞ after an overflow) could be any number: its radius is infinite.
     """
-    grown: Floats = radius * (1.0 + 2.0 * gamma(operations + 2))
-    inflated = grown + UNDERFLOW if products else np.where(grown > 0.0, grown + UNDERFLOW, 0.0)
-    return np.where(np.isnan(grown), np.inf, inflated)
+    grown = np.asarray(radius)
+    grown *= 1.0 + 2.0 * gamma(operations + 2)
+    if products:
+        grown += UNDERFLOW
+    else:
+        np.add(grown, UNDERFLOW, out=grown, where=grown > 0.0)
+    # The least of them is not a number if one of them is not.
+    if np.isnan(np.min(grown, initial=0.0)):
+        grown[np.isnan(grown)] = np.inf
+    return grown
 
 
 def proves_psd(matrix: Ball, margin: float = 0.0) -> bool:
@@ -250,19 +281,31 @@ def proves_psd(matrix: Ball, margin: float = 0.0) -> bool:
     # Larger entries could overflow within the factorisation, and so could what is not a number pass it.
     if not (np.all(np.abs(matrix.mid) <= LARGEST_ENTRY) and np.all(matrix.rad <= LARGEST_ENTRY)):
         return False
-    symmetric = np.tril(matrix.mid) + np.tril(matrix.mid, -1).T
-    asymmetry = float(np.max(np.abs(symmetric - matrix.mid), initial=0.0))
-    spread = Ball(np.zeros_like(matrix.rad), matrix.rad + asymmetry).operator_norm_above()
-    diagonal = np.diag(symmetric)
+    diagonal = np.diag(matrix.mid)
     if np.any(diagonal < 0.0):
         return False
-    trace = bound_above(float(diagonal.sum()), order)
-    growth = gamma(order + 2)
-    rump = growth / (1.0 - growth) * trace
-    shift = bound_above(rump + spread + margin, order + 8)
+    shift = bound_above(provable_from(matrix) + margin, order + 8)
     shift = bound_above(shift + 2 * UNIT * (float(np.max(diagonal)) + shift), 8)
-    shifted = symmetric.copy()
+    shifted = np.array(matrix.mid, order="F")
     shifted[np.diag_indices(order)] = diagonal - shift
     factor, info = scipy.linalg.lapack.dpotrf(shifted, lower=1, clean=1, overwrite_a=1)
     # That it ran to its end is LAPACK's word; OpenBLAS takes a pivot that is not a number for a positive one.
     return bool(info == 0 and np.all(np.isfinite(factor)) and np.all(np.diag(factor) > 0.0))
+
+
+def provable_from(matrix: Ball) -> float:
+    """Return what the least eigenvalue of a symmetric (k, k) ball's midpoint is to exceed for :func:`proves_psd`.
+
+    It is c + ‖rad‖₂ of its notes, k ≥ 1.
+    """
+    order = len(matrix.mid)
+    # LAPACK reads one triangle, as if the other were the same.
+    apart = np.subtract(matrix.mid, matrix.mid.T)
+    asymmetry = bound_above(float(np.max(np.abs(apart, out=apart))), 1)
+    del apart
+    # The largest row sum is above the norm.
+    sums = bound_above(float(np.max(np.sum(matrix.rad, axis=1))), order)
+    spread = bound_above(sums + order * asymmetry, 4)
+    trace = bound_above(float(np.trace(matrix.mid)), order)
+    growth = gamma(order + 2)
+    return bound_above(growth / (1.0 - growth) * trace + spread, 8)

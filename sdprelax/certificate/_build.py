@@ -12,7 +12,7 @@ import scipy.linalg
 import scipy.optimize
 from numpy.typing import NDArray
 
-from sdprelax.base import Ball, CertificateError, Deadline, Floats, positive_part
+from sdprelax.base import Ball, CertificateError, Deadline, Floats, provable_from
 from sdprelax.cells import Cone, whole_space
 from sdprelax.certificate._certificate import BlockProof, Certificate, ConeProof, RelaxationProof
 from sdprelax.certificate._cone_cover import Cover, most_cones, tightest_cover
@@ -126,19 +126,24 @@ def relaxation_certificate(
             _admissible(draft.measured(N, 2 if block.cone.sector is None else 1), block)
             for N, block in zip(multipliers, blocks, strict=True)
         ]
-    if not all(np.all(np.abs(N) <= LARGEST_MULTIPLIER) for N in given):
+    if not all(_largest(N) <= LARGEST_MULTIPLIER for N in given):
         given = [np.zeros_like(N) for N in given]
-    empty = RelaxationProof(
-        tuple(_block(block, np.zeros_like(N), np.zeros(1), 0.0) for block, N in zip(blocks, given, strict=True))
-    )
+
+    def empty() -> RelaxationProof:
+        """Return the proof of the dual point 0."""
+        nothing = (np.zeros((block.count, block.count)) for block in blocks)
+        return RelaxationProof(
+            tuple(_block(block, N, np.zeros(1), 0.0) for block, N in zip(blocks, nothing, strict=True))
+        )
+
     if g == 0:
-        return draft.claimed(empty, 0.0)
+        return draft.claimed(empty(), 0.0)
     dual = pulled_back(draft.reduction, draft.multiplier)
     worst, proved = 0.0, list[BlockProof]()
-    for block, N in zip(blocks, given, strict=True):
-        repaired = _repaired(reduction.rows, dual, block, N)
+    for block in blocks:
+        repaired = _repaired(reduction.rows, dual, block, given.pop(0))
         if repaired is None:
-            return _Draft(problem, reduction, np.zeros_like(A)).claimed(empty, 0.0)
+            return _Draft(problem, reduction, np.zeros_like(A)).claimed(empty(), 0.0)
         worst = max(worst, repaired[1])
         proved.append(repaired[0])
     return draft.claimed(RelaxationProof(tuple(proved)), worst)
@@ -152,10 +157,17 @@ def _block(forms: Forms, N: Floats, kappa: Floats, delta: float) -> BlockProof:
 
 def _admissible(multipliers: Floats, forms: Forms) -> Floats:
     """Return N symmetric and nonnegative but where products vanish."""
-    symmetric = 0.5 * (multipliers + multipliers.T)
-    N, (first, second) = positive_part(symmetric), forms.zeros.T
-    N[first, second] = N[second, first] = symmetric[first, second]
+    N, (first, second) = multipliers + multipliers.T, forms.zeros.T
+    N *= 0.5
+    free = N[first, second]
+    np.clip(N, 0.0, None, out=N)
+    N[first, second] = N[second, first] = free
     return N
+
+
+def _largest(values: Floats) -> float:
+    """Return the largest absolute value; not a number if there is one that is none."""
+    return float(np.maximum(np.max(values, initial=0.0), -np.min(values, initial=0.0)))
 
 
 def _repaired(rows: Floats, dual: Ball, forms: Forms, N: Floats) -> tuple[BlockProof, float] | None:
@@ -182,20 +194,22 @@ def _repaired(rows: Floats, dual: Ball, forms: Forms, N: Floats) -> tuple[BlockP
     # Where all cancels what is left is rounding, which the margin has to cover.
     scale = max(float(np.abs(slack).max() + ball.rad.max()), 1e-250)
     if len(chosen := forms.coordinates) and k:
-        N = N.copy()
         bounds = held.bounds(np.stack([chosen, chosen], axis=1))
         N[chosen, chosen] -= _square_shift(slack, forms.matrix[chosen].toarray(), bounds, k) / bounds
-        slack = reduced_slack(rows, dual, forms, N).mid
+        ball = reduced_slack(rows, dual, forms, N)
+    eigenvalues, vectors = np.linalg.eigh(ball.mid[:k, :k])
     if k:
-        N, (first, second) = N.copy(), forms.vanishing["complementary"].T
+        first, second = forms.vanishing["complementary"].T
         free = np.hstack([rows[cone.undetermined], np.zeros((k, outputs))])
-        N[first, second] -= _twin_shift(slack, free, kind)
+        shift = _twin_shift(ball.mid, (eigenvalues, vectors), free, kind)
+        del ball, slack
+        N[first, second] -= shift
         N[second, first] = N[first, second]
-        slack = reduced_slack(rows, dual, forms, N).mid
-    eigenvalues, vectors = np.linalg.eigh(slack[:k, :k])
+        ball, eigenvalues = reduced_slack(rows, dual, forms, N), eigenvalues + 2.0 * shift
+    slack = ball.mid
     coupling, corner = slack[k:, :k] @ vectors, slack[k:, k:]
     # What the Cholesky proof itself needs on the diagonal, increased until the proof goes through.
-    margin = 4.0 * (k + r) * np.finfo(float).eps * scale
+    margin = max(4.0 * (k + r) * np.finfo(float).eps * scale, abs(provable_from(ball)))
     least = max(0.0, -float(eigenvalues[0])) if k else 0.0
     for _ in range(60):
         shifted = least + margin
@@ -203,16 +217,16 @@ def _repaired(rows: Floats, dual: Ball, forms: Forms, N: Floats) -> tuple[BlockP
         kappa = _least_diagonal(schur, kind)
         block = _block(forms, N, kappa + margin, shifted)
         try:
-            block_oracle(rows, dual, block, proved=held)
+            block_oracle(rows, dual, block, proved=held, slack=ball)
         except CertificateError:
             margin *= 4.0
             continue
         # Twice the margin that was needed here leaves room for another machine's rounding.
         proved = _block(forms, N, kappa + 2.0 * margin, block.delta + margin)
-        largest = max(float(np.max(np.abs(kappa))), proved.delta, float(np.max(np.abs(N), initial=0.0)))
+        largest = max(_largest(kappa), proved.delta, _largest(N))
         if largest > LARGEST_MULTIPLIER:
             return None
-        return proved, block_oracle(rows, dual, proved, proved=held)
+        return proved, block_oracle(rows, dual, proved, proved=held, slack=ball)
     return None
 
 
@@ -279,17 +293,18 @@ def _largest_violation(coupling: Floats, eigenvalues: Floats, corner: Floats) ->
     return max(0.0, float(np.linalg.eigvalsh(_schur(coupling, eigenvalues, corner))[-1]))
 
 
-def _twin_shift(slack: Floats, free: Floats, kind: NDArray[np.int64]) -> float:
+def _twin_shift(slack: Floats, pairs: tuple[Floats, Floats], free: Floats, kind: NDArray[np.int64]) -> float:
     """Return the t > 0 for which multipliers lowered by t at the entries (α_i, β_i) need the least sum of κ.
 
     Parameters
     ----------
     slack: over z, shape (len(z), len(z)); it gains 2t on the diagonal of ββ and tX̂ between β and w.
+    pairs: eigenvalues and eigenvectors of ββ.
     free: the rows X̂ of the β, shape (k, len(z) − k), with zeros where z goes on beyond w.
     kind: which κ an entry beyond β has, shape (len(z) − k,).
     """
     k = len(free)
-    eigenvalues, vectors = np.linalg.eigh(slack[:k, :k])
+    eigenvalues, vectors = pairs
     coupling, gained, corner = slack[k:, :k] @ vectors, free.T @ vectors, slack[k:, k:]
     least, scale = max(0.0, -0.5 * float(eigenvalues[0])), max(float(np.abs(slack).max()), 1e-250)
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sdprelax.base import (
     UNIT,
@@ -26,6 +27,7 @@ from sdprelax.base import (
     Deadline,
     Floats,
     InputError,
+    Integers,
     bound_above,
     proves_psd,
 )
@@ -238,13 +240,15 @@ def pulled_back(reduction: Reduction, A: Floats) -> Ball:
 
 
 def block_oracle(
-    rows: Floats, dual: Ball, block: BlockProof, deadline: Deadline | None = None, proved: ProvedForms | None = None
-) -> float:
+    rows: Floats, dual: Ball, block: BlockProof, deadline: Deadline | None = None, proved: ProvedForms | None = None,
+    slack: Ball | None = None,
+) -> float:  # fmt: skip
     """Return the bound of ‖Bᵀ[(X̂w)₊; (−X̂w)₊]‖/‖w‖ on one cone.
 
     Parameters
     ----------
     proved: the block's forms, if they are proved already.
+    slack: :func:`reduced_slack` of the block's multipliers, if it is known already.
 
     Raises
     ------
@@ -254,11 +258,11 @@ def block_oracle(
     proved = proved or proved_forms(rows, Forms.of(rows, block.cone, block.forms), deadline)
     excess = proved.excess(block.multipliers, deadline)
     free, r = rows[block.cone.undetermined], rows.shape[1]
-    H = reduced_slack(rows, dual, proved.forms, block.multipliers)
+    H = slack or reduced_slack(rows, dual, proved.forms, block.multipliers)
     of_outputs, of_length = block.balance
     outputs = np.full(len(H.mid) - len(free) - r, of_outputs)
     outputs[-1:] = of_length
-    H = H + Ball.exact(np.diag(np.concatenate([np.full(len(free), block.delta), np.full(r, block.kappa), outputs])))
+    H = H.plus_diagonal(np.concatenate([np.full(len(free), block.delta), np.full(r, block.kappa), outputs]))
     require(proves_psd(H), "its slack matrix is not proved positive semidefinite")
     gram = Ball.exact(free).T @ Ball.exact(free)
     largest = max(float(np.linalg.eigvalsh(gram.mid)[-1]), 0.0) * (1.0 + 1e-12)
@@ -303,25 +307,38 @@ def reduced_slack(rows: Floats, dual: Ball, forms: Forms, multipliers: Floats) -
     outputs = Ball(np.vstack([top.mid, linear.mid]), np.vstack([top.rad, linear.rad]))
     # G = [S X]: few forms' entries of β, and what is linear in w, which is not all of them.
     S, X = forms.matrix[:, :k], forms.matrix[:, k:].toarray()
-    live = np.flatnonzero(np.any(X != 0.0, axis=1))
+    live = _places(np.any(X != 0.0, axis=1))
     N, W = Ball.exact(multipliers), Ball.exact(X[live])
+    order = k + X.shape[1]
+    mid, rad = np.empty((order, order)), np.empty((order, order))
+    corner = (W.T @ N[live][:, live]) @ W
     folded = N.combined(S.T)
+    side = W.T @ folded[:, live].T
     first = folded.T.combined(S.T)
-    side = W.T @ folded.T[live]
-    corner = (W.T @ N[np.ix_(live, live)]) @ W
-    mid = np.block([[first.mid, side.mid.T], [side.mid, corner.mid]])
-    rad = np.block([[first.rad, side.rad.T], [side.rad, corner.rad]])
+    del folded
+    for whole, parts in ((mid, (first.mid, side.mid, corner.mid)), (rad, (first.rad, side.rad, corner.rad))):
+        whole[:k, :k], whole[k:, :k], whole[k:, k:] = parts
+        whole[:k, k:] = whole[k:, :k].T
+    del first
     sector = forms.cone.sector
     if sector is None:
         return -(Ball(mid, rad) + outputs @ outputs.T)
     # v = V(v, t), or ±t of one output; halves are exact.
     V = np.eye(sector.outputs, sector.outputs + 1) if sector.outputs > 1 else sector.rays.astype(np.float64)
     half = (outputs @ Ball.exact(V)) * 0.5
-    order, inner = len(mid), len(outputs.mid)
+    inner = len(outputs.mid)
     product = [np.zeros((order, order)) for _ in range(2)]
     for whole, part in zip(product, (half.mid, half.rad), strict=True):
         whole[:inner, inner:], whole[inner:, :inner] = part, part.T
     return -(Ball(mid, rad) + Ball(*product))
+
+
+def _places(chosen: NDArray[np.bool_]) -> slice | Integers:
+    """Return where entries are chosen: a slice, of which arrays are views, where they are next to each other."""
+    places = np.flatnonzero(chosen)
+    if len(places) and places[-1] - places[0] + 1 == len(places):
+        return slice(int(places[0]), int(places[-1]) + 1)
+    return places
 
 
 def reduced_oracle(certificate: Certificate, deadline: Deadline | None = None) -> float:
