@@ -12,7 +12,7 @@ import scipy.linalg
 import scipy.optimize
 from numpy.typing import NDArray
 
-from sdprelax.base import Ball, CertificateError, Deadline, Floats, provable_from
+from sdprelax.base import Ball, CertificateError, Deadline, Floats, positive_part, provable_from
 from sdprelax.cells import Cone, whole_space
 from sdprelax.certificate._certificate import BlockProof, Certificate, ConeProof, RelaxationProof
 from sdprelax.certificate._cone_cover import Cover, most_cones, tightest_cover
@@ -159,8 +159,7 @@ def _admissible(multipliers: Floats, forms: Forms) -> Floats:
     """Return N symmetric and nonnegative but where products vanish."""
     N, (first, second) = multipliers + multipliers.T, forms.zeros.T
     N *= 0.5
-    free = N[first, second]
-    np.clip(N, 0.0, None, out=N)
+    free, N = N[first, second], positive_part(N)
     N[first, second] = N[second, first] = free
     return N
 
