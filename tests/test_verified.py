@@ -21,6 +21,8 @@ from sdprelax import Problem
 from sdprelax.base import (
     Ball,
     UntrustedArithmetic,
+    _verified,
+    provable_from,
     proves_psd,
     require_ieee_arithmetic,
 )
@@ -53,6 +55,29 @@ def test_inner_product_and_norm_bounds_enclose_the_rational_result(a: np.ndarray
     low, high = Ball.exact(a).inner(Ball.exact(b))
     assert Fraction(low) <= exact <= Fraction(high)
     assert Fraction(Ball.exact(a).square_above()) >= sum((Fraction(x) ** 2 for x in a), Fraction(0))
+
+
+def test_a_diagonal_is_added_as_the_rational_numbers_are_and_the_rest_is_left_alone() -> None:
+    rng = np.random.default_rng(0)
+    mid, rad, values = rng.standard_normal((5, 5)), rng.random((5, 5)), rng.standard_normal(5) * 1e8
+    sums = Ball(mid, rad).plus_diagonal(values)
+    apart = ~np.eye(5, dtype=bool)
+    assert np.array_equal(sums.mid[apart], mid[apart]) and np.array_equal(sums.rad[apart], rad[apart])
+    for i in range(5):
+        error = abs(Fraction(mid[i, i]) + Fraction(values[i]) - Fraction(sums.mid[i, i]))
+        assert error + Fraction(rad[i, i]) <= Fraction(sums.rad[i, i])
+
+
+@pytest.mark.parametrize("order", [1, 7, 60])
+def test_what_a_proof_needs_suffices_for_it(order: int) -> None:
+    rng = np.random.default_rng(order)
+    root = rng.standard_normal((order, order))
+    matrix = root @ root.T
+    ball = Ball(0.5 * (matrix + matrix.T), np.full((order, order), 1e-9))
+    ball = ball.plus_diagonal(np.full(order, -float(np.linalg.eigvalsh(ball.mid)[0])))
+    needed = provable_from(ball)
+    assert needed >= 1e-9 * order and not proves_psd(ball.plus_diagonal(np.full(order, 0.5 * needed)))
+    assert proves_psd(ball.plus_diagonal(np.full(order, 1.5 * needed)))
 
 
 @pytest.mark.parametrize("order", [1, 2, 5, 40])
@@ -157,7 +182,8 @@ def test_nothing_is_proved_where_the_processor_does_not_round_as_proofs_need_it(
 
 @pytest.mark.parametrize("unit", [True, False])
 @pytest.mark.parametrize("seed", range(4))
-def test_a_sparse_combination_encloses_the_exact_one(seed: int, unit: bool) -> None:
+def test_a_sparse_combination_encloses_the_exact_one(seed: int, unit: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_verified, "COLUMNS", 2)
     rng = np.random.default_rng(seed)
     weights = sp.random_array((5, 7), density=0.5, rng=rng, data_sampler=lambda size: rng.standard_normal(size))
     weights = sp.csr_array(weights.sign() if unit else weights)
