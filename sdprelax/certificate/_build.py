@@ -156,8 +156,9 @@ def _block(forms: Forms, N: Floats, kappa: Floats, delta: float) -> BlockProof:
 
 
 def _admissible(multipliers: Floats, forms: Forms) -> Floats:
-    """Return N symmetric and nonnegative but where products vanish."""
-    N, (first, second) = multipliers + multipliers.T, forms.zeros.T
+    """Return N symmetric and nonnegative but where products vanish; what is given is overwritten."""
+    N, (first, second) = multipliers, forms.zeros.T
+    N += N.T
     N *= 0.5
     free, N = N[first, second], positive_part(N)
     N[first, second] = N[second, first] = free

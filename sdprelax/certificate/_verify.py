@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from sdprelax.base import (
@@ -73,6 +74,8 @@ PROOF_VERSION = 1
 
 # What N, κ, δ and a target may be, in a certificate's units; solvers' certificates are far from these ends.
 LARGEST_MULTIPLIER = 2.0**200
+# Columns of a matrix that are computed at a time.
+COLUMNS = 256
 # Multiplications that all blocks of a relaxation's proof together may take.
 MOST_MULTIPLICATIONS = 10**13
 # Multiplications, about, of one nonnegative least-squares problem: no deadline interrupts it.
@@ -309,20 +312,26 @@ def reduced_slack(rows: Floats, dual: Ball, forms: Forms, multipliers: Floats) -
     S, X = forms.matrix[:, :k], forms.matrix[:, k:].toarray()
     live = _places(np.any(X != 0.0, axis=1))
     N, W = Ball.exact(multipliers), Ball.exact(X[live])
-    order = k + X.shape[1]
+    linear_in_w = N[:, live] @ W
+    side, corner = linear_in_w.combined(S.T), W.T @ linear_in_w[live]
+    order, columns = k + X.shape[1], sp.csc_array(S)
     mid, rad = np.empty((order, order)), np.empty((order, order))
-    corner = (W.T @ N[live][:, live]) @ W
-    folded = N.combined(S.T)
-    side = W.T @ folded[:, live].T
-    first = folded.T.combined(S.T)
-    del folded
-    for whole, parts in ((mid, (first.mid, side.mid, corner.mid)), (rad, (first.rad, side.rad, corner.rad))):
-        whole[:k, :k], whole[k:, :k], whole[k:, k:] = parts
-        whole[:k, k:] = whole[k:, :k].T
-    del first
+    mid[:k, k:], rad[:k, k:] = side.mid, side.rad
+    mid[k:, :k], rad[k:, :k] = side.mid.T, side.rad.T
+    mid[k:, k:], rad[k:, k:] = corner.mid, corner.rad
+    # Some columns at a time: of N those of the forms that have them.
+    for place in range(0, k, COLUMNS):
+        some = slice(place, min(place + COLUMNS, k))
+        used = np.unique(columns[:, some].indices)
+        folded = N[:, used].combined(S.T).T.combined(columns[used][:, some].T).T
+        mid[:k, some], rad[:k, some] = folded.mid, folded.rad
     sector = forms.cone.sector
     if sector is None:
-        return -(Ball(mid, rad) + outputs @ outputs.T)
+        for place in range(0, order, COLUMNS):
+            some = slice(place, min(place + COLUMNS, order))
+            ball = -(Ball(mid[some], rad[some]) + outputs[some] @ outputs.T)
+            mid[some], rad[some] = ball.mid, ball.rad
+        return Ball(mid, rad)
     # v = V(v, t), or ±t of one output; halves are exact.
     V = np.eye(sector.outputs, sector.outputs + 1) if sector.outputs > 1 else sector.rays.astype(np.float64)
     half = (outputs @ Ball.exact(V)) * 0.5
