@@ -105,7 +105,9 @@ def distill(
         if kept is not None:
             _require_same(watched, loader, store)
         until = Deadline.of(time_limit)
-        task = Task(watched, store, seed=int(seed), folder=kept, stage=stage, deadline=until, spread=spread)
+        task = Task(
+            watched, store, seed=int(seed), folder=kept, stage=stage, deadline=until, spread=spread, loader=loader
+        )  # fmt: skip
         found = chosen.fit(task)
     network, comparison = watched.with_student(found.student), None
     if measured is not None:

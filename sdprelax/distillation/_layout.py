@@ -184,6 +184,20 @@ class Layout:
             f = f.transpose(0, 2, 3, 1)
         return f.reshape(len(f) * self.positions, self.outputs).astype(np.float64)
 
+    def pulled(self, slope: NDArray[Any]) -> Floats:
+        """Return derivatives by a row's outputs, shape (B·positions, c), where those by what leaves are given.
+
+        Parameters
+        ----------
+        slope: shape (B, *output_shape). Outputs that are spread over positions have the sum of theirs.
+
+        Raises
+        ------
+        InputError: a slope of another shape.
+        """
+        spread = math.prod(self.output_shape[1:]) if self.kind == "pooled" else 1
+        return self.targets(slope) * spread
+
     @staticmethod
     def _require(side: str, given: NDArray[Any], shape: tuple[int, ...]) -> None:
         if given.ndim == 0 or given.shape[1:] != shape:

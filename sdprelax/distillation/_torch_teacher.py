@@ -152,6 +152,37 @@ class TorchTeacher:
             raise InputError(f"the network returns {type(output).__name__}: it must return one tensor.")
         return _array(output)
 
+    def from_block(self, batch: Any) -> tuple[Any, Any]:
+        """Return what leaves the block, shape (B, ...), and the network's output as a differentiable function of it.
+
+        Parameters
+        ----------
+        batch: a tensor or an array, shape (B, ...).
+
+        Raises
+        ------
+        InputError: the network does not return one tensor, or not a differentiable function of what leaves the block.
+        """
+        torch, inputs = optional("torch"), self._inputs(batch)
+        if self._call is None:
+            self.examine(inputs)
+        leaves: list[Any] = []
+
+        def part(_: Any, arguments: tuple[Any, ...], output: Any) -> Any:
+            axis = self._call.leaving_axis
+            leaves.append(output.detach().movedim(axis, 0).requires_grad_())
+            # A copy: the next layer may compute in place.
+            return leaves[-1].movedim(0, axis).clone()
+
+        with self.evaluating(), torch.enable_grad(), self.block_module.register_forward_hook(part):
+            output = self._forward(inputs)
+        if not isinstance(output, torch.Tensor) or not output.requires_grad:
+            raise InputError(
+                f"the network returns {type(output).__name__} that is no differentiable function of what leaves the "
+                f"block '{self.block}': a Jacobian needs one tensor that is."
+            )
+        return leaves[0], output
+
     def with_student(self, student: Any) -> Any:
         """Return a copy of the network, in evaluation mode, that has a copy of the student in place of the block."""
         from sdprelax.distillation._substitutes import Call, Substitute
@@ -231,15 +262,19 @@ class TorchTeacher:
     def _run(self, inputs: Any, network: Any = None) -> Any:
         """Return the output, in evaluation mode, of the network or of another one in its place."""
         with self.evaluating(), optional("torch").inference_mode():
-            try:
-                return (network or self.model)(inputs.to(self._device))
-            except SdprelaxError:
-                raise
-            except (RuntimeError, TypeError, ValueError, IndexError) as error:
-                raise UnfitBatch(
-                    f"the network fails on a batch of shape {tuple(inputs.shape)} and type {inputs.dtype}: "
-                    f"{first_line(error)}."
-                ) from error
+            return self._forward(inputs, network)
+
+    def _forward(self, inputs: Any, network: Any = None) -> Any:
+        """Return the output as :meth:`_run` does, in whatever mode PyTorch is."""
+        try:
+            return (network or self.model)(inputs.to(self._device))
+        except SdprelaxError:
+            raise
+        except (RuntimeError, TypeError, ValueError, IndexError) as error:
+            raise UnfitBatch(
+                f"the network fails on a batch of shape {tuple(inputs.shape)} and type {inputs.dtype}: "
+                f"{first_line(error)}."
+            ) from error
 
     def _watch(self, inputs: Any) -> _Seen:
         """Return the block's call in a pass of the network."""

@@ -10,10 +10,10 @@ from sdprelax.lasso._factorised import GatedNeurons, exact_neurons, few_neurons,
 from sdprelax.lasso._gated_network import gated_network
 from sdprelax.lasso._interior_point import interior_point
 from sdprelax.lasso._on_directions import OnDirections, network_on_directions
-from sdprelax.lasso._out_of_core import FOLDS, MEMORY, Stage, heaviest, silent, train_out_of_core
+from sdprelax.lasso._out_of_core import FOLDS, MEMORY, Stage, Trained, heaviest, silent, train_out_of_core
 from sdprelax.lasso._program import Fit, Program, Stop
 from sdprelax.lasso._reweighting import Reweighting
-from sdprelax.lasso._rows import GROUP_PROOF_VERSION, ArrayRows, RowBlock, prove
+from sdprelax.lasso._rows import GROUP_PROOF_VERSION, ArrayRows, MappedRows, RowBlock, Rows, prove
 from sdprelax.lasso._sampled_gates import Moments, Shape, moments_of, sampled_gates
 from sdprelax.lasso._solve import DirectionSolver, GateSolver, require_norm_of_solver, require_solver, solve_program
 from sdprelax.lasso._spread import Spread, spread_statistics
@@ -29,6 +29,7 @@ __all__ = [
     "Fit",
     "GateSolver",
     "GatedNeurons",
+    "MappedRows",
     "Masked",
     "Moments",
     "OnDirections",
@@ -36,10 +37,12 @@ __all__ = [
     "Program",
     "Reweighting",
     "RowBlock",
+    "Rows",
     "Shape",
     "Spread",
     "Stage",
     "Stop",
+    "Trained",
     "best_share",
     "directions_in_cones",
     "exact_neurons",

@@ -60,6 +60,10 @@ class GatedNeurons:
         """Return these neurons with the numbers that their gates have among more; ``gates`` are those numbers."""
         return replace(self, gate_of=gates[self.gate_of], full_gate_of=gates[self.full_gate_of])
 
+    def mapped(self, matrix: Floats) -> GatedNeurons:
+        """Return these neurons with their outputs times a matrix, shape (c, r)."""
+        return replace(self, outer=self.outer @ matrix, full=self.full @ matrix)
+
     def rounded(self) -> GatedNeurons:
         """Return these neurons with weights that single precision holds."""
         inner, outer, full = (

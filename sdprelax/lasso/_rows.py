@@ -23,7 +23,7 @@ from sdprelax.certificate import Gates, GroupBounds, group_bounds, group_rows
 from sdprelax.networks import require_rows
 from sdprelax.problem.norms import Penalty
 
-__all__ = ["GROUP_PROOF_VERSION", "ArrayRows", "ResidualRows", "RowBlock", "Rows", "prove"]
+__all__ = ["GROUP_PROOF_VERSION", "ArrayRows", "MappedRows", "ResidualRows", "RowBlock", "Rows", "prove"]
 
 # Raised when the same weights prove other bounds: runs of studies that prove some are run once more.
 GROUP_PROOF_VERSION = 2
@@ -130,6 +130,35 @@ class ResidualRows:
             if len(self._flat):
                 block = block._replace(targets=block.targets - self._gates.features(block.inputs) @ self._flat)
             yield block
+
+
+class MappedRows:
+    """The rows (z, Rᵀf).
+
+    Parameters
+    ----------
+    rows: (z, f).
+    matrix: R, shape (c, r).
+    """
+
+    def __init__(self, rows: Rows, matrix: Floats) -> None:
+        self._rows, self._matrix = rows, matrix
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(n, d, r): samples, inputs, outputs."""
+        n, width, _ = self._rows.shape
+        return n, width, self._matrix.shape[1]
+
+    @property
+    def block_count(self) -> int:
+        """How many blocks there are."""
+        return self._rows.block_count
+
+    def blocks(self, first: int = 0) -> Iterator[RowBlock]:
+        """Return the blocks from number ``first`` on."""
+        for block in self._rows.blocks(first):
+            yield block._replace(targets=block.targets @ self._matrix)
 
 
 def prove(

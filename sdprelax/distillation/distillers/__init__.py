@@ -6,6 +6,7 @@ ones look at activations alone; rivals may look at more.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Protocol
@@ -14,7 +15,7 @@ import numpy as np
 import pydantic
 from numpy.typing import NDArray
 
-from sdprelax.base import Deadline, InputError, Registry
+from sdprelax.base import Deadline, Floats, InputError, Registry
 from sdprelax.certificate import GroupCertificate, program_gap_of
 from sdprelax.distillation._activations import ActivationRows, ActivationStore
 from sdprelax.distillation._layout import Layout, View
@@ -25,6 +26,8 @@ from sdprelax.lasso import Spread, Stage, silent
 
 __all__ = ["Budget", "Distilled", "Distiller", "Task", "View", "distillers"]
 
+# Inputs of the network at a time.
+BATCH = 64
 Budget = Annotated[float, pydantic.Field(gt=0.0)]
 
 
@@ -43,6 +46,7 @@ class Task:
     stage: ``stage(name, rows)`` is called when a pass over the rows starts and returns ``advance(rows_read)``.
     deadline: at which solvers stop with what they have.
     spread: where passes for statistics are computed; None for this process.
+    loader: batches of the network's inputs that all of the store's samples come from, where ``pictures`` is None.
     """
 
     teacher: TorchTeacher | OnnxTeacher
@@ -55,6 +59,7 @@ class Task:
     stage: Stage = silent
     deadline: Deadline = field(default_factory=Deadline)
     spread: Spread | None = None
+    loader: Iterable[Any] | None = None
 
     def layout(self, view: View, kernel: int, bias: bool = True) -> Layout:
         """Return how activations become rows."""
@@ -87,6 +92,15 @@ class Task:
             raise InputError(f"'{rival}' needs a PyTorch teacher, and this one is an ONNX model.")
         return self.teacher
 
+    def input_batches(self) -> Iterator[Any]:
+        """Yield the network's inputs of the samples that may be used, batch by batch, where they are at hand."""
+        if self.pictures is None:
+            yield from self.loader or ()
+            return
+        numbers = np.arange(self.store.samples) if self.samples is None else self.samples
+        for start in range(0, len(numbers), BATCH):
+            yield self.pictures[numbers[start : start + BATCH]]
+
     def taken(self, whole: Any) -> Any:
         """Return the rows of an array of N pictures, labels or activations that may be used."""
         return whole[:] if self.samples is None else whole[self.samples]
@@ -102,12 +116,14 @@ class Distilled:
     details: figures by name, plain values: γ, neurons, errors on the rows it was fitted to.
     program: certificate of the convex program's optimum; None for rivals.
     fitted: certificate of this very student's objective on the same rows; None for rivals.
+    root: R, shape (c, c), where both are of the rows' targets times R; None where they are of the targets themselves.
     """
 
     student: Any
     details: dict[str, Any] = field(default_factory=dict)
     program: GroupCertificate | None = None
     fitted: GroupCertificate | None = None
+    root: Floats | None = None
 
     @property
     def lower(self) -> float | None:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import pydantic
 from pydantic import PositiveFloat, PositiveInt
 
-from sdprelax.base import Floats
+from sdprelax.base import LATER, Floats
 from sdprelax.certificate import Gates, residual_certificate
 from sdprelax.distillation._layout import Layout
+from sdprelax.distillation._metric import OutputMetric, jacobian_metric
 from sdprelax.distillation._teacher_gates import teacher_gates
 from sdprelax.distillation.distillers import Budget, Distilled, Task, View, distillers
 from sdprelax.lasso import (
     MEMORY,
     GatedNeurons,
+    MappedRows,
     Moments,
+    Rows,
     Shape,
+    Trained,
     exact_neurons,
     few_neurons,
     heaviest,
@@ -32,6 +36,7 @@ from sdprelax.problem.norms import Penalty
 
 __all__ = ["GatedReLUDistiller", "Shrinkage"]
 
+JacobianShare = Annotated[float, pydantic.Field(ge=0.0, lt=1.0)]
 Shrinkage = Annotated[float, pydantic.Field(gt=0.0, lt=1.0)] | Literal["auto"]
 
 
@@ -58,6 +63,8 @@ class GatedReLUDistiller:
     bias: whether gates and neurons see a constant 1.
     tolerance: relative duality gap at which the convex program stops.
     memory: bytes for statistics and solver.
+    jacobian: share of the following layers' Jacobian in the metric that outputs are fitted and weights penalised in,
+        below 1; 0 for the squared error of the outputs themselves. It takes a PyTorch teacher, and no labels.
     """
 
     version: ClassVar[int] = 2
@@ -73,6 +80,7 @@ class GatedReLUDistiller:
     bias: bool = True
     tolerance: PositiveFloat = 5e-4
     memory: PositiveFloat = MEMORY
+    jacobian: JacobianShare = field(default=0.0, metadata=LATER)
 
     def fit(self, task: Task) -> Distilled:
         """Return the student and its proof.
@@ -83,23 +91,20 @@ class GatedReLUDistiller:
         ProblemTooLarge: memory for not even one gate.
         """
         layout = task.layout(self.view, self.kernel, self.bias)
-        rows, budget = task.rows(layout), None if self.budget is None else task.parameters(self.budget)
+        budget = None if self.budget is None else task.parameters(self.budget)
         if budget is not None:
             require_budget(layout.width, layout.outputs, budget)
+        metric = self._metric(task, layout)
+        rows: Rows = task.rows(layout) if metric is None else MappedRows(task.rows(layout), metric.root)
         moments = moments_of(rows, task.stage("moments", rows.shape[0]))
         gates = Gates(_distinct(self._directions(task, layout, moments)), self.skip)
         trained = train_out_of_core(
             rows, gates, self.penalty, share=self.shrinkage, tolerance=self.tolerance, memory=self.memory,
             folder=task.folder, stage=task.stage, deadline=task.deadline, spread=task.spread,
         )  # fmt: skip
-        if budget is None:
-            neurons = exact_neurons(trained.weights)
-        else:
-            kept, data = heaviest(rows, gates, trained, self.penalty, memory=self.memory, stage=task.stage)
-            skip = self.skip and bool(kept[-1] == gates.count - 1)
-            neurons = few_neurons(data, trained.weights[kept], budget, trained.gamma, skip=skip).among(kept)
-        neurons = neurons.rounded()
-        weights = neurons.weights(gates.count)
+        neurons = self._neurons(task, rows, gates, trained, budget)
+        neurons = (neurons if metric is None else neurons.mapped(metric.inverse)).rounded()
+        weights = neurons.weights(gates.count) if metric is None else neurons.weights(gates.count) @ metric.root
         n = rows.shape[0]
         proof = prove(rows, gates, weights, trained.gamma, self.penalty, task.stage("proof of the student", n))
         program = residual_certificate(trained.proof, gates, self.penalty, trained.gamma, trained.weights)
@@ -114,7 +119,24 @@ class GatedReLUDistiller:
             },
             program,
             residual_certificate(proof, gates, self.penalty, trained.gamma, weights),
+            root=None if metric is None else metric.root,
         )  # fmt: skip
+
+    def _metric(self, task: Task, layout: Layout) -> OutputMetric | None:
+        """Return the metric of the outputs; None where it is the usual one."""
+        if not self.jacobian:
+            return None
+        count = task.store.samples if task.samples is None else len(task.samples)
+        found = jacobian_metric(task.torch_teacher("jacobian"), task.input_batches(), layout, count, task.seed)
+        return OutputMetric.mixed(found, self.jacobian)
+
+    def _neurons(self, task: Task, rows: Rows, gates: Gates, trained: Trained, budget: int | None) -> GatedNeurons:
+        """Return the program's own solution as neurons, or what a budget leaves of it."""
+        if budget is None:
+            return exact_neurons(trained.weights)
+        kept, data = heaviest(rows, gates, trained, self.penalty, memory=self.memory, stage=task.stage)
+        skip = self.skip and bool(kept[-1] == gates.count - 1)
+        return few_neurons(data, trained.weights[kept], budget, trained.gamma, skip=skip).among(kept)
 
     def _directions(self, task: Task, layout: Layout, moments: Moments) -> Floats:
         if self.draw == "teacher":

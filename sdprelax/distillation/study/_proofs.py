@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sdprelax.base import Deadline, Floats, InputError
+from sdprelax.base import Deadline, Floats, InputError, first_line, read_arrays
 from sdprelax.certificate import Gates, GroupCertificate, program_gap_of, verify_residual
 from sdprelax.distillation._activations import ActivationStore, collect_activations
 from sdprelax.distillation.distillers import distillers
-from sdprelax.distillation.study._trial import DistillationTrial, activations_folder, sampled
+from sdprelax.distillation.study._trial import METRIC, DistillationTrial, activations_folder, sampled
 from sdprelax.laboratory import UNTRUSTED
-from sdprelax.lasso import GatedNeurons
+from sdprelax.lasso import GatedNeurons, MappedRows, Rows
 
 __all__ = ["examine_student"]
 
@@ -56,7 +56,10 @@ def _prove(
     program, fitted = (GroupCertificate.load(folder / name) for name in ("certificate.npz", "certificate-student.npz"))
     activations = _activations(trial, shared)
     samples = sampled(activations.samples, trial.fraction, trial.seed)
-    rows = activations.rows(student.layout, samples)
+    rows: Rows = activations.rows(student.layout, samples)
+    root = _root(folder / METRIC, rows.shape[2])
+    if root is not None:
+        rows = MappedRows(rows, root)
     optimum, objective = (
         verify_residual(one, rows.shape, ((block.inputs, block.targets) for block in rows.blocks()), deadline)
         for one in (program, fitted)
@@ -79,7 +82,7 @@ def _prove(
     if fitted.value > objective.upper * (1.0 + SAME):
         faults.append(f"its student attains {objective.upper!r}, and its certificate claims {fitted.value!r}.")
     weights = _student_weights(student, gates)
-    if weights is None or not np.allclose(weights, fitted.whole_weights(), rtol=1e-12, atol=0.0):
+    if weights is None or not _same_weights(weights if root is None else weights @ root, fitted.whole_weights()):
         faults.append("the student that is stored is not the one whose bound is proved.")
     return 0 if faults else 3, faults
 
@@ -89,6 +92,31 @@ def _same_program(one: GroupCertificate, other: GroupCertificate) -> bool:
     a, b = vars(one.design), vars(other.design)
     same = np.array_equal(a["directions"], b["directions"]) and a["skip"] == b["skip"]
     return bool(same and one.gamma == other.gamma and one.penalty == other.penalty)
+
+
+def _root(path: Path, outputs: int) -> Floats | None:
+    """Return the root of the outputs' metric, shape (c, c); None where outputs are taken as they are.
+
+    Raises
+    ------
+    InputError: the file holds no such matrix.
+    """
+    if not path.is_file():
+        return None
+    try:
+        root = read_arrays(path)["root"].astype(np.float64)
+        if root.shape != (outputs, outputs) or not np.all(np.isfinite(root)):
+            raise ValueError(f"it must hold a matrix {outputs}×{outputs} of finite numbers")
+    except Exception as error:
+        # A damaged archive fails in zlib, zipfile or NumPy, each with errors of its own.
+        raise InputError(f"{path} is not a readable metric: {first_line(error)}.") from None
+    return root
+
+
+def _same_weights(weights: Floats, claimed: Floats) -> bool:
+    """Say whether weights are the same, up to the rounding of their products with a metric's root."""
+    least = np.finfo(float).eps * float(np.max(np.abs(claimed), initial=0.0))
+    return bool(weights.shape == claimed.shape and np.allclose(weights, claimed, rtol=1e-12, atol=4.0 * least))
 
 
 def _activations(trial: DistillationTrial, shared: Path) -> ActivationStore:

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sdprelax.base import Deadline, InputError, Registry, SdprelaxError, optional
+from sdprelax.base import Deadline, InputError, Registry, SdprelaxError, optional, write_arrays
 from sdprelax.distillation._activations import ActivationStore, collect_activations
 from sdprelax.distillation._comparison import NetworkComparison, compared
 from sdprelax.distillation._onnx_teacher import OnnxTeacher
@@ -30,12 +30,14 @@ from sdprelax.laboratory import Attempt, Entry, Found, Limits, Trial, label
 from sdprelax.lasso import GROUP_PROOF_VERSION, Stage
 
 __all__ = [
-    "LEAST", "DistillationTrial", "activations_folder", "collected", "identified", "one_thread", "sampled",
+    "LEAST", "METRIC", "DistillationTrial", "activations_folder", "collected", "identified", "one_thread", "sampled",
     "store_identity", "student_versions", "watched",
 ]  # fmt: skip
 
 # Samples that a student is fitted to, at least.
 LEAST = 2
+# The file of the outputs' metric, where there is one.
+METRIC = "metric.npz"
 # What is proved of a student.
 BOUNDS = ("lower", "upper", "gap", "program_gap")
 
@@ -174,6 +176,8 @@ def _save(distilled: Distilled, folder: Path) -> None:
         distilled.student.save(folder / "student.npz")
     if distilled.program is not None:
         distilled.program.save(folder / "certificate.npz")
+    if distilled.root is not None:
+        write_arrays(folder / METRIC, {"root": distilled.root})
     if distilled.fitted is not None:
         distilled.fitted.save(folder / "certificate-student.npz")
 

@@ -26,14 +26,14 @@ teacher: {{digits_cnn: {{width: 4, epochs: 2}}}}
 images: digits
 block: [head, body]
 distillers:
-  - gated_relu: {{gates: 2, budget: 0.5, shrinkage: 1e-3}}
+  - gated_relu: {{gates: 2, budget: 0.5, shrinkage: 1e-3, jacobian: [0, 0.9]}}
   - adam: {{epochs: 2}}
   - pruning
 fraction: [0.1, 0.3]
 repeat: 2
 modules: [{MODULES["digits_cnn"]}]
 """
-RUNS = 2 * (2 * 2 * 2 + 1)
+RUNS = 2 * (3 * 2 * 2 + 1)
 
 
 class Interrupting:
@@ -98,7 +98,7 @@ def test_every_run_ends_and_nothing_else_is_left(finished: tuple[Path, Results])
     assert len(fitted) == RUNS - 2 * 5 and (fitted["lower"] <= fitted["upper"]).all()
     assert (fitted["program_gap"] <= 1e-2).all() and (fitted["parameters"] <= 0.5 * fitted["block_parameters"]).all()
     timed = found.table[found.table["student_ms"].notna()]
-    assert set(timed["repeat"]) == {0} and len(timed) == 2 * 3
+    assert set(timed["repeat"]) == {0} and len(timed) == 2 * 4
 
 
 def test_the_student_that_is_kept_is_the_one_that_was_measured(finished: tuple[Path, Results]) -> None:
@@ -293,6 +293,19 @@ def test_another_student_or_other_activations_are_found(copied: Path) -> None:
         held = folder / "activations" / block / "leaving.float32"
         (np.fromfile(held, np.float32) * np.float32(2.0)).tofile(held)
     assert all(proved(copied).values())
+
+
+def test_another_metric_of_the_outputs_is_found(copied: Path) -> None:
+    folder = copied / "results" / "small"
+    path = next((folder / "trials").glob("*/metric.npz"))
+    (2.0 * np.load(path)["root"]).tofile(path)
+    assert "metric" in " ".join(proved(copied)[path.parent.name])
+    np.savez(
+        path, root=2.0 * np.eye(10 if "head" in json.loads(path.with_name("record.json").read_text())["block"] else 8)
+    )
+    assert {name for name, sentences in proved(copied).items() if sentences} == {path.parent.name}
+    path.unlink()
+    assert {name for name, sentences in proved(copied).items() if sentences} == {path.parent.name}
 
 
 def test_a_missing_certificate_or_store_is_found(copied: Path) -> None:
