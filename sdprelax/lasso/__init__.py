@@ -18,6 +18,7 @@ from sdprelax.lasso._sampled_gates import Moments, Shape, moments_of, sampled_ga
 from sdprelax.lasso._solve import DirectionSolver, GateSolver, require_norm_of_solver, require_solver, solve_program
 from sdprelax.lasso._spread import Spread, spread_statistics
 from sdprelax.lasso._statistics import statistics_of, total
+from sdprelax.lasso._steepest_gates import steepest_gates
 
 __all__ = [
     "FOLDS",
@@ -63,6 +64,7 @@ __all__ = [
     "solve_program",
     "spread_statistics",
     "statistics_of",
+    "steepest_gates",
     "total",
     "train_out_of_core",
 ]

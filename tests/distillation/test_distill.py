@@ -185,6 +185,21 @@ def test_inputs_in_double_precision_are_taken(network: Any, batches: list[np.nda
     assert double.upper == distill(network, "head", batches, **options).upper
 
 
+@pytest.mark.parametrize("draw", ["covariance", "teacher"])
+def test_gates_are_chosen_from_candidates_and_all_of_them_are_bounded(
+    network: Any, batches: list[np.ndarray], draw: str
+) -> None:
+    options: dict[str, Any] = {"gates": 2, "shrinkage": 1e-3, "draw": draw, "penalty": "frobenius"}
+    found = distill(network, "head", batches, candidates=6, **options)
+    assert found.candidates is not None and found.candidates_gap is not None and found.lower is not None
+    assert found.candidates.dual_value <= found.lower <= found.program.value <= found.candidates.value * (1 + 1e-12)
+    drawn = {tuple(direction) for direction in found.candidates.design.directions.T}
+    assert len(drawn) == 12 and {tuple(direction) for direction in found.program.design.directions.T} <= drawn
+    assert found.program.design.count == 3 and found.details["candidates"] == 12
+    plain = distill(network, "head", batches, **options)
+    assert plain.candidates is None and plain.candidates_gap is None and "candidates" not in plain.details
+
+
 def test_gates_that_say_the_same_are_one_gate(network: Any, batches: list[np.ndarray]) -> None:
     with torch.no_grad():
         network.body[0].weight[1] = network.body[0].weight[0]

@@ -116,6 +116,7 @@ class Distilled:
     details: figures by name, plain values: γ, neurons, errors on the rows it was fitted to.
     program: certificate of the convex program's optimum; None for rivals.
     fitted: certificate of this very student's objective on the same rows; None for rivals.
+    candidates: certificate of the program over all gates that these were chosen from; None where there was no choice.
     root: R, shape (c, c), where both are of the rows' targets times R; None where they are of the targets themselves.
     """
 
@@ -123,6 +124,7 @@ class Distilled:
     details: dict[str, Any] = field(default_factory=dict)
     program: GroupCertificate | None = None
     fitted: GroupCertificate | None = None
+    candidates: GroupCertificate | None = None
     root: Floats | None = None
 
     @property
@@ -144,6 +146,13 @@ class Distilled:
     def program_gap(self) -> float | None:
         """Relative duality gap of the convex program's own solution, proved; None for rivals."""
         return None if self.program is None else program_gap_of(self.program.dual_value, self.program.value)
+
+    @property
+    def candidates_gap(self) -> float | None:
+        """What all candidates together could lower the program's optimum by at most, relative, proved."""
+        if self.program is None or self.candidates is None:
+            return None
+        return program_gap_of(self.candidates.dual_value, self.program.value)
 
 
 class Distiller(Protocol):

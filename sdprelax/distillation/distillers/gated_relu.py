@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import pydantic
+from numpy.typing import NDArray
 from pydantic import PositiveFloat, PositiveInt
 
 from sdprelax.base import LATER, Floats
@@ -30,6 +31,7 @@ from sdprelax.lasso import (
     prove,
     require_budget,
     sampled_gates,
+    steepest_gates,
     train_out_of_core,
 )
 from sdprelax.problem.norms import Penalty
@@ -37,6 +39,8 @@ from sdprelax.problem.norms import Penalty
 __all__ = ["GatedReLUDistiller", "Shrinkage"]
 
 JacobianShare = Annotated[float, pydantic.Field(ge=0.0, lt=1.0)]
+# γ as a share of the largest at which gates are chosen, where it is cross-validated behind them.
+CHOOSING = 1e-3
 Shrinkage = Annotated[float, pydantic.Field(gt=0.0, lt=1.0)] | Literal["auto"]
 
 
@@ -65,6 +69,8 @@ class GatedReLUDistiller:
     memory: bytes for statistics and solver.
     jacobian: share of the following layers' Jacobian in the metric that outputs are fitted and weights penalised in,
         below 1; 0 for the squared error of the outputs themselves. It takes a PyTorch teacher, and no labels.
+    candidates: gates drawn for each that is used; above 1 those along which the objective is steepest are taken, and a
+        lower bound of the program over all candidates is proved.
     """
 
     version: ClassVar[int] = 2
@@ -81,6 +87,7 @@ class GatedReLUDistiller:
     tolerance: PositiveFloat = 5e-4
     memory: PositiveFloat = MEMORY
     jacobian: JacobianShare = field(default=0.0, metadata=LATER)
+    candidates: PositiveInt = field(default=1, metadata=LATER)
 
     def fit(self, task: Task) -> Distilled:
         """Return the student and its proof.
@@ -97,7 +104,9 @@ class GatedReLUDistiller:
         metric = self._metric(task, layout)
         rows: Rows = task.rows(layout) if metric is None else MappedRows(task.rows(layout), metric.root)
         moments = moments_of(rows, task.stage("moments", rows.shape[0]))
-        gates = Gates(_distinct(self._directions(task, layout, moments)), self.skip)
+        drawn = Gates(_distinct(self._directions(task, layout, moments)), self.skip)
+        kept = self._kept(task, rows, drawn)
+        gates = drawn if kept is None else drawn.over(kept)
         trained = train_out_of_core(
             rows, gates, self.penalty, share=self.shrinkage, tolerance=self.tolerance, memory=self.memory,
             folder=task.folder, stage=task.stage, deadline=task.deadline, spread=task.spread,
@@ -108,7 +117,7 @@ class GatedReLUDistiller:
         n = rows.shape[0]
         proof = prove(rows, gates, weights, trained.gamma, self.penalty, task.stage("proof of the student", n))
         program = residual_certificate(trained.proof, gates, self.penalty, trained.gamma, trained.weights)
-        return Distilled(
+        found = Distilled(
             _student(layout, gates, neurons),
             {
                 "gamma": trained.gamma, "shrinkage": trained.share, "steps": trained.iterations,
@@ -121,6 +130,7 @@ class GatedReLUDistiller:
             residual_certificate(proof, gates, self.penalty, trained.gamma, weights),
             root=None if metric is None else metric.root,
         )  # fmt: skip
+        return found if kept is None else self._among_candidates(found, task, rows, drawn, kept, trained)
 
     def _metric(self, task: Task, layout: Layout) -> OutputMetric | None:
         """Return the metric of the outputs; None where it is the usual one."""
@@ -129,6 +139,32 @@ class GatedReLUDistiller:
         count = task.store.samples if task.samples is None else len(task.samples)
         found = jacobian_metric(task.torch_teacher("jacobian"), task.input_batches(), layout, count, task.seed)
         return OutputMetric.mixed(found, self.jacobian)
+
+    def _kept(self, task: Task, rows: Rows, drawn: Gates) -> NDArray[np.intp] | None:
+        """Return which of the candidates are the gates; None where all are."""
+        if self.candidates == 1:
+            return None
+        share = CHOOSING if self.shrinkage == "auto" else self.shrinkage
+        return steepest_gates(
+            rows, drawn, self.gates, self.penalty, share=share, memory=self.memory, stage=task.stage,
+            deadline=task.deadline.fraction(0.5),
+        )  # fmt: skip
+
+    def _among_candidates(
+        self, found: Distilled, task: Task, rows: Rows, drawn: Gates, kept: NDArray[np.intp], trained: Trained
+    ) -> Distilled:
+        """Return the student with the bound that the solution over the chosen gates proves over all candidates."""
+        weights = np.zeros((drawn.count, *trained.weights.shape[1:]))
+        weights[kept] = trained.weights
+        advance = task.stage("proof over candidates", rows.shape[0])
+        proof = prove(rows, drawn, weights, trained.gamma, self.penalty, advance)
+        whole = replace(found, candidates=residual_certificate(proof, drawn, self.penalty, trained.gamma, weights))
+        assert whole.candidates is not None
+        said = {
+            "candidates": drawn.directions.shape[1], "candidates_lower": whole.candidates.dual_value,
+            "candidates_gap": whole.candidates_gap,
+        }  # fmt: skip
+        return replace(whole, details=whole.details | said)
 
     def _neurons(self, task: Task, rows: Rows, gates: Gates, trained: Trained, budget: int | None) -> GatedNeurons:
         """Return the program's own solution as neurons, or what a budget leaves of it."""
@@ -139,9 +175,10 @@ class GatedReLUDistiller:
         return few_neurons(data, trained.weights[kept], budget, trained.gamma, skip=skip).among(kept)
 
     def _directions(self, task: Task, layout: Layout, moments: Moments) -> Floats:
+        count = self.gates * self.candidates
         if self.draw == "teacher":
-            return teacher_gates(task.torch_teacher("draw: teacher").block_module, layout, moments, self.gates)
-        return sampled_gates(moments, self.gates, np.random.default_rng(task.seed), bias=self.bias, shape=self.draw)
+            return teacher_gates(task.torch_teacher("draw: teacher").block_module, layout, moments, count)
+        return sampled_gates(moments, count, np.random.default_rng(task.seed), bias=self.bias, shape=self.draw)
 
 
 def _distinct(directions: Floats) -> Floats:

@@ -12,7 +12,7 @@ from sdprelax.base import Deadline, Floats, InputError, first_line, read_arrays
 from sdprelax.certificate import Gates, GroupCertificate, program_gap_of, verify_residual
 from sdprelax.distillation._activations import ActivationStore, collect_activations
 from sdprelax.distillation.distillers import distillers
-from sdprelax.distillation.study._trial import METRIC, DistillationTrial, activations_folder, sampled
+from sdprelax.distillation.study._trial import CANDIDATES, METRIC, DistillationTrial, activations_folder, sampled
 from sdprelax.laboratory import UNTRUSTED
 from sdprelax.lasso import GatedNeurons, MappedRows, Rows
 
@@ -84,7 +84,41 @@ def _prove(
     weights = _student_weights(student, gates)
     if weights is None or not _same_weights(weights if root is None else weights @ root, fitted.whole_weights()):
         faults.append("the student that is stored is not the one whose bound is proved.")
-    return 0 if faults else 3, faults
+    bounds = 3
+    if (folder / CANDIDATES).is_file() or "candidates_lower" in details:
+        faults, bounds = faults + _candidates_faults(folder, details, program, rows, deadline), bounds + 1
+    return 0 if faults else bounds, faults
+
+
+def _candidates_faults(
+    folder: Path, details: dict[str, Any], program: GroupCertificate, rows: Rows, deadline: Deadline
+) -> list[str]:
+    """Return what is wrong with the bound of the program over all candidates, from which the gates were chosen."""
+    if not (folder / CANDIDATES).is_file():
+        return ["its certificate over all candidates is not there."]
+    whole = GroupCertificate.load(folder / CANDIDATES)
+    proved = verify_residual(whole, rows.shape, ((block.inputs, block.targets) for block in rows.blocks()), deadline)
+    if not isinstance(whole.design, Gates) or not _among(program, whole):
+        return ["its certificate over all candidates is not of candidates that its gates are among."]
+    said = {
+        "candidates": (details.get("candidates"), whole.design.directions.shape[1]),
+        "candidates_lower": (details.get("candidates_lower"), whole.dual_value),
+        "candidates_gap": (details.get("candidates_gap"), program_gap_of(whole.dual_value, program.value)),
+    }  # fmt: skip
+    faults = [f"it says {key} {claim!r}, and that is {value!r}." for key, (claim, value) in said.items()
+              if claim != value]  # fmt: skip
+    if whole.dual_value < proved.lower * (1.0 - SAME):
+        faults.append(f"the optimum over all candidates is proved to be at least {proved.lower!r}, not as said.")
+    return faults
+
+
+def _among(program: GroupCertificate, whole: GroupCertificate) -> bool:
+    """Say whether the gates of a program are among those of another one that is otherwise the same."""
+    a, b = vars(program.design), vars(whole.design)
+    columns = {direction.tobytes() for direction in b["directions"].T}
+    held = all(direction.tobytes() in columns for direction in a["directions"].T)
+    same = program.gamma == whole.gamma and program.penalty == whole.penalty and a["skip"] == b["skip"]
+    return bool(held and same)
 
 
 def _same_program(one: GroupCertificate, other: GroupCertificate) -> bool:

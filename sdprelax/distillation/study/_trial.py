@@ -30,14 +30,16 @@ from sdprelax.laboratory import Attempt, Entry, Found, Limits, Trial, label
 from sdprelax.lasso import GROUP_PROOF_VERSION, Stage
 
 __all__ = [
-    "LEAST", "METRIC", "DistillationTrial", "activations_folder", "collected", "identified", "one_thread", "sampled",
-    "store_identity", "student_versions", "watched",
+    "CANDIDATES", "LEAST", "METRIC", "DistillationTrial", "activations_folder", "collected", "identified", "one_thread",
+    "sampled", "store_identity", "student_versions", "watched",
 ]  # fmt: skip
 
 # Samples that a student is fitted to, at least.
 LEAST = 2
 # The file of the outputs' metric, where there is one.
 METRIC = "metric.npz"
+# The file of the certificate over all candidates that gates were chosen from, where there is one.
+CANDIDATES = "certificate-candidates.npz"
 # What is proved of a student.
 BOUNDS = ("lower", "upper", "gap", "program_gap")
 
@@ -176,6 +178,8 @@ def _save(distilled: Distilled, folder: Path) -> None:
         distilled.student.save(folder / "student.npz")
     if distilled.program is not None:
         distilled.program.save(folder / "certificate.npz")
+    if distilled.candidates is not None:
+        distilled.candidates.save(folder / CANDIDATES)
     if distilled.root is not None:
         write_arrays(folder / METRIC, {"root": distilled.root})
     if distilled.fitted is not None:

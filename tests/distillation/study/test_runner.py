@@ -308,6 +308,25 @@ def test_another_metric_of_the_outputs_is_found(copied: Path) -> None:
     assert {name for name, sentences in proved(copied).items() if sentences} == {path.parent.name}
 
 
+def test_a_bound_over_all_candidates_is_proved_again(tmp_path: Path) -> None:
+    text = STUDY.replace("jacobian: [0, 0.9]", "candidates: 5").replace("repeat: 2", "repeat: 1")
+    text = "\n".join(line for line in text.splitlines() if "adam" not in line and "pruning" not in line)
+    (record,) = records_of(run(tmp_path, text, "fraction=0.3", "block=head"))
+    details, path = record["details"], tmp_path / "results" / "small" / "trials" / record["hash"]
+    assert details["candidates"] == 10 and details["candidates_lower"] <= record["lower"]
+    assert not proved(tmp_path)[record["hash"]]
+    whole = GroupCertificate.load(path / "certificate-candidates.npz")
+    for forged, message in (
+        (dataclasses.replace(whole, dual_value=details["program_upper"]), "it claims dual_value"),
+        (dataclasses.replace(whole, dual_value=0.9 * whole.dual_value), "it says candidates_lower"),
+        (GroupCertificate.load(path / "certificate.npz"), "it says candidates 10"),
+    ):  # fmt: skip
+        forged.save(path / "certificate-candidates.npz")
+        assert message in " ".join(proved(tmp_path)[record["hash"]])
+    (path / "certificate-candidates.npz").unlink()
+    assert "over all candidates is not there" in " ".join(proved(tmp_path)[record["hash"]])
+
+
 def test_a_missing_certificate_or_store_is_found(copied: Path) -> None:
     folder = copied / "results" / "small"
     gone = next((folder / "trials").glob("*/certificate.npz"))
