@@ -29,6 +29,8 @@ from sdprelax.methods import methods
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
+# Studies of experiments/distill, by their names.
+DISTILLED = ("digits", "cifar10", "efficientnet", "jacobian", "efficientnet-jacobian", "candidates")
 PROBLEM = ["dataset", "bias", "gamma"]
 SWEEP = [
     *PROBLEM, "n", "d", "c", "method", "repeat", "status", "lower", "upper", "gap", "seconds", "width",
@@ -249,12 +251,12 @@ def ntk(results: Path, out: Path) -> None:
 
 
 def distill(results: Path, out: Path) -> None:
-    """The studies of convex distillation: results/digits, results/cifar10, results/efficientnet, as far as there."""
-    found = [name for name in ("digits", "cifar10", "efficientnet") if (results / name / "table.csv").is_file()]
+    """The studies of convex distillation in results/, as far as they are there."""
+    found = [name for name in DISTILLED if (results / name / "table.csv").is_file()]
     if not found:
         sys.exit(f"{results} has none: sdprelax distill experiments/distill/digits.yaml.")
     for name in found:
-        shutil.copyfile(results / name / "table.csv", out / f"distill_{name}.csv")
+        shutil.copyfile(results / name / "table.csv", out / f"distill_{name.replace('-', '_')}.csv")
     if "digits" in found:
         shutil.copyfile(results / "digits" / "fractions.png", out / "distill_fractions.png")
 

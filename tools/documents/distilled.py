@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pandas as pd
 
 from documents.writing import at_most, figure, known, markdown, percent, published, scientific, significant, table
@@ -16,6 +18,10 @@ CIFAR10 = {
     "gated_relu(gates=16, budget=0.02, draw=teacher)": "convex, the teacher's gates",
     "adam(budget=0.02, neurons=gated)": "Adam, fixed gates (the same function)",
     "adam(budget=0.02, neurons=relu)": "Adam, ReLU (gates trained)", "pruning(budget=0.05)": "pruning to 5 %",
+}  # fmt: skip
+CANDIDATES = {
+    "covariance, 1": "drawn by the covariance", "teacher, 1": "the teacher's filters",
+    "covariance, 10": "chosen from 40 drawn", "teacher, 10": "chosen from 40 of the teacher's",
 }  # fmt: skip
 EFFICIENTNET = {"gated_relu": "convex, 4 gates", "adam": "Adam, ReLU", "pruning": "pruning"}
 
@@ -305,3 +311,43 @@ def agreement() -> str:
         f"{percent(share['gated_relu'])} of held-out crops (Adam {100 * share['adam']:.1f}, "
         f"pruning {100 * share['pruning']:.1f})"
     )
+
+
+@table("distill jacobian")
+def jacobian() -> str:
+    """Students fitted in the squared error of the outputs, and in the metric of what follows them."""
+    found = published("distill_jacobian")
+    options = [json.loads(said) for said in found["options"]]
+    found = found.assign(
+        budget=[each["budget"] for each in options], share=[each.get("jacobian", 0) for each in options]
+    )
+    rows = []
+    for (budget, fraction, share), mine in found.groupby(["budget", "fraction", "share"]):
+        rows.append([
+            f"{percent(budget, 0)} of the block" if not share and fraction < 1 else "",
+            percent(fraction, 0) if not share else "", "the following layers' Jacobian" if share else "squared error",
+            f"{mine['activation_error'].mean():.3f}", percent(mine["agreement"].mean()),
+            percent(mine["accuracy"].mean()), at_most(mine["program_gap"].max()), significant(mine["gap"].max()),
+        ])  # fmt: skip
+    columns = ["budget", "pictures", "outputs fitted in", "error of activations", "agreement", "accuracy"]
+    return markdown([*columns, "program gap, proved", "student's gap, proved"], rows, left=3)
+
+
+@table("distill candidates")
+def candidates() -> str:
+    """Gates drawn, taken from the teacher, or chosen from many, at an equal number of them."""
+    found, rows = published("distill_candidates"), []
+    said = [json.loads(each) for each in found["options"]]
+    drawn = pd.Series([f"{each['draw']}, {each.get('candidates', 1)}" for each in said])
+    for block in ("head", "body"):
+        for options, shown in CANDIDATES.items():
+            mine = found[(found["block"] == block) & (drawn == options)]
+            whole = mine["candidates_gap"]
+            rows.append([
+                block if shown.startswith("drawn") else "", shown, significant(mine["lower"].mean(), 4),
+                significant(mine["upper"].mean(), 4), f"{mine['activation_error'].mean():.4f}",
+                percent(mine["agreement"].mean()), "–" if whole.isna().all() else percent(whole.max(), 0),
+                f"{mine['seconds'].mean():.0f}",
+            ])  # fmt: skip
+    columns = ["block", "4 gates", "optimum", "student", "error of activations", "agreement"]
+    return markdown([*columns, "all candidates gain at most, proved", "seconds"], rows, left=2)

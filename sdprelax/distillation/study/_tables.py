@@ -20,7 +20,7 @@ NUMBERS = [
 PARTS = ("student", "block", "network", "teacher")
 # Medians for one input, and for as many as ``latency_batch`` says.
 LATENCIES = [f"{part}_{form}" for form in ("ms", "ms_batch") for part in PARTS]
-DETAILS = ("gamma", "shrinkage", "neurons", "view")
+DETAILS = ("gamma", "shrinkage", "candidates_gap", "neurons", "view")
 COLUMNS = [
     *WORDS, "fraction", "samples", "repeat", "seed", "status", "message", "seconds", *NUMBERS, *LATENCIES,
     "latency_batch", *DETAILS, "peak_memory_mb", "options", "teacher", "images", "hash", "attempt",
@@ -28,7 +28,7 @@ COLUMNS = [
 # What ``sdprelax verify`` does with the columns of all tables; the others say which trial a row is of.
 ORIGINS = {
     "proved": ("lower", "upper"),
-    "from these": ("gap", "program_gap"),
+    "from these": ("gap", "program_gap", "candidates_gap"),
     "counted again": ("samples", "parameters"),
     "reported": ("status", "seconds", "activation_error", "agreement", "accuracy", "teacher_accuracy", "peak_memory_mb",
                  "message"),
@@ -50,7 +50,7 @@ def students_table(records: list[dict[str, Any]]) -> pd.DataFrame:
         for record in records
     ]  # fmt: skip
     table = pd.DataFrame(rows, columns=pd.Index(COLUMNS))
-    for name in ["seconds", "samples", *NUMBERS, *LATENCIES, "latency_batch", "gamma", "shrinkage", "peak_memory_mb"]:
+    for name in ["seconds", "samples", *NUMBERS, *LATENCIES, "latency_batch", *DETAILS[:3], "peak_memory_mb"]:
         table[name] = pd.to_numeric(table[name], errors="coerce")
     # One distiller counts its neurons, another one says of what kind they are.
     for name in ("neurons", "view"):
