@@ -31,7 +31,8 @@ SWEEP = """
 name: core
 datasets: [random: {n: 8, c: 2}]
 gamma: [1.0]
-methods: [sdp, sdp: {cones: 4}, sdp: {solver: scs}, exact, lbfgs, adam]
+methods:
+  [sdp, sdp: {cones: 4}, sdp: {solver: scs}, exact, lbfgs, adam, sdp: {solver: native, solver_options: {arrays: torch}}]
 engine: serial
 """
 
@@ -60,14 +61,14 @@ def test_a_sweep_runs_and_what_is_missing_is_said(core: Path) -> None:
     assert 'no pictures: Matplotlib is not installed; pip install "sdprelax[plot]"' in said
     assert "parquet" not in said and not list(core.glob("results/core/*.p*"))
     table = pd.read_csv(core / "results" / "core" / "table.csv")
-    missing = table["method"].isin(["sdp(solver=scs, cones=1)", "adam"])
+    missing = table["method"].isin(["sdp(solver=scs, cones=1)", "sdp(solver=native, arrays=torch, cones=1)"])
     assert missing.sum() == 2 and set(table["status"][missing]) == {"unavailable"}
     assert set(table["status"][~missing]) == {"solved"}
     exact = table[table["method"] == "exact"].iloc[0]
     assert exact["gap"] <= 1e-6 and (table["lower"].dropna() <= exact["upper"] * (1.0 + 1e-9)).all()
-    assert 'unavailable: random gamma=1, adam: PyTorch is not installed: pip install "sdprelax[torch]".' in said
+    assert "unavailable: random gamma=1, sdp(solver=native, arrays=torch, cones=1)" in said
 
-    assert "all 6 rows hold" in python(core, "-m", "sdprelax", "verify", "results/core")
+    assert "all 7 rows hold" in python(core, "-m", "sdprelax", "verify", "results/core")
     assert "exact" in python(core, "-m", "sdprelax", "show", "results/core")
     python(core, "-m", "sdprelax", "report", "results/core")
     assert "certified" in (core / "results" / "core" / "report.html").read_text()

@@ -11,6 +11,7 @@ from sdprelax.base._arrays import (
     require_seed,
     target_matrix,
 )
+from sdprelax.base._checkpoint import Checkpoint
 from sdprelax.base._compiled import compiled, ready
 from sdprelax.base._deadline import Deadline
 from sdprelax.base._elementary import enclosed, enclosed_rows, entropy, log_sum_exp, softplus
@@ -48,6 +49,7 @@ __all__ = [
     "UNIT",
     "Ball",
     "CertificateError",
+    "Checkpoint",
     "Deadline",
     "Floats",
     "InputError",

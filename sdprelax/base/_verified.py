@@ -238,9 +238,9 @@ class Ball:
         return math.nextafter(value - radius, -math.inf), math.nextafter(value + radius, math.inf)
 
 
-def positive_part(values: Floats) -> Floats:
-    """Return max(·, 0) entrywise: the projection on the nonnegative orthant."""
-    return np.asarray(np.maximum(values, 0.0))
+def positive_part(values: Floats, out: Floats | None = None) -> Floats:
+    """Return max(·, 0) entrywise, the projection on the nonnegative orthant; in ``out`` where that is given."""
+    return np.asarray(np.maximum(values, 0.0, out=out))
 
 
 def _inflate(radius: Floats, operations: int, *, products: bool = True) -> Floats:

@@ -8,20 +8,19 @@ cross-validation for the price of one pass.
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import json
-import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import blas
 
-from sdprelax.base import Floats, ProblemTooLarge, positive_part, whole_file
+from sdprelax.base import Checkpoint, Floats, ProblemTooLarge, positive_part
 from sdprelax.certificate import Gates
 from sdprelax.lasso._rows import Rows
 from sdprelax.problem import Squared
@@ -30,8 +29,6 @@ __all__ = ["Statistics", "fits", "statistics_of", "total"]
 
 # Doubles of Φ formed at once.
 FORMED = 8_000_000
-# Seconds between two checkpoints.
-INTERVAL = 60.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,14 +133,18 @@ def statistics_of(
     moments = np.zeros((folds, order, outputs))
     squares, counts, first = np.zeros((folds, outputs)), np.zeros(folds, dtype=np.int64), 0
     identity = json.dumps([n, width, outputs, folds, gates.skip, zlib.crc32(gates.directions.tobytes())])
-    if checkpoint is not None and checkpoint.is_file():
-        with contextlib.suppress(OSError, ValueError, KeyError), np.load(checkpoint, allow_pickle=False) as kept:
-            if str(kept["identity"]) == identity:
-                first, squares, counts = int(kept["first"]), kept["squares"], kept["counts"]
-                grams = [np.asfortranarray(kept[f"gram_{k}"]) for k in range(folds)]
-                moments = kept["moments"]
+    kept_at = Checkpoint(checkpoint, identity)
+    if (kept := kept_at.arrays()) is not None:
+        first, squares, counts = int(kept["first"]), kept["squares"], kept["counts"]
+        grams = [np.asfortranarray(kept[f"gram_{k}"]) for k in range(folds)]
+        moments = kept["moments"]
     advance(int(np.sum(counts)))
-    saved, step = time.monotonic(), max(1, FORMED // max(order, 1))
+    step = max(1, FORMED // max(order, 1))
+
+    def state(following: int) -> dict[str, Any]:
+        by_fold = {f"gram_{k}": gram for k, gram in enumerate(grams)}
+        return {"first": following, "moments": moments, "squares": squares, "counts": counts, **by_fold}
+
     for number, block in enumerate(rows.blocks(first), start=first):
         belongs = block.keys % folds
         for fold in range(folds):
@@ -156,28 +157,11 @@ def statistics_of(
             squares[fold] += np.sum(targets * targets, axis=0)
             counts[fold] += len(inputs)
         advance(len(block.inputs))
-        if checkpoint is not None and time.monotonic() - saved > INTERVAL:
-            # A disk without room for a checkpoint costs time after an interruption, and nothing else.
-            with contextlib.suppress(OSError):
-                _save(checkpoint, identity, number + 1, grams, moments, squares, counts)
-            saved = time.monotonic()
+        kept_at.save(functools.partial(state, number + 1))
     for gram in grams:
         _mirror(gram)
-    if checkpoint is not None:
-        checkpoint.unlink(missing_ok=True)
+    kept_at.remove()
     return [Statistics(width, gram, moments[k], squares[k], int(counts[k])) for k, gram in enumerate(grams)]
-
-
-def _save(
-    checkpoint: Path, identity: str, first: int, grams: list[Floats], moments: Floats, squares: Floats,
-    counts: NDArray[np.int64],
-) -> None:  # fmt: skip
-    """Write what an interrupted pass goes on from."""
-    with whole_file(checkpoint) as file:
-        np.savez(
-            file, allow_pickle=False, identity=np.array(identity), first=np.array(first), moments=moments,
-            squares=squares, counts=counts, **{f"gram_{k}": gram for k, gram in enumerate(grams)},
-        )  # fmt: skip
 
 
 def _mirror(gram: Floats) -> None:

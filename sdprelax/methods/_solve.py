@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ def solve(
     seed: int = 0,
     time_limit: float | None = None,
     report: Report = unreported,
+    checkpoint: str | Path | None = None,
     **options: Any,
 ) -> Outcome:
     """Train with a method by name and return its rigorous bounds, network and certificate.
@@ -33,6 +35,8 @@ def solve(
     time_limit: seconds after which the best pair of bounds so far is returned, None for no limit; they start when
         what is compiled, once per machine, is there, and libraries are imported.
     report: called with an Outcome whenever the method has a better pair of bounds.
+    checkpoint: a file of ``sgd`` and ``adam``, written once a minute, from which the same call goes on where an earlier
+        process was lost; removed at the end.
     options: the method's own options, e.g. ``solver="scs"``.
 
     Raises
@@ -49,10 +53,14 @@ def solve(
         raise InputError(f"report is {report!r}; it must be a function that takes an Outcome.")
     chosen = methods.create(method, options)
     require_taken(problem, methods, method, chosen)
+    resumed = {} if checkpoint is None else {"checkpoint": Path(checkpoint)}
+    if resumed and not getattr(chosen, "resumes", False):
+        raise InputError(f"method '{method}' writes no checkpoint: leave checkpoint out.")
     ready(methods.kernels(method, chosen))
     import_present(methods.libraries(method, chosen))
     try:
-        return chosen.run(problem, rng=np.random.default_rng(int(seed)), deadline=Deadline(seconds), report=report)
+        rng, deadline = np.random.default_rng(int(seed)), Deadline(seconds)
+        return chosen.run(problem, rng=rng, deadline=deadline, report=report, **resumed)
     except MemoryError:
         raise ProblemTooLarge(f"method '{method}' needs more memory for {problem!r} than there is.") from None
     except (ArithmeticError, np.linalg.LinAlgError) as error:

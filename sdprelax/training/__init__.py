@@ -6,6 +6,7 @@ from sdprelax.training._incumbent import Incumbent
 from sdprelax.training._local_training import (
     locally_trained,
     network_size,
+    objective_and_gradient,
     polish,
     preconditioner,
     random_network,
@@ -29,6 +30,7 @@ __all__ = [
     "Status",
     "locally_trained",
     "network_size",
+    "objective_and_gradient",
     "polish",
     "preconditioner",
     "random_network",

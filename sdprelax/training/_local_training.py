@@ -35,8 +35,9 @@ TRAININGS, WIDTH, STEPS, TIME = 3, 60, 500, 0.1
 
 
 def objective_and_gradient(
-    problem: Problem, hidden: Floats, output: Floats, offset: Floats | None = None, smoothing: float = 0.0
-) -> tuple[float, Floats, Floats, Floats | None]:
+    problem: Problem, hidden: Floats, output: Floats, offset: Floats | None = None, smoothing: float = 0.0,
+    room: Floats | None = None,
+) -> tuple[float, Floats, Floats, Floats | None]:  # fmt: skip
     """Return p(U, V, t) and its gradients in U, V and, unless it is None, t.
 
     The activation's slope at its kink counts as 0; of a loss with kinks it is some subgradient.
@@ -47,9 +48,13 @@ def objective_and_gradient(
     output: V, shape (m, c).
     offset: t, shape (c,); None for a network without.
     smoothing: the step μ of the Moreau envelope, min over Q of ℓ(Q; Y) + ‖Q − P‖²/(2μ), that stands for ℓ; 0 for ℓ.
+    room: shape (3, n, m), overwritten; by default a new one, whose pages cost more than the arithmetic where they are
+        asked of the operating system in every call.
     """
-    inputs, gamma, inner = problem.inputs, problem.gamma, problem.inputs @ hidden
-    activations = problem.activation.apply(inner)
+    inputs, gamma = problem.inputs, problem.gamma
+    inner, activations, backward = np.empty((3, len(inputs), hidden.shape[1])) if room is None else room
+    np.matmul(inputs, hidden, out=inner)
+    problem.activation.apply(inner, activations)
     predictions = activations @ output if offset is None else activations @ output + offset
     penalty = 0.5 * gamma * float(np.sum(hidden**2) + np.sum(output**2))
     if smoothing:
@@ -58,7 +63,8 @@ def objective_and_gradient(
         loss = problem.loss.value(near, problem.Y) + 0.5 * float(np.vdot(A, near - predictions))
     else:
         A, loss = problem.residual(predictions), problem.loss.value(predictions, problem.Y)
-    backward = (A @ output.T) * problem.activation.gradient(inner)
+    np.matmul(A, output.T, out=backward)
+    backward *= problem.activation.gradient(inner)
     in_offset = None
     if offset is not None:
         penalty += 0.5 * problem.offset_decay * float(offset @ offset)
@@ -163,6 +169,7 @@ def _descend(
     parts = [first.ravel(), start.output.ravel(), *([] if start.offset is None else [start.offset])]
     best_value, best_weights, converged, smoothing = np.inf, np.concatenate(parts), False, 0.0
     size, found = float(np.sqrt(np.mean(problem.Y**2))) or 1.0, list[Network]()
+    room = np.empty((3, len(problem.inputs), m))
 
     def split(weights: Floats) -> tuple[Floats, Floats, Floats | None]:
         output = weights[d * m : (d + c) * m].reshape(m, c)
@@ -172,7 +179,7 @@ def _descend(
         nonlocal best_value, best_weights
         if deadline.expired:
             raise _TimeIsUp
-        value, in_hidden, in_output, in_offset = objective_and_gradient(problem, *split(weights), smoothing)
+        value, in_hidden, in_output, in_offset = objective_and_gradient(problem, *split(weights), smoothing, room)
         if value < best_value:
             best_value, best_weights = value, weights.copy()
         gradients = [(scaling @ in_hidden).ravel(), in_output.ravel()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import cvxpy as cp
@@ -13,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sdprelax
-from sdprelax import InputError, Network, Problem, SolverUnavailable
+from sdprelax import InputError, Network, Problem
 from sdprelax.base import Deadline
-from sdprelax.methods.gradient_descent import _train
+from sdprelax.methods import methods
+from sdprelax.methods.gradient_descent import _Run
 from sdprelax.problem.losses import losses
 from sdprelax.training import polish, random_network
 from sdprelax.training._local_training import objective_and_gradient
@@ -116,8 +118,6 @@ def test_lbfgs_reaches_the_optimum_of_an_easy_problem() -> None:
 
 @pytest.mark.parametrize("method", ["lbfgs", "adam"])
 def test_local_training_knows_no_scale(method: str) -> None:
-    if method == "adam":
-        pytest.importorskip("torch", reason="PyTorch is not installed (extra: torch)")
     problem = gaussian(5, n=12, d=3)
     options = {"width": 8, "restarts": 2} | ({"epochs": 30} if method == "adam" else {"max_iterations": 300})
     found = sdprelax.solve(problem, method, **options)
@@ -145,7 +145,6 @@ def test_lbfgs_is_solved_where_every_start_has_converged() -> None:
 
 
 def test_gradient_descent_is_solved_where_all_epochs_were_run_and_none_diverged() -> None:
-    pytest.importorskip("torch", reason="PyTorch is not installed (extra: torch)")
     problem = gaussian(5, n=5)
     assert sdprelax.solve(problem, "sgd", width=4, restarts=2, epochs=30).status == "solved"
     assert sdprelax.solve(problem, "sgd", width=4, restarts=2, epochs=30, learning_rate=1e9).status == "not converged"
@@ -170,7 +169,6 @@ def test_a_deadline_in_the_past_still_returns_a_network() -> None:
     ("adam", {"epochs": 3000}), ("sgd", {"epochs": 6000, "learning_rate": 1e-2, "momentum": 0.9}),
 ])  # fmt: skip
 def test_gradient_descent_comes_near_the_optimum(method: str, options: dict[str, object]) -> None:
-    pytest.importorskip("torch", reason="PyTorch is not installed (extra: torch)")
     problem = gaussian(3)
     optimum = sdprelax.solve(problem, "exact").upper
     outcome = sdprelax.solve(problem, method, width=60, restarts=2, **options)
@@ -196,10 +194,12 @@ def test_runs_side_by_side_are_the_runs_of_pytorch_s_own_optimiser_and_schedule(
     options = {"momentum": 0.95} if name == "SGD" else {}
     make = getattr(torch.optim, name)
 
-    def stepping(weights: list[Any]) -> Any:
-        return make(weights, lr=1.0, **options)
-
-    found = list(_train(problem, starts, stepping, rate, epochs, Deadline(), not problem.penalise_bias))[-1][0]
+    runs, room = (
+        [_Run(problem, start, methods[name.lower()](learning_rate=rate)) for start in starts],
+        np.empty((3, 10, 7)),
+    )
+    assert all([run.go(epochs, room, Deadline()) for run in runs])
+    found = [run.network for run in runs]
     activations = {"relu": torch.relu, "absolute": torch.abs}
     phi = activations.get(str(parts.get("activation", "relu")), lambda z: torch.nn.functional.leaky_relu(z, 0.3))
     w = torch.tensor(parts.get("sample_weight", np.ones(10)))[:, None]
@@ -226,28 +226,91 @@ def test_runs_side_by_side_are_the_runs_of_pytorch_s_own_optimiser_and_schedule(
 
 @pytest.mark.parametrize("offset", [False, True])
 @pytest.mark.parametrize("loss", LOSSES)
-def test_pytorchs_values_and_residuals_are_the_losss(loss: str, offset: bool) -> None:
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed (extra: torch)")
+def test_adam_trains_every_loss_below_the_empty_network(loss: str, offset: bool) -> None:
     problem = trained(loss, 3, offset, True)
-    P = np.random.default_rng(0).standard_normal((2, *problem.Y.shape))
-    values, A = problem.loss.tensor_and_residual(torch.tensor(P), torch.tensor(problem.Y))
-    assert values.numpy() == pytest.approx([problem.loss.value(part, problem.Y) for part in P], rel=1e-13)
-    assert A.numpy() == pytest.approx(np.stack([problem.residual(part) for part in P]), rel=1e-12, abs=1e-14)
     outcome = sdprelax.solve(problem, "adam", width=6, restarts=2, epochs=200)
     empty = problem.objective(problem.empty_network())
     assert outcome.upper is not None and outcome.network is not None and outcome.upper < empty
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+def test_pytorchs_values_are_the_losss(loss: str) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed (extra: torch)")
+    problem = trained(loss, 3, False, True)
+    P = np.random.default_rng(0).standard_normal((2, *problem.Y.shape))
+    values = problem.loss.tensors(torch.tensor(P), torch.tensor(problem.Y)).sum(dim=-1)
+    assert values.numpy() == pytest.approx([problem.loss.value(part, problem.Y) for part in P], rel=1e-13)
+
+
 def test_a_learning_rate_that_is_too_large_leaves_the_best_network_before_it_diverged() -> None:
-    pytest.importorskip("torch", reason="PyTorch is not installed (extra: torch)")
     outcome = sdprelax.solve(gaussian(3), "sgd", learning_rate=1e3, epochs=200)
     assert outcome.upper is not None and outcome.upper <= 0.5 * np.sum(gaussian(3).Y ** 2) * (1 + 1e-12)
 
 
-def test_without_pytorch_one_sentence_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "torch", None)
-    with pytest.raises(SolverUnavailable, match=r"PyTorch is not installed: pip install \"sdprelax\[torch\]\""):
-        sdprelax.solve(gaussian(0), "adam")
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize(("method", "parts"), [
+    ("sgd", {"bias": True, "penalise_bias": False, "offset": True}), ("adam", {"loss": "absolute"}),
+])  # fmt: skip
+def test_a_training_whose_process_was_lost_goes_on_from_its_checkpoint_to_the_same_network(
+    method: str, parts: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sdprelax.base._checkpoint.INTERVAL", -1.0)
+    plain, path, evaluations = gaussian(6, c=2), tmp_path / "new" / "method.npz", 0
+    problem = Problem(plain.X, plain.Y, plain.gamma, **parts)
+    options: dict[str, Any] = {"width": 5, "restarts": 2, "epochs": 700, "learning_rate": 3e-3}
+    whole = sdprelax.solve(problem, method, **options)
+    assert whole.network is not None
+
+    def until(most: int, **changed: Any) -> sdprelax.Outcome:
+        nonlocal evaluations
+        evaluations = 0
+
+        def counted(*given: Any, **named: Any) -> Any:
+            nonlocal evaluations
+            evaluations += 1
+            if evaluations > most:
+                raise Killed
+            return objective_and_gradient(*given, **named)
+
+        monkeypatch.setattr("sdprelax.methods.gradient_descent.objective_and_gradient", counted)
+        return sdprelax.solve(problem, method, checkpoint=path, **(options | changed))
+
+    with pytest.raises(Killed):
+        until(500)
+    assert path.is_file()
+    with pytest.raises(Killed):
+        until(300)
+    rest = until(1400)
+    assert 600 <= evaluations <= 1000 and not path.exists()
+    assert rest.upper == whole.upper and rest.network is not None
+    np.testing.assert_array_equal(rest.network.hidden, whole.network.hidden)
+    assert rest.details["objectives"] == whole.details["objectives"] and rest.details["epochs_run"] == 700
+    # Another training does not go on from this one's, and a damaged file is none.
+    with pytest.raises(Killed):
+        until(500)
+    until(1400, learning_rate=1e-3)
+    assert evaluations == 1400
+    path.write_bytes(b"PK\x03\x04 damaged")
+    until(1400)
+    assert evaluations == 1400
+
+
+def test_a_method_without_checkpoints_says_so(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="method 'lbfgs' writes no checkpoint: leave checkpoint out"):
+        sdprelax.solve(gaussian(0), "lbfgs", checkpoint=tmp_path / "kept.npz")
+
+
+def test_the_gradient_is_the_same_in_room_that_is_given() -> None:
+    problem, rng = trained("squared", 4, True, True, {"leaky": {"slope": 0.3}}), np.random.default_rng(2)
+    U, V, t = rng.standard_normal((3, 4)), rng.standard_normal((4, 3)), rng.standard_normal(3)
+    room = np.full((3, 14, 4), np.nan)
+    for found, again in zip(
+        objective_and_gradient(problem, U, V, t), objective_and_gradient(problem, U, V, t, room=room), strict=True
+    ):
+        np.testing.assert_array_equal(found, again)
 
 
 @pytest.mark.parametrize(("options", "message"), [

@@ -27,7 +27,6 @@ from sdprelax.lasso import (
     train_out_of_core,
 )
 from sdprelax.lasso import _out_of_core as out_of_core
-from sdprelax.lasso import _statistics as statistics
 from sdprelax.lasso._alternating import StatisticsProgram, alternating
 from sdprelax.lasso._rows import ResidualRows
 from sdprelax.lasso._statistics import Statistics, fits
@@ -93,7 +92,7 @@ class Interrupting:
 
 
 def test_an_interrupted_pass_goes_on_where_it_was(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(statistics, "INTERVAL", 0.0)
+    monkeypatch.setattr("sdprelax.base._checkpoint.INTERVAL", -1.0)
     checkpoint = tmp_path / "statistics.npz"
     with pytest.raises(Interrupted):
         statistics_of(Interrupting(case.rows, 2), case.gates, folds=2, checkpoint=checkpoint)  # type: ignore[arg-type]

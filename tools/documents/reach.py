@@ -59,7 +59,7 @@ def reach() -> str:
          f"the relaxation of {_relaxation('ionosphere')}, of {_relaxation('mnist')}"],
         ["a tighter one", "`sdp: {cones: 12}`", "lower bound", f"random 25×2→5: {cones()}"],
         ["a verdict on a network that you have", "`sdprelax certify`", "lower bound", _certify()],
-        ["a good network, of any size", "`lbfgs`, `adam`, `sgd`", "nothing", "what SciPy and PyTorch train"],
+        ["a good network, of any size", "`lbfgs`, `adam`, `sgd`", "nothing", "L-BFGS, Adam, gradient descent"],
         ["a convex network for many samples", "`gated_relu`", "its own program's optimum", _gated()],
         ["a learned kernel, or a closed-form one", "`mkl`, `ntk`, `nngp`", "`mkl`: its own program's optimum",
          "thousands of samples"],

@@ -192,9 +192,10 @@ class TrainingTrial(Trial):
         loaded = data, problem = load_problem(self)
         largest = _stored_gamma_max(self, attempt.shared)
         attempt.known(self._found(Outcome(), loaded, largest))
+        resumed = {"checkpoint": attempt.checkpoints / "method.npz"} if getattr(method, "resumes", False) else {}
         outcome = method.run(
             problem, rng=self.generator(), deadline=attempt.deadline,
-            report=lambda best: attempt.report(self._found(_witnessed(best), loaded, largest)),
+            report=lambda best: attempt.report(self._found(_witnessed(best), loaded, largest)), **resumed,
         )  # fmt: skip
         outcome = _witnessed(outcome)
         if self.protocol == "paper":

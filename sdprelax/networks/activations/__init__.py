@@ -31,10 +31,10 @@ class Activation(Protocol):
         """(s₊, s₋); a class whose slopes hang on no option has them as a class attribute."""
         ...
 
-    def apply(self, z: Floats) -> Floats:
-        """Return φ(z), entry by entry."""
+    def apply(self, z: Floats, out: Floats | None = None) -> Floats:
+        """Return φ(z), entry by entry; in ``out``, another array of z's shape, where that is given."""
         ahead, behind = self.slopes
-        return np.asarray(ahead * positive_part(z) + behind * positive_part(-z))
+        return np.asarray(np.add(ahead * positive_part(z), behind * positive_part(-z), out=out))
 
     def gradient(self, z: Any) -> Any:
         """Return φ'(z), entry by entry, of an array or a tensor: s₊ where z > 0, −s₋ where z < 0, 0 at the kink."""

@@ -20,9 +20,9 @@ class AbsoluteValue(Activation):
 
     slopes: ClassVar[tuple[float, float]] = (1.0, 1.0)
 
-    def apply(self, z: Floats) -> Floats:
-        """Return |z|, entry by entry."""
-        return np.abs(z)
+    def apply(self, z: Floats, out: Floats | None = None) -> Floats:
+        """Return |z|, entry by entry; in ``out`` where that is given."""
+        return np.asarray(np.abs(z, out=out))
 
     def enclosed(self, z: Ball) -> Ball:
         """Return intervals that hold |z|; it is 1-Lipschitz, so radii stay as they are."""

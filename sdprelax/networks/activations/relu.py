@@ -18,9 +18,9 @@ class ReLU(Activation):
 
     slopes: ClassVar[tuple[float, float]] = (1.0, 0.0)
 
-    def apply(self, z: Floats) -> Floats:
-        """Return z₊, entry by entry."""
-        return positive_part(z)
+    def apply(self, z: Floats, out: Floats | None = None) -> Floats:
+        """Return z₊, entry by entry; in ``out`` where that is given."""
+        return positive_part(z, out)
 
     def gradient(self, z: Any) -> Any:
         """Return 1 (true) where z > 0, else 0, of an array or a tensor."""

@@ -202,19 +202,6 @@ class Loss(Protocol):
 
         return cp.sum(self.expressions(P, Y))
 
-    def tensor(self, P: Any, Y: Any) -> Any:
-        """Return ℓ(P; Y) of PyTorch tensors, summed over the last two axes."""
-        return self.tensors(P, Y).sum(dim=-1)
-
-    def tensor_and_residual(self, P: Any, Y: Any) -> tuple[Any, Any]:
-        """Return ℓ(P; Y) of PyTorch tensors, without a gradient, and its residual A = −∇ℓ(P; Y), by autograd."""
-        torch = optional("torch")
-        with torch.enable_grad():
-            at = P.detach().requires_grad_()
-            value = self.tensor(at, Y)
-            (gradient,) = torch.autograd.grad(value.sum(), at)
-        return value.detach(), -gradient
-
     def constant(self, Y: Floats, P: Floats | None = None, decay: float = 0.0) -> Floats:
         """Return the constant output t, shape (c,), of least ℓ(P + 1tᵀ; Y) + (decay/2)‖t‖², in floating point.
 

@@ -136,14 +136,6 @@ class Squared(Loss):
         """Return ½‖P_i − Y_i‖² of PyTorch tensors."""
         return 0.5 * ((P - Y) ** 2).sum(dim=-1)
 
-    def tensor(self, P: Any, Y: Any) -> Any:
-        """Return ½‖P − Y‖² of PyTorch tensors, over the last two axes."""
-        return 0.5 * ((P - Y) ** 2).sum(dim=(-2, -1))
-
-    def tensor_and_residual(self, P: Any, Y: Any) -> tuple[Any, Any]:
-        """Return ½‖P − Y‖² of PyTorch tensors, over the last two axes, and Y − P."""
-        return self.tensor(P, Y), self.residual(P, Y)
-
     def ray(self, A: Floats, Y: Floats, tilt: float = 0.0) -> QuadraticRay:
         """Return s ↦ s⟨A, Y⟩ − ½s²(‖A‖² + tilt) in floating point."""
         return QuadraticRay(float(np.sum(A * Y)), float(np.sum(A * A)) + tilt)
