@@ -198,7 +198,11 @@ class SDP:
         """Return the roundings, and the solvers that there may be, whatever the size of the problem."""
         named = [self.solver] if self.solver else by_default(self._structured, 0 if self.solver_options else None)
         more = [(inequalities, *named_options("inequalities", entry)) for entry in self.inequalities or []]
-        return [*((solvers, name, {}) for name in named), *((roundings, *one) for one in self._roundings.named), *more]
+        return [
+            *((solvers, name, self.solver_options) for name in named),
+            *((roundings, *one) for one in self._roundings.named),
+            *more,
+        ]
 
     def digest(self) -> str:
         """Return the SHA-256 of the certificate that it goes on from; "" without one.
