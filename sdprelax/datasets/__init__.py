@@ -50,6 +50,7 @@ __all__ = [
     "guess_options",
     "indicators",
     "package_folder",
+    "principal_components",
     "read_table",
     "scaled",
     "sha256",
@@ -224,6 +225,28 @@ def split(data: Dataset, *, test_size: float, seed: int, scaling: Scaling) -> Da
 def scaled(data: Dataset, scaling: Scaling) -> Dataset:
     """Return the data set with inputs scaled by the training part, as ``split`` says."""
     return data.prepared(scaling_operations(data.X, scaling))
+
+
+def principal_components(data: Dataset, count: int) -> Dataset:
+    """Return the data set with its inputs reduced to the first principal components of its training part.
+
+    The training part's mean is taken off, and the components' variances stay as they are.
+
+    Raises
+    ------
+    InputError: more components than there are training samples or inputs.
+    """
+    from sklearn.decomposition import PCA
+
+    n, d = data.X.shape
+    if count > min(n, d):
+        raise InputError(
+            f"{n} training samples of {d} inputs have no {count} principal components: option 'components' is at "
+            f"most {min(n, d)}."
+        )
+    pca = PCA(count, svd_solver="full").fit(data.X)
+    axes = pca.components_.T
+    return data.prepared((("project", axes), ("subtract", (pca.mean_[None] @ axes)[0])))
 
 
 def standardised(data: Dataset) -> Dataset:

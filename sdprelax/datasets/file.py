@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import NonNegativeInt
+from pydantic import NonNegativeInt, PositiveInt
 
 from sdprelax.base import LATER, Floats, InputError, finite_array, optional
 from sdprelax.datasets import (
@@ -18,6 +18,7 @@ from sdprelax.datasets import (
     datasets,
     file_arrays,
     first_cells,
+    principal_components,
     read_table,
     scaled,
     sha256,
@@ -70,6 +71,8 @@ class File:
     encoding: how a CSV file writes characters, such as latin-1.
     label: what the data are called in tables and pictures.
     na_values: what else an empty entry is written as in a CSV file, such as "?".
+    components: principal components of the inputs, scaled before, that are kept, fitted on the training part; None
+        keeps the inputs.
     """
 
     path: str
@@ -89,6 +92,7 @@ class File:
     encoding: str = field(default="utf-8", metadata=LATER)
     label: str | None = field(default=None, metadata=LATER)
     na_values: Names | None = field(default=None, metadata=LATER)
+    components: PositiveInt | None = field(default=None, metadata=LATER)
 
     version: ClassVar[int] = 2
 
@@ -129,21 +133,26 @@ class File:
 
         Raises
         ------
-        InputError: a column that does not exist, a feature that is not a finite number, an unreadable file.
+        InputError: a column that does not exist, a feature that is not a finite number, an unreadable file, more
+            principal components than there are.
         """
         path = Path(self.path)
         try:
-            if path.suffix != ".npz":
-                return table_dataset(str(path), self.table(), self)
-            whole = self._from_arrays(path)
-            if whole.X_test is None:
-                return split(whole, test_size=self.test_size, seed=self.split_seed, scaling=self.scaling)
-            if self.test_size != 0.0:
-                raise InputError("it has a test part of its own: leave test_size out.")
-            return scaled(whole, self.scaling)
+            data = self._split(path)
+            return data if self.components is None else principal_components(data, self.components)
         except InputError as error:
             said = str(error)
             raise InputError(said if said.startswith(str(path)) else f"{path}: {said}") from None
+
+    def _split(self, path: Path) -> Dataset:
+        if path.suffix != ".npz":
+            return table_dataset(str(path), self.table(), self)
+        whole = self._from_arrays(path)
+        if whole.X_test is None:
+            return split(whole, test_size=self.test_size, seed=self.split_seed, scaling=self.scaling)
+        if self.test_size != 0.0:
+            raise InputError("it has a test part of its own: leave test_size out.")
+        return scaled(whole, self.scaling)
 
     def table(self) -> pd.DataFrame:
         """Return the whole table as it is stored.

@@ -30,6 +30,7 @@ from sdprelax.datasets import (
     file_numbers,
     first_cells,
     indicators,
+    principal_components,
     read_table,
     scaled,
     sha256,
@@ -238,11 +239,7 @@ class Mnist(_Set):
         if highest > 1.0:
             data = data.prepared((("divide", np.array(255.0)),))
         if self.components is not None:
-            from sklearn.decomposition import PCA
-
-            pca = PCA(self.components, svd_solver="full").fit(data.X)
-            axes = pca.components_.T
-            data = data.prepared((("project", axes), ("subtract", (pca.mean_[None] @ axes)[0])))
+            data = principal_components(data, self.components)
         return scaled(data, self.scaling)
 
     def _drawn(self, images: Samples) -> tuple[Samples, Samples]:

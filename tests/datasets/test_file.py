@@ -206,3 +206,23 @@ def test_categories_are_labels_and_no_inputs(tmp_path: Path) -> None:
     assert "column 'k' holds categories" in refused(path, target="a")
     data[["t", "a"]].to_parquet(path)
     assert "row 1, column 't' holds '1', which is not a finite number" in refused(path)
+
+
+def test_components_are_those_of_the_training_part_and_repeated_on_new_rows(tmp_path: Path) -> None:
+    inputs = RNG.standard_normal((40, 5)) * [5.0, 1.0, 3.0, 0.1, 2.0] + 7.0
+    y = RNG.standard_normal(40)
+    path = arrays(tmp_path / "c.npz", X=inputs[:30], Y=y[:30], X_test=inputs[30:], Y_test=y[30:])
+    for scaling in ("none", "standard"):
+        whole, data = load(path, scaling=scaling), load(path, scaling=scaling, components=2)
+        centred = whole.X - whole.X.mean(axis=0)
+        _, lengths, axes = np.linalg.svd(centred, full_matrices=False)
+        assert data.X_test is not None and whole.X_test is not None
+        np.testing.assert_allclose(np.linalg.norm(data.X, axis=0), lengths[:2], rtol=1e-12)
+        signs = np.sign(np.sum((centred @ axes[:2].T) * data.X, axis=0))
+        expected = (whole.X_test - whole.X.mean(axis=0)) @ axes[:2].T * signs
+        np.testing.assert_allclose(data.X_test, expected, atol=1e-12)
+        np.testing.assert_allclose(data.preprocessing.transform(inputs), np.vstack([data.X, data.X_test]), atol=1e-12)
+    table = parquet(tmp_path / "t.parquet", **{f"x{k}": inputs[:, k] for k in range(5)}, y=y)
+    assert load(table, components=3, test_size=0.5).X.shape == (20, 3)
+    said = refused(path, components=6)
+    assert "30 training samples of 5 inputs have no 6 principal components" in said and "at most 5" in said

@@ -233,15 +233,6 @@ def test_adam_trains_every_loss_below_the_empty_network(loss: str, offset: bool)
     assert outcome.upper is not None and outcome.network is not None and outcome.upper < empty
 
 
-@pytest.mark.parametrize("loss", LOSSES)
-def test_pytorchs_values_are_the_losss(loss: str) -> None:
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed (extra: torch)")
-    problem = trained(loss, 3, False, True)
-    P = np.random.default_rng(0).standard_normal((2, *problem.Y.shape))
-    values = problem.loss.tensors(torch.tensor(P), torch.tensor(problem.Y)).sum(dim=-1)
-    assert values.numpy() == pytest.approx([problem.loss.value(part, problem.Y) for part in P], rel=1e-13)
-
-
 def test_a_learning_rate_that_is_too_large_leaves_the_best_network_before_it_diverged() -> None:
     outcome = sdprelax.solve(gaussian(3), "sgd", learning_rate=1e3, epochs=200)
     assert outcome.upper is not None and outcome.upper <= 0.5 * np.sum(gaussian(3).Y ** 2) * (1 + 1e-12)

@@ -261,7 +261,7 @@ def test_the_form_for_pytorch_has_the_value_and_the_gradient(loss: Loss) -> None
     torch = pytest.importorskip("torch")
     P, Y = drawn(loss, 9)
     stacked = torch.tensor(np.stack([P, 0.0 * P, 20.0 * P]), requires_grad=True)
-    values = loss.tensor(stacked, torch.tensor(Y))
+    values = loss.tensors(stacked, torch.tensor(Y)).sum(dim=-1)
     for at, value in zip((P, 0.0 * P, 20.0 * P), values, strict=True):
         assert value.item() == pytest.approx(loss.value(at, Y), rel=1e-13)
     values[0].backward()
