@@ -24,7 +24,7 @@ from typing import Any
 import pandas as pd
 
 from sdprelax.laboratory import Store
-from sdprelax.laboratory.results import audit, load_table, write_report
+from sdprelax.laboratory.results import audit, load_results, load_table, write_report
 from sdprelax.methods import methods
 
 HERE = Path(__file__).resolve().parent
@@ -44,6 +44,10 @@ PAPER_BOUNDS = [
 PAPER_PREDICTIONS = [
     *PROBLEM, "method", "predictor", "objective", "train_accuracy", "test_accuracy", "test_balanced_accuracy",
     "test_f1", "test_rmse", "paper_accuracy", "paper_threshold",
+]  # fmt: skip
+PAPER_PROTOCOL = [
+    *PROBLEM, "n", "d", "c", "method", "epochs", "learning_rate", "restarts", "status", "upper", "processor_seconds",
+    "test_accuracy", "paper_accuracy",
 ]  # fmt: skip
 PAPER_ORDER = ["random", "spiral", "iris", "ionosphere", "pima", "bank_notes", "mnist"]
 # What chromium needs in a container, and what it must not do.
@@ -118,31 +122,54 @@ def photograph(report: Path, target: Path) -> None:
 
 
 def paper(results: Path, out: Path) -> None:
-    """The experiments of Prakhya, Birdal and Yurtsever 2025: results/paper-*."""
-    collected(results, "table", PAPER_BOUNDS).to_csv(out / "paper_bounds.csv", index=False, float_format="%.12g")
-    predictions = collected(results, "predictions", PAPER_PREDICTIONS)
-    predictions.to_csv(out / "paper_predictions.csv", index=False, float_format="%.8g")
-    traces(results).to_csv(out / "paper_traces.csv", index=False, float_format="%.8g")
-
-
-def collected(results: Path, name: str, columns: list[str]) -> pd.DataFrame:
-    """Return one table of all the paper's sweeps, in the paper's order; what has not run yet is missing."""
-    folders = sorted(path for path in results.glob("paper-*") if (path / f"{name}.parquet").is_file())
-    if not folders:
+    """The experiments of Prakhya, Birdal and Yurtsever 2025: results/paper-*. What has not run here stays published."""
+    sweeps = sorted(path for path in results.glob("paper-*") if (path / "table.parquet").is_file())
+    if not sweeps:
         sys.exit(f"{results} has no sweep of the paper's: sdprelax run experiments/paper/*.yaml.")
-    parts = [load_table(folder, name)[columns].assign(sweep=folder.name.removeprefix("paper-")) for folder in folders]
-    table = pd.concat(parts, ignore_index=True)
+    # SGD with the paper's epochs has a table of its own; that of the random sets has their optimum beside it.
+    long = [path for path in sweeps if path.name.endswith("-protocol") and path.name != "paper-random-protocol"]
+    if rest := [path for path in sweeps if path not in long]:
+        updated(collected(rest, "table", PAPER_BOUNDS), out / "paper_bounds.csv", "%.12g")
+        updated(collected(rest, "predictions", PAPER_PREDICTIONS), out / "paper_predictions.csv", "%.8g")
+    if long:
+        updated(collected(long, "table", PAPER_PROTOCOL), out / "paper_protocol.csv", "%.12g")
+    if found := traces(results):
+        table = pd.concat(found, ignore_index=True)[[*PROBLEM, "method", "seconds", "lower", "upper"]]
+        table.to_csv(out / "paper_traces.csv", index=False, float_format="%.8g")
+
+
+def collected(folders: list[Path], name: str, columns: list[str]) -> pd.DataFrame:
+    """Return one table of some of the paper's sweeps."""
+    parts = []
+    for folder in folders:
+        table = load_table(folder, name)
+        if "processor_seconds" in columns:
+            options = load_results(folder).table.set_index("hash")
+            table = table[table["status"] == "solved"]
+            for column in ("method.epochs", "method.learning_rate", "method.restarts", "details.processor_seconds"):
+                table[column.partition(".")[2]] = table["hash"].map(options[column])
+        parts.append(table[columns].assign(sweep=folder.name.removeprefix("paper-")))
+    return pd.concat(parts, ignore_index=True)
+
+
+def updated(table: pd.DataFrame, path: Path, digits: str) -> None:
+    """Write a table of the paper's sweeps in the paper's order, with what was published of trials that it has not."""
+    columns = [name for name in table.columns if name != "sweep"]
+    if path.is_file():
+        before, key = pd.read_csv(path), ["sweep", *PROBLEM, "method"]
+        anew = pd.MultiIndex.from_frame(before[key]).isin(pd.MultiIndex.from_frame(table[key]))
+        table = pd.concat([before[~anew], table], ignore_index=True)
     # A data set is known by its name here; where its file lies is nobody's business.
     rank = table["dataset"].str.partition("(")[0].map({name: k for k, name in enumerate(PAPER_ORDER)})
     keys = {"rank": rank, "gamma": -table["gamma"], "bias": table["bias"]}
     order = table.assign(**{f"by_{key}": value for key, value in keys.items()}).sort_values(
         ["by_rank", "sweep", "by_bias", "by_gamma"], kind="stable"
     ).index  # fmt: skip
-    return table.loc[order, ["sweep", *columns]].reset_index(drop=True)
+    table.loc[order, ["sweep", *columns]].to_csv(path, index=False, float_format=digits)
 
 
-def traces(results: Path) -> pd.DataFrame:
-    """Return bounds against seconds on the spiral and the first random set."""
+def traces(results: Path) -> list[pd.DataFrame]:
+    """Return bounds against seconds on the spiral and the first random set, as far as they are there."""
     parts = []
     for sweep in ("random", "spiral"):
         folder = results / f"paper-{sweep}"
@@ -150,7 +177,7 @@ def traces(results: Path) -> pd.DataFrame:
             table = load_table(folder)
             table = table[table["dataset"].isin(["spiral", "random(seed=0)"])]
             parts.append(load_table(folder, "trace").merge(table[[*PROBLEM, "method", "hash"]], on="hash"))
-    return pd.concat(parts, ignore_index=True)[[*PROBLEM, "method", "seconds", "lower", "upper"]]
+    return parts
 
 
 def closing(results: Path, out: Path) -> None:

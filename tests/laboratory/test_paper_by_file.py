@@ -11,7 +11,7 @@ import pytest
 import sdprelax
 from sdprelax import InputError
 
-SWEEPS = Path(__file__).resolve().parents[2] / "experiments" / "paper"
+SWEEPS = Path(__file__).resolve().parents[2] / "experiments" / "paper" / "own_file"
 
 
 @pytest.mark.parametrize("name", ["possum.csv", "cifar10.npz"])

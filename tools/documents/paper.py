@@ -8,6 +8,20 @@ import pandas as pd
 from documents.writing import figure, markdown, published, significant, table
 
 PROBLEM = ["dataset", "bias", "gamma"]
+# P25's experiments, with the sweep that repeats each, the published files, and the sections of docs/paper.md.
+SETS, TABLES = ["paper_bounds", "paper_predictions"], "Bounds, Test accuracy, Roundings"
+COMMANDS = [
+    ("tightness on random sets: relaxation, SGD by width", "random", ["paper_bounds", "paper_traces"], "Random data"),
+    ("the same with its epochs of SGD", "protocol/random", ["paper_bounds"], "Random data"),
+    ("tightness on the spiral: relaxation, SGD by width, Frank–Wolfe", "spiral", [*SETS, "paper_traces"],
+     "Bounds, Roundings"),
+    *((f"{name}: relaxation and its rounding, SGD, NNGP, NTK", name.lower().replace(" ", "_"), SETS, TABLES)
+      for name in ("Iris", "Ionosphere", "Pima", "Bank Notes", "MNIST")),
+    *((f"{name} with its epochs of SGD", f"protocol/{name.lower().replace(' ', '_')}", [], "SGD with P25's epochs")
+      for name in ("Iris", "Ionosphere", "Pima", "Bank Notes", "MNIST")),
+    ("Possum (in its code alone), from your file", "own_file/possum", [], "Possum and CIFAR-10"),
+    ("CIFAR-10 (in its code alone), from your file", "own_file/cifar10", [], "Possum and CIFAR-10"),
+]  # fmt: skip
 ROUNDINGS = ["gaussian", "eigen", "extract", "three_operator"]
 
 
@@ -56,14 +70,16 @@ def bounds() -> str:
         of = family(trials)
         lower, upper = trials["lower"].max(), trials["upper"].min()
         sdp = trials[of == "sdp"]
+        bound = sdp["lower"].max()
         rounded = predictions[same & (family(predictions) == "sdp") & predictions["objective"].notna()]
         plain = rounded[~rounded["predictor"].str.contains("polished|network|iterate")]
         polished = rounded[rounded["predictor"].str.contains("polished")]
         rows.append({
             "data": shown(name, bias), "γ": f"{gamma:g}",
-            "SDP bound": f"{sdp['lower'].max():.5g} ({100 * sdp['lower'].max() / upper:.1f} %)",
-            "best pair": f"{lower:.6g} … {upper:.6g}", "gap": f"{(upper - lower) / upper:.1e}",
-            "by": f"{of[trials['lower'].idxmax()]}, {of[trials['upper'].idxmin()]}",
+            "SDP bound": "–" if np.isnan(bound) else f"{bound:.5g} ({100 * bound / upper:.1f} %)",
+            "best pair": f"{'0' if np.isnan(lower) else f'{lower:.6g}'} … {upper:.6g}",
+            "gap": "–" if np.isnan(lower) else f"{(upper - lower) / upper:.1e}",
+            "by": f"{'–' if np.isnan(lower) else of[trials['lower'].idxmax()]}, {of[trials['upper'].idxmin()]}",
             "best SGD": excess(trials[of == "sgd"]["upper"].min(), upper),
             "best rounding": best_of(plain, upper), "polished": best_of(polished, upper),
         })  # fmt: skip
@@ -208,6 +224,46 @@ def transductive() -> str:
         ])  # fmt: skip
     columns = ["data", "γ", "seconds, plain", "seconds, transductive", "rounded network", "relaxation"]
     return markdown(columns, rows)
+
+
+@table("paper commands")
+def commands() -> str:
+    """What of the paper's experiments is repeated by what, where it stands, and on which problems it has run."""
+    found = published("paper_bounds").assign(file="paper_bounds")
+    rows = []
+    for experiment, name, files, places in COMMANDS:
+        sweep = name.rpartition("/")[2] + ("-protocol" if name.startswith("protocol/") else "")
+        trials = found[found["sweep"] == sweep]
+        rows.append([
+            experiment, f"`experiments/paper/{name}.yaml`", ", ".join(f"`{file}`" for file in files) or "–", places,
+            ran(trials),
+        ])  # fmt: skip
+    columns = ["P25's experiment", "`sdprelax run`", "published in", "shown in", "run here"]
+    return markdown(columns, rows, left=len(columns))
+
+
+def ran(trials: pd.DataFrame) -> str:
+    """Return on which problems trials have run."""
+    said = []
+    for bias, part in trials.groupby("bias"):
+        gammas = ", ".join(f"{gamma:g}" for gamma in sorted(part["gamma"].unique(), reverse=True))
+        said.append(f"γ = {gammas} {'with' if bias else 'without'} a bias")
+    counted = trials["dataset"].nunique()
+    return "; ".join(said) + (f"; {counted} sets" if counted > 1 else "") or "no"
+
+
+@table("paper epochs")
+def epochs() -> str:
+    """What P25's epochs of SGD cost."""
+    rows = [
+        [
+            row.data, f"{row.n} × {row.d} → {row.c}", f"{row.epochs:,}", f"{row.ms:.2g}",
+            f"{row.pytorch_ms / row.ms:.1f}", f"{row.minutes:.0f}" if row.minutes >= 1.0 else f"{row.minutes:.2g}",
+        ]
+        for row in published("sgd_epochs").itertuples()
+    ]  # fmt: skip
+    columns = ["data", "size", "epochs", "ms an epoch", "PyTorch's over ours", "minutes a run"]
+    return markdown(columns, rows, left=2)
 
 
 @figure("paper random, certified")
