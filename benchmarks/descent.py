@@ -25,10 +25,10 @@ SETS = {
     "mnist": (1000, 20, 10, 8_000_000),
 }  # fmt: skip
 # Batches of epochs, of which the fastest counts: what else runs on the machine only ever makes one slower.
-BATCHES = 5
+BATCHES = 3
 
 
-def milliseconds(train: Callable[[int], object], epochs: int) -> Row:
+def milliseconds(train: Callable[[int], object], epochs: int) -> float:
     """Return the processor milliseconds that an epoch takes beyond what starting takes."""
     train(1)
     spent = []
@@ -38,7 +38,7 @@ def milliseconds(train: Callable[[int], object], epochs: int) -> Row:
             train(count)
             marks.append(time.process_time())
         spent.append((marks[2] - marks[1]) - (marks[1] - marks[0]))
-    return {"ms": 1e3 * min(spent) / epochs}
+    return 1e3 * min(spent) / epochs
 
 
 def drawn(n: int, d: int, c: int) -> tuple[np.ndarray, np.ndarray]:
@@ -47,7 +47,7 @@ def drawn(n: int, d: int, c: int) -> tuple[np.ndarray, np.ndarray]:
     return rng.standard_normal((n, d)), rng.standard_normal((n, c))
 
 
-def ours(n: int, d: int, c: int, width: int, epochs: int) -> Row:
+def ours(n: int, d: int, c: int, width: int, epochs: int) -> float:
     """Time ``sgd``, one run."""
     # Of so few epochs the proofs of the best network now and then, 20 in all, would be most of the time.
     gradient_descent.LOOKS = 1
@@ -56,7 +56,7 @@ def ours(n: int, d: int, c: int, width: int, epochs: int) -> Row:
     return milliseconds(lambda count: sdprelax.solve(problem, "sgd", epochs=count, **options), epochs)
 
 
-def pytorchs(n: int, d: int, c: int, width: int, epochs: int) -> Row:
+def pytorchs(n: int, d: int, c: int, width: int, epochs: int) -> float:
     """Time the same steps by PyTorch's autograd, its optimiser and its schedule."""
     import torch
 
@@ -77,6 +77,11 @@ def pytorchs(n: int, d: int, c: int, width: int, epochs: int) -> Row:
     return milliseconds(train, epochs)
 
 
+def measured(epochs: int, **size: int) -> Row:
+    """Time both."""
+    return {"ms": ours(**size, epochs=epochs), "pytorch_ms": pytorchs(**size, epochs=epochs)}
+
+
 @benchmark.part(
     "sgd_epochs", by=("data",),
     columns=("data", "n", "d", "c", "width", "epochs", "ms", "pytorch_ms", "ratio", "minutes"),
@@ -85,15 +90,13 @@ def sgd_epochs(run: Run) -> Iterator[Row]:
     """One epoch of one run, and the whole protocol by it."""
     if not has_optional("torch"):
         raise Needs("PyTorch")
-    width, timed = run.choose((300, 200), tiny=(3, 2))
+    width, timed = run.choose((300, 100), tiny=(3, 2))
     for data, (n, d, c, epochs) in SETS.items():
         if run.wants(data):
             size = {"n": n, "d": d, "c": c, "width": width}
-            mine, other = (run.apart(measure, **size, epochs=timed)["ms"] for measure in (ours, pytorchs))
-            yield {
-                "data": data, **size, "epochs": epochs, "ms": mine, "pytorch_ms": other, "ratio": mine / other,
-                "minutes": mine * epochs / 60e3,
-            }  # fmt: skip
+            row = run.apart(measured, **size, epochs=timed)
+            share = row["ms"] / row["pytorch_ms"]
+            yield {"data": data, **size, "epochs": epochs, **row, "ratio": share, "minutes": row["ms"] * epochs / 60e3}
 
 
 if __name__ == "__main__":
