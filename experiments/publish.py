@@ -30,7 +30,9 @@ from sdprelax.methods import methods
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 # Studies of experiments/distill, by their names.
-DISTILLED = ("digits", "cifar10", "efficientnet", "jacobian", "efficientnet-jacobian", "candidates")
+DISTILLED = (
+    "digits", "cifar10", "efficientnet", "jacobian", "efficientnet-jacobian", "candidates", "svhn", "transformer",
+)  # fmt: skip
 PROBLEM = ["dataset", "bias", "gamma"]
 SWEEP = [
     *PROBLEM, "n", "d", "c", "method", "repeat", "status", "lower", "upper", "gap", "seconds", "width",

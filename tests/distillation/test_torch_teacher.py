@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import OrderedDict
 from typing import Any
 
@@ -13,6 +14,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is optional")
 from torch import nn  # noqa: E402
 
 from sdprelax.base import InputError  # noqa: E402
+from sdprelax.distillation import distill  # noqa: E402
 from sdprelax.distillation._comparison import compared, require_comparable  # noqa: E402
 from sdprelax.distillation._torch_teacher import TorchTeacher  # noqa: E402
 from sdprelax.distillation.distillers import Distilled  # noqa: E402
@@ -198,10 +200,10 @@ def test_batches_of_any_byte_order_and_kind_are_numbers_or_refused() -> None:
 class Encoder(nn.Module):
     """PyTorch's transformer with a head; inside, tokens come first where ``batch_first`` is False."""
 
-    def __init__(self, batch_first: bool = True) -> None:
+    def __init__(self, batch_first: bool = True, activation: Any = "relu") -> None:
         super().__init__()
         torch.manual_seed(0)
-        layer = nn.TransformerEncoderLayer(4, 2, 6, batch_first=batch_first)
+        layer = nn.TransformerEncoderLayer(4, 2, 6, batch_first=batch_first, activation=activation)
         self.encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
         self.head, self.batch_first = nn.Linear(4, 3), batch_first
 
@@ -238,6 +240,79 @@ def test_blocks_of_a_transformer_are_replaced_though_weights_are_read_and_sample
     assert 0.0 < figures.activation_error < np.inf and "head" in figures.layer_errors
     same = compared(teacher, Distilled(student), model, SEQUENCES, timed=False) if batch_first else None
     assert same is None or set(same.layer_errors.values()) | {same.activation_error} == {0.0}
+
+
+@pytest.mark.parametrize("activation", ["relu", "gelu", nn.GELU(), torch.tanh])
+@pytest.mark.parametrize("batch_first", [True, False])
+def test_the_mlp_of_a_transformers_layer_is_a_span_of_its_modules(activation: Any, batch_first: bool) -> None:
+    torch.manual_seed(0)
+    model = Encoder(batch_first, activation)
+    model.train()
+    before = copy.deepcopy(model.state_dict())
+    teacher = TorchTeacher(model, "encoder.layers.1.linear1:linear2")
+    layer = model.encoder.layers[1]
+    entered, left = teacher.capture(SEQUENCES)
+    assert entered.shape == left.shape == (5, 7, 4)
+    with torch.no_grad():
+        expected = layer.linear2(layer.activation(layer.linear1(torch.tensor(entered))))
+        np.testing.assert_allclose(left, expected, atol=1e-6)
+        np.testing.assert_allclose(teacher.call_block(torch.tensor(entered)), left, atol=1e-6)
+    assert teacher.block_parameters == sum(
+        p.numel() for end in (layer.linear1, layer.linear2) for p in end.parameters()
+    )
+    # A module that equals the span changes nothing, another one is all that stands there.
+    whole = copy.deepcopy(model).eval()
+    with torch.inference_mode():
+        np.testing.assert_allclose(
+            teacher.with_student(teacher.block_module)(torch.tensor(SEQUENCES)),
+            whole(torch.tensor(SEQUENCES)),
+            atol=1e-6,
+        )
+    student = nn.Linear(4, 4)
+    network = teacher.with_student(student)
+    assert not hasattr(network.encoder.layers[1].linear2, "weight")
+    found = TorchTeacher(network, "encoder.layers.1.linear1").capture(SEQUENCES)
+    np.testing.assert_allclose(found[1], student(torch.tensor(entered)).detach(), atol=1e-5)
+    # The network itself is as it was.
+    assert all(module.training for module in model.modules()) and "linear2.weight" in layer.state_dict()
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+class Intermediate(nn.Module):
+    """A layer as Hugging Face's BERT names its parts: activation inside the first one, a norm behind the last one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.intermediate = nn.Sequential(nn.Linear(4, 9), nn.GELU())
+        self.output = nn.ModuleDict({"dense": nn.Linear(9, 4), "dropout": nn.Dropout(0.1), "norm": nn.LayerNorm(4)})
+        self.head, self.between = nn.Linear(4, 2), nn.Identity()
+
+    def forward(self, x: Any) -> Any:
+        hidden = self.output["dense"](self.between(self.intermediate(x)))
+        return self.head(self.output["norm"](self.output["dropout"](hidden) + x)).mean(1)
+
+
+def test_a_span_may_begin_and_end_in_different_modules_with_nothing_but_an_activation_between() -> None:
+    model = Intermediate()
+    teacher = TorchTeacher(model, "intermediate:output.dense")
+    entered, left = teacher.capture(SEQUENCES)
+    with torch.no_grad():
+        expected = model.output["dense"](model.intermediate(torch.tensor(entered)))
+    np.testing.assert_allclose(left, expected, atol=1e-6)
+    found = distill(model, "intermediate:output.dense", [SEQUENCES], gates=2, shrinkage=1e-2, jacobian=0.5, budget=0.9)
+    assert found.program_gap is not None and found.program_gap <= 1e-3 and found.student.layout.kind == "tokens"
+    model.between = nn.Softplus()
+    with pytest.raises(InputError, match="stands more than an activation"):
+        TorchTeacher(model, "intermediate:output.dense").capture(SEQUENCES)
+    for block, message in (
+        ("intermediat:output.dense", "ends in no module 'intermediat': did you mean 'intermediate'"),
+        ("intermediate:output.dens", "ends in no module 'output.dens'"),
+        ("intermediate:", "ends in no module ''"), (":head", "ends in no module ''"),
+        ("output:output.dense", "to itself or to a part of it"), ("head:head", "to itself or to a part of it"),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match=message):
+            TorchTeacher(model, block)
 
 
 class Tied(nn.Module):

@@ -23,6 +23,13 @@ CANDIDATES = {
     "covariance, 1": "drawn by the covariance", "teacher, 1": "the teacher's filters",
     "covariance, 10": "chosen from 40 drawn", "teacher, 10": "chosen from 40 of the teacher's",
 }  # fmt: skip
+# How the students of the transformer's MLPs are shown, by gates drawn, candidates for each, and the Jacobian's share.
+TRANSFORMER = {
+    "covariance, 1, 0": "convex, gates drawn", "teacher, 1, 0": "convex, the teacher's gates",
+    "covariance, 10, 0": "convex, gates chosen from 40", "covariance, 100, 0": "convex, gates chosen from 400",
+    "covariance, 1, 0.9": "convex, gates drawn, in the Jacobian's metric",
+    "covariance, 100, 0.9": "convex, chosen from 400, in the Jacobian's metric",
+}  # fmt: skip
 EFFICIENTNET = {"gated_relu": "convex, 4 gates", "adam": "Adam, ReLU", "pruning": "pruning"}
 
 
@@ -351,3 +358,48 @@ def candidates() -> str:
             ])  # fmt: skip
     columns = ["block", "4 gates", "optimum", "student", "error of activations", "agreement"]
     return markdown([*columns, "all candidates gain at most, proved", "seconds"], rows, left=2)
+
+
+@table("distill svhn")
+def svhn() -> str:
+    """Students of the head of a network for house numbers."""
+    rows = []
+    for key, shown in {"gated_relu": "convex, 2 gates", "adam": "Adam, ReLU", "pruning": "pruning"}.items():
+        found = published("distill_svhn")
+        run = found[found["distiller"].str.startswith(key)].iloc[0]
+        rows.append([
+            shown, f"{run['activation_error']:.2f}", percent(run["agreement"]), known(run["program_gap"], ".1e"),
+            known(run["gap"], ".2f"),
+        ])  # fmt: skip
+    columns = ["a tenth of `head`", "error", "top-1 agreement", "program gap, proved", "student's gap, proved"]
+    return markdown(columns, rows)
+
+
+@table("distill transformer")
+def transformer() -> str:
+    """Students of the MLPs of a transformer's layers."""
+    found = published("distill_transformer")
+    said = [json.loads(each) for each in found["options"]]
+    names = [f"{each.get('draw')}, {each.get('candidates', 1)}, {each.get('jacobian', 0)}" for each in said]
+    shown = [TRANSFORMER.get(name, {"adam": "Adam, ReLU", "pruning": "pruning"}.get(of.split("(")[0], ""))
+             for name, of in zip(names, found["distiller"], strict=True)]  # fmt: skip
+    rows = []
+    for (block, student), mine in found.assign(student=shown).groupby(["block", "student"], sort=False):
+        few, many = mine[mine["fraction"] < 1], mine[mine["fraction"] == 1]
+        gap = mine["program_gap"].max()
+        rows.append([
+            f"`layers.{block.split('.')[2]}`" if student == TRANSFORMER["covariance, 1, 0"] else "", student,
+            *("–" if part.empty else f"{part['activation_error'].mean():.3f}" for part in (few, many)),
+            *("–" if part.empty else percent(part["agreement"].mean()) for part in (few, many)),
+            percent(many["accuracy"].mean()), "–" if pd.isna(gap) else at_most(gap),
+        ])  # fmt: skip
+    columns = [
+        "MLP of",
+        "a quarter of it",
+        "error, 5 % of the pictures",
+        "100 %",
+        "agreement, 5 %",
+        "100 %",
+        "accuracy",
+    ]
+    return markdown([*columns, "program gap, proved"], rows, left=2)
