@@ -368,7 +368,8 @@ def svhn() -> str:
         found = published("distill_svhn")
         run = found[found["distiller"].str.startswith(key)].iloc[0]
         rows.append([
-            shown, f"{run['activation_error']:.2f}", percent(run["agreement"]), known(run["program_gap"], ".1e"),
+            shown, f"{run['activation_error']:.2f}", percent(run["agreement"]),
+            "–" if pd.isna(run["program_gap"]) else at_most(run["program_gap"]),
             known(run["gap"], ".2f"),
         ])  # fmt: skip
     columns = ["a tenth of `head`", "error", "top-1 agreement", "program gap, proved", "student's gap, proved"]
