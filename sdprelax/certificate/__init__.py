@@ -5,6 +5,7 @@ from __future__ import annotations
 from sdprelax.certificate._build import (
     cone_certificate,
     empty_network_certificate,
+    joined_certificate,
     relaxation_certificate,
 )
 from sdprelax.certificate._certificate import BlockProof, Certificate, ConeProof, RelaxationProof
@@ -59,6 +60,7 @@ __all__ = [
     "group_bounds",
     "group_certificate",
     "group_rows",
+    "joined_certificate",
     "linear_certificate",
     "load_program",
     "masks_of",

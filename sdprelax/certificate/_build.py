@@ -28,7 +28,7 @@ from sdprelax.certificate._verify import (
 from sdprelax.lifting.inequalities import Forms, Inequality
 from sdprelax.problem import Problem, Reduction, Units, units_of
 
-__all__ = ["cone_certificate", "empty_network_certificate", "relaxation_certificate"]
+__all__ = ["cone_certificate", "empty_network_certificate", "joined_certificate", "relaxation_certificate"]
 
 # A certificate claims this little less than it proves here, so that another machine's rounding proves it too.
 PORTABLE = 1e-12
@@ -147,6 +147,24 @@ def relaxation_certificate(
         worst = max(worst, repaired[1])
         proved.append(repaired[0])
     return draft.claimed(RelaxationProof(tuple(proved)), worst)
+
+
+def joined_certificate(parts: Sequence[Certificate]) -> Certificate:
+    """Return the certificate over the cones of several, each of one problem's same dual point over the same rows.
+
+    What it claims is the least that they claim: a larger oracle value proves less.
+
+    Raises
+    ------
+    ValueError: they are of different dual points.
+    """
+    first = parts[0]
+    blocks = list[BlockProof]()
+    for part in parts:
+        if not isinstance(part.proof, RelaxationProof) or not np.array_equal(part.multiplier, first.multiplier):
+            raise ValueError("certificates of different dual points do not add up to one")
+        blocks.extend(part.proof.blocks)
+    return dataclasses.replace(first, lower=min(part.lower for part in parts), proof=RelaxationProof(tuple(blocks)))
 
 
 def _block(forms: Forms, N: Floats, kappa: Floats, delta: float) -> BlockProof:

@@ -37,14 +37,17 @@ from sdprelax.relaxation import (
 )
 from sdprelax.rounding import roundings
 from sdprelax.solvers import StructuredSolver, by_default, solvers
-from sdprelax.training import Incumbent, Outcome, Report, locally_trained, status_of, unreported
+from sdprelax.training import Incumbent, Outcome, Report, locally_trained, polish, status_of, unreported
 
 __all__ = ["SDP"]
 
 # Splittings that grow a partition until the gap is closed.
 GROWING = ("gap", "local")
-# "local" starts from cones of so many undetermined rows, whose programs are short, or this share of its cones.
-SMALL, BEFORE = 16, 0.5
+# Up to so many rows "local" starts from cones of few undetermined ones, whose programs are short, or from a share of
+# its cones; beyond, it starts from all of weight space.
+FEW, SMALL, BEFORE = 100, 16, 0.5
+# Most steps of the descent that ends a network whose columns were not generated to their end.
+POLISHING = 20_000
 # Distance of unit rows below which they are one generator where the solver has no start otherwise.
 NEARLY_PARALLEL = 1e-5
 # Share of a time limit that is the solver's, where there is a rounding, and where there is only the last proof.
@@ -122,7 +125,7 @@ class SDP:
             raise InputError("start is the partition that splitting: gap goes on from; no other splitting has one.")
         if self.splitting == "local" and (self.solver or self.solver_options or self.form != "reduced"):
             raise InputError(
-                "splitting: local solves the reduced form, each cone with Clarabel; leave out form and solver."
+                "splitting: local solves the reduced form, every cone in its own way; leave out form and solver."
             )
         asked = {inequalities.canonical(named_options("inequalities", entry)[0]) for entry in self.inequalities or []}
         if self._whole and (mute := sorted(name for name in asked if inequalities[name].of_sectors)):
@@ -376,9 +379,19 @@ class SDP:
         network, A = guided.network, guided.multiplier
         best.details["guide_converged"] = guided.converged
         best.offer(network)
-        most = self._most
-        reduction = lifting.reduction
-        start = split_by_neurons(reduction.rows, reduction.pull_back(A), max(1, int(BEFORE * most)), SMALL, rng)
+        problem, reduction, most = lifting.problem, lifting.reduction, self._most
+        if not guided.converged:
+            # Columns whose directions are not at their ends yet leave A above γ by as much as no split takes away.
+            trained = [
+                polish(problem, network, max_iterations=POLISHING, deadline=relaxed.deadline),
+                locally_trained(problem, rng, relaxed.deadline),
+            ]
+            network = min(trained, key=problem.objective)
+            best.offer(network)
+            A = problem.residual(network.predict(problem.X))
+        start = [whole_space(reduction.generators)]
+        if reduction.generators <= FEW:
+            start = split_by_neurons(reduction.rows, reduction.pull_back(A), max(1, int(BEFORE * most)), SMALL, rng)
         start = within(start, sectors_of(lifting.problem.shape[2], self.sectors))
         growth = LocalGrowth(relaxed, network, A, start, most, self.tolerance)
         solution = growth.run()

@@ -2,29 +2,66 @@
 
 A certificate of the relaxation over cones has one A for all of them, and nothing else in common. With the dual point A
 of a network that is nearly optimal, the least κ of a cone C is the ω_C² of its local solution, and the bound of p* is
-that of A scaled into max_C ω_C ≤ γ. So the cone of largest ω_C is split, at the row that its solution mixes most, and
-its parts are solved, without any program over all cones (docs/mathematics/relaxation.md).
+that of A scaled into max_C ω_C ≤ γ. So the cones of largest ω_C are split, each at the row that its solution mixes
+most, and the parts are solved by themselves, without any program over all cones (docs/mathematics/relaxation.md). Cones
+of few undetermined rows are Clarabel's; larger ones take steps of our own, which go on from the whole's in its parts.
 """
 
 from __future__ import annotations
 
+import contextlib
+import heapq
 import math
+from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from sdprelax.base import Floats
+from sdprelax.base import Floats, single_threaded, threads_allowed
 from sdprelax.cells import Cone
+from sdprelax.certificate import Certificate, joined_certificate, relaxation_certificate
 from sdprelax.networks import Network
 from sdprelax.relaxation._certified import CertifiedRelaxation
 from sdprelax.relaxation._program import RelaxationSolution
 from sdprelax.relaxation._splitting import local_solution, most_mixed_row
 from sdprelax.solvers import Solved
+from sdprelax.solvers.native import LocalState, LocalSteps
 
 __all__ = ["LocalGrowth"]
 
-# Share of the tolerance that the bound may take in floating point; its proof takes a little more.
-IN_FLOATS = 0.99
+# Share of the tolerance that the bound may take; the units of the user's problem take a little more.
+CLOSED = 0.99
+# Undetermined rows up to which a cone's program is a conic solver's.
+CONIC = 40
+# Steps that a cone takes, how often at most while it has less than the whole proved, and the first cones' steps.
+STEPS, TURNS, FIRST_STEPS = 200, 3, 600
+# Cones that are split at a time, whatever the number of threads.
+BATCH = 4
+
+
+@dataclass(frozen=True, eq=False)
+class _Node:
+    """A cone and what is known of it.
+
+    Attributes
+    ----------
+    certificate: of the bound that there would be if no other cone were worse.
+    row: where it is to be split; −1 for nowhere.
+    solved: whether it has multipliers.
+    state: what its parts start from.
+    """
+
+    cone: Cone
+    certificate: Certificate
+    row: int
+    solved: bool
+    state: LocalState | None
+
+    @property
+    def multipliers(self) -> Floats:
+        """N, shape (m, m)."""
+        return self.certificate.proof.blocks[0].multipliers  # type: ignore[union-attr]
 
 
 @dataclass(eq=False)
@@ -42,7 +79,7 @@ class LocalGrowth:
 
     Attributes
     ----------
-    rounds: of every split the number of cones and the largest ω_C/γ before it, and at the end.
+    rounds: at every look the number of cones and the relative gap of network and bound; ∞ while a cone is unsolved.
     """
 
     relaxed: CertifiedRelaxation
@@ -53,47 +90,106 @@ class LocalGrowth:
     tolerance: float
     rounds: list[tuple[int, float]] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        lifting = self.relaxed.lifting
+        self._dual = lifting.reduction.pull_back(self.multiplier)
+        self._upper = lifting.problem.objective(self.network)
+
     @property
     def solved(self) -> bool:
         """Whether every cone has multipliers at the end; without them little is proved of it."""
         return bool(self.rounds) and math.isfinite(self.rounds[-1][1])
 
     def run(self) -> RelaxationSolution:
-        """Split until the gap is closed, the time is up or nothing is left to split; prove the bound.
+        """Split until the gap is closed, the time is up or nothing is left to split; whatever is reached is proved.
 
         Returns
         -------
         Λ of the network, and A with the multipliers of every cone.
         """
-        lifting, deadline = self.relaxed.lifting, self.relaxed.deadline
-        problem, reduction = lifting.problem, lifting.reduction
-        A = self.multiplier
-        dual, upper = reduction.pull_back(A), problem.objective(self.network)
-
-        def solved(cone: Cone) -> tuple[float, Floats, Floats]:
-            return local_solution(reduction.rows, dual, cone, deadline, lifting.more)
-
-        found = [solved(cone) for cone in self.cones]
-        while True:
-            worst = int(np.argmax([omega for omega, _, _ in found]))
-            omega, _, S = found[worst]
-            self.rounds.append((len(found), omega / problem.gamma))
-            value = problem.dual_value(A * min(1.0, problem.gamma / max(omega, problem.gamma)))
-            if upper - value <= IN_FLOATS * self.tolerance * abs(upper) or len(found) >= self.most:
-                break
-            cone = self.cones[worst]
-            T = lifting.forms(cone).lift
-            row, _ = most_mixed_row(cone, np.asarray(T @ (T @ S).T), dual)
-            if row < 0:
-                break
-            parts = cone.split(reduction.rows, row)
-            finer = [solved(part) for part in parts]
-            # Out of time a part has no multipliers: the cone's own stay.
-            if deadline.expired:
-                break
-            self.cones[worst : worst + 1], found[worst : worst + 1] = parts, finer
-        multipliers = tuple(N for _, N, _ in found)
-        self.relaxed.prove(A, multipliers, self.cones)
+        lifting = self.relaxed.lifting
+        with _pool() as pool:
+            found = list(pool.map(lambda cone: self._solved(cone, None), self.cones))
+            # The worst first; numbers decide between equal ones.
+            heap = [(node.certificate.lower, number, node) for number, node in enumerate(found)]
+            heapq.heapify(heap)
+            proved, number = 0, len(heap)
+            while True:
+                enough = self._look(heap)
+                if enough:
+                    break
+                if len(heap) >= 2 * proved:
+                    self._prove(heap)
+                    proved = len(heap)
+                worst = heapq.nsmallest(min(BATCH, self.most - len(heap)), heap)
+                # Once the worst cannot be split the bound is what it is; others may be split with it.
+                worst = [entry for entry in worst if entry[2].row >= 0]
+                if not worst or heap[0][2].row < 0:
+                    break
+                split = [(node, part) for _, _, node in worst for part in self._parts(node)]
+                parts = list(pool.map(lambda task: self._solved(task[1], task[0]), split))
+                # Out of time a part has no multipliers of its own: the whole cone's stay.
+                if self.relaxed.deadline.expired:
+                    break
+                gone = {number for _, number, _ in worst}
+                heap = [entry for entry in heap if entry[1] not in gone]
+                heap += [(node.certificate.lower, number + i, node) for i, node in enumerate(parts)]
+                number += len(parts)
+                heapq.heapify(heap)
+            self._prove(heap)
+        nodes = [node for _, _, node in heap]
+        self.cones = [node.cone for node in nodes]
         lifted = lifting.lift(self.network)
-        said = Solved("optimal", None, f"{len(found)} cones, the largest ω/γ {self.rounds[-1][1]:.6f}\n")
-        return RelaxationSolution(lifted, (lifted,), A, multipliers, said, ())
+        said = Solved("optimal", None, f"{len(nodes)} cones, relative gap {self.rounds[-1][1]:.2e}\n")
+        multipliers = tuple(node.multipliers for node in nodes)
+        return RelaxationSolution(lifted, (lifted,), self.multiplier, multipliers, said, ())
+
+    def _look(self, heap: list[tuple[float, int, _Node]]) -> bool:
+        """Note where it stands; say whether that is enough, or as far as it goes."""
+        solved = all(node.solved for _, _, node in heap)
+        gap = (self._upper - heap[0][0]) / max(abs(self._upper), 1e-300) if solved else math.inf
+        self.rounds.append((len(heap), gap))
+        return gap <= CLOSED * self.tolerance or len(heap) >= self.most or self.relaxed.deadline.expired
+
+    def _prove(self, heap: list[tuple[float, int, _Node]]) -> None:
+        if self.solved:
+            self.relaxed.best.prove(joined_certificate([node.certificate for _, _, node in heap]))
+
+    def _parts(self, node: _Node) -> tuple[Cone, ...]:
+        return tuple(node.cone.split(self.relaxed.lifting.reduction.rows, node.row))
+
+    def _solved(self, cone: Cone, whole: _Node | None) -> _Node:
+        """Return what is known of a cone, with what is known of one that it is a part of."""
+        lifting, deadline = self.relaxed.lifting, self.relaxed.deadline
+        rows = lifting.reduction.rows
+        if cone.sector is not None or len(cone.undetermined) <= CONIC:
+            omega, N, S = local_solution(rows, self._dual, cone, deadline, lifting.more)
+            return self._node(cone, N, S, math.isfinite(omega), None)
+        run = LocalSteps(lifting.forms(cone), self._dual, None if whole is None else whole.state)
+        carried = run.multipliers()
+        enough = -math.inf if whole is None else whole.certificate.lower
+        for _ in range(TURNS):
+            run.run(FIRST_STEPS if whole is None else STEPS, deadline)
+            node = self._node(cone, run.multipliers(), run.matrix(), True, run.state)
+            if node.certificate.lower >= enough or deadline.expired:
+                return node
+        # What the whole has proved its multipliers prove here too.
+        instead = self._node(cone, carried, run.matrix(), True, run.state)
+        return max(node, instead, key=lambda one: one.certificate.lower)
+
+    def _node(self, cone: Cone, N: Floats, S: Floats, solved: bool, state: LocalState | None) -> _Node:
+        lifting = self.relaxed.lifting
+        certificate = relaxation_certificate(
+            lifting.problem, lifting.reduction, self.multiplier, [N], [cone], lifting.more
+        )
+        T = lifting.forms(cone).lift
+        row, _ = most_mixed_row(cone, np.asarray(T @ (T @ S).T), self._dual)
+        # Multipliers that prove nothing leave the dual point 0.
+        return _Node(cone, certificate, row, solved and bool(np.any(certificate.multiplier)), state)
+
+
+@contextlib.contextmanager
+def _pool() -> Iterator[Executor]:
+    """Give what solves cones at a time, one thread of BLAS each: the same bits whatever their number."""
+    with single_threaded(), ThreadPoolExecutor(threads_allowed()) as pool:
+        yield pool

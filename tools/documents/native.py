@@ -115,12 +115,27 @@ def steps() -> str:
 
 @table("native projection")
 def projection() -> str:
-    """One step with all eigenpairs and with the positive space followed, and what both have come to."""
+    """One step with all eigenpairs, with the positive space followed, and compiled; and what each has come to."""
     rows = [
-        [f"{run.n:,}", run.eigenpairs, f"{run.step:.3f}", f"{run.ratio:.2f}", run.rank, f"{run.dual:.2f}"]
+        [f"{run.n:,}", run.way, f"{run.step:.3f}", f"{run.ratio:.2f}", run.rank, f"{run.dual:.2f}"]
         for run in published("native_projection").itertuples()
     ]
-    return markdown(["n", "eigenpairs", "processor seconds a step", "ratio", "rank", "D(A)"], rows, left=2)
+    return markdown(["n", "eigenpairs and entries", "processor seconds a step", "ratio", "rank", "D(A)"], rows, left=2)
+
+
+@table("native images")
+def images() -> str:
+    """Images in principal components: when 5 % were proved, and what is proved at the end."""
+    rows = []
+    for run in published("native_images").itertuples():
+        within = "–" if pd.isna(run.to_5_percent) else f"{run.to_5_percent:.0f}"
+        ended = f"{run.solving:.0f}" if run.status == "solved" else f"{run.solving:.0f} ({run.status})"
+        rows.append([
+            f"{run.n:,}", f"{run.gamma:.4g}", run.steps, f"{run.lower:.5g} … {run.upper:.5g}",
+            f"{100.0 * run.gap:.2f} %", within, ended, f"{run.peak_mb / 1000.0:.1f} GB", f"{run.doubles_per_n2:.0f}",
+        ])  # fmt: skip
+    columns = ["n", "γ", "steps", "proved … trained", "gap", "seconds to 5 %", "seconds", "peak", "doubles / n²"]
+    return markdown(columns, rows)
 
 
 @table("native scaling")

@@ -30,9 +30,10 @@ from sdprelax.solvers import (
 from sdprelax.solvers.interior_point import InteriorPoint
 from sdprelax.solvers.native.alternating import AlternatingDirections, Estimates, Start
 from sdprelax.solvers.native.arrays import Library, arrays_of
+from sdprelax.solvers.native.local import LocalState, LocalSteps
 from sdprelax.solvers.native.several import SeveralBlocks
 
-__all__ = ["Native"]
+__all__ = ["LocalState", "LocalSteps", "Native"]
 
 # Steps before the first certificate, of several blocks, whose certificate takes as long as thirty steps, and the factor
 # from one to the next.

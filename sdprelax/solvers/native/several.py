@@ -19,15 +19,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-import scipy.linalg
-import scipy.sparse as sp
 
-from sdprelax.base import Floats, Integers, positive_part
+from sdprelax.base import Floats, Integers
 from sdprelax.lifting import Block, LiftedProgram
 from sdprelax.problem import Problem
 from sdprelax.solvers import Coarser
 from sdprelax.solvers.native.alternating import PENALTY, RELAXATION, Estimates, balances, rebalanced
 from sdprelax.solvers.native.copies import nearest_offset, proximal
+from sdprelax.solvers.native.factored import Asked, Factored
 from sdprelax.solvers.native.refining import Refined, direction, refined
 
 __all__ = ["SeveralBlocks"]
@@ -51,28 +50,20 @@ class _Part:
         weights = np.eye(block.order)[k:]
         K = np.vstack([forms, more, weights])
         self.forms, self.weights = slice(0, m), len(K) - count + np.arange(count)
-        # Over β K is sparse, over the weights it is thin.
-        self.sparse, self.thin = sp.csr_array(K[:, :k]), np.ascontiguousarray(K[:, k:])
-        self.across = sp.csr_array(self.sparse.T)
-        self.root = scipy.linalg.cholesky(K.T @ K, lower=True)
+        self.factored, self.asked = Factored(K, k), Asked(block.pairs, block.zeros, m)
         # Every output weight is a weight or its negative.
         outputs = block.outputs.toarray()[:, k:]
         self.column = self.weights[np.argmax(np.abs(outputs), axis=1)]
         self.sign = outputs.sum(axis=1)
         self.cost, self.norms = block.cost[k:], block.norms[:, k:]
         self.inverse = np.linalg.pinv(self.norms @ self.norms.T) if len(self.norms) else np.zeros((0, 0))
-        self.vanishing = tuple(np.concatenate([block.zeros, block.zeros[:, ::-1]]).T)
-        asked = np.zeros((m, m), dtype=bool)
-        for pairs in (block.pairs, block.zeros):
-            asked[pairs[:, 0], pairs[:, 1]] = asked[pairs[:, 1], pairs[:, 0]] = True
-        self.unasked = np.nonzero(~asked)
         self.read = np.flatnonzero(self.factor)
         self.z, self.x, self.y = np.zeros((3, len(K), len(K)))
         self.vectors = np.zeros((block.order, 0))
 
     def begin(self, start: Refined, gamma: float, A: Floats) -> None:
         """Set x to a start's S, and y to ρ(z − x) of its multipliers and A."""
-        image = self._image(start.factors)
+        image = self.factored.image(start.factors)
         self.x = image @ image.T
         self.y = np.zeros_like(self.x)
         self.y[self.forms, self.forms] = -start.M / self.scale[:, None] / self.scale
@@ -90,11 +81,7 @@ class _Part:
     def proximal(self, gamma: float, penalty: float, A: Floats) -> None:
         """Set x to prox(z), where the loss's residual is A."""
         self.x = self.z.copy()
-        before = self.z[self.forms, self.forms]
-        asked = positive_part(before)
-        asked[self.vanishing] = 0.0
-        asked[self.unasked] = before[self.unasked]
-        self.x[self.forms, self.forms] = asked
+        self.x[self.forms, self.forms] = self.asked.nearest(self.z[self.forms, self.forms])
         # The matrix has every entry of these twice.
         pulled = (self.factor * self.sign * A / (2.0 * penalty))[self.read]
         rows, columns = self.owner[self.read][:, None], self.column[None]
@@ -106,23 +93,9 @@ class _Part:
 
     def project(self) -> None:
         """Set y to the nearest KSKᵀ, S ⪰ 0, to 2x − z."""
-        mirrored = 2.0 * self.x
-        mirrored -= self.z
-        folded = self._folded(self._folded(mirrored).T)
-        for _ in range(2):
-            folded = scipy.linalg.solve_triangular(self.root, folded, lower=True, check_finite=False).T
-        values, vectors = scipy.linalg.eigh(folded, subset_by_value=(0.0, np.inf), driver="evr", check_finite=False)
-        vectors *= np.sqrt(values)
-        self.vectors = scipy.linalg.solve_triangular(self.root, vectors, lower=True, trans="T", check_finite=False)
-        image = self._image(self.vectors)
+        self.vectors = self.factored.nearest(2.0 * self.x - self.z)
+        image = self.factored.image(self.vectors)
         self.y = image @ image.T
-
-    def _image(self, factors: Floats) -> Floats:
-        k = self.sparse.shape[1]
-        return np.asarray(self.sparse @ factors[:k] + self.thin @ factors[k:])
-
-    def _folded(self, matrix: Floats) -> Floats:
-        return np.vstack([self.across @ matrix, self.thin.T @ matrix])
 
     def multipliers(self, gamma: float, penalty: float) -> Floats:
         """Return N of the certificate, shape (m, m)."""
