@@ -11,14 +11,16 @@ import pytest
 import sdprelax
 from sdprelax import InputError, Problem
 from sdprelax.base import Deadline
-from sdprelax.certificate import RelaxationProof, relaxation_certificate
+from sdprelax.cells import whole_space
+from sdprelax.certificate import RelaxationProof, joined_certificate, relaxation_certificate
 from sdprelax.lifting import LiftedProgram
 from sdprelax.lifting.inequalities import inequalities
 from sdprelax.methods import methods
 from sdprelax.problem import Presolved
-from sdprelax.relaxation import CertifiedRelaxation, relaxation
+from sdprelax.relaxation import CertifiedRelaxation, LocalGrowth, relaxation
 from sdprelax.relaxation._splitting import local_solution
 from sdprelax.solvers import solvers
+from sdprelax.training import Incumbent
 from tests.certificate.verifiers import proved_by_both
 
 
@@ -135,6 +137,54 @@ def test_out_of_time_before_the_first_cones_are_solved_the_networks_own_bound_is
     monkeypatch.setattr("sdprelax.methods._partitions.GUIDE_SECONDS", 0.0)
     rough = sdprelax.solve(asked, "sdp", **options)
     assert not rough.details["guide_converged"] and rough.lower <= exact.upper
+
+
+@pytest.mark.parametrize("loss", ["squared", "logistic"])
+def test_cones_of_many_rows_are_closed_by_steps_whatever_the_number_of_threads(
+    loss: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sdprelax.relaxation._local_growth.CONIC", 0)
+    asked = problem(1)
+    asked = Problem(asked.X, np.sign(asked.Y), asked.gamma, loss=loss)
+    exact = sdprelax.solve(asked, "exact")
+    presolved = Presolved.of(asked)
+    inside, lifting = presolved.problem, LiftedProgram(presolved.problem, presolved.reduction)
+    network, found = presolved.units.scaled_network(exact.network), []
+    A, space = inside.residual(network.predict(inside.X)), whole_space(lifting.generators)
+    for threads in ("1", "3"):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        best = Incumbent(presolved, Deadline(), lambda outcome: None)
+        best.offer(network)
+        relaxed = CertifiedRelaxation(lifting, "reduced", ["native"], {}, best, Deadline())
+        growth = LocalGrowth(relaxed, network, A, [space], 60, 5e-3)
+        growth.run()
+        found.append((best.outcome(True), growth.rounds))
+    (one, rounds), (other, same) = found
+    cones, gaps = zip(*rounds, strict=True)
+    assert list(cones) == sorted(set(cones)) and cones[0] == 1 and gaps[0] > gaps[-1] and gaps[-1] <= 5e-3
+    assert exact.lower * (1.0 - 6e-3) <= one.lower <= exact.upper
+    proved_by_both(asked, one.certificate, tmp_path / "certificate.npz")
+    assert one.lower == other.lower and rounds == same
+    bounds = [point.lower for point in one.trace]
+    assert len(set(bounds)) > 1, "what is reached is proved on the way"
+
+
+def test_certificates_of_parts_add_up_to_one_of_the_least_bound(tmp_path: Path) -> None:
+    presolved = Presolved.of(problem(2))
+    asked, reduction = presolved.problem, presolved.reduction
+    A = asked.residual(np.zeros_like(asked.Y))
+    cones = whole_space(reduction.generators).split(reduction.rows, 0)
+    multipliers = [local_solution(reduction.rows, reduction.pull_back(A), cone, Deadline())[1] for cone in cones]
+    parts = [
+        relaxation_certificate(asked, reduction, A, [N], [cone]) for N, cone in zip(multipliers, cones, strict=True)
+    ]
+    whole = relaxation_certificate(asked, reduction, A, multipliers, cones)
+    joined = joined_certificate(parts)
+    assert joined.lower == min(part.lower for part in parts) == pytest.approx(whole.lower, rel=1e-12)
+    proved_by_both(asked, joined, tmp_path / "certificate.npz")
+    other = relaxation_certificate(asked, reduction, A + 1.0, multipliers, cones)
+    with pytest.raises(ValueError, match="different dual points"):
+        joined_certificate([parts[0], other])
 
 
 def test_cones_of_a_line_are_halves_of_it() -> None:

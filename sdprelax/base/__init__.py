@@ -30,7 +30,7 @@ from sdprelax.base._errors import (
 from sdprelax.base._files import read_arrays, storing, whole_file, write_arrays, write_whole
 from sdprelax.base._optional import has_optional, import_present, install_hint, optional
 from sdprelax.base._registry import LATER, Registry, Use, misread, registering
-from sdprelax.base._threads import single_threaded, threads_allowed, usable_cores
+from sdprelax.base._threads import pooled, single_threaded, threads_allowed, usable_cores
 from sdprelax.base._verified import (
     UNIT,
     Ball,
@@ -81,6 +81,7 @@ __all__ = [
     "one_hot",
     "optional",
     "plain_array",
+    "pooled",
     "positive_part",
     "provable_from",
     "proves_psd",

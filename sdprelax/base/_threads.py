@@ -8,10 +8,11 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 
 import threadpoolctl
 
-__all__ = ["single_threaded", "threads_allowed", "usable_cores"]
+__all__ = ["pooled", "single_threaded", "threads_allowed", "usable_cores"]
 
 _alone = False
 
@@ -47,3 +48,14 @@ def single_threaded() -> Iterator[None]:
             yield
     finally:
         _alone = before
+
+
+@contextlib.contextmanager
+def pooled(most: int) -> Iterator[Executor]:
+    """Give as many threads as are allowed, at most so many, with one thread of BLAS each.
+
+    What each of them computes has the same bits whatever their number.
+    """
+    count = min(most, threads_allowed())
+    with single_threaded(), ThreadPoolExecutor(count) as pool:
+        yield pool

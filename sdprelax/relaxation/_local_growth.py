@@ -9,16 +9,13 @@ of few undetermined rows are Clarabel's; larger ones take steps of our own, whic
 
 from __future__ import annotations
 
-import contextlib
 import heapq
 import math
-from collections.abc import Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from sdprelax.base import Floats, single_threaded, threads_allowed
+from sdprelax.base import Floats, pooled
 from sdprelax.cells import Cone
 from sdprelax.certificate import Certificate, joined_certificate, relaxation_certificate
 from sdprelax.networks import Network
@@ -108,7 +105,7 @@ class LocalGrowth:
         Λ of the network, and A with the multipliers of every cone.
         """
         lifting = self.relaxed.lifting
-        with _pool() as pool:
+        with pooled(2 * BATCH) as pool:
             found = list(pool.map(lambda cone: self._solved(cone, None), self.cones))
             # The worst first; numbers decide between equal ones.
             heap = [(node.certificate.lower, number, node) for number, node in enumerate(found)]
@@ -186,10 +183,3 @@ class LocalGrowth:
         row, _ = most_mixed_row(cone, np.asarray(T @ (T @ S).T), self._dual)
         # Multipliers that prove nothing leave the dual point 0.
         return _Node(cone, certificate, row, solved and bool(np.any(certificate.multiplier)), state)
-
-
-@contextlib.contextmanager
-def _pool() -> Iterator[Executor]:
-    """Give what solves cones at a time, one thread of BLAS each: the same bits whatever their number."""
-    with single_threaded(), ThreadPoolExecutor(threads_allowed()) as pool:
-        yield pool

@@ -249,7 +249,7 @@ def test_the_number_of_threads_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -
     blocks = lifting.over(split_by_coverage(reduction.rows, [whole_space(9)], 3))
     found = []
     for threads in (1, 2, 3):
-        monkeypatch.setattr("sdprelax.solvers.interior_point.threads_allowed", lambda count=threads: count)
+        monkeypatch.setattr("sdprelax.base._threads.threads_allowed", lambda count=threads: count)
         found.append(InteriorPoint().solve_blocks(lifting, blocks, Deadline(), lambda A, N: 0.0))
     for other in found[1:]:
         assert np.array_equal(found[0].multiplier, other.multiplier)

@@ -19,15 +19,15 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
-from sdprelax.base import Deadline, Floats, InputError, SolverFailed, single_threaded, threads_allowed
+from sdprelax.base import Deadline, Floats, InputError, SolverFailed, pooled
 from sdprelax.lifting import Block, LiftedProgram
 from sdprelax.solvers import Availability, PointReport, Solved, Sparing, StructuredSolution, built_in, solvers
 from sdprelax.solvers.interior_point.iterate import Iterate
@@ -212,12 +212,6 @@ def _taken(arm: Arm, X: Floats, primal: float) -> Floats:
     return share
 
 
-@contextlib.contextmanager
-def _threads(blocks: int) -> Iterator[Executor | None]:
-    """Give what works on blocks at a time, one thread of BLAS each; None for one block, which has them all."""
-    if blocks == 1:
-        yield None
-        return
-    count = min(blocks, threads_allowed())
-    with single_threaded(), ThreadPoolExecutor(count) if count > 1 else contextlib.nullcontext() as pool:
-        yield pool
+def _threads(blocks: int) -> contextlib.AbstractContextManager[Executor | None]:
+    """Give what works on blocks at a time; None for one block, which has all threads of BLAS."""
+    return pooled(blocks) if blocks > 1 else contextlib.nullcontext()

@@ -4,8 +4,8 @@ Over z = (β, w), with D what ‖Bᵀa(w)‖² is a square of, the cone's local 
 
     max ⟨DDᵀ, S⟩   s.t.   tr S_ww = 1,   S ⪰ 0,   (GSGᵀ)_pq ≥ 0 or = 0 as forms say,
 
-and its value bounds ω_C². Over Λ = KSKᵀ, K the forms and w, what is asked is asked entry by entry but for the trace, and
-the objective joins the projection on {KSKᵀ : S ⪰ 0}. ρ(x − z) is exactly a multiplier N ≥ 0 of the forms' products.
+and its value bounds ω_C². Over Λ = KSKᵀ, K the forms and w, what is asked is asked entry by entry but for the trace,
+and the objective joins the projection on {KSKᵀ : S ⪰ 0}. ρ(x − z) is exactly a multiplier N ≥ 0 of the products.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class LocalState:
     Attributes
     ----------
     forms: of the cone.
-    z, penalty: of the run; z in single precision.
+    z, penalty: of the run; z in single precision, ρ in the units of DDᵀ.
     """
 
     def __init__(self, forms: Forms, z: Floats, penalty: float) -> None:
@@ -82,12 +82,12 @@ class LocalSteps:
         their_places = np.concatenate([found[here], whole.count + weights])
         self.z[np.ix_(own_places, own_places)] = start.z[np.ix_(their_places, their_places)]
         # ρ is balanced anew, as often as at the start.
-        self.penalty = start.penalty
+        self.penalty = start.penalty / self.size
 
     @property
     def state(self) -> LocalState:
         """What the cone's parts start from."""
-        return LocalState(self.forms, self.z, self.penalty)
+        return LocalState(self.forms, self.z, self.size * self.penalty)
 
     def _proximal(self) -> Floats:
         """Return x: the nearest to z with products as asked and tr x_ww = 1."""
