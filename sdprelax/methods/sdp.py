@@ -75,10 +75,10 @@ class SDP:
         (where the parts have the fewest undetermined rows), "strong" (where the certificate of a good network's
         residual improves most; small problems) or "gap": at rows or between sectors, whichever buys more of the bound,
         round after round until the gap is ``tolerance``, the time is up or there are ``cones`` blocks (1: 256);
-        "local" does the same at rows for the fixed residual of a good network, whose certificate is one small program
-        per cone (Clarabel's), and solves no program over all cones. The details say whether that network's gap closed
-        (``guide_converged``), and, where time ended before the first cones were all solved, whether the bound is the
-        one that training it proved (``bound_of_guide``).
+        "local" does the same at rows for the fixed residual of a good network, whose certificate is one program per
+        cone (Clarabel's up to 40 undetermined rows, our own steps beyond), and solves no program over all cones. The
+        details say whether that network's gap closed (``guide_converged``), and, where time ended before the first
+        cones were all solved, whether the bound is the one that training it proved (``bound_of_guide``).
     tolerance: relative gap at which "gap" and "local" end.
     start: path of a certificate of a relaxation of this problem, whose partition and bound "gap" goes on from, relative
         to the working directory. With another file there a trial is another one.

@@ -10,7 +10,7 @@ from sdprelax.cells import Cone, whole_space
 from sdprelax.lifting.inequalities import Forms, inequalities
 from sdprelax.relaxation._splitting import local_solution
 from sdprelax.solvers.native import LocalSteps
-from sdprelax.solvers.native.factored import Asked, Factored
+from sdprelax.solvers.native.factored import AskedProducts, Factored
 
 
 def instance(seed: int, g: int = 7, r: int = 3, c: int = 2) -> tuple[np.ndarray, np.ndarray]:
@@ -111,6 +111,6 @@ def test_the_nearest_matrix_of_the_face_is_a_projection() -> None:
 
 
 def test_products_are_as_asked() -> None:
-    asked = Asked(np.array([[0, 0], [0, 1]]), np.array([[1, 2]]), 3)
+    asked = AskedProducts(np.array([[0, 0], [0, 1]]), np.array([[1, 2]]), 3)
     z = np.array([[-1.0, 2.0, -3.0], [2.0, -4.0, 5.0], [-3.0, 5.0, -6.0]])
     assert np.array_equal(asked.nearest(z), [[0.0, 2.0, -3.0], [2.0, -4.0, 0.0], [-3.0, 0.0, -6.0]])

@@ -24,10 +24,10 @@ def left(share: float) -> str:
 
 @table("growth")
 def growth() -> str:
-    """What a growing partition leaves, with a dual point for all cones or that of a network."""
+    """What a growing partition leaves, with one dual point for all cones or that of a network."""
     rows = [
-        [row["data"].capitalize(), f"{row['q']:g}", f"`{row['splitting']}`", f"{100.0 * row['gap']:.2g} %", row["blocks"],
-         f"{row['processor_seconds']:.0f}"]
+        [row["data"].capitalize(), f"{row['q']:g}", f"`{row['splitting']}`", f"{100.0 * row['gap']:.2g} %",
+         row["blocks"], f"{row['processor_seconds']:.0f}"]
         for _, row in published("native_growth").iterrows()
     ]  # fmt: skip
     return markdown(["data", "γ/γ_max", "splitting", "certified gap", "blocks", "processor seconds"], rows)

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from sdprelax.base import Floats, positive_part
 from sdprelax.lifting.inequalities import Pairs
 
-__all__ = ["Asked", "Factored"]
+__all__ = ["AskedProducts", "Factored"]
 
 
 class Factored:
@@ -61,7 +61,7 @@ class Factored:
         return np.vstack([self.across @ matrix, self.thin.T @ matrix])
 
 
-class Asked:
+class AskedProducts:
     """What is asked of the products of m forms: which are nonnegative, which vanish, and of which nothing is asked.
 
     Parameters

@@ -15,7 +15,7 @@ import numpy as np
 from sdprelax.base import Deadline, Floats
 from sdprelax.lifting.inequalities import Forms
 from sdprelax.solvers.native.alternating import PENALTY, RELAXATION, balances, rebalanced
-from sdprelax.solvers.native.factored import Asked, Factored
+from sdprelax.solvers.native.factored import AskedProducts, Factored
 from sdprelax.solvers.native.refining import direction
 
 __all__ = ["LocalState", "LocalSteps"]
@@ -51,7 +51,7 @@ class LocalSteps:
         self.forms, m, order = forms, forms.count, forms.matrix.shape[1]
         k = len(forms.cone.undetermined)
         K = np.vstack([forms.matrix.toarray(), np.eye(order)[k:]])
-        self.factored, self.asked = Factored(K, k), Asked(forms.pairs, forms.zeros, m)
+        self.factored, self.asked = Factored(K, k), AskedProducts(forms.pairs, forms.zeros, m)
         self.products, self.weights = slice(0, m), np.arange(m, len(K))
         D = forms.lift.T @ np.pad(dual, ((0, order - k), (0, 0)))
         wanted = D @ D.T

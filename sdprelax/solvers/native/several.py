@@ -26,7 +26,7 @@ from sdprelax.problem import Problem
 from sdprelax.solvers import Coarser
 from sdprelax.solvers.native.alternating import PENALTY, RELAXATION, Estimates, balances, rebalanced
 from sdprelax.solvers.native.copies import nearest_offset, proximal
-from sdprelax.solvers.native.factored import Asked, Factored
+from sdprelax.solvers.native.factored import AskedProducts, Factored
 from sdprelax.solvers.native.refining import Refined, direction, refined
 
 __all__ = ["SeveralBlocks"]
@@ -50,7 +50,7 @@ class _Part:
         weights = np.eye(block.order)[k:]
         K = np.vstack([forms, more, weights])
         self.forms, self.weights = slice(0, m), len(K) - count + np.arange(count)
-        self.factored, self.asked = Factored(K, k), Asked(block.pairs, block.zeros, m)
+        self.factored, self.asked = Factored(K, k), AskedProducts(block.pairs, block.zeros, m)
         # Every output weight is a weight or its negative.
         outputs = block.outputs.toarray()[:, k:]
         self.column = self.weights[np.argmax(np.abs(outputs), axis=1)]
