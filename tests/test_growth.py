@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -215,6 +216,23 @@ def test_exact_grows_a_partition_in_high_rank() -> None:
     assert plain.lower is not None and found.lower is not None
     assert found.details["program"] != "relaxation" and found.upper <= plain.upper * (1.0 + 1e-6)
     assert found.lower >= plain.lower * (1.0 - 1e-6) and sdprelax.verify(asked, found.certificate) >= found.lower
+
+
+def test_exact_refines_cones_by_themselves_where_they_leave_little_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sdprelax.methods.exact.FEW_ROWS", 4)
+    monkeypatch.setattr("sdprelax.relaxation._local_growth.CONIC", 0)
+    rng = np.random.default_rng(0)
+    asked = Problem(rng.standard_normal((8, 6)), rng.standard_normal((8, 1)), 1.0)
+    plain = sdprelax.solve(asked, "sdp")
+    for hopeful, local in ((math.inf, True), (0.0, False)):
+        monkeypatch.setattr("sdprelax.methods.exact.HOPEFUL", hopeful)
+        # Its programs are not to close the gap before.
+        monkeypatch.setattr(methods["exact"], "_solve_programs", lambda self, best, rng, deadline: None)
+        found = sdprelax.solve(asked, "exact", time_limit=20.0)
+        assert found.details["growth"] and (len(found.details["growth"][0]) == 2) == local
+        assert plain.lower is not None and found.lower is not None and found.lower >= plain.lower * (1.0 - 1e-6)
+        assert found.upper <= plain.upper * (1.0 + 1e-3)
+        assert sdprelax.verify(asked, found.certificate) >= found.lower
 
 
 def test_what_will_be_solved_is_said_beforehand() -> None:

@@ -14,7 +14,7 @@ from sdprelax.certificate import Certificate, cone_certificate
 from sdprelax.exact import generate_columns
 from sdprelax.lifting import LiftedProgram
 from sdprelax.networks import Network
-from sdprelax.problem import reduce
+from sdprelax.problem import Problem, reduce
 from sdprelax.relaxation import (
     CertifiedRelaxation,
     Splitting,
@@ -23,12 +23,16 @@ from sdprelax.relaxation import (
     split_by_strong_branching,
     split_by_violation,
 )
-from sdprelax.training import random_network
+from sdprelax.training import locally_trained, polish, random_network
 
-__all__ = ["Guide", "guide", "partition", "within"]
+__all__ = ["FEW_ROWS", "Guide", "guide", "partition", "trained_on", "within"]
 
 # Share of the cones that the relaxation is first solved over, to see where the rest of the splits should go.
 COARSE = 2 / 3
+# Rows up to which cones by themselves are programs of a conic solver's.
+FEW_ROWS = 100
+# Most steps of the descent that ends a network whose columns were not generated to their end.
+POLISHING = 20_000
 # What guides strong branching: a network trained by column generation to this gap, in at most so many seconds.
 GUIDE_GAP, GUIDE_WIDTH, GUIDE_SECONDS = 1e-7, 60, 30.0
 
@@ -65,6 +69,18 @@ def guide(lifting: LiftedProgram, rng: np.random.Generator, deadline: Deadline) 
     A, network = found.multiplier, reduction.network(found.hidden, found.output, problem)
     certificate = None if found.cover is None else cone_certificate(problem, reduction, A, cover=found.cover)
     return Guide(network, A, found.converged, certificate)
+
+
+def trained_on(problem: Problem, network: Network, rng: np.random.Generator, deadline: Deadline) -> Network:
+    """Return a network whose residual can be refined for, from one whose columns were not generated to their end.
+
+    Directions that are not at their ends yet leave A above γ by as much as no split takes away. The better of what the
+    network comes to by L-BFGS and of a start of its own is taken.
+    """
+    trained = (
+        polish(problem, network, max_iterations=POLISHING, deadline=deadline), locally_trained(problem, rng, deadline),
+    )  # fmt: skip
+    return min(trained, key=problem.objective)
 
 
 def partition(

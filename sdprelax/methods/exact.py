@@ -29,9 +29,10 @@ from sdprelax.exact import (
 from sdprelax.lifting import LiftedProgram
 from sdprelax.lifting.inequalities import inequalities
 from sdprelax.methods import methods
+from sdprelax.methods._partitions import FEW_ROWS, trained_on
 from sdprelax.networks import Network
 from sdprelax.problem import Presolved, Problem, Reduction, Squared, reduce, untaken
-from sdprelax.relaxation import MOST_PARTS, CertifiedRelaxation, Growth
+from sdprelax.relaxation import MOST_PARTS, CertifiedRelaxation, Growth, LocalGrowth
 from sdprelax.solvers import by_default, solvers
 from sdprelax.training import Incumbent, Outcome, Report, locally_trained, unreported
 
@@ -54,6 +55,8 @@ SHARE, COVERING = 0.9, 0.5
 AIM, IN_THE_PLANE = 0.9, 0.01
 # The same where the rest of the tolerance is for choosing among optimal networks.
 SELECTING = 0.1
+# Cones by themselves are refined where the first of them leaves at most this many times what the relaxation does.
+HOPEFUL = 1.6
 # Generator rows up to which the relaxation's certificate is tried without a time limit, and the solver that it is of.
 RELAXED, RELAXED_BY = 60, "interior_point"
 # Distances of unit rows below which they are made one where a cover over all of them loses too much to rounding:
@@ -89,7 +92,7 @@ class Exact:
         by validation data too.
     """
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     closes: ClassVar[str] = "gap"
     kernels: ClassVar[tuple[str, ...]] = EXACT_KERNELS
     losses: ClassVar[tuple[str, ...] | None] = None
@@ -161,7 +164,7 @@ class Exact:
         if reduction.generators:
             self._solve_programs(best, rng, programs_time)
         if best.gap > self.tolerance:
-            _certify_otherwise(best, deadline, self.tolerance)
+            _certify_otherwise(best, deadline, self.tolerance, rng)
         if not deadline.expired:
             # Fewer neurons may cost a small part of the gap that is left anyway, but not the tolerance.
             spare = self.tolerance - best.gap if best.gap <= self.tolerance else math.inf
@@ -262,7 +265,27 @@ def _conic(
     best.prove(cone_certificate(problem, reduction, residual, deadline=deadline))
 
 
-def _certify_otherwise(best: Incumbent, deadline: Deadline, tolerance: float) -> None:
+def _cones_by_themselves(
+    relaxed: CertifiedRelaxation, tolerance: float, rng: np.random.Generator
+) -> LocalGrowth | None:
+    """Return the growth for a fixed dual point, if over all of weight space it leaves little more than the common one.
+
+    Raises
+    ------
+    SolverFailed: the relaxation has no point.
+    """
+    best, lifting = relaxed.best, relaxed.lifting
+    problem, space = lifting.problem, [whole_space(lifting.generators)]
+    network = trained_on(problem, best.scaled, rng, relaxed.deadline)
+    best.offer(network)
+    Growth(relaxed, list(space), 1, tolerance).run()
+    local = LocalGrowth(
+        relaxed, network, problem.residual(network.predict(problem.X)), list(space), MOST_PARTS, tolerance
+    )
+    return local if local.first_gap() <= HOPEFUL * best.gap else None
+
+
+def _certify_otherwise(best: Incumbent, deadline: Deadline, tolerance: float, rng: np.random.Generator) -> None:
     """Try other certificates where a cover proves too little: in high rank, and on nearly parallel rows.
 
     The repair of no multipliers at all may prove more than a cover that time cut short; the relaxation, over a
@@ -281,8 +304,11 @@ def _certify_otherwise(best: Incumbent, deadline: Deadline, tolerance: float) ->
     if relaxable and g and not deadline.expired and (deadline.seconds < math.inf or g <= RELAXED):
         names = by_default(True, g, problem)[:1]
         relaxed = CertifiedRelaxation(lifting, "reduced", names, {}, best, deadline.fraction(SHARE))
+        growth: Growth | LocalGrowth
         growth = Growth(relaxed, partition, MOST_PARTS if deadline.seconds < math.inf else 1, tolerance)
         with contextlib.suppress(SolverFailed):
+            if g > FEW_ROWS and deadline.seconds < math.inf:
+                growth = _cones_by_themselves(relaxed, tolerance, rng) or growth
             found = growth.run()
             best.details["growth"] = growth.rounds
             # Its multipliers may prove more of another dual point.

@@ -19,7 +19,7 @@ from sdprelax.lifting import LiftedProgram
 from sdprelax.lifting.inequalities import Inequality, chosen_families, inequalities, named_options
 from sdprelax.methods import methods
 from sdprelax.methods._kernel_form import tabulated, transduced
-from sdprelax.methods._partitions import guide, partition, within
+from sdprelax.methods._partitions import FEW_ROWS, guide, partition, trained_on, within
 from sdprelax.methods._roundings import Roundings
 from sdprelax.networks import Network, Predictor
 from sdprelax.problem import PARALLEL, Presolved, Problem, Reduction, Squared, reduce_inputs
@@ -37,17 +37,15 @@ from sdprelax.relaxation import (
 )
 from sdprelax.rounding import roundings
 from sdprelax.solvers import StructuredSolver, by_default, solvers
-from sdprelax.training import Incumbent, Outcome, Report, locally_trained, polish, status_of, unreported
+from sdprelax.training import Incumbent, Outcome, Report, locally_trained, status_of, unreported
 
 __all__ = ["SDP"]
 
 # Splittings that grow a partition until the gap is closed.
 GROWING = ("gap", "local")
-# Up to so many rows "local" starts from cones of few undetermined ones, whose programs are short, or from a share of
-# its cones; beyond, it starts from all of weight space.
-FEW, SMALL, BEFORE = 100, 16, 0.5
-# Most steps of the descent that ends a network whose columns were not generated to their end.
-POLISHING = 20_000
+# Up to FEW_ROWS rows "local" starts from cones of so many undetermined ones, whose programs are short, or from this
+# share of its cones; beyond, it starts from all of weight space.
+SMALL, BEFORE = 16, 0.5
 # Distance of unit rows below which they are one generator where the solver has no start otherwise.
 NEARLY_PARALLEL = 1e-5
 # Share of a time limit that is the solver's, where there is a rounding, and where there is only the last proof.
@@ -381,16 +379,11 @@ class SDP:
         best.offer(network)
         problem, reduction, most = lifting.problem, lifting.reduction, self._most
         if not guided.converged:
-            # Columns whose directions are not at their ends yet leave A above γ by as much as no split takes away.
-            trained = [
-                polish(problem, network, max_iterations=POLISHING, deadline=relaxed.deadline),
-                locally_trained(problem, rng, relaxed.deadline),
-            ]
-            network = min(trained, key=problem.objective)
+            network = trained_on(problem, network, rng, relaxed.deadline)
             best.offer(network)
             A = problem.residual(network.predict(problem.X))
         start = [whole_space(reduction.generators)]
-        if reduction.generators <= FEW:
+        if reduction.generators <= FEW_ROWS:
             start = split_by_neurons(reduction.rows, reduction.pull_back(A), max(1, int(BEFORE * most)), SMALL, rng)
         start = within(start, sectors_of(lifting.problem.shape[2], self.sectors))
         growth = LocalGrowth(relaxed, network, A, start, most, self.tolerance)

@@ -91,6 +91,16 @@ class LocalGrowth:
         lifting = self.relaxed.lifting
         self._dual = lifting.reduction.pull_back(self.multiplier)
         self._upper = lifting.problem.objective(self.network)
+        self._first: list[_Node] | None = None
+
+    def first_gap(self) -> float:
+        """Return the relative gap over the partition to start from."""
+        with pooled(2 * BATCH) as pool:
+            self._first = list(pool.map(lambda cone: self._solved(cone, None), self.cones))
+        return self._gap(min(node.certificate.lower for node in self._first))
+
+    def _gap(self, lower: float) -> float:
+        return (self._upper - lower) / max(abs(self._upper), 1e-300)
 
     @property
     def solved(self) -> bool:
@@ -106,7 +116,7 @@ class LocalGrowth:
         """
         lifting = self.relaxed.lifting
         with pooled(2 * BATCH) as pool:
-            found = list(pool.map(lambda cone: self._solved(cone, None), self.cones))
+            found = self._first or list(pool.map(lambda cone: self._solved(cone, None), self.cones))
             # The worst first; numbers decide between equal ones.
             heap = [(node.certificate.lower, number, node) for number, node in enumerate(found)]
             heapq.heapify(heap)
@@ -144,7 +154,7 @@ class LocalGrowth:
     def _look(self, heap: list[tuple[float, int, _Node]]) -> bool:
         """Note where it stands; say whether that is enough, or as far as it goes."""
         solved = all(node.solved for _, _, node in heap)
-        gap = (self._upper - heap[0][0]) / max(abs(self._upper), 1e-300) if solved else math.inf
+        gap = self._gap(heap[0][0]) if solved else math.inf
         self.rounds.append((len(heap), gap))
         return gap <= CLOSED * self.tolerance or len(heap) >= self.most or self.relaxed.deadline.expired
 
