@@ -43,8 +43,8 @@ __all__ = ["SDP"]
 
 # Splittings that grow a partition until the gap is closed.
 GROWING = ("gap", "local")
-# Up to FEW_ROWS rows "local" starts from cones of so many undetermined ones, whose programs are short, or from this
-# share of its cones; beyond, it starts from all of weight space.
+# Up to FEW_ROWS rows, and with sectors, "local" starts from cones of so many undetermined ones, whose programs are
+# short, or from this share of its cones; beyond, it starts from all of weight space.
 SMALL, BEFORE = 16, 0.5
 # Distance of unit rows below which they are one generator where the solver has no start otherwise.
 NEARLY_PARALLEL = 1e-5
@@ -383,7 +383,7 @@ class SDP:
             best.offer(network)
             A = problem.residual(network.predict(problem.X))
         start = [whole_space(reduction.generators)]
-        if reduction.generators <= FEW_ROWS:
+        if reduction.generators <= FEW_ROWS or self.sectors > 1:
             start = split_by_neurons(reduction.rows, reduction.pull_back(A), max(1, int(BEFORE * most)), SMALL, rng)
         start = within(start, sectors_of(lifting.problem.shape[2], self.sectors))
         growth = LocalGrowth(relaxed, network, A, start, most, self.tolerance)

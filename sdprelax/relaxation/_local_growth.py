@@ -43,22 +43,22 @@ class _Node:
 
     Attributes
     ----------
-    certificate: of the bound that there would be if no other cone were worse.
+    certificate: of the bound that there would be if no other cone were worse; None without multipliers.
     row: where it is to be split; −1 for nowhere.
-    solved: whether it has multipliers.
+    multipliers: N, shape (m, m).
     state: what its parts start from.
     """
 
     cone: Cone
-    certificate: Certificate
+    certificate: Certificate | None
     row: int
-    solved: bool
+    multipliers: Floats
     state: LocalState | None
 
     @property
-    def multipliers(self) -> Floats:
-        """N, shape (m, m)."""
-        return self.certificate.proof.blocks[0].multipliers  # type: ignore[union-attr]
+    def lower(self) -> float:
+        """The bound that there would be if no other cone were worse."""
+        return -math.inf if self.certificate is None else self.certificate.lower
 
 
 @dataclass(eq=False)
@@ -97,7 +97,7 @@ class LocalGrowth:
         """Return the relative gap over the partition to start from."""
         with pooled(2 * BATCH) as pool:
             self._first = list(pool.map(lambda cone: self._solved(cone, None), self.cones))
-        return self._gap(min(node.certificate.lower for node in self._first))
+        return self._gap(min(node.lower for node in self._first))
 
     def _gap(self, lower: float) -> float:
         return (self._upper - lower) / max(abs(self._upper), 1e-300)
@@ -118,7 +118,7 @@ class LocalGrowth:
         with pooled(2 * BATCH) as pool:
             found = self._first or list(pool.map(lambda cone: self._solved(cone, None), self.cones))
             # The worst first; numbers decide between equal ones.
-            heap = [(node.certificate.lower, number, node) for number, node in enumerate(found)]
+            heap = [(node.lower, number, node) for number, node in enumerate(found)]
             heapq.heapify(heap)
             proved, number = 0, len(heap)
             while True:
@@ -140,7 +140,7 @@ class LocalGrowth:
                     break
                 gone = {number for _, number, _ in worst}
                 heap = [entry for entry in heap if entry[1] not in gone]
-                heap += [(node.certificate.lower, number + i, node) for i, node in enumerate(parts)]
+                heap += [(node.lower, number + i, node) for i, node in enumerate(parts)]
                 number += len(parts)
                 heapq.heapify(heap)
             self._prove(heap)
@@ -153,14 +153,14 @@ class LocalGrowth:
 
     def _look(self, heap: list[tuple[float, int, _Node]]) -> bool:
         """Note where it stands; say whether that is enough, or as far as it goes."""
-        solved = all(node.solved for _, _, node in heap)
-        gap = self._gap(heap[0][0]) if solved else math.inf
+        gap = self._gap(heap[0][0])
         self.rounds.append((len(heap), gap))
         return gap <= CLOSED * self.tolerance or len(heap) >= self.most or self.relaxed.deadline.expired
 
     def _prove(self, heap: list[tuple[float, int, _Node]]) -> None:
-        if self.solved:
-            self.relaxed.best.prove(joined_certificate([node.certificate for _, _, node in heap]))
+        parts = [node.certificate for _, _, node in heap]
+        if all(parts):
+            self.relaxed.best.prove(joined_certificate([part for part in parts if part is not None]))
 
     def _parts(self, node: _Node) -> tuple[Cone, ...]:
         return tuple(node.cone.split(self.relaxed.lifting.reduction.rows, node.row))
@@ -174,22 +174,25 @@ class LocalGrowth:
             return self._node(cone, N, S, math.isfinite(omega), None)
         run = LocalSteps(lifting.forms(cone), self._dual, None if whole is None else whole.state)
         carried = run.multipliers()
-        enough = -math.inf if whole is None else whole.certificate.lower
+        enough = -math.inf if whole is None else whole.lower
         for _ in range(TURNS):
             run.run(FIRST_STEPS if whole is None else STEPS, deadline)
             node = self._node(cone, run.multipliers(), run.matrix(), True, run.state)
-            if node.certificate.lower >= enough or deadline.expired:
+            if node.lower >= enough or deadline.expired:
                 return node
         # What the whole has proved its multipliers prove here too.
         instead = self._node(cone, carried, run.matrix(), True, run.state)
-        return max(node, instead, key=lambda one: one.certificate.lower)
+        return max(node, instead, key=lambda one: one.lower)
 
     def _node(self, cone: Cone, N: Floats, S: Floats, solved: bool, state: LocalState | None) -> _Node:
         lifting = self.relaxed.lifting
+        T = lifting.forms(cone).lift
+        row, _ = most_mixed_row(cone, np.asarray(T @ (T @ S).T), self._dual)
+        if not solved:
+            return _Node(cone, None, row, N, state)
         certificate = relaxation_certificate(
             lifting.problem, lifting.reduction, self.multiplier, [N], [cone], lifting.more
         )
-        T = lifting.forms(cone).lift
-        row, _ = most_mixed_row(cone, np.asarray(T @ (T @ S).T), self._dual)
         # Multipliers that prove nothing leave the dual point 0.
-        return _Node(cone, certificate, row, solved and bool(np.any(certificate.multiplier)), state)
+        proves = bool(np.any(certificate.multiplier))
+        return _Node(cone, certificate if proves else None, row, N, state)
