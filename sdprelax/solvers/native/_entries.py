@@ -58,6 +58,18 @@ def fold(aa: Floats, ab: Floats, bb: Floats, E: Floats, ss: Floats, st: Floats, 
                 tt[j0:j1] += np.dot(some_sums.T, E[i0:i1])
 
 
+@compiled(inline="always")
+def _moved(z: float, y: float, relaxation: float, weight: float, sums: Floats) -> float:
+    """Return a number of z after the step, where x = max(z, 0); its squares are added to the sums."""
+    x = max(z, 0.0)
+    new = z + relaxation * (y - x)
+    sums[0] += weight * (y - x) ** 2
+    sums[1] += weight * y**2
+    sums[2] += weight * (max(new, 0.0) - x) ** 2
+    sums[3] += weight * min(new, 0.0) ** 2
+    return new
+
+
 @compiled(
     "UniTuple(f8, 4)(f8[:,::1], f8[:,::1], f8[:,::1], f8[:,::1], f8[:,:], f8[:,::1], f8[:,::1], f8)", nogil=True
 )  # fmt: skip
@@ -74,8 +86,7 @@ def move(
     st, tt: R_sy and ER_yy, shape (g, r).
     relaxation: θ.
     """
-    g = len(aa)
-    distance = size = moved = dual = 0.0
+    g, sums = len(aa), np.zeros(4)
     for i0 in range(0, g, TILE):
         i1 = min(i0 + TILE, g)
         for j0 in range(i0, g, TILE):
@@ -87,43 +98,17 @@ def move(
                     twice = 1.0 if i == j else 2.0
                     right, left, s = here[i - i0, j - j0], there[j - j0, i - i0], ss[i, j]
                     even, odd = 0.5 * (square[i - i0, j - j0] + s), 0.5 * (right + left)
-                    y, z = even + odd, aa[i, j]
-                    x = max(z, 0.0)
-                    new = z + relaxation * (y - x)
-                    aa[i, j] = aa[j, i] = new
-                    distance += twice * (y - x) ** 2
-                    size += twice * y**2
-                    moved += twice * (max(new, 0.0) - x) ** 2
-                    dual += twice * min(new, 0.0) ** 2
-                    y, z = even - odd, bb[i, j]
-                    x = max(z, 0.0)
-                    new = z + relaxation * (y - x)
-                    bb[i, j] = bb[j, i] = new
-                    distance += twice * (y - x) ** 2
-                    size += twice * y**2
-                    moved += twice * (max(new, 0.0) - x) ** 2
-                    dual += twice * min(new, 0.0) ** 2
-                    y, z = odd - right - even + s, ab[i, j]
+                    aa[i, j] = aa[j, i] = _moved(aa[i, j], even + odd, relaxation, twice, sums)
+                    bb[i, j] = bb[j, i] = _moved(bb[i, j], even - odd, relaxation, twice, sums)
+                    y = odd - right - even + s
                     if i == j:
-                        new = z + relaxation * y
+                        # x is 0 where the product vanishes.
+                        new = ab[i, i] + relaxation * y
                         ab[i, i] = new
-                        distance += 2.0 * y**2
-                        size += 2.0 * y**2
-                        dual += 2.0 * new**2
-                        continue
-                    x = max(z, 0.0)
-                    new = z + relaxation * (y - x)
-                    ab[i, j] = new
-                    distance += 2.0 * (y - x) ** 2
-                    size += 2.0 * y**2
-                    moved += 2.0 * (max(new, 0.0) - x) ** 2
-                    dual += 2.0 * min(new, 0.0) ** 2
-                    y, z = odd - left - even + s, ab[j, i]
-                    x = max(z, 0.0)
-                    new = z + relaxation * (y - x)
-                    ab[j, i] = new
-                    distance += 2.0 * (y - x) ** 2
-                    size += 2.0 * y**2
-                    moved += 2.0 * (max(new, 0.0) - x) ** 2
-                    dual += 2.0 * min(new, 0.0) ** 2
-    return distance, size, moved, dual
+                        sums[0] += 2.0 * y**2
+                        sums[1] += 2.0 * y**2
+                        sums[3] += 2.0 * new**2
+                    else:
+                        ab[i, j] = _moved(ab[i, j], y, relaxation, 2.0, sums)
+                        ab[j, i] = _moved(ab[j, i], odd - left - even + s, relaxation, 2.0, sums)
+    return sums[0], sums[1], sums[2], sums[3]
