@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 import sdprelax
 from sdprelax import InputError, Network, Problem
-from sdprelax.base import Deadline
+from sdprelax.base import Checkpoint, Deadline
 from sdprelax.methods import methods
 from sdprelax.methods.gradient_descent import _Run
 from sdprelax.problem.losses import losses
@@ -287,6 +288,34 @@ def test_a_training_whose_process_was_lost_goes_on_from_its_checkpoint_to_the_sa
     path.write_bytes(b"PK\x03\x04 damaged")
     until(1400)
     assert evaluations == 1400
+
+
+def test_whatever_has_become_of_a_checkpoint_it_is_read_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a bit says so an archive is encrypted, patched, or of a later version of the format."""
+    monkeypatch.setattr("sdprelax.base._checkpoint.INTERVAL", -1.0)
+    path, wanted = tmp_path / "kept.npz", {"weights": np.arange(3.0), "spent": np.array(2.0)}
+    Checkpoint(path, "this").save(lambda: wanted)
+    content = path.read_bytes()
+    damaged = [content[:half] for half in range(0, len(content), 50)]
+    for name in (b"PK\x03\x04", b"PK\x01\x02"):
+        header = content.index(name)
+        damaged += [
+            content[:at] + bytes([content[at] ^ 1 << bit]) + content[at + 1 :]
+            for at in range(header, header + 30)
+            for bit in range(8)
+        ]
+    array = io.BytesIO()
+    np.save(array, np.zeros(3))
+    for one in [content, *damaged, array.getvalue()]:
+        path.write_bytes(one)
+        kept = Checkpoint(path, "this").arrays()
+        assert kept is not None or one != content
+        if kept is not None:
+            assert kept.keys() == wanted.keys() and all(np.array_equal(kept[key], wanted[key]) for key in wanted)
+    path.write_bytes(content)
+    assert Checkpoint(path, "that").arrays() is None
 
 
 def test_a_method_without_checkpoints_says_so(tmp_path: Path) -> None:
