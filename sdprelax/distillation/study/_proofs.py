@@ -57,7 +57,7 @@ def _prove(
     activations = _activations(trial, shared)
     samples = sampled(activations.samples, trial.fraction, trial.seed)
     rows: Rows = activations.rows(student.layout, samples)
-    root = _root(folder / METRIC, rows.shape[2])
+    root = _root(folder / METRIC, rows.shape[2], float(trial.options.get("jacobian", 0.0)))
     if root is not None:
         rows = MappedRows(rows, root)
     optimum, objective = (
@@ -128,14 +128,22 @@ def _same_program(one: GroupCertificate, other: GroupCertificate) -> bool:
     return bool(same and one.gamma == other.gamma and one.penalty == other.penalty)
 
 
-def _root(path: Path, outputs: int) -> Floats | None:
+def _root(path: Path, outputs: int, share: float) -> Floats | None:
     """Return the root of the outputs' metric, shape (c, c); None where outputs are taken as they are.
+
+    Parameters
+    ----------
+    share: of the Jacobian in it, as the trial's options say. Any (1 − s)·I + s·M with M of trace c is taken, as the
+        teacher that M is of is not at hand.
 
     Raises
     ------
-    InputError: the file holds no such matrix.
+    InputError: the file holds no such matrix, or is there without a share, or is not there.
     """
-    if not path.is_file():
+    if path.is_file() != (share > 0.0):
+        missing = "is there, and its outputs are to be taken as they are" if not share else "is not there"
+        raise InputError(f"{path} {missing}: its option jacobian is {share:g}.")
+    if not share:
         return None
     try:
         root = read_arrays(path)["root"].astype(np.float64)
@@ -144,6 +152,13 @@ def _root(path: Path, outputs: int) -> Floats | None:
     except Exception as error:
         # A damaged archive fails in zlib, zipfile or NumPy, each with errors of its own.
         raise InputError(f"{path} is not a readable metric: {first_line(error)}.") from None
+    metric = root @ root
+    least = float(np.linalg.eigvalsh(metric)[0]) if np.array_equal(root, root.T) else -np.inf
+    if not (least >= (1.0 - share) - SAME * outputs and abs(np.trace(metric) - outputs) <= SAME * outputs):
+        raise InputError(
+            f"{path} is no metric of the option jacobian {share:g}: its root must be symmetric, and the metric of "
+            f"trace {outputs} with no eigenvalue below {1.0 - share:g}."
+        )
     return root
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from sdprelax import GroupCertificate, InputError
 from sdprelax.base import Deadline, StorageError
+from sdprelax.distillation.study._proofs import _root
 from sdprelax.laboratory import Store, load_sweep, run_sweep
 from sdprelax.laboratory.results import Results, audit
 from tests.distillation import MODULES
@@ -306,6 +307,27 @@ def test_another_metric_of_the_outputs_is_found(copied: Path) -> None:
     assert {name for name, sentences in proved(copied).items() if sentences} == {path.parent.name}
     path.unlink()
     assert {name for name, sentences in proved(copied).items() if sentences} == {path.parent.name}
+    assert "is not there: its option jacobian is 0.9" in " ".join(proved(copied)[path.parent.name])
+
+
+@pytest.mark.parametrize(("root", "share", "message"), [
+    (np.eye(3), 0.0, "its outputs are to be taken as they are"), (0.1 * np.eye(3), 0.9, "is no metric of the option"),
+    (np.diag([1.2, 1.2, np.sqrt(0.12)]), 0.5, "no eigenvalue below 0.5"), (np.diag([1.0, 1.0, -1.0]), 0.5, None),
+    (np.eye(3)[[1, 0, 2]] @ np.diag([1.0, -1.0, 1.0]), 0.5, "must be symmetric"),
+    (np.diag(np.sqrt([1.4, 1.4, 0.2])), 0.8, None),
+])  # fmt: skip
+def test_a_metric_is_one_that_the_share_of_the_jacobian_allows(
+    root: np.ndarray, share: float, message: str | None, tmp_path: Path
+) -> None:
+    """M_s = (1 − s)I + sM, M ⪰ 0 of trace c, has trace c and no eigenvalue below 1 − s."""
+    np.savez(tmp_path / "metric.npz", root=root)
+    if message is None:
+        held = _root(tmp_path / "metric.npz", 3, share)
+        assert held is not None
+        np.testing.assert_array_equal(held, root)
+        return
+    with pytest.raises(InputError, match=message):
+        _root(tmp_path / "metric.npz", 3, share)
 
 
 def test_a_bound_over_all_candidates_is_proved_again(tmp_path: Path) -> None:
