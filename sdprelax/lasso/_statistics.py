@@ -9,6 +9,7 @@ cross-validation for the price of one pass.
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import zlib
 from collections.abc import Callable
@@ -132,8 +133,12 @@ def statistics_of(
         ) from None
     moments = np.zeros((folds, order, outputs))
     squares, counts, first = np.zeros((folds, outputs)), np.zeros(folds, dtype=np.int64), 0
-    identity = json.dumps([n, width, outputs, folds, gates.skip, zlib.crc32(gates.directions.tobytes())])
-    kept_at = Checkpoint(checkpoint, identity)
+    identity = [n, width, outputs, folds, gates.skip, zlib.crc32(gates.directions.tobytes())]
+    if checkpoint is not None:
+        # Rows of other targets may be behind the same gates, as in another metric of the outputs.
+        for head in itertools.islice(rows.blocks(), 1):
+            identity += [zlib.crc32(np.ascontiguousarray(part).tobytes()) for part in (head.inputs, head.targets)]
+    kept_at = Checkpoint(checkpoint, json.dumps(identity))
     if (kept := kept_at.arrays()) is not None:
         first, squares, counts = int(kept["first"]), kept["squares"], kept["counts"]
         grams = [np.asfortranarray(kept[f"gram_{k}"]) for k in range(folds)]

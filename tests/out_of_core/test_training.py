@@ -28,7 +28,7 @@ from sdprelax.lasso import (
 )
 from sdprelax.lasso import _out_of_core as out_of_core
 from sdprelax.lasso._alternating import StatisticsProgram, alternating
-from sdprelax.lasso._rows import ResidualRows
+from sdprelax.lasso._rows import MappedRows, ResidualRows
 from sdprelax.lasso._statistics import Statistics, fits
 from sdprelax.problem.norms import Penalty
 from tests.group_programs import gated, proved_gated
@@ -98,7 +98,8 @@ def test_an_interrupted_pass_goes_on_where_it_was(case: Case, tmp_path: Path, mo
         statistics_of(Interrupting(case.rows, 2), case.gates, folds=2, checkpoint=checkpoint)  # type: ignore[arg-type]
     rest = Interrupting(case.rows, -1)
     found = statistics_of(rest, case.gates, folds=2, checkpoint=checkpoint)  # type: ignore[arg-type]
-    assert rest.read == list(range(2, case.rows.block_count))
+    # The first block is read to see whose checkpoint it is.
+    assert rest.read == [0, *range(2, case.rows.block_count)]
     for one, other in zip(found, statistics_of(case.rows, case.gates, folds=2), strict=True):
         np.testing.assert_array_equal(one.gram, other.gram)
         np.testing.assert_array_equal(one.moment, other.moment)
@@ -109,7 +110,13 @@ def test_an_interrupted_pass_goes_on_where_it_was(case: Case, tmp_path: Path, mo
         statistics_of(Interrupting(case.rows, 2), case.gates, checkpoint=checkpoint)  # type: ignore[arg-type]
     anew = Interrupting(case.rows, -1)
     statistics_of(anew, Gates(case.gates.directions[:, ::-1], True), checkpoint=checkpoint)  # type: ignore[arg-type]
-    assert anew.read[0] == 0
+    assert anew.read == [0, *range(case.rows.block_count)]
+    # Nor do the same rows in another metric of their outputs.
+    with pytest.raises(Interrupted):
+        statistics_of(Interrupting(case.rows, 2), case.gates, checkpoint=checkpoint)  # type: ignore[arg-type]
+    mapped = MappedRows(case.rows, 2.0 * np.eye(case.rows.shape[2]))
+    (one,), (other,) = statistics_of(mapped, case.gates, checkpoint=checkpoint), statistics_of(mapped, case.gates)
+    np.testing.assert_array_equal(one.moment, other.moment)
 
 
 @pytest.mark.parametrize("penalty", PENALTIES)
