@@ -106,8 +106,8 @@ def test_cones_by_themselves_close_the_gap_of_a_good_network(
     assert exact.lower * (1.0 - 1e-3) <= found.lower <= exact.upper and found.upper >= exact.lower
     proved_by_both(asked, found.certificate, tmp_path / "certificate.npz")
     assert found.details["growth"][-1][0] == len(found.certificate.proof.blocks)
-    with pytest.raises(InputError, match="leave out form and solver"):
-        sdprelax.solve(asked, "sdp", splitting="local", solver="scs")
+    with pytest.raises(InputError, match="leave out form, solver and solver_options"):
+        sdprelax.solve(asked, "sdp", splitting="local", solver_options={"max_iterations": 5})
 
 
 @pytest.mark.parametrize("splitting", ["local", "strong"])

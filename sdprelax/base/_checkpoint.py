@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sdprelax.base._errors import StorageError
+from sdprelax.base._errors import InputError, StorageError
 from sdprelax.base._files import write_arrays
 
 __all__ = ["Checkpoint"]
@@ -32,6 +32,26 @@ class Checkpoint:
 
     def __init__(self, path: Path | None, identity: str) -> None:
         self._path, self._identity, self._saved = path, identity, time.monotonic()
+
+    @staticmethod
+    def named(path: str | Path) -> Path:
+        """Return a path that somebody names for a checkpoint, whose file will be overwritten and removed.
+
+        Raises
+        ------
+        InputError: something else is there; a damaged archive may have been a checkpoint.
+        """
+        where, ours = Path(path), True
+        if where.is_dir():
+            ours = False
+        elif where.is_file() and where.stat().st_size:
+            ours = where.read_bytes()[:4] == b"PK\x03\x04"
+            # A damaged archive fails in zlib, zipfile or NumPy, each with errors of its own.
+            with contextlib.suppress(Exception), np.load(where, allow_pickle=False) as kept:
+                ours = "identity" in kept.files
+        if not ours:
+            raise InputError(f"{where} is no checkpoint, and one would take its place: name another file.")
+        return where
 
     def arrays(self) -> dict[str, NDArray[Any]] | None:
         """Return the arrays by name that were written last; None where there is nothing to go on from."""

@@ -7,7 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from sdprelax.base import Deadline, InputError, ProblemTooLarge, SolverFailed, import_present, ready, require_seed
+from sdprelax.base import (
+    Checkpoint,
+    Deadline,
+    InputError,
+    ProblemTooLarge,
+    SolverFailed,
+    import_present,
+    ready,
+    require_seed,
+)
 from sdprelax.methods._method import methods
 from sdprelax.problem import Problem, require_taken
 from sdprelax.training import Outcome, Report, unreported
@@ -36,13 +45,13 @@ def solve(
         what is compiled, once per machine, is there, and libraries are imported.
     report: called with an Outcome whenever the method has a better pair of bounds.
     checkpoint: a file of ``sgd`` and ``adam``, written once a minute, from which the same call goes on where an earlier
-        process was lost; removed at the end.
+        process was lost; removed at the end, also where time was. A file that is no checkpoint is refused.
     options: the method's own options, e.g. ``solver="scs"``.
 
     Raises
     ------
-    InputError: unknown method or option, a value of the wrong type or range, or a loss or activation that the method
-        does not take.
+    InputError: unknown method or option, a value of the wrong type or range, a loss or activation that the method does
+        not take, or a file in the checkpoint's place that is none.
     SolverUnavailable, SolverFailed, ProblemTooLarge: see these classes.
     """
     if not isinstance(problem, Problem):
@@ -53,9 +62,9 @@ def solve(
         raise InputError(f"report is {report!r}; it must be a function that takes an Outcome.")
     chosen = methods.create(method, options)
     require_taken(problem, methods, method, chosen)
-    resumed = {} if checkpoint is None else {"checkpoint": Path(checkpoint)}
-    if resumed and not getattr(chosen, "resumes", False):
+    if checkpoint is not None and not getattr(chosen, "resumes", False):
         raise InputError(f"method '{method}' writes no checkpoint: leave checkpoint out.")
+    resumed = {} if checkpoint is None else {"checkpoint": Checkpoint.named(checkpoint)}
     ready(methods.kernels(method, chosen))
     import_present(methods.libraries(method, chosen))
     try:

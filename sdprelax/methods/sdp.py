@@ -123,7 +123,8 @@ class SDP:
             raise InputError("start is the partition that splitting: gap goes on from; no other splitting has one.")
         if self.splitting == "local" and (self.solver or self.solver_options or self.form != "reduced"):
             raise InputError(
-                "splitting: local solves the reduced form, every cone in its own way; leave out form and solver."
+                "splitting: local solves the reduced form, every cone in its own way; leave out form, solver and "
+                "solver_options."
             )
         asked = {inequalities.canonical(named_options("inequalities", entry)[0]) for entry in self.inequalities or []}
         if self._whole and (mute := sorted(name for name in asked if inequalities[name].of_sectors)):

@@ -323,6 +323,16 @@ def test_a_method_without_checkpoints_says_so(tmp_path: Path) -> None:
         sdprelax.solve(gaussian(0), "lbfgs", checkpoint=tmp_path / "kept.npz")
 
 
+def test_a_file_that_is_no_checkpoint_is_refused_and_kept(tmp_path: Path) -> None:
+    network, table = tmp_path / "network.npz", tmp_path / "table.csv"
+    np.savez(network, U=np.eye(2))
+    table.write_text("a,b\n1,2\n")
+    for path in (network, table, tmp_path):
+        with pytest.raises(InputError, match="is no checkpoint, and one would take its place: name another file"):
+            sdprelax.solve(gaussian(0), "sgd", checkpoint=path, epochs=2)
+    assert table.read_text() == "a,b\n1,2\n" and np.array_equal(np.load(network)["U"], np.eye(2))
+
+
 def test_the_gradient_is_the_same_in_room_that_is_given() -> None:
     problem, rng = trained("squared", 4, True, True, {"leaky": {"slope": 0.3}}), np.random.default_rng(2)
     U, V, t = rng.standard_normal((3, 4)), rng.standard_normal((4, 3)), rng.standard_normal(3)
