@@ -16,7 +16,7 @@ import lazy_loader
 if sys.platform == "win32":
     raise ImportError("sdprelax runs on Linux and macOS; on Windows, in the Windows Subsystem for Linux.")
 
-__version__ = "0.13.0"
+__version__ = "0.14.0"
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 __all__ += ["__version__"]

@@ -186,6 +186,8 @@ def test_certificates_of_parts_add_up_to_one_of_the_least_bound(tmp_path: Path) 
     other = relaxation_certificate(asked, reduction, A + 1.0, multipliers, cones)
     with pytest.raises(ValueError, match="different dual points"):
         joined_certificate([parts[0], other])
+    with pytest.raises(ValueError, match="no certificates"):
+        joined_certificate([])
 
 
 def test_cones_of_a_line_are_halves_of_it() -> None:

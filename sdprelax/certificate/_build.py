@@ -156,13 +156,16 @@ def joined_certificate(parts: Sequence[Certificate]) -> Certificate:
 
     Raises
     ------
-    ValueError: they are of different dual points.
+    ValueError: there is none, or they are of different dual points, rows or units.
     """
-    first = parts[0]
-    blocks = list[BlockProof]()
+    if not parts:
+        raise ValueError("no certificates do not add up to one")
+    first, blocks = parts[0], list[BlockProof]()
     for part in parts:
-        if not isinstance(part.proof, RelaxationProof) or not np.array_equal(part.multiplier, first.multiplier):
-            raise ValueError("certificates of different dual points do not add up to one")
+        same = part.units == first.units and np.array_equal(part.multiplier, first.multiplier)
+        same = same and np.array_equal(part.reduction.rows, first.reduction.rows)
+        if not (same and isinstance(part.proof, RelaxationProof)):
+            raise ValueError("certificates of different dual points, rows or units do not add up to one")
         blocks.extend(part.proof.blocks)
     return dataclasses.replace(first, lower=min(part.lower for part in parts), proof=RelaxationProof(tuple(blocks)))
 
