@@ -60,11 +60,12 @@ def pytorchs(n: int, d: int, c: int, width: int, epochs: int) -> float:
     """Time the same steps by PyTorch's autograd, its optimiser and its schedule."""
     import torch
 
-    torch.set_default_dtype(torch.float64)
     X, Y = map(torch.tensor, drawn(n, d, c))
 
     def train(count: int) -> None:
-        U, V = torch.randn(d, width, requires_grad=True), torch.randn(width, c, requires_grad=True)
+        U, V = (
+            torch.randn(*shape, dtype=torch.float64, requires_grad=True) for shape in ((d, width), (width, c))
+        )  # fmt: skip
         steps = torch.optim.SGD([U, V], lr=1e-7, momentum=0.95)
         schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(steps, factor=0.5, patience=100)
         for _ in range(count):

@@ -124,12 +124,18 @@ def test_where_nothing_can_be_kept_everything_is_compiled_anew_and_that_is_said(
         assert compiled("f8(f8)")(lambda x: 4.0 * x)(2.0) == 8.0
 
 
+NATIVE = "sdprelax.solvers.native._entries"
+
+
 @pytest.mark.parametrize(("method", "options", "kernels"), [
     ("lbfgs", {}, set()), ("ntk", {}, set()), ("mkl", {}, set()), ("sdp", {"solver": "clarabel"}, set()),
-    ("sdp", {}, {"sdprelax.solvers._schur"}), ("mkl", {"gates": "sdp"}, {"sdprelax.solvers._schur"}),
+    ("sdp", {}, {"sdprelax.solvers._schur", NATIVE}), ("mkl", {"gates": "sdp"}, {"sdprelax.solvers._schur", NATIVE}),
+    ("sdp", {"solver": "native"}, {"sdprelax.solvers._schur", NATIVE}),
     ("wedge", {}, {"sdprelax.certificate._cone_search"}), ("gated_relu", {}, set()),
     ("cross_validated", {"of": "frank_wolfe", "gammas": [1.0]}, {"sdprelax.certificate._cone_search"}),
-    ("exact", {}, {"sdprelax.certificate._cone_search", "sdprelax.exact._great_circles", "sdprelax.solvers._schur"}),
+    ("exact", {}, {
+        "sdprelax.certificate._cone_search", "sdprelax.exact._great_circles", "sdprelax.solvers._schur", NATIVE,
+    }),
 ])  # fmt: skip
 def test_a_method_names_its_kernels(method: str, options: dict[str, Any], kernels: set[str]) -> None:
     assert set(methods.kernels(method, methods.create(method, options))) == kernels

@@ -106,8 +106,8 @@ class Exact:
     selection: Selection = field(default="as_found", metadata=LATER)
 
     def uses(self) -> Iterable[Use]:
-        """Return the solver of the relaxation, whose bound may be the better one, for problems that it takes."""
-        return ((solvers, RELAXED_BY, {}),)
+        """Return the solvers of the relaxation, whose bound may be the better one, of few rows and of many."""
+        return ((solvers, RELAXED_BY, {}), (solvers, "native", {}))
 
     def size(self, problem: Problem) -> str:
         """Return the program that comes first and the number of activation patterns."""

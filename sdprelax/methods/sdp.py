@@ -200,8 +200,9 @@ class SDP:
         """Return the roundings, and the solvers that there may be, whatever the size of the problem."""
         named = [self.solver] if self.solver else by_default(self._structured, 0 if self.solver_options else None)
         more = [(inequalities, *named_options("inequalities", entry)) for entry in self.inequalities or []]
+        # Options are the first one's.
         return [
-            *((solvers, name, self.solver_options) for name in named),
+            *((solvers, name, {} if k else self.solver_options) for k, name in enumerate(named)),
             *((roundings, *one) for one in self._roundings.named),
             *more,
         ]
