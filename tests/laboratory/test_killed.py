@@ -24,7 +24,7 @@ import sdprelax
 from sdprelax.laboratory import Store
 from sdprelax.laboratory._store import seal
 from sdprelax.laboratory.results import audit, collect
-from sdprelax.training import objective_and_gradient
+from tests.interrupted import Evaluations
 from tests.waiting import LONG, wait_for
 
 MODULE = Path(__file__).with_name("trying_methods.py")
@@ -232,22 +232,14 @@ def test_a_training_of_hours_goes_on_where_its_process_was_lost(
         "name": "long", "datasets": [{"random": {"n": 6, "c": 1}}], "gamma": 0.1, "methods": [{"sgd": options}],
     }  # fmt: skip
     whole = sdprelax.run(sweep, results=tmp_path / "calm", engine="serial").table
-    most, evaluations = 500, 0
-
-    def counted(*given: Any, **named: Any) -> Any:
-        nonlocal evaluations
-        evaluations += 1
-        if evaluations > most:
-            raise KeyboardInterrupt
-        return objective_and_gradient(*given, **named)
-
-    monkeypatch.setattr("sdprelax.methods.gradient_descent.objective_and_gradient", counted)
+    evaluations = Evaluations(monkeypatch, KeyboardInterrupt)
+    evaluations.allow(500)
     with pytest.raises(KeyboardInterrupt):
         sdprelax.run(sweep, results=tmp_path / "hunted", engine="serial")
     kept = Store(tmp_path / "hunted" / "long").folder / "checkpoints"
     assert len(list(kept.glob("*/method.npz"))) == 1
-    most, evaluations = 900, 0
+    evaluations.allow(900)
     rest = sdprelax.run(sweep, results=tmp_path / "hunted", engine="serial").table
-    assert evaluations <= 500 and list(kept.iterdir()) == []
+    assert evaluations.count <= 500 and list(kept.iterdir()) == []
     assert list(rest["upper"]) == list(whole["upper"]) and list(rest["status"]) == ["solved"]
     assert list(rest["details.processor_seconds"] > 0.0) == [True]

@@ -23,6 +23,7 @@ from sdprelax.problem.losses import losses
 from sdprelax.training import polish, random_network
 from sdprelax.training._local_training import objective_and_gradient
 from tests.conftest import LOSSES, degenerate_problem
+from tests.interrupted import Evaluations
 
 
 def gaussian(seed: int, n: int = 10, d: int = 2, c: int = 2, gamma: float = 0.1) -> Problem:
@@ -250,24 +251,16 @@ def test_a_training_whose_process_was_lost_goes_on_from_its_checkpoint_to_the_sa
     method: str, parts: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sdprelax.base._checkpoint.INTERVAL", -1.0)
-    plain, path, evaluations = gaussian(6, c=2), tmp_path / "new" / "method.npz", 0
+    plain, path = gaussian(6, c=2), tmp_path / "new" / "method.npz"
     problem = Problem(plain.X, plain.Y, plain.gamma, **parts)
     options: dict[str, Any] = {"width": 5, "restarts": 2, "epochs": 700, "learning_rate": 3e-3}
     whole = sdprelax.solve(problem, method, **options)
     assert whole.network is not None
 
+    evaluations = Evaluations(monkeypatch, Killed)
+
     def until(most: int, **changed: Any) -> sdprelax.Outcome:
-        nonlocal evaluations
-        evaluations = 0
-
-        def counted(*given: Any, **named: Any) -> Any:
-            nonlocal evaluations
-            evaluations += 1
-            if evaluations > most:
-                raise Killed
-            return objective_and_gradient(*given, **named)
-
-        monkeypatch.setattr("sdprelax.methods.gradient_descent.objective_and_gradient", counted)
+        evaluations.allow(most)
         return sdprelax.solve(problem, method, checkpoint=path, **(options | changed))
 
     with pytest.raises(Killed):
@@ -276,7 +269,7 @@ def test_a_training_whose_process_was_lost_goes_on_from_its_checkpoint_to_the_sa
     with pytest.raises(Killed):
         until(300)
     rest = until(1400)
-    assert 600 <= evaluations <= 1000 and not path.exists()
+    assert 600 <= evaluations.count <= 1000 and not path.exists()
     assert rest.upper == whole.upper and rest.network is not None
     np.testing.assert_array_equal(rest.network.hidden, whole.network.hidden)
     assert rest.details["objectives"] == whole.details["objectives"] and rest.details["epochs_run"] == 700
@@ -284,10 +277,10 @@ def test_a_training_whose_process_was_lost_goes_on_from_its_checkpoint_to_the_sa
     with pytest.raises(Killed):
         until(500)
     until(1400, learning_rate=1e-3)
-    assert evaluations == 1400
+    assert evaluations.count == 1400
     path.write_bytes(b"PK\x03\x04 damaged")
     until(1400)
-    assert evaluations == 1400
+    assert evaluations.count == 1400
 
 
 def test_whatever_has_become_of_a_checkpoint_it_is_read_whole_or_not_at_all(

@@ -186,9 +186,9 @@ class AlternatingDirections:
         self.nearest, self.rank = self.positive_part(self._compressed(), self._accuracy)
         others = self.face.others(self.nearest)
         squares = self._move_activations(balancing)
-        for name in self._blocks:
+        for name, weight in self._blocks.items():
             if name in others:
-                squares += WEIGHTS[name] * self._move(name, others[name], balancing)
+                squares += weight * self._move(name, others[name], balancing)
         if self.copies is not None:
             squares[:2] += self.copies.step(self.penalty, RELAXATION, others)
         self.steps += 1
